@@ -1,0 +1,24 @@
+"""Puts heatmaps of image classifiers to the proof."""
+
+from heatproof.data import load_images
+from heatproof.data.preprocessing import Preprocessing
+from heatproof.errors import InputError
+from heatproof.heatmaps import explain
+from heatproof.measures import aopc, aopc_curve
+from heatproof.network import Network, load_network
+from heatproof.perturbation import Curves, perturb
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "Curves",
+    "InputError",
+    "Network",
+    "Preprocessing",
+    "aopc",
+    "aopc_curve",
+    "explain",
+    "load_images",
+    "load_network",
+    "perturb",
+]

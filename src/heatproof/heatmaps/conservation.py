@@ -1,0 +1,88 @@
+"""How much of the score LRP brings to the pixels, and where the rest is absorbed."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from heatproof.network.forward import Relevance
+
+LEAK = 0.1  # a method that loses or gains more of the score than this is worth a warning
+
+
+@dataclass(frozen=True)
+class Conservation:
+    """What became of the score f(x) of N images.
+
+    Attributes:
+        kept: (N,) relevance of all pixels over f(x); 1 where nothing was absorbed.
+        peak: (N,) largest absolute relevance of one pixel over |f(x)|; far above 1 where denominators were near zero.
+        places: the operations, from the score to the pixels.
+        absorbed: (N, places) relevance that went in and did not come out, over f(x).
+    """
+
+    kept: np.ndarray
+    peak: np.ndarray
+    places: tuple[str, ...]
+    absorbed: np.ndarray
+
+    @classmethod
+    def of(cls, relevance: Relevance, scores: Tensor) -> Self:
+        """Conservation of one batch with scores f(x) (N,)."""
+        heatmaps = relevance.heatmaps.flatten(start_dim=1)
+        absorbed = torch.stack([(flow.arrived - flow.left) / scores for flow in relevance.flow], dim=1)
+        return cls(
+            kept=(heatmaps.sum(dim=1) / scores).cpu().numpy(),
+            peak=(heatmaps.abs().amax(dim=1) / scores.abs()).cpu().numpy(),
+            places=tuple(flow.place for flow in relevance.flow),
+            absorbed=absorbed.cpu().numpy(),
+        )
+
+    @classmethod
+    def join(cls, parts: Sequence[Self]) -> Self:
+        """Conservation of several batches through one network."""
+        return cls(
+            kept=np.concatenate([part.kept for part in parts]),
+            peak=np.concatenate([part.peak for part in parts]),
+            places=parts[0].places,
+            absorbed=np.concatenate([part.absorbed for part in parts]),
+        )
+
+    def summary(self) -> dict[str, object]:
+        """Medians over images, and the three operations that absorb most."""
+        absorbed = np.median(self.absorbed, axis=0)
+        most = np.argsort(-np.abs(absorbed))[:3]
+        return {
+            "kept_median": float(np.median(self.kept)),
+            "peak_median": float(np.median(self.peak)),
+            "absorbed_most": {self.places[index]: float(absorbed[index]) for index in most},
+        }
+
+    def warnings(self, method: str) -> list[str]:
+        """Plain words where relevance leaks away or explodes."""
+        kept, peak = float(np.median(self.kept)), float(np.median(self.peak))
+        found = []
+        if abs(kept - 1) > LEAK:
+            absorbed = np.median(self.absorbed, axis=0)
+            most = int(np.argmax(np.abs(absorbed)))
+            found.append(
+                f"{method}: the pixels get {kept:.0%} of the score (median over images); {self.places[most]} alone "
+                f"absorbs {absorbed[most]:.0%}"
+            )
+        if peak > 1:
+            found.append(
+                f"{method}: a single pixel gets {peak:.1f} times the score (median over images): denominators come "
+                "near zero; a larger epsilon would help"
+            )
+        return found
+
+
+def first_overflow(relevance: Relevance) -> str | None:
+    """Where relevance first stopped being finite, on its way from the score."""
+    for flow in relevance.flow:
+        if not bool(torch.isfinite(flow.left).all()):
+            return flow.place
+    return None

@@ -1,0 +1,118 @@
+"""Network, images, classes → heatmaps, several methods from one recorded forward pass."""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+
+from heatproof.errors import InputError
+from heatproof.heatmaps.conservation import Conservation, first_overflow
+from heatproof.heatmaps.methods import METHODS, ForwardPass, Method, Relevance
+from heatproof.network.network import DEFAULT_MEMORY, Network
+
+OwnMethod = Callable[[Network, Tensor, Tensor], Tensor]  # (network, images, targets) -> (N, H, W)
+
+
+@dataclass(frozen=True)
+class Explained:
+    """Heatmaps of one batch: (N, H, W) by method, the targets and scores (N,), and conservation where LRP ran."""
+
+    targets: Tensor
+    scores: Tensor
+    heatmaps: dict[str, Tensor]
+    conservation: dict[str, Conservation] = field(default_factory=dict)
+
+
+def explain(
+    network: Network,
+    images: Tensor,
+    method: str | OwnMethod,
+    *,
+    targets: Tensor | None = None,
+    memory: int = DEFAULT_MEMORY,
+) -> Tensor:
+    """Heatmaps of the target scores.
+
+    Args:
+        network: the classifier.
+        images: (N, C, H, W) RGB in [0, 1].
+        method: a name such as ``"lrp-epsilon[epsilon=100]"`` (``heatproof list methods``), or your own callable
+            ``(network, images, targets) -> (N, H, W)``.
+        targets: (N,) class indices; by default the predicted classes.
+        memory: bytes that activations may take.
+
+    Returns:
+        (N, H, W) signed maps on the device of ``images``; what positive means is the method's own. They are with
+        respect to the normalised input of the network.
+
+    Raises:
+        InputError: for an unknown method, one that the network has no rule for, or a map that is not finite.
+
+    >>> from torch import nn
+    >>> network = Network(nn.Sequential(nn.Flatten(), nn.Linear(3 * 4 * 4, 2)))
+    >>> explain(network, torch.rand(5, 3, 4, 4), "lrp-epsilon").shape
+    torch.Size([5, 4, 4])
+    """
+    methods = {method if isinstance(method, str) else "your method": method}
+    batches = explain_batches(network, images, methods, targets=targets, memory=memory)
+    (maps,) = zip(*(batch.heatmaps.values() for batch in batches), strict=True)
+    return torch.cat(maps)
+
+
+def explain_batches(
+    network: Network,
+    images: Tensor,
+    methods: Mapping[str, str | OwnMethod],
+    *,
+    targets: Tensor | None = None,
+    memory: int = DEFAULT_MEMORY,
+) -> Iterator[Explained]:
+    """Heatmaps of several methods, batch by batch, one recorded forward pass for each batch."""
+    resolved = {name: _resolved(method, network) for name, method in methods.items()}
+    size = network.batch_size(tuple(images.shape[1:]), memory, recorded=True)
+    for start in range(0, len(images), size):
+        chosen = None if targets is None else targets[start : start + size]
+        forward = network.forward_pass(images[start : start + size], chosen)
+        yield _explained(forward, resolved, start)
+
+
+def check_heatmaps(heatmaps: Tensor, images: Tensor, name: str, first: int = 0) -> Tensor:
+    """Refuses maps that do not fit the images or are not finite; ``first`` is the number of the first image."""
+    expected = (len(images), *images.shape[2:])
+    if not isinstance(heatmaps, Tensor) or tuple(heatmaps.shape) != expected:
+        came = tuple(heatmaps.shape) if isinstance(heatmaps, Tensor) else type(heatmaps).__name__
+        raise InputError(
+            f"heatmaps of {name} must have shape (N, H, W) = {expected} to match images {tuple(images.shape)}, got {came}"
+        )
+    finite = torch.isfinite(heatmaps).flatten(start_dim=1).all(dim=1)
+    if not bool(finite.all()):
+        index = int((~finite).nonzero()[0]) + first
+        raise InputError(f"the heatmap of {name} for image number {index} is not finite (NaN or infinity)")
+    return heatmaps
+
+
+def _resolved(method: str | OwnMethod, network: Network) -> Method:
+    if isinstance(method, str):
+        return METHODS.resolve(method)
+    if not callable(method):
+        raise TypeError(f"method must be a name or a callable (network, images, targets), got {type(method).__name__}")
+    return lambda forward: method(network, forward.images, forward.targets)
+
+
+def _explained(forward: ForwardPass, methods: Mapping[str, Method], first: int) -> Explained:
+    explained = Explained(forward.targets.to(forward.images.device), forward.scores.to(forward.images.device), {})
+    for name, method in methods.items():
+        found = method(forward)
+        if isinstance(found, Relevance):
+            overflow = first_overflow(found)
+            if overflow:
+                raise InputError(
+                    f"{name} overflows at {overflow}: relevance is no longer finite there, because denominators come "
+                    "near zero or weights outgrow them; use a larger epsilon, bias=include, or another rule"
+                )
+            explained.conservation[name] = Conservation.of(found, forward.scores)
+            found = found.heatmaps
+        check_heatmaps(found, forward.images, name, first)
+        explained.heatmaps[name] = found.detach().to(forward.images)
+    return explained

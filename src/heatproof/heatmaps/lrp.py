@@ -1,0 +1,77 @@
+"""Layer-wise relevance propagation: relevance of the pixels, summed over channels, with its sign.
+
+Biases stand in the denominators, as in the first public implementations, and absorb relevance there; with
+``bias=exclude`` they are left out, as in the printed formulas. Sums of maps and mean pooling share relevance in
+proportion, with a stabiliser of 1e-6; activations pass it; max-pooling sends it to the maximum.
+"""
+
+from heatproof.errors import InputError
+from heatproof.heatmaps.methods import ForwardPass, Relevance, register
+from heatproof.network.rules import STABILISER, AlphaBeta, Box, Composite, Epsilon, Flat, Gamma, Rule
+
+
+@register("lrp-epsilon")
+def lrp_epsilon(forward: ForwardPass, *, epsilon: float = 0.01, bias: str = "include") -> Relevance:
+    """LRP-ε in every layer [Bach2015]."""
+    return forward.relevance(_everywhere(_epsilon(epsilon, bias)))
+
+
+@register("lrp-alphabeta")
+def lrp_alphabeta(
+    forward: ForwardPass, *, alpha: float = 2.0, beta: float = -1.0, bias: str = "include"
+) -> Relevance:
+    """LRP-αβ in every layer; α + β = 1 [Bach2015]."""
+    return forward.relevance(_everywhere(_alphabeta(alpha, beta, bias)))
+
+
+@register("lrp-epsilon-plus-flat")
+def lrp_epsilon_plus_flat(
+    forward: ForwardPass, *, epsilon: float = STABILISER, bias: str = "include"
+) -> Relevance:
+    """ε in dense layers, α1β0 (z⁺) in convolutions, flat in the first layer [Kohlbrenner2020]."""
+    convolution = _alphabeta(1.0, 0.0, bias)
+    return forward.relevance(Composite(first=Flat(), convolution=convolution, dense=_epsilon(epsilon, bias)))
+
+
+@register("lrp-epsilon-alpha2-beta1-flat")
+def lrp_epsilon_alpha2_beta1_flat(
+    forward: ForwardPass, *, epsilon: float = STABILISER, bias: str = "include"
+) -> Relevance:
+    """ε in dense layers, α2β−1 in convolutions, flat in the first layer [Kohlbrenner2020]."""
+    convolution = _alphabeta(2.0, -1.0, bias)
+    return forward.relevance(Composite(first=Flat(), convolution=convolution, dense=_epsilon(epsilon, bias)))
+
+
+@register("lrp-epsilon-gamma-box")
+def lrp_epsilon_gamma_box(
+    forward: ForwardPass, *, epsilon: float = STABILISER, gamma: float = 0.25, bias: str = "include"
+) -> Relevance:
+    """ε in dense layers, γ in convolutions, the range of the pixels (z^B) in the first layer [Montavon2019]."""
+    if not gamma >= 0:
+        raise InputError(f"gamma must be at least 0, got {gamma}")
+    convolution = Gamma(gamma, bias=_stands(bias))
+    box = Box(forward.low, forward.high)
+    return forward.relevance(Composite(first=box, convolution=convolution, dense=_epsilon(epsilon, bias)))
+
+
+def _everywhere(rule: Rule) -> Composite:
+    return Composite(first=rule, convolution=rule, dense=rule)
+
+
+def _epsilon(epsilon: float, bias: str) -> Epsilon:
+    if not epsilon > 0:
+        raise InputError(f"epsilon must be positive, got {epsilon}")
+    return Epsilon(epsilon, bias=_stands(bias))
+
+
+def _alphabeta(alpha: float, beta: float, bias: str) -> AlphaBeta:
+    if abs(alpha + beta - 1) > 1e-9 or alpha < 1:
+        raise InputError(f"alpha + beta must be 1 with alpha ≥ 1 and beta ≤ 0, got alpha = {alpha}, beta = {beta}")
+    return AlphaBeta(alpha, beta, bias=_stands(bias))
+
+
+def _stands(bias: str) -> bool:
+    """Whether biases stand in the denominators."""
+    if bias not in ("include", "exclude"):
+        raise InputError(f"bias must be 'include' or 'exclude', got {bias!r}")
+    return bias == "include"

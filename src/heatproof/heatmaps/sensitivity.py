@@ -1,0 +1,30 @@
+"""Sensitivity and deconvolution: how strongly a signal from the score arrives at each pixel, without sign."""
+
+import torch
+from torch import Tensor
+
+from heatproof.heatmaps.methods import ForwardPass, register
+
+
+@register("sensitivity-l2")
+def sensitivity_l2(forward: ForwardPass) -> Tensor:
+    """Euclidean norm of the gradient over the channels of a pixel [Simonyan2014, Samek2017]."""
+    return torch.linalg.vector_norm(forward.gradient, dim=1)
+
+
+@register("sensitivity-linf")
+def sensitivity_linf(forward: ForwardPass) -> Tensor:
+    """Largest absolute gradient among the channels of a pixel [Simonyan2014]."""
+    return forward.gradient.abs().amax(dim=1)
+
+
+@register("deconvolution-l2")
+def deconvolution_l2(forward: ForwardPass) -> Tensor:
+    """Euclidean norm of the deconvolution signal over the channels of a pixel [Zeiler2014, Samek2017]."""
+    return torch.linalg.vector_norm(forward.deconvolution, dim=1)
+
+
+@register("deconvolution-linf")
+def deconvolution_linf(forward: ForwardPass) -> Tensor:
+    """Largest absolute deconvolution signal among the channels of a pixel [Zeiler2014]."""
+    return forward.deconvolution.abs().amax(dim=1)

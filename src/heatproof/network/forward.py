@@ -1,0 +1,193 @@
+"""A recorded forward pass: what every heatmap method starts from, computed once for all of them."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+
+import torch
+from torch import Tensor, nn
+
+from heatproof.errors import InputError
+from heatproof.network.graph import Graph, Node
+from heatproof.network.operations import Operation, Record, Signals
+from heatproof.network.operations.weighted import Convolution
+from heatproof.network.rules import Box, Composite, Rule
+
+
+@dataclass(frozen=True)
+class Flow:
+    """Relevance at one operation, for each image (N,): what arrived at its output and what left to its inputs."""
+
+    place: str
+    arrived: Tensor
+    left: Tensor
+
+
+@dataclass(frozen=True)
+class Relevance:
+    """Relevance of the pixels (N, C, H, W), and how it got there, from the score backwards."""
+
+    pixels: Tensor
+    flow: tuple[Flow, ...]
+
+    @property
+    def heatmaps(self) -> Tensor:
+        """(N, H, W) relevance summed over channels, with its sign."""
+        return self.pixels.sum(dim=1)
+
+
+class ForwardPass(ABC):
+    """Images that went through a network once, with the target's score f(x) of each.
+
+    Attributes:
+        images: (N, C, H, W) RGB in [0, 1], as they came.
+        inputs: (N, C, H, W) normalised images: what the network read, and what every signal is with respect to.
+        targets: (N,) class indices.
+        low, high: (1, C, 1, 1) range of a normalised pixel.
+    """
+
+    def __init__(
+        self, images: Tensor, inputs: Tensor, targets: Tensor, bounds: tuple[Tensor, Tensor]
+    ) -> None:
+        self.images = images
+        self.inputs = inputs
+        self.targets = targets
+        self.low, self.high = bounds
+
+    @property
+    @abstractmethod
+    def logits(self) -> Tensor:
+        """(N, classes) scores before the softmax."""
+
+    @cached_property
+    def scores(self) -> Tensor:
+        """(N,) the target's logit f(x)."""
+        return self.logits.gather(1, self.targets[:, None])[:, 0]
+
+    @property
+    @abstractmethod
+    def gradient(self) -> Tensor:
+        """(N, C, H, W) derivative of f with respect to the normalised image."""
+
+    @property
+    @abstractmethod
+    def deconvolution(self) -> Tensor:
+        """(N, C, H, W) the signal of deconvolution [Zeiler2014]."""
+
+    @abstractmethod
+    def relevance(self, composite: Composite) -> Relevance:
+        """Relevance of the normalised pixels under the rules of ``composite`` [Bach2015]."""
+
+
+class GraphPass(ForwardPass):
+    """A forward pass through a graph that keeps every activation; the ways back go node by node."""
+
+    def __init__(
+        self, graph: Graph, images: Tensor, inputs: Tensor, targets: Tensor | None, bounds: tuple[Tensor, Tensor]
+    ) -> None:
+        self.graph = graph
+        self._records, logits = _record(graph, inputs)
+        super().__init__(images, inputs, logits.argmax(dim=1) if targets is None else targets, bounds)
+        self._logits = logits
+
+    @property
+    def logits(self) -> Tensor:
+        """(N, classes) scores before the softmax."""
+        return self._logits
+
+    @cached_property
+    def gradient(self) -> Tensor:
+        """(N, C, H, W) derivative of f with respect to the normalised image."""
+        return self._send_back(lambda operation, record, signal: operation.gradient(record, signal))
+
+    @cached_property
+    def deconvolution(self) -> Tensor:
+        """(N, C, H, W) the signal of deconvolution [Zeiler2014]."""
+        self.graph.require("deconvolution", "deconvolution")
+        return self._send_back(lambda operation, record, signal: operation.deconvolution(record, signal))
+
+    @torch.no_grad()
+    def relevance(self, composite: Composite) -> Relevance:
+        """Relevance of the normalised pixels under the rules of ``composite`` [Bach2015]."""
+        self.graph.require("relevance", "LRP")
+        flow: list[Flow] = []
+
+        def step(node: Node, arriving: Tensor) -> Signals:
+            leaving = node.operation.relevance(self._records[node.name], arriving, self._rule(node, composite))
+            left = sum((_total(part) for part in leaving if part is not None), torch.zeros_like(self.scores))
+            flow.append(Flow(node.place, _total(arriving), left))
+            return leaving
+
+        pixels = self.graph.send_back(self._at_target(self.scores), step)
+        return Relevance(pixels, tuple(flow))
+
+    def _rule(self, node: Node, composite: Composite) -> Rule:
+        if node.name not in self.graph.first:
+            return composite.convolution if isinstance(node.operation, Convolution) else composite.dense
+        if isinstance(composite.first, Box):
+            shape = (1, *self.graph.input_shape)
+            return composite.first.moved(lambda bound: self.graph.evaluate(bound.expand(shape), upto=node.inputs[0]))
+        return composite.first
+
+    @torch.no_grad()
+    def _send_back(self, way: Callable[[Operation, Record, Tensor], Signals]) -> Tensor:
+        signal = self._at_target(torch.ones_like(self.scores))
+        return self.graph.send_back(signal, lambda node, arriving: way(node.operation, self._records[node.name], arriving))
+
+    def _at_target(self, signal: Tensor) -> Tensor:
+        return torch.zeros_like(self.logits).scatter(1, self.targets[:, None], signal[:, None])
+
+
+class ModulePass(ForwardPass):
+    """A forward pass through a module that has no graph: the gradient is all that there is."""
+
+    def __init__(
+        self, module: nn.Module, reason: str, images: Tensor, inputs: Tensor, targets: Tensor | None,
+        bounds: tuple[Tensor, Tensor],
+    ) -> None:  # fmt: skip
+        self._reason = reason
+        with torch.enable_grad():
+            leaf = inputs.detach().requires_grad_()
+            self._tracked = module(leaf)
+        logits = self._tracked.detach()
+        super().__init__(images, leaf, logits.argmax(dim=1) if targets is None else targets, bounds)
+
+    @property
+    def logits(self) -> Tensor:
+        """(N, classes) scores before the softmax."""
+        logits: Tensor = self._tracked.detach()
+        return logits
+
+    @cached_property
+    def gradient(self) -> Tensor:
+        """(N, C, H, W) derivative of f with respect to the normalised image, by autograd."""
+        score = self._tracked.gather(1, self.targets[:, None]).sum()
+        (gradient,) = torch.autograd.grad(score, self.inputs, retain_graph=True)
+        return gradient
+
+    @property
+    def deconvolution(self) -> Tensor:
+        """Refused: it needs the graph."""
+        raise InputError(f"deconvolution needs the network's graph, and there is none: {self._reason}")
+
+    def relevance(self, composite: Composite) -> Relevance:
+        """Refused: it needs the graph."""
+        raise InputError(f"LRP needs the network's graph, and there is none: {self._reason}")
+
+
+@torch.enable_grad()
+def _record(graph: Graph, inputs: Tensor) -> tuple[dict[str, Record], Tensor]:
+    """Evaluates each node on leaves of its own, so that each can later be differentiated by itself."""
+    values = {graph.input: inputs.detach()}
+    records = {}
+    for node in graph:
+        leaves = tuple(values[name].detach().requires_grad_() for name in node.inputs)
+        output = node.operation.evaluate(*leaves)
+        records[node.name] = Record(leaves, output)
+        values[node.name] = output.detach()
+    return records, values[graph.output]
+
+
+def _total(values: Tensor) -> Tensor:
+    return values.flatten(start_dim=1).sum(dim=1)

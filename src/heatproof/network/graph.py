@@ -1,0 +1,135 @@
+"""A network as a list of operations, in the order in which they are evaluated."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from math import prod
+
+from torch import Tensor
+
+from heatproof.errors import InputError
+from heatproof.network.operations import Operation, Way
+from heatproof.network.operations.weighted import Weighted
+
+
+@dataclass(frozen=True)
+class Node:
+    """One operation in its place.
+
+    Attributes:
+        name: unique in the graph; other nodes refer to it.
+        operation: what is computed.
+        inputs: names of the values that it reads.
+        place: where it stands in the model, for messages, such as ``features.3 (relu)``.
+        shape: shape of its value for one image.
+    """
+
+    name: str
+    operation: Operation
+    inputs: tuple[str, ...]
+    place: str
+    shape: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Graph:
+    """Operations in order, from the node named ``input`` (the normalised images) to the one named ``output``."""
+
+    input: str
+    nodes: tuple[Node, ...]
+    output: str
+    input_shape: tuple[int, ...]
+
+    def evaluate(self, images: Tensor, upto: str | None = None) -> Tensor:
+        """Value of the output, or of the node ``upto``; (B, C, H, W) normalised images come in.
+
+        Values are dropped as soon as nothing reads them any more.
+        """
+        wanted = upto or self.output
+        values = {self.input: images}
+        if wanted == self.input:
+            return images
+        for node, finished in zip(self.nodes, self._finished, strict=True):
+            values[node.name] = node.operation.evaluate(*[values[name] for name in node.inputs])
+            if node.name == wanted:
+                return values[node.name]
+            for name in finished:
+                del values[name]
+        raise AssertionError(f"no node {wanted!r}")
+
+    def send_back(self, signal: Tensor, step: Callable[[Node, Tensor], tuple[Tensor | None, ...]]) -> Tensor:
+        """Sends a signal from the output to the images; ``step`` says what a node passes to its inputs.
+
+        Where a value is read several times, the signals that come back to it add up.
+        """
+        signals = {self.output: signal}
+        for node in reversed(self.nodes):
+            arriving = signals.pop(node.name, None)
+            if arriving is None:
+                continue
+            for name, part in zip(node.inputs, step(node, arriving), strict=True):
+                if part is not None:
+                    signals[name] = signals[name] + part if name in signals else part
+        if self.input not in signals:
+            raise InputError("no signal reaches the image: the score does not depend on it")
+        return signals[self.input]
+
+    def require(self, way: Way, method: str) -> None:
+        """Refuses a way back that an operation of this graph has no rule for, before anything is computed."""
+        refusing = [node for node in self.nodes if way in node.operation.refuses]
+        if refusing:
+            first = refusing[0]
+            others = f" (and at {len(refusing) - 1} more places)" if len(refusing) > 1 else ""
+            raise InputError(
+                f"{method} cannot go through {first.place}{others}: {first.operation.refuses[way]}; "
+                "choose another method for this network, such as gradient-x-input"
+            )
+
+    def replace(self, nodes: tuple[Node, ...], output: str) -> "Graph":
+        """The same graph with other nodes."""
+        return Graph(self.input, nodes, output, self.input_shape)
+
+    @cached_property
+    def first(self) -> frozenset[str]:
+        """Names of the weighted sums that read the image through no other weighted sum."""
+        seen = {self.input}
+        first = set()
+        for node in self.nodes:
+            if seen.isdisjoint(node.inputs):
+                continue
+            if isinstance(node.operation, Weighted):
+                first.add(node.name)
+            else:
+                seen.add(node.name)
+        return frozenset(first)
+
+    @cached_property
+    def kept_values(self) -> int:
+        """Values that a recorded forward pass keeps for one image."""
+        return prod(self.input_shape) + sum(prod(node.shape) for node in self.nodes)
+
+    @cached_property
+    def peak_values(self) -> int:
+        """Values alive at once, at most, while one image is evaluated."""
+        sizes = {self.input: prod(self.input_shape)} | {node.name: prod(node.shape) for node in self.nodes}
+        alive = peak = sizes[self.input]
+        for node, finished in zip(self.nodes, self._finished, strict=True):
+            alive += sizes[node.name]
+            peak = max(peak, alive)
+            alive -= sum(sizes[name] for name in finished)
+        return peak
+
+    @cached_property
+    def _finished(self) -> tuple[tuple[str, ...], ...]:
+        """For each node, the values that nothing reads after it."""
+        last = {self.input: 0}
+        for index, node in enumerate(self.nodes):
+            last |= dict.fromkeys((*node.inputs, node.name), index)
+        last.pop(self.output, None)
+        return tuple(tuple(name for name in last if last[name] == index) for index in range(len(self.nodes)))
+
+    def __iter__(self) -> Iterator[Node]:
+        return iter(self.nodes)
+
+    def __len__(self) -> int:
+        return len(self.nodes)

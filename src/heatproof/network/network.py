@@ -1,0 +1,213 @@
+"""A classifier, ready to be asked: logits, predictions, and recorded forward passes for heatmaps."""
+
+import copy
+import hashlib
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from heatproof.data.preprocessing import PRESETS, Preprocessing
+from heatproof.errors import InputError
+from heatproof.network.export import export
+from heatproof.network.forward import ForwardPass, GraphPass, ModulePass
+from heatproof.network.graph import Graph
+from heatproof.registry import unknown
+
+DEFAULT_MEMORY = 2 * 2**30  # bytes
+LARGEST_BATCH = 64  # on CPUs larger batches are slower, since activations fall out of the caches
+
+
+class Network:
+    """An image classifier with its preprocessing.
+
+    Args:
+        module: maps normalised images (B, C, H, W) to class scores (B, classes) before the softmax. A copy of it is
+            kept, in evaluation; yours is left as it is.
+        preprocessing: how a picture becomes the module's input: a ``Preprocessing`` or one of the presets
+            ``"imagenet"``, ``"caffe"``, ``"none"`` (the default).
+        name: for tables and figures.
+        classes: names of the classes, if known.
+        device: where to compute, such as ``"cuda"``; by default where the module is.
+        notes: what a user should know of this network, such as untrained weights.
+
+    >>> network = Network(nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten()))
+    >>> network.predict(torch.zeros(2, 3, 8, 8)).shape
+    torch.Size([2])
+    """
+
+    def __init__(
+        self,
+        module: nn.Module,
+        *,
+        preprocessing: Preprocessing | str | None = None,
+        name: str | None = None,
+        classes: Sequence[str] | None = None,
+        device: str | torch.device | None = None,
+        notes: Sequence[str] = (),
+    ) -> None:
+        if not isinstance(module, nn.Module):
+            raise TypeError(f"module must be a torch.nn.Module, got {type(module).__name__}")
+        self.module = copy.deepcopy(module).eval().requires_grad_(False)
+        if device is not None:
+            self.module.to(_checked_device(device))
+        self.preprocessing = as_preprocessing(preprocessing)
+        self.name = name or type(module).__name__
+        self.classes = tuple(classes) if classes is not None else None
+        self.notes = tuple(notes)
+        parameter = next(self.module.parameters(), torch.zeros(()))
+        self.device, self.dtype = parameter.device, parameter.dtype
+        self._graphs: dict[tuple[int, ...], Graph | InputError] = {}
+
+    def graph(self, shape: tuple[int, ...]) -> Graph:
+        """The network as a graph, for images of ``shape`` (C, H, W).
+
+        Raises:
+            InputError: with the reason, if it has none.
+        """
+        if shape not in self._graphs:
+            try:
+                self._graphs[shape] = export(self.module, shape)
+            except InputError as error:
+                self._graphs[shape] = error
+        graph = self._graphs[shape]
+        if isinstance(graph, InputError):
+            raise graph
+        return graph
+
+    def without_graph(self, shape: tuple[int, ...]) -> str | None:
+        """Why there is no graph for images of ``shape``, and what is lost; nothing where there is one."""
+        try:
+            self.graph(shape)
+        except InputError as error:
+            return f"{self.name} has no graph ({error}): deconvolution and LRP are not available, all else works"
+        return None
+
+    def logits(self, images: Tensor) -> Tensor:
+        """(B, classes) scores before the softmax, of (B, C, H, W) images in [0, 1], in one batch on this device."""
+        check_images(images)
+        with torch.inference_mode():
+            inputs = self._inputs(images)
+            shape = tuple(images.shape[1:])
+            logits = self.module(inputs) if self.without_graph(shape) else self.graph(shape).evaluate(inputs)
+        return check_logits(logits)
+
+    def predict(self, images: Tensor, *, memory: int = DEFAULT_MEMORY) -> Tensor:
+        """(N,) index of the class with the highest score, on the device of ``images``."""
+        check_images(images)
+        size = self.batch_size(tuple(images.shape[1:]), memory)
+        return torch.cat([self.logits(batch).argmax(dim=1) for batch in images.split(size)]).to(images.device)
+
+    def forward_pass(self, images: Tensor, targets: Tensor | None = None) -> ForwardPass:
+        """A recorded forward pass of (B, C, H, W) images, for the predicted classes or ``targets`` (B,)."""
+        check_images(images)
+        inputs, shape = self._inputs(images), tuple(images.shape[1:])
+        bounds = self.preprocessing.box()
+        low, high = (bound.to(inputs) for bound in bounds)
+        if targets is not None:
+            targets = targets.to(self.device)
+        reason = self.without_graph(shape)
+        if reason is None:
+            forward: ForwardPass = GraphPass(self.graph(shape), images, inputs, targets, (low, high))
+        else:
+            forward = ModulePass(self.module, reason, images, inputs, targets, (low, high))
+        check_targets(forward.targets, len(images), check_logits(forward.logits).shape[1])
+        return forward
+
+    def batch_size(self, shape: tuple[int, ...], memory: int, *, recorded: bool = False) -> int:
+        """How many images of ``shape`` (C, H, W) go through at once within ``memory`` bytes (at least one)."""
+        if self.without_graph(shape):
+            return 16 if recorded else 32  # nothing is known of the activations
+        graph = self.graph(shape)
+        # a way back holds signals beside the records: twice the activations at the most
+        values = 3 * graph.kept_values if recorded else 2 * graph.peak_values
+        return max(1, min(LARGEST_BATCH, memory // (values * self.dtype.itemsize)))
+
+    def fingerprint(self) -> str:
+        """A hash of all weights, for provenance."""
+        hashed = hashlib.blake2b(digest_size=16)
+        for name, value in self.module.state_dict().items():
+            hashed.update(name.encode())
+            hashed.update(value.cpu().contiguous().flatten().view(torch.uint8).numpy().tobytes())
+        return hashed.hexdigest()
+
+    def describe(self) -> dict[str, Any]:
+        """What a run records of its network."""
+        return {
+            "name": self.name,
+            "weights_blake2b": self.fingerprint(),
+            "preprocessing": self.preprocessing.describe(),
+            "notes": list(self.notes),
+        }
+
+    def class_name(self, target: int) -> str:
+        """Name of a class, or its number."""
+        return self.classes[target] if self.classes and target < len(self.classes) else f"class {target}"
+
+    def _inputs(self, images: Tensor) -> Tensor:
+        inputs = self.preprocessing.normalise(images.to(device=self.device, dtype=self.dtype))
+        return inputs.contiguous(memory_format=torch.channels_last)
+
+
+def as_preprocessing(given: Preprocessing | str | None) -> Preprocessing:
+    """A preprocessing, or the preset of that name."""
+    if given is None:
+        return Preprocessing()
+    if isinstance(given, Preprocessing):
+        return given
+    if given not in PRESETS:
+        raise InputError(unknown("preprocessing", given, sorted(PRESETS)))
+    return PRESETS[given]
+
+
+def check_images(images: Tensor) -> None:
+    """Refuses what is no batch of images in [0, 1]."""
+    if not isinstance(images, Tensor):
+        raise TypeError(f"images must be a torch.Tensor of shape (N, C, H, W), got {type(images).__name__}")
+    if images.ndim != 4 or 0 in images.shape or not images.is_floating_point():
+        raise InputError(
+            f"images must be a floating-point tensor of shape (N, C, H, W) with N ≥ 1, got {images.dtype} "
+            f"of shape {tuple(images.shape)}"
+        )
+    low, high = (float(bound) for bound in images.detach().aminmax())
+    if not (low >= 0 and high <= 1):  # also true for NaN
+        raise InputError(
+            f"images must lie in [0, 1] (RGB, not normalised: the network normalises them), got values from {low:.3g} "
+            f"to {high:.3g}"
+        )
+
+
+def check_logits(logits: Any) -> Tensor:  # noqa: ANN401 - whatever a module returned
+    """Refuses what is not one finite row of class scores per image."""
+    if not isinstance(logits, Tensor) or logits.ndim != 2:
+        came = tuple(logits.shape) if isinstance(logits, Tensor) else type(logits).__name__
+        raise InputError(
+            f"the model must return one tensor of class scores of shape (B, classes), got {came}; wrap it in a module "
+            "that returns the logits"
+        )
+    if not bool(torch.isfinite(logits).all()):
+        raise InputError("the network's scores are not finite (NaN or infinity); are weights and preprocessing right?")
+    return logits
+
+
+def check_targets(targets: Tensor, count: int, classes: int) -> None:
+    """Refuses targets that are not one class index per image."""
+    if targets.shape != (count,) or targets.is_floating_point():
+        raise InputError(
+            f"targets must hold one class index per image, shape ({count},), got {targets.dtype} of shape "
+            f"{tuple(targets.shape)}"
+        )
+    if not 0 <= int(targets.min()) <= int(targets.max()) < classes:
+        raise InputError(
+            f"targets must lie in 0 … {classes - 1}, got {int(targets.min())} … {int(targets.max())}"
+        )
+
+
+def _checked_device(device: str | torch.device) -> torch.device:
+    try:
+        chosen = torch.device(device)
+        torch.zeros(1, device=chosen)
+    except (RuntimeError, AssertionError) as error:
+        raise InputError(f"device {str(device)!r} cannot be used here: {str(error).splitlines()[0]}") from error
+    return chosen

@@ -1,0 +1,51 @@
+"""Activations: functions of one value at a time."""
+
+from torch import Tensor
+
+from heatproof.network.operations.operation import Call, Called, Operation, Record, Signals, operation
+from heatproof.network.rules import Rule
+
+
+@operation(
+    "sigmoid.default", "hardsigmoid.default", "silu.default", "hardswish.default", "gelu.default", "tanh.default",
+    "elu.default", "selu.default", "celu.default", "leaky_relu.default", "softplus.default", "mish.default",
+)  # fmt: skip
+class Activation(Called):
+    """Any elementwise nonlinearity: relevance passes through unchanged [Bach2015]."""
+
+    refuses = {"deconvolution": "deconvolution says what a ReLU does with a signal, not what this activation does"}
+
+    def relevance(self, record: Record, relevance: Tensor, rule: Rule | None) -> Signals:
+        """Unchanged."""
+        return (relevance,)
+
+
+@operation("relu.default", "relu6.default")
+class Rectifier(Activation):
+    """max(0, x), also when it is capped above (ReLU6)."""
+
+    refuses = {}
+
+    def deconvolution(self, record: Record, signal: Tensor) -> Signals:
+        """max(0, signal), whatever the input was [Zeiler2014]."""
+        return (signal.clamp(min=0),)
+
+
+@operation("hardtanh.default")
+class HardTanh(Activation):
+    """A clamp; one that starts at zero is a rectifier (ReLU6)."""
+
+    @classmethod
+    def read(cls, call: Call) -> Operation:  # type: ignore[override]
+        """A rectifier where the lower bound is zero."""
+        return Rectifier(call) if call.arguments["min_val"] == 0 else cls(call)
+
+
+@operation("softmax.int", "log_softmax.int", "_softmax.default", "_log_softmax.default")
+class Softmax(Called):
+    """Normalised exponentials. At the end of a classifier it is cut off: scores are logits."""
+
+    refuses = {
+        "deconvolution": "deconvolution says what a ReLU does with a signal, not what a softmax does",
+        "relevance": "no relevance rule is defined for a softmax inside a network",
+    }

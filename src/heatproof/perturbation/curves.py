@@ -1,0 +1,251 @@
+"""Curves: the target's score while regions are removed, one after the other."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from heatproof.errors import InputError
+from heatproof.heatmaps import check_heatmaps
+from heatproof.network.network import DEFAULT_MEMORY, Network, check_images, check_targets
+from heatproof.perturbation.engine import OnProgress, Sequences, evaluate_fully
+from heatproof.perturbation.orders import check_order, given_orders, orders_of_heatmaps, random_orders
+from heatproof.perturbation.regions import as_regions, count_regions
+from heatproof.perturbation.replacements import REPLACEMENTS
+from heatproof.perturbation.scores import SCORES
+from heatproof.randomness import addressed, identify
+from heatproof.registry import unknown
+
+PROTOCOL_STEPS = 100  # [Samek2017]
+ENGINES = ("auto", "full")
+
+
+@dataclass(frozen=True)
+class Protocol:
+    """How regions are removed and scored; the same for all that is compared.
+
+    Attributes:
+        replacement: what a removed region becomes, by name.
+        regions: size of the grid's regions in pixels, or a map of region indices (H, W) or (N, H, W).
+        steps: how many regions are removed; none for the paper's 100, or all where there are fewer.
+        repeats: how often, each time with another replacement image.
+        seed: of all random draws.
+        score: of the target, by name.
+        engine: how perturbed images are evaluated.
+        memory: bytes that activations and images may take.
+    """
+
+    replacement: str = "uniform"
+    regions: int | Tensor = 9
+    steps: int | None = None
+    repeats: int = 10
+    seed: int = 0
+    score: str = "logit"
+    engine: str = "auto"
+    memory: int = DEFAULT_MEMORY
+
+    def __post_init__(self) -> None:
+        REPLACEMENTS.resolve(self.replacement)
+        SCORES.resolve(self.score)
+        if self.engine not in ENGINES:
+            raise InputError(unknown("engine", self.engine, ENGINES))
+        if self.repeats < 1:
+            raise InputError(f"repeats must be at least 1, got {self.repeats}")
+
+    def steps_for(self, regions: Tensor) -> int:
+        """How many steps there are for regions (N, H, W)."""
+        number = count_regions(regions)
+        steps = min(PROTOCOL_STEPS, number) if self.steps is None else self.steps
+        if not 1 <= steps <= number:
+            raise InputError(f"steps must be between 1 and the number of regions, {number}, got {steps}")
+        return steps
+
+
+@dataclass(frozen=True)
+class Curves:
+    """Scores of N images while regions are removed in one order.
+
+    Attributes:
+        scores: (N, repeats, L + 1) the target's score; step 0 is the untouched image.
+        orders: (N, 1 or repeats, L) index of the region that each step removes.
+        removed_fraction: (N, 1 or repeats, L + 1) share of the image's pixels that is removed.
+        targets: (N,) class indices.
+        images: identities of the images.
+        order: "morf", "lerf", "random", or "given".
+        protocol: how regions were removed and scored.
+    """
+
+    scores: Tensor
+    orders: Tensor
+    removed_fraction: Tensor
+    targets: Tensor
+    images: tuple[str, ...]
+    order: str
+    protocol: Protocol
+
+
+def perturb(
+    network: Network,
+    images: Tensor,
+    heatmaps: Tensor | None = None,
+    *,
+    targets: Tensor | None = None,
+    order: str | Tensor = "morf",
+    replacement: str = "uniform",
+    regions: int | Tensor = 9,
+    steps: int | None = None,
+    repeats: int = 10,
+    seed: int = 0,
+    score: str = "logit",
+    engine: str = "auto",
+    memory: int = DEFAULT_MEMORY,
+    ids: Sequence[str] | None = None,
+    on_progress: OnProgress | None = None,
+) -> Curves:
+    """Removes regions in the order of their relevance and records the target's score [Samek2017].
+
+    Args:
+        network: the classifier.
+        images: (N, C, H, W) RGB in [0, 1].
+        heatmaps: (N, H, W); what they rank highest goes first. Not needed for other orders than MoRF and LeRF.
+        targets: (N,) class indices; by default the predicted classes.
+        order: "morf" (most relevant first), "lerf" (least relevant first), "random" (a shuffle for each repeat), or
+            your own: region indices (N, L) or (N, repeats, L), first removed first.
+        replacement: what a removed region becomes (``heatproof list replacements``).
+        regions: size of the grid's regions in pixels, or a map of region indices (H, W) or (N, H, W), −1 = never.
+        steps: number L of regions to remove; by default 100, or all where there are fewer.
+        repeats: how often, each time with another replacement image.
+        seed: of all random draws, which depend on it and on each image alone.
+        score: "logit" (the paper's), "probability", "log_probability" or "margin".
+        engine: "full" evaluates the whole network at each step; "auto" takes the fastest.
+        memory: bytes that activations and images may take.
+        ids: identities that address the random draws; by default hashes of the images.
+        on_progress: called with the number of network evaluations since the last call.
+
+    Returns:
+        Curves with scores (N, repeats, L + 1) in the unit of the score.
+
+    Raises:
+        InputError: for shapes that do not match, or values that are not finite.
+
+    >>> from torch import nn
+    >>> network = Network(nn.Sequential(nn.Flatten(), nn.Linear(3 * 18 * 18, 2)))
+    >>> images = torch.rand(2, 3, 18, 18)
+    >>> perturb(network, images, images.sum(dim=1), repeats=3).scores.shape
+    torch.Size([2, 3, 5])
+    """
+    protocol = Protocol(replacement, regions, steps, repeats, seed, score, engine, memory)
+    check_images(images)
+    identities = _identities(images, ids)
+    targets = network.predict(images, memory=memory) if targets is None else targets
+    check_targets(targets, len(images), int(targets.max()) + 1 if targets.numel() else 0)
+    maps = as_regions(regions, images)
+    name = order if isinstance(order, str) else "given"
+    chosen = _orders(heatmaps, images, order, maps, protocol, identities)
+    return perturb_orders(network, images, {name: chosen}, targets, protocol, identities, on_progress)[name]
+
+
+def perturb_orders(
+    network: Network,
+    images: Tensor,
+    orders: Mapping[str, Tensor],
+    targets: Tensor,
+    protocol: Protocol,
+    ids: Sequence[str],
+    on_progress: OnProgress | None = None,
+) -> dict[str, Curves]:
+    """Curves of several orders (N, 1 or repeats, L) by name, of the same images with the same replacement images."""
+    regions = as_regions(protocol.regions, images)
+    repeats = protocol.repeats
+    stacked = torch.stack([order.expand(-1, repeats, -1) for order in orders.values()], dim=1)  # (N, M, T, L)
+    score, report = SCORES.resolve(protocol.score), on_progress or _ignore
+    shape = tuple(images.shape[1:])
+    batch_size = network.batch_size(shape, protocol.memory // 2)
+    blocks = []
+    for index in torch.arange(len(images)).split(_block_size(images, stacked.shape[1], protocol)):
+        chosen = images[index.to(images.device)]
+        block = Sequences(
+            images=chosen.cpu(),
+            replacements=replacement_images(chosen.cpu(), protocol, [ids[i] for i in index]),
+            regions=regions[index],
+            orders=stacked[index],
+            targets=targets.cpu()[index],
+        )
+        blocks.append(evaluate_fully(network, block, score, batch_size=batch_size, on_progress=report))
+    scores = torch.cat(blocks)
+    return {
+        name: Curves(
+            scores=scores[:, number],
+            orders=order,
+            removed_fraction=removed_fractions(order, regions),
+            targets=targets,
+            images=tuple(ids),
+            order=name,
+            protocol=protocol,
+        )
+        for number, (name, order) in enumerate(orders.items())
+    }
+
+
+def replacement_images(images: Tensor, protocol: Protocol, ids: Sequence[str]) -> Tensor:
+    """(N, repeats, C, H, W) what removed pixels become; a repeat of an image depends on the seed and the image alone."""
+    make = REPLACEMENTS.resolve(protocol.replacement)
+    made = [
+        make(images, generators=[_address(protocol, image, repeat) for image in ids])
+        for repeat in range(protocol.repeats)
+    ]
+    return torch.stack(made, dim=1)
+
+
+def removed_fractions(orders: Tensor, regions: Tensor) -> Tensor:
+    """(N, T, L + 1) share of all pixels that is removed after each step, for orders (N, T, L)."""
+    flat = regions.flatten(start_dim=1)
+    sizes = torch.zeros(len(flat), int(flat.max()) + 2, dtype=torch.float64)
+    sizes.scatter_add_(1, flat + 1, torch.ones(flat.shape, dtype=torch.float64))  # column 0 counts region −1
+    removed = (sizes / flat.shape[1])[:, None].expand(-1, orders.shape[1], -1).gather(2, orders + 1)
+    return torch.nn.functional.pad(removed.cumsum(dim=2), (1, 0))
+
+
+def _orders(
+    heatmaps: Tensor | None,
+    images: Tensor,
+    order: str | Tensor,
+    regions: Tensor,
+    protocol: Protocol,
+    ids: Sequence[str],
+) -> Tensor:
+    if not isinstance(order, str):
+        return given_orders(order, regions, protocol.repeats)[:, :, : protocol.steps]
+    check_order(order)
+    steps = protocol.steps_for(regions)
+    if order == "random":
+        return random_orders(regions, steps=steps, repeats=protocol.repeats, seed=protocol.seed, ids=ids)
+    if heatmaps is None:
+        raise InputError(f"order {order!r} needs heatmaps of shape (N, H, W)")
+    check_heatmaps(heatmaps, images, "perturb")
+    return orders_of_heatmaps(heatmaps, regions, order=order, steps=steps, seed=protocol.seed, ids=ids)
+
+
+def _identities(images: Tensor, ids: Sequence[str] | None) -> list[str]:
+    identities = identify(images) if ids is None else list(ids)
+    if len(identities) != len(images):
+        raise InputError(f"ids must name each of the {len(images)} images, got {len(identities)}")
+    return identities
+
+
+def _block_size(images: Tensor, orders: int, protocol: Protocol) -> int:
+    """How many images are worked on at once, so that their sequences take half of the memory budget."""
+    pixels = images.shape[2] * images.shape[3]
+    channels = images.shape[1]
+    per_image = pixels * (4 * channels * (1 + protocol.repeats) + 8 * orders * protocol.repeats)
+    return max(1, protocol.memory // 2 // per_image)
+
+
+def _address(protocol: Protocol, image: str, repeat: int) -> np.random.Generator:
+    return addressed(seed=protocol.seed, image=image, purpose=f"replacement {protocol.replacement}", repeat=repeat)
+
+
+def _ignore(evaluations: int) -> None:
+    """Nobody wants to see the progress."""

@@ -1,0 +1,77 @@
+"""Orders: which region is removed first. MoRF starts with the most relevant, LeRF with the least."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from heatproof.errors import InputError
+from heatproof.perturbation.regions import relevance_of_regions
+from heatproof.randomness import addressed
+from heatproof.registry import unknown
+
+ORDERS = ("morf", "lerf", "random")
+
+
+def ranking(relevance: np.ndarray, generator: np.random.Generator) -> np.ndarray:
+    """(R,) region indices, most relevant first; equal relevance is ordered by a shuffle, never by position.
+
+    >>> ranking(np.array([0.1, 0.7, 0.2]), np.random.default_rng(0))
+    array([1, 2, 0])
+    """
+    shuffled = generator.permutation(len(relevance))
+    return shuffled[np.argsort(-relevance[shuffled], kind="stable")]
+
+
+def orders_of_heatmaps(
+    heatmaps: Tensor, regions: Tensor, *, order: str, steps: int, seed: int, ids: Sequence[str]
+) -> Tensor:
+    """(N, 1, steps) the regions that ``order`` ("morf" or "lerf") removes; one order serves all repeats.
+
+    LeRF walks the ranking of MoRF from its end.
+    """
+    rankings = [
+        ranking(relevance, addressed(seed=seed, image=image, purpose="ties"))
+        for relevance, image in zip(relevance_of_regions(heatmaps, regions), ids, strict=True)
+    ]
+    walked = [found if order == "morf" else found[::-1] for found in rankings]
+    return torch.from_numpy(np.stack([found[:steps] for found in walked]))[:, None]
+
+
+def random_orders(regions: Tensor, *, steps: int, repeats: int, seed: int, ids: Sequence[str]) -> Tensor:
+    """(N, repeats, steps) a shuffle of the regions for each image and repeat: the reference."""
+    counts = regions.flatten(start_dim=1).amax(dim=1) + 1
+    shuffles = [
+        [
+            addressed(seed=seed, image=image, purpose="random order", repeat=repeat).permutation(int(count))[:steps]
+            for repeat in range(repeats)
+        ]
+        for image, count in zip(ids, counts, strict=True)
+    ]
+    return torch.from_numpy(np.array(shuffles))
+
+
+def given_orders(order: Tensor, regions: Tensor, repeats: int) -> Tensor:
+    """(N, 1 or repeats, L) a caller's own order of regions, checked."""
+    count = len(regions)
+    checked = order[:, None] if order.ndim == 2 else order
+    if checked.ndim != 3 or len(checked) != count or checked.shape[1] not in (1, repeats) or 0 in checked.shape:
+        raise InputError(
+            f"order must have shape (N, L) or (N, repeats, L) with N = {count} and repeats = {repeats}, got "
+            f"{tuple(order.shape)}"
+        )
+    checked = checked.cpu().long()
+    largest = regions.flatten(start_dim=1).amax(dim=1)
+    if bool((checked < 0).any()) or bool((checked.amax(dim=(1, 2)) > largest).any()):
+        raise InputError(f"order must name regions 0 … {int(largest.min())}, got {int(checked.min())} … {int(checked.max())}")
+    ascending = checked.sort(dim=2).values
+    if bool((ascending[:, :, 1:] == ascending[:, :, :-1]).any()):
+        raise InputError("order must not name a region twice for the same image")
+    return checked
+
+
+def check_order(order: str) -> None:
+    """Refuses an order that is not known."""
+    if order not in ORDERS:
+        raise InputError(unknown("order", order, ORDERS))

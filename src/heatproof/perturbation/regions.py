@@ -1,0 +1,72 @@
+"""Regions: which pixels are removed together, as a map of region indices; −1 marks pixels that are never removed."""
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from heatproof.errors import InputError
+
+
+def grid(height: int, width: int, size: int) -> Tensor:
+    """(H, W) map of non-overlapping ``size`` × ``size`` regions, row by row, centred in the image.
+
+    What does not fit is a border that is never removed.
+
+    >>> grid(5, 4, 2)
+    tensor([[ 0,  0,  1,  1],
+            [ 0,  0,  1,  1],
+            [ 2,  2,  3,  3],
+            [ 2,  2,  3,  3],
+            [-1, -1, -1, -1]])
+    """
+    if not 1 <= size <= min(height, width):
+        raise InputError(f"regions must be between 1 and {min(height, width)} pixels wide here, got {size}")
+    rows, columns = height // size, width // size
+    top, left = (height - rows * size) // 2, (width - columns * size) // 2
+    regions = torch.full((height, width), -1)
+    indices = torch.arange(rows * columns).reshape(rows, columns)
+    blocks = indices.repeat_interleave(size, dim=0).repeat_interleave(size, dim=1)
+    regions[top : top + rows * size, left : left + columns * size] = blocks
+    return regions
+
+
+def as_regions(given: int | Tensor, images: Tensor) -> Tensor:
+    """(N, H, W) map of region indices for ``images`` (N, C, H, W), from a grid size, one map (H, W), or a map each.
+
+    Raises:
+        InputError: for a map that does not fit, or whose indices are not 0 … R − 1 without gaps in every image.
+    """
+    count, _, height, width = images.shape
+    if isinstance(given, int):
+        return grid(height, width, given).expand(count, height, width)
+    if not isinstance(given, Tensor) or given.is_floating_point():
+        came = given.dtype if isinstance(given, Tensor) else type(given).__name__
+        raise InputError(f"regions must be a size in pixels or an integer map of region indices, got {came}")
+    if tuple(given.shape) not in ((height, width), (count, height, width)):
+        raise InputError(
+            f"regions must have shape (H, W) = {(height, width)} or (N, H, W) = {(count, height, width)} to match "
+            f"images {tuple(images.shape)}, got {tuple(given.shape)}"
+        )
+    regions = given.cpu().expand(count, height, width)
+    for one in regions if given.ndim == 3 else regions[:1]:
+        present = one.unique()
+        if not torch.equal(present[present >= 0], torch.arange(int(one.max()) + 1)) or int(one.min()) < -1:
+            raise InputError("regions must be numbered 0 … R − 1 without gaps (−1: never removed)")
+    return regions
+
+
+def count_regions(regions: Tensor) -> int:
+    """How many regions every image of (N, H, W) has, at least."""
+    return int(regions.flatten(start_dim=1).amax(dim=1).min()) + 1
+
+
+def relevance_of_regions(heatmaps: Tensor, regions: Tensor) -> list[np.ndarray]:
+    """For each image the heatmap (N, H, W) summed over each region (R,), in float64."""
+    return [
+        np.bincount(indices[indices >= 0], weights=values[indices >= 0])
+        for indices, values in zip(
+            regions.flatten(start_dim=1).numpy(),
+            heatmaps.detach().double().cpu().flatten(start_dim=1).numpy(),
+            strict=True,
+        )
+    ]
