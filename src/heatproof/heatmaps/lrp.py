@@ -17,17 +17,13 @@ def lrp_epsilon(forward: ForwardPass, *, epsilon: float = 0.01, bias: str = "inc
 
 
 @register("lrp-alphabeta")
-def lrp_alphabeta(
-    forward: ForwardPass, *, alpha: float = 2.0, beta: float = -1.0, bias: str = "include"
-) -> Relevance:
+def lrp_alphabeta(forward: ForwardPass, *, alpha: float = 2.0, beta: float = -1.0, bias: str = "include") -> Relevance:
     """LRP-αβ in every layer; α + β = 1 [Bach2015]."""
     return forward.relevance(_everywhere(_alphabeta(alpha, beta, bias)))
 
 
 @register("lrp-epsilon-plus-flat")
-def lrp_epsilon_plus_flat(
-    forward: ForwardPass, *, epsilon: float = STABILISER, bias: str = "include"
-) -> Relevance:
+def lrp_epsilon_plus_flat(forward: ForwardPass, *, epsilon: float = STABILISER, bias: str = "include") -> Relevance:
     """ε in dense layers, α1β0 (z⁺) in convolutions, flat in the first layer [Kohlbrenner2020]."""
     convolution = _alphabeta(1.0, 0.0, bias)
     return forward.relevance(Composite(first=Flat(), convolution=convolution, dense=_epsilon(epsilon, bias)))

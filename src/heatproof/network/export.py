@@ -173,9 +173,7 @@ def _with_free_batch(sizes: list[Any], node: fx.Node) -> list[Any]:
     return [-1 if isinstance(size, _Symbol) else size for size in sizes]
 
 
-def _bind(
-    function: torch._ops.OpOverload, positional: tuple[Any, ...], named: Mapping[str, Any]
-) -> dict[str, Any]:
+def _bind(function: torch._ops.OpOverload, positional: tuple[Any, ...], named: Mapping[str, Any]) -> dict[str, Any]:
     schema = function._schema.arguments
     bound = {argument.name: argument.default_value for argument in schema if argument.has_default_value()}
     bound |= dict(zip([argument.name for argument in schema], positional, strict=False)) | dict(named)

@@ -47,9 +47,7 @@ class ForwardPass(ABC):
         low, high: (1, C, 1, 1) range of a normalised pixel.
     """
 
-    def __init__(
-        self, images: Tensor, inputs: Tensor, targets: Tensor, bounds: tuple[Tensor, Tensor]
-    ) -> None:
+    def __init__(self, images: Tensor, inputs: Tensor, targets: Tensor, bounds: tuple[Tensor, Tensor]) -> None:
         self.images = images
         self.inputs = inputs
         self.targets = targets
@@ -112,11 +110,17 @@ class GraphPass(ForwardPass):
         """Relevance of the normalised pixels under the rules of ``composite`` [Bach2015]."""
         self.graph.require("relevance", "LRP")
         flow: list[Flow] = []
+        totals = {self.graph.output: self.scores}  # relevance of each value, summed as it arrives
 
         def step(node: Node, arriving: Tensor) -> Signals:
             leaving = node.operation.relevance(self._records[node.name], arriving, self._rule(node, composite))
-            left = sum((_total(part) for part in leaving if part is not None), torch.zeros_like(self.scores))
-            flow.append(Flow(node.place, _total(arriving), left))
+            arrived = totals.pop(node.name)
+            parts = [None if part is None else arrived if part is arriving else _total(part) for part in leaving]
+            for name, part in zip(node.inputs, parts, strict=True):
+                if part is not None:
+                    totals[name] = totals[name] + part if name in totals else part
+            left = torch.stack([part for part in parts if part is not None]).sum(dim=0)
+            flow.append(Flow(node.place, arrived, left))
             return leaving
 
         pixels = self.graph.send_back(self._at_target(self.scores), step)
@@ -133,7 +137,9 @@ class GraphPass(ForwardPass):
     @torch.no_grad()
     def _send_back(self, way: Callable[[Operation, Record, Tensor], Signals]) -> Tensor:
         signal = self._at_target(torch.ones_like(self.scores))
-        return self.graph.send_back(signal, lambda node, arriving: way(node.operation, self._records[node.name], arriving))
+        return self.graph.send_back(
+            signal, lambda node, arriving: way(node.operation, self._records[node.name], arriving)
+        )
 
     def _at_target(self, signal: Tensor) -> Tensor:
         return torch.zeros_like(self.logits).scatter(1, self.targets[:, None], signal[:, None])
@@ -176,15 +182,16 @@ class ModulePass(ForwardPass):
         raise InputError(f"LRP needs the network's graph, and there is none: {self._reason}")
 
 
-@torch.enable_grad()
 def _record(graph: Graph, inputs: Tensor) -> tuple[dict[str, Record], Tensor]:
     """Evaluates each node on leaves of its own, so that each can later be differentiated by itself."""
     values = {graph.input: inputs.detach()}
     records = {}
     for node in graph:
-        leaves = tuple(values[name].detach().requires_grad_() for name in node.inputs)
-        output = node.operation.evaluate(*leaves)
-        records[node.name] = Record(leaves, output)
+        taped = node.operation.taped
+        read = tuple(values[name].detach().requires_grad_(taped) for name in node.inputs)
+        with torch.set_grad_enabled(taped):
+            output = graph.evaluate_node(node, *read)
+        records[node.name] = Record(read, output)
         values[node.name] = output.detach()
     return records, values[graph.output]
 

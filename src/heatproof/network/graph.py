@@ -1,5 +1,6 @@
 """A network as a list of operations, in the order in which they are evaluated."""
 
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -9,6 +10,9 @@ from torch import Tensor
 
 from heatproof.errors import InputError
 from heatproof.network.operations import Operation, Way
+from heatproof.network.operations.activation import ReLU
+from heatproof.network.operations.arithmetic import Add
+from heatproof.network.operations.normalization import BatchNorm
 from heatproof.network.operations.weighted import Weighted
 
 
@@ -50,12 +54,16 @@ class Graph:
         if wanted == self.input:
             return images
         for node, finished in zip(self.nodes, self._finished, strict=True):
-            values[node.name] = node.operation.evaluate(*[values[name] for name in node.inputs])
+            values[node.name] = self.evaluate_node(node, *[values[name] for name in node.inputs])
             if node.name == wanted:
                 return values[node.name]
             for name in finished:
                 del values[name]
         raise AssertionError(f"no node {wanted!r}")
+
+    def evaluate_node(self, node: Node, *inputs: Tensor) -> Tensor:
+        """Value of one node; a ReLU takes the place of its input where nothing else reads that."""
+        return inputs[0].relu_() if node.name in self._in_place else node.operation.evaluate(*inputs)
 
     def send_back(self, signal: Tensor, step: Callable[[Node, Tensor], tuple[Tensor | None, ...]]) -> Tensor:
         """Sends a signal from the output to the images; ``step`` says what a node passes to its inputs.
@@ -104,9 +112,18 @@ class Graph:
         return frozenset(first)
 
     @cached_property
+    def _in_place(self) -> frozenset[str]:
+        """Names of the ReLUs that take the place of their input: it is fresh, and nothing else reads it."""
+        readers = Counter([name for node in self.nodes for name in node.inputs] + [self.output])
+        fresh = {
+            n.name for n in self.nodes if isinstance(n.operation, Weighted | BatchNorm | Add) and readers[n.name] == 1
+        }
+        return frozenset(n.name for n in self.nodes if isinstance(n.operation, ReLU) and n.inputs[0] in fresh)
+
+    @cached_property
     def kept_values(self) -> int:
         """Values that a recorded forward pass keeps for one image."""
-        return prod(self.input_shape) + sum(prod(node.shape) for node in self.nodes)
+        return prod(self.input_shape) + sum(prod(n.shape) for n in self.nodes if n.name not in self._in_place)
 
     @cached_property
     def peak_values(self) -> int:

@@ -229,9 +229,7 @@ def _from_factory(
     if weights is not None:
         load_weights(made, read_weights(Path(weights)), str(weights))
         classes = classes or read_classes(Path(weights))
-    return Network(
-        made, preprocessing=as_preprocessing(preprocessing), name=factory, classes=classes, device=device
-    )
+    return Network(made, preprocessing=as_preprocessing(preprocessing), name=factory, classes=classes, device=device)
 
 
 def _imagenet_classes() -> tuple[str, ...]:

@@ -3,6 +3,7 @@
 import copy
 import hashlib
 from collections.abc import Sequence
+from math import prod
 from typing import Any
 
 import torch
@@ -16,7 +17,9 @@ from heatproof.network.graph import Graph
 from heatproof.registry import unknown
 
 DEFAULT_MEMORY = 2 * 2**30  # bytes
-LARGEST_BATCH = 64  # on CPUs larger batches are slower, since activations fall out of the caches
+CPU_BATCH = 8  # measured: larger batches of large images are slower on CPUs, activations fall out of the caches …
+CPU_ACTIVATION = 32 * 2**20  # bytes … and from here on, the allocator asks the system for fresh pages each time
+GPU_BATCH = 256
 
 
 class Network:
@@ -118,11 +121,13 @@ class Network:
     def batch_size(self, shape: tuple[int, ...], memory: int, *, recorded: bool = False) -> int:
         """How many images of ``shape`` (C, H, W) go through at once within ``memory`` bytes (at least one)."""
         if self.without_graph(shape):
-            return 16 if recorded else 32  # nothing is known of the activations
+            return CPU_BATCH  # nothing is known of the activations
         graph = self.graph(shape)
         # a way back holds signals beside the records: twice the activations at the most
         values = 3 * graph.kept_values if recorded else 2 * graph.peak_values
-        return max(1, min(LARGEST_BATCH, memory // (values * self.dtype.itemsize)))
+        largest = max(prod(node.shape) for node in graph) * self.dtype.itemsize
+        useful = max(CPU_BATCH, CPU_ACTIVATION // largest) if self.device.type == "cpu" else GPU_BATCH
+        return max(1, min(useful, memory // (values * self.dtype.itemsize)))
 
     def fingerprint(self) -> str:
         """A hash of all weights, for provenance."""
@@ -199,9 +204,7 @@ def check_targets(targets: Tensor, count: int, classes: int) -> None:
             f"{tuple(targets.shape)}"
         )
     if not 0 <= int(targets.min()) <= int(targets.max()) < classes:
-        raise InputError(
-            f"targets must lie in 0 … {classes - 1}, got {int(targets.min())} … {int(targets.max())}"
-        )
+        raise InputError(f"targets must lie in 0 … {classes - 1}, got {int(targets.min())} … {int(targets.max())}")
 
 
 def _checked_device(device: str | torch.device) -> torch.device:

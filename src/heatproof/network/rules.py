@@ -23,6 +23,10 @@ class WeightedSum(Protocol):
         """The weights w_ij as the layer stores them."""
 
     @property
+    def split_weight(self) -> tuple[Tensor, Tensor]:
+        """The positive and the negative part of the weights."""
+
+    @property
     def bias(self) -> Tensor | None:
         """The biases b_j, or none."""
 
@@ -50,7 +54,7 @@ class Epsilon:
     def propagate(self, layer: WeightedSum, inputs: Tensor, output: Tensor, relevance: Tensor) -> Tensor:
         """Relevance of the inputs."""
         z = output if self.bias else _without_bias(layer, output)
-        return inputs * layer.pull(relevance / stabilise(z, self.epsilon), layer.weight, inputs)
+        return layer.pull(divided(relevance, z, self.epsilon), layer.weight, inputs).mul_(inputs)
 
 
 @dataclass(frozen=True)
@@ -66,20 +70,25 @@ class AlphaBeta:
 
     def propagate(self, layer: WeightedSum, inputs: Tensor, output: Tensor, relevance: Tensor) -> Tensor:
         """Relevance of the inputs."""
-        positive, negative = _split(layer.weight)
-        biases = _split(layer.bias) if self.bias and layer.bias is not None else (None, None)
-        parts = [(inputs, positive, negative)]
-        if bool((inputs < 0).any()):
-            above, below = _split(inputs)
-            parts = [(above, positive, negative), (below, negative, positive)]
+        positive, negative = layer.split_weight
+        biases = split(layer.bias) if self.bias and layer.bias is not None else (None, None)
         total = torch.zeros_like(inputs)
-        for share, bias, sign in ((self.alpha, biases[0], 1), (self.beta, biases[1], 2)):
+        for share, own, other, bias in (
+            (self.alpha, positive, negative, biases[0]),
+            (self.beta, negative, positive, biases[1]),
+        ):
             if share == 0:
                 continue
-            z = _total([layer.weigh(part[0], part[sign], bias if k == 0 else None) for k, part in enumerate(parts)])
-            signal = relevance * share / stabilise(z)
-            for part in parts:
-                total.addcmul_(part[0], layer.pull(signal, part[sign], inputs))
+            if bool(inputs.amin() >= 0):
+                parts = [(inputs, own)]
+            else:  # a negative input contributes positively where its weight is negative
+                parts = list(zip(split(inputs), (own, other), strict=True))
+            z = sum_of([layer.weigh(part, weight) for part, weight in parts])
+            if bias is not None:
+                z += _over_channels(bias, z)
+            signal = divided(relevance, z)
+            for part, weight in parts:
+                total.addcmul_(part, layer.pull(signal, weight, inputs), value=share)
         return total
 
 
@@ -92,15 +101,15 @@ class Gamma:
 
     def propagate(self, layer: WeightedSum, inputs: Tensor, output: Tensor, relevance: Tensor) -> Tensor:
         """Relevance of the inputs."""
-        above, below = _split(inputs)
-        biases = _split(layer.bias) if self.bias and layer.bias is not None else None
-        positive, negative = _split(layer.weight)
+        above, below = split(inputs)
+        biases = split(layer.bias) if self.bias and layer.bias is not None else None
+        positive, negative = split(layer.weight)
         upward, downward = layer.weight + self.gamma * positive, layer.weight + self.gamma * negative
         total = torch.zeros_like(inputs)
         for sign, own, other in ((1, upward, downward), (-1, downward, upward)):
             bias = None if biases is None or layer.bias is None else layer.bias + self.gamma * biases[sign < 0]
             z = layer.weigh(above, own, bias) + layer.weigh(below, other)
-            signal = torch.where(output * sign > 0, relevance / stabilise(z), 0)
+            signal = divided(relevance, z).mul_(output * sign > 0)
             total.addcmul_(above, layer.pull(signal, own, inputs))
             total.addcmul_(below, layer.pull(signal, other, inputs))
         return total
@@ -114,7 +123,7 @@ class Flat:
         """Relevance of the inputs."""
         ones = torch.ones_like(layer.weight)
         count = layer.weigh(torch.ones_like(inputs[:1]), ones)
-        return layer.pull(relevance / stabilise(count), ones, inputs)
+        return layer.pull(divided(relevance, count), ones, inputs)
 
 
 @dataclass(frozen=True)
@@ -134,9 +143,9 @@ class Box:
     def propagate(self, layer: WeightedSum, inputs: Tensor, output: Tensor, relevance: Tensor) -> Tensor:
         """Relevance of the inputs."""
         low, high = (bound.to(inputs).expand(1, *inputs.shape[1:]) for bound in (self.low, self.high))
-        positive, negative = _split(layer.weight)
+        positive, negative = split(layer.weight)
         z = layer.weigh(inputs, layer.weight) - layer.weigh(low, positive) - layer.weigh(high, negative)
-        signal = relevance / stabilise(z)
+        signal = divided(relevance, z)
         pulled = [layer.pull(signal, weight, inputs) for weight in (layer.weight, positive, negative)]
         return inputs * pulled[0] - low * pulled[1] - high * pulled[2]
 
@@ -150,24 +159,34 @@ class Composite:
     dense: Rule
 
 
-def stabilise(z: Tensor, epsilon: float = STABILISER) -> Tensor:
-    """Moves z away from zero by ε, in the direction of its sign (upwards at zero).
+def divided(relevance: Tensor, z: Tensor, epsilon: float = STABILISER) -> Tensor:
+    """R / (z + ε·sign z): the denominator is moved away from zero, upwards at zero.
 
-    >>> stabilise(torch.tensor([-1.0, 0.0, 1.0]), 0.5)
-    tensor([-1.5000,  0.5000,  1.5000])
+    >>> divided(torch.ones(3), torch.tensor([-1.5, 0.0, 1.5]), 0.5)
+    tensor([-0.5000,  2.0000,  0.5000])
     """
-    return z + torch.where(z < 0, -epsilon, epsilon)
+    # one buffer throughout: on large maps the time goes into fresh memory
+    denominator = torch.copysign(torch.full((), epsilon, dtype=z.dtype, device=z.device), z).add_(z)
+    return torch.div(relevance, denominator, out=denominator if z.shape == relevance.shape else None)
 
 
-def _split(values: Tensor) -> tuple[Tensor, Tensor]:
+def split(values: Tensor) -> tuple[Tensor, Tensor]:
+    """The positive and the negative part."""
     return values.clamp(min=0), values.clamp(max=0)
 
 
-def _total(values: list[Tensor]) -> Tensor:
-    return values[0] if len(values) == 1 else values[0] + values[1]
+def sum_of(values: list[Tensor]) -> Tensor:
+    """The sum of one or more tensors."""
+    total = values[0]
+    for value in values[1:]:
+        total = total + value
+    return total
 
 
 def _without_bias(layer: WeightedSum, output: Tensor) -> Tensor:
-    if layer.bias is None:
-        return output
-    return output - layer.bias.reshape(-1, *([1] * (output.ndim - 2))) if output.ndim == 4 else output - layer.bias
+    return output if layer.bias is None else output - _over_channels(layer.bias, output)
+
+
+def _over_channels(bias: Tensor, output: Tensor) -> Tensor:
+    """A bias in a shape that broadcasts: over channels of maps (B, C, H, W), else over the last dimension."""
+    return bias.reshape(-1, 1, 1) if output.ndim == 4 else bias

@@ -41,7 +41,10 @@ def evaluate_fully(
     replacements = sequences.replacements.to(device).flatten(end_dim=1)  # (n, T, …) -> (n·T, …)
     removed_at = removal_steps(sequences).to(device).flatten(end_dim=2)  # (n, M, T, H, W) -> (n·M·T, H, W)
     untouched = torch.cat(
-        [_scored(network, score, *pair) for pair in zip(images.split(batch_size), targets.split(batch_size), strict=True)]
+        [
+            _scored(network, score, *pair)
+            for pair in zip(images.split(batch_size), targets.split(batch_size), strict=True)
+        ]
     )
     on_progress(count)
     scores = torch.empty(len(removed_at) * steps)

@@ -64,7 +64,9 @@ def given_orders(order: Tensor, regions: Tensor, repeats: int) -> Tensor:
     checked = checked.cpu().long()
     largest = regions.flatten(start_dim=1).amax(dim=1)
     if bool((checked < 0).any()) or bool((checked.amax(dim=(1, 2)) > largest).any()):
-        raise InputError(f"order must name regions 0 … {int(largest.min())}, got {int(checked.min())} … {int(checked.max())}")
+        raise InputError(
+            f"order must name regions 0 … {int(largest.min())}, got {int(checked.min())} … {int(checked.max())}"
+        )
     ascending = checked.sort(dim=2).values
     if bool((ascending[:, :, 1:] == ascending[:, :, :-1]).any()):
         raise InputError("order must not name a region twice for the same image")

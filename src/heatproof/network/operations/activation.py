@@ -1,5 +1,6 @@
 """Activations: functions of one value at a time."""
 
+import torch
 from torch import Tensor
 
 from heatproof.network.operations.operation import Call, Called, Operation, Record, Signals, operation
@@ -20,7 +21,6 @@ class Activation(Called):
         return (relevance,)
 
 
-@operation("relu.default", "relu6.default")
 class Rectifier(Activation):
     """max(0, x), also when it is capped above (ReLU6)."""
 
@@ -31,14 +31,25 @@ class Rectifier(Activation):
         return (signal.clamp(min=0),)
 
 
-@operation("hardtanh.default")
+@operation("relu.default")
+class ReLU(Rectifier):
+    """max(0, x); it may take the place of its input."""
+
+    taped = False
+
+    def gradient(self, record: Record, signal: Tensor) -> Signals:
+        """The signal where the output is positive."""
+        return (torch.ops.aten.threshold_backward(signal, record.output, 0),)
+
+
+@operation("hardtanh.default", "relu6.default")
 class HardTanh(Activation):
     """A clamp; one that starts at zero is a rectifier (ReLU6)."""
 
     @classmethod
     def read(cls, call: Call) -> Operation:  # type: ignore[override]
         """A rectifier where the lower bound is zero."""
-        return Rectifier(call) if call.arguments["min_val"] == 0 else cls(call)
+        return Rectifier(call) if call.arguments.get("min_val", 0) == 0 else cls(call)
 
 
 @operation("softmax.int", "log_softmax.int", "_softmax.default", "_log_softmax.default")

@@ -44,7 +44,9 @@ class Product(Called):
             name = str(call.function)
             return cls(call) if name.startswith("aten.div") and _constant_first(call) else ByConstant(call)
         sizes = [_size(variable.shape) for variable in call.variables]
-        return cls(call) if sizes[0] == sizes[1] or "div" in str(call.function) else Gated(call, sizes.index(max(sizes)))
+        return (
+            cls(call) if sizes[0] == sizes[1] or "div" in str(call.function) else Gated(call, sizes.index(max(sizes)))
+        )
 
 
 class Gated(Product):

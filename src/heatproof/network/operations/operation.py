@@ -7,7 +7,7 @@ from typing import Any, ClassVar, Literal, Self, TypeVar
 import torch
 from torch import Tensor
 
-from heatproof.network.rules import Rule, stabilise
+from heatproof.network.rules import Rule, divided
 
 Way = Literal["gradient", "deconvolution", "relevance"]
 
@@ -49,7 +49,11 @@ class Call:
 
 @dataclass(frozen=True)
 class Record:
-    """What a recorded forward pass keeps of one node: leaves that it read, and what it computed from them."""
+    """What a recorded forward pass keeps of one node: the values that it read, and what it computed from them.
+
+    Where a ReLU took the place of the value before it, ``output`` is that of the ReLU. No way back sees a difference:
+    where the ReLU is at zero no relevance arrives, since whatever passed it back multiplied it by zero.
+    """
 
     inputs: tuple[Tensor, ...]
     output: Tensor
@@ -66,6 +70,7 @@ class Operation:
     """
 
     refuses: ClassVar[Mapping[Way, str]] = {}
+    taped: ClassVar[bool] = True  # whether its gradient is autograd's; else it is written here, from the record alone
 
     @classmethod
     def read(cls, call: Call) -> "Operation":
@@ -93,7 +98,7 @@ class Operation:
 
         This is LRP-ε with a stabiliser only; at an addition the two shares sum to the relevance that came.
         """
-        shares = self.gradient(record, relevance / stabilise(record.output))
+        shares = self.gradient(record, divided(relevance, record.output))
         return tuple(value * share for value, share in zip(record.inputs, shares, strict=True) if share is not None)
 
 

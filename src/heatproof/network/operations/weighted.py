@@ -1,6 +1,7 @@
 """Weighted sums: convolutions and dense layers."""
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Self
 
 import torch
@@ -9,7 +10,7 @@ from torch import Tensor
 
 from heatproof.errors import InputError
 from heatproof.network.operations.operation import Call, Operation, Record, Signals, Variable, operation
-from heatproof.network.rules import Rule
+from heatproof.network.rules import Rule, split
 
 
 @dataclass(frozen=True)
@@ -18,6 +19,13 @@ class Weighted(Operation):
 
     weight: Tensor
     bias: Tensor | None
+
+    taped = False
+
+    @cached_property
+    def split_weight(self) -> tuple[Tensor, Tensor]:
+        """The positive and the negative part of the weights."""
+        return split(self.weight)
 
     def evaluate(self, *inputs: Tensor) -> Tensor:
         """The weighted sum."""

@@ -1,0 +1,114 @@
+"""One file into one RGB picture, whatever the file turns out to be.
+
+Files come from anywhere, so nothing in them is trusted: only plain picture formats are tried (Pillow would
+hand an EPS file to Ghostscript), and a size is refused before its pixels are decoded.
+"""
+
+import stat
+import warnings
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from heatproof.data.sources import examine
+from heatproof.errors import InputError
+
+FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF")
+MIN_SIDE = 8
+MAX_PIXELS = 178_956_970
+
+_BITS_PER_SAMPLE, _PHOTOMETRIC, _WHITE_IS_ZERO = 258, 262, 0  # TIFF tags, and the value for inverted grey
+
+
+def read_picture(path: str | Path) -> Image.Image:
+    """The picture in a file as upright RGB.
+
+    EXIF rotation is applied, transparent pixels are laid over white, an animation gives its first frame, and
+    grey with 16 bits is rescaled to 8. Colour profiles are ignored, as they are where networks are trained.
+
+    Raises:
+        InputError: naming the file, for anything that is not a whole picture of a sensible size.
+
+    >>> from heatproof.data import built_in_photographs
+    >>> picture = read_picture(built_in_photographs()[0])
+    >>> picture.mode, picture.size
+    ('RGB', (512, 512))
+    """
+    try:
+        return decode(Path(path))
+    except InputError as error:
+        raise InputError(f"cannot use {str(path)!r}: {error}") from error
+
+
+def decode(path: Path) -> Image.Image:
+    """As :func:`read_picture`, with errors that leave naming the file to the caller."""
+    _check_file(path)
+    try:
+        return _decode(path)
+    except InputError:
+        raise
+    except UnidentifiedImageError as error:
+        raise InputError(f"expected a picture ({', '.join(FORMATS)}), got a file that is none of these") from error
+    except Image.DecompressionBombError as error:
+        raise InputError(f"expected at most {MAX_PIXELS:,} pixels, got more; make the picture smaller") from error
+    except Exception as error:  # Pillow raises nearly every kind of exception on malformed files
+        raise InputError(f"expected a whole picture, got a broken one ({type(error).__name__}: {error})") from error
+
+
+def _check_file(path: Path) -> None:
+    found = examine(path)
+    if stat.S_ISDIR(found.st_mode):
+        raise InputError("expected a picture file, got a folder; give one of the files in it")
+    if not stat.S_ISREG(found.st_mode):  # opening a pipe would wait for ever
+        raise InputError("expected a picture file, got a device, pipe or socket")
+    if found.st_size == 0:
+        raise InputError("expected a picture file, got an empty file")
+
+
+def _decode(path: Path) -> Image.Image:
+    with warnings.catch_warnings(), path.open("rb") as file:
+        warnings.simplefilter("ignore")  # Pillow's notices on big sizes (checked below) and sloppy metadata
+        with Image.open(file, formats=FORMATS) as picture:
+            _check_size(*picture.size)
+            tags: dict[int, Any] = dict(getattr(picture, "tag_v2", {}))
+            ImageOps.exif_transpose(picture, in_place=True)
+            return _to_rgb(picture, tags)
+
+
+def _check_size(width: int, height: int) -> None:
+    if width * height > MAX_PIXELS:
+        raise InputError(f"expected at most {MAX_PIXELS:,} pixels, got {width} x {height}; make the picture smaller")
+    if min(width, height) < MIN_SIDE:
+        raise InputError(f"expected sides of at least {MIN_SIDE} pixels, got {width} x {height} (width x height)")
+
+
+def _to_rgb(picture: Image.Image, tags: dict[int, Any]) -> Image.Image:
+    if picture.mode in ("I", "F"):
+        raise InputError(
+            f"expected 8 or 16 bits per value, got a picture of mode {picture.mode!r} (32 bits), whose scale is "
+            "unknown; convert it to 8 bits, choosing what is black and what is white"
+        )
+    if picture.mode.startswith("I;16"):
+        return _from_deep_grey(picture, tags)
+    if picture.has_transparency_data:
+        return _over_white(picture)
+    return picture.convert("RGB")
+
+
+def _from_deep_grey(picture: Image.Image, tags: dict[int, Any]) -> Image.Image:
+    """Grey of 9 to 16 bits as RGB, rescaled: Pillow's own conversion clips every value above 255 to white."""
+    values = np.array(picture).astype(np.uint32)  # (H, W)
+    full = 2 ** tags.get(_BITS_PER_SAMPLE, (16,))[0] - 1
+    if tags.get(_PHOTOMETRIC) == _WHITE_IS_ZERO:  # Pillow inverts these for 8 bits only
+        values = full - values
+    if "transparency" in picture.info:  # one see-through value, shown as the white behind it
+        values[values == picture.info["transparency"]] = full
+    rounded = (values * 255 + full // 2) // full
+    return Image.fromarray(rounded.astype(np.uint8)).convert("RGB")
+
+
+def _over_white(picture: Image.Image) -> Image.Image:
+    white = Image.new("RGBA", picture.size, "white")
+    return Image.alpha_composite(white, picture.convert("RGBA")).convert("RGB")

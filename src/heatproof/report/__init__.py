@@ -1,0 +1,19 @@
+"""Draws plain data: curves, heatmaps, tables, and the page that holds them. It knows no studies and no networks."""
+
+from heatproof.report.curves import Band, curves_figure
+from heatproof.report.figures import save_figure
+from heatproof.report.gallery import gallery_figure, heatmap_figure, heatmap_rgb
+from heatproof.report.page import render_page, write_page
+from heatproof.report.tables import Table
+
+__all__ = [
+    "Band",
+    "Table",
+    "curves_figure",
+    "gallery_figure",
+    "heatmap_figure",
+    "heatmap_rgb",
+    "render_page",
+    "save_figure",
+    "write_page",
+]

@@ -1,0 +1,141 @@
+"""The page: one file, loads nothing, shows every text as text."""
+
+import base64
+import re
+from html.parser import HTMLParser
+
+import numpy as np
+import pytest
+
+from heatproof.errors import InputError
+from heatproof.report import Table, heatmap_figure, render_page, write_page
+
+EVIL = "<script>alert(1)</script>.png"
+VOID = {"meta", "img", "br", "link"}
+
+
+class Reader(HTMLParser):
+    """Collects tags, attributes and visible text, and insists that tags are closed in order."""
+
+    def __init__(self, page):
+        super().__init__()
+        self.open, self.tags, self.texts = [], [], []
+        self.feed(page)
+        self.close()
+        assert self.open == []
+
+    def handle_starttag(self, tag, attributes):
+        self.tags.append((tag, dict(attributes)))
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        if data.strip() and "style" not in self.open:
+            self.texts.append(data.strip())
+
+    def named(self, name):
+        return [attributes for tag, attributes in self.tags if tag == name]
+
+
+@pytest.fixture(scope="module")
+def figure():
+    return heatmap_figure(np.ones((8, 8, 3)), np.zeros((8, 8)), title="title", caption="caption")
+
+
+def page(**changes):
+    contents = {
+        "title": "Title",
+        "verdict": ["LRP wins."],
+        "tables": {},
+        "figures": {},
+        "warnings": [],
+        "reproduce": "",
+    }
+    return render_page(**{**contents, **changes})
+
+
+def evil_page(figure):
+    return page(
+        title=EVIL,
+        verdict=[EVIL],
+        tables={EVIL: Table((EVIL,), ((EVIL,),), notes=(EVIL,))},
+        figures={f'{EVIL}" onload="alert(1)': figure},
+        warnings=[EVIL],
+        reproduce=EVIL,
+        skipped=[(EVIL, EVIL)],
+    )
+
+
+def test_every_text_is_shown_as_text(figure):
+    reader = Reader(evil_page(figure))
+    assert reader.named("script") == []
+    assert not any("onload" in attributes for _, attributes in reader.tags)
+    # tab, heading, verdict, warning; caption, head, cell and note of the table; figure; skipped twice; reproduce
+    assert sum(EVIL in text for text in reader.texts) == 12
+
+
+def test_nothing_is_loaded_from_elsewhere(figure):
+    html = evil_page(figure)
+    reader = Reader(html)
+    addresses = [a[key] for _, a in reader.tags for key in ("src", "href", "srcset", "action", "data") if key in a]
+    assert all(address.startswith("data:image/png;base64,") for address in addresses)
+    assert not re.search(r"@import|url\(|https?://", html)
+    (policy,) = [m["content"] for m in reader.named("meta") if m.get("http-equiv") == "Content-Security-Policy"]
+    assert policy.startswith("default-src 'none'; img-src data:; style-src 'unsafe-inline'")
+
+
+def test_figures_are_whole_pictures_with_a_text_for_those_who_cannot_see_them(figure):
+    (image,) = Reader(page(figures={"Heatmaps of a cat": figure})).named("img")
+    assert image["alt"] == "Heatmaps of a cat"
+    content = base64.b64decode(image["src"].partition(",")[2], validate=True)
+    assert content.startswith(b"\x89PNG")
+    assert content.endswith(b"IEND\xaeB`\x82")
+    width, height = figure.get_size_inches()
+    assert int(image["width"]) / int(image["height"]) == pytest.approx(width / height, rel=0.01)
+
+
+def test_the_page_is_semantic_and_fits_light_dark_phone_and_paper():
+    html = page(tables={"AOPC": Table(("method", "AOPC"), (("random", 8.33),))})
+    reader = Reader(html)
+    assert html.startswith("<!DOCTYPE html>\n")
+    assert reader.named("html") == [{"lang": "en"}]
+    assert {"name": "viewport", "content": "width=device-width, initial-scale=1"} in reader.named("meta")
+    assert len(reader.named("h1")) == len(reader.named("main")) == len(reader.named("caption")) == 1
+    assert [head["scope"] for head in reader.named("th")] == ["col", "col", "row"]
+    assert "@media (prefers-color-scheme: dark)" in html
+    assert "@media print" in html
+
+
+def test_empty_parts_leave_no_heading():
+    texts = Reader(page()).texts
+    assert texts == ["Title", "Title", "Verdict", "LRP wins."]
+    full = Reader(
+        page(warnings=["w"], skipped=[("a.png", "broken")], reproduce="heatproof compare a\\\n  --seed 0")
+    ).texts
+    assert "Skipped" in full
+    assert "heatproof compare a\\\n  --seed 0" in full
+
+
+def test_labels_point_to_existing_headings(figure):
+    reader = Reader(evil_page(figure))
+    ids = [attributes["id"] for _, attributes in reader.tags if "id" in attributes]
+    assert len(ids) == len(set(ids))
+    assert {section["aria-labelledby"] for section in reader.named("section")} == set(ids)
+
+
+def test_the_same_report_is_the_same_page(figure):
+    assert evil_page(figure) == evil_page(figure)
+
+
+def test_writing_leaves_one_file_even_with_undecodable_names(tmp_path):
+    path = write_page(tmp_path / "page.html", page(title="caf\udce9 猫"))
+    assert "caf? 猫" in path.read_text(encoding="utf-8")
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_writing_into_a_missing_folder_says_so(tmp_path):
+    with pytest.raises(InputError, match=r"expected a folder to write 'page.html' into.*create it first"):
+        write_page(tmp_path / "nowhere" / "page.html", page())
