@@ -7,16 +7,19 @@ from heatproof.heatmaps import explain
 from heatproof.measures import aopc, aopc_curve
 from heatproof.network import Network, load_network
 from heatproof.perturbation import Curves, perturb
+from heatproof.studies import Comparison, compare
 
 __version__ = "0.1.0"
 
 __all__ = [
+    "Comparison",
     "Curves",
     "InputError",
     "Network",
     "Preprocessing",
     "aopc",
     "aopc_curve",
+    "compare",
     "explain",
     "load_images",
     "load_network",

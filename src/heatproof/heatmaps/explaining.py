@@ -83,7 +83,8 @@ def check_heatmaps(heatmaps: Tensor, images: Tensor, name: str, first: int = 0) 
     if not isinstance(heatmaps, Tensor) or tuple(heatmaps.shape) != expected:
         came = tuple(heatmaps.shape) if isinstance(heatmaps, Tensor) else type(heatmaps).__name__
         raise InputError(
-            f"heatmaps of {name} must have shape (N, H, W) = {expected} to match images {tuple(images.shape)}, got {came}"
+            f"heatmaps of {name} must have shape (N, H, W) = {expected} to match images {tuple(images.shape)}, "
+            f"got {came}"
         )
     finite = torch.isfinite(heatmaps).flatten(start_dim=1).all(dim=1)
     if not bool(finite.all()):

@@ -9,7 +9,8 @@ from heatproof.heatmaps.methods import ForwardPass, register
 @register("sensitivity-l2")
 def sensitivity_l2(forward: ForwardPass) -> Tensor:
     """Euclidean norm of the gradient over the channels of a pixel [Simonyan2014, Samek2017]."""
-    return torch.linalg.vector_norm(forward.gradient, dim=1)
+    norm: Tensor = torch.linalg.vector_norm(forward.gradient, dim=1)
+    return norm
 
 
 @register("sensitivity-linf")
@@ -21,7 +22,8 @@ def sensitivity_linf(forward: ForwardPass) -> Tensor:
 @register("deconvolution-l2")
 def deconvolution_l2(forward: ForwardPass) -> Tensor:
     """Euclidean norm of the deconvolution signal over the channels of a pixel [Zeiler2014, Samek2017]."""
-    return torch.linalg.vector_norm(forward.deconvolution, dim=1)
+    norm: Tensor = torch.linalg.vector_norm(forward.deconvolution, dim=1)
+    return norm
 
 
 @register("deconvolution-linf")

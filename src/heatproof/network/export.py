@@ -3,7 +3,7 @@
 import operator
 import warnings
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor, fx, nn
@@ -138,11 +138,12 @@ class _Reader:
         return call.variables[0]
 
     def _part(self, node: fx.Node) -> Any:  # noqa: ANN401
-        whole, index = self.values[node.args[0]], node.args[1]
+        source, index = cast("tuple[fx.Node, int]", node.args)
+        whole = self.values[source]
         if not isinstance(whole, Call):
             return whole if isinstance(whole, Variable) else whole[index]
         dimension = whole.arguments["dim"]
-        sizes = [part.shape[dimension] for part in node.args[0].meta["val"]]
+        sizes = [part.shape[dimension] for part in source.meta["val"]]
         narrow = Call(
             torch.ops.aten.narrow.default,
             {"self": whole.variables[0], "dim": dimension, "start": sum(sizes[:index]), "length": sizes[index]},
@@ -151,7 +152,7 @@ class _Reader:
 
     def _update_in_place(self, node: fx.Node) -> None:
         """After ``x.relu_()``, whoever reads x reads the new value; views of x would need more, so they are refused."""
-        changed = node.args[0]
+        changed = cast("fx.Node", node.args[0])
         related = [changed, *changed.users]
         if any(other is not node and _is_view(other) for other in related):
             raise InputError(f"{_place(node)} changes a view of another value in place; use its out-of-place form")

@@ -21,10 +21,10 @@ def fold_batch_norms(graph: Graph) -> Graph:
         node = replace(original, inputs=tuple(renamed.get(name, name) for name in original.inputs))
         before = nodes.get(node.inputs[0])
         norm = node.operation
-        if isinstance(norm, BatchNorm) and before is not None and isinstance(before.operation, Convolution):
-            if readers[before.name] == 1:
-                nodes[before.name] = replace(before, operation=before.operation.scaled(norm.scale, norm.shift))
-                renamed[node.name] = before.name
-                continue
-        nodes[node.name] = node
+        convolution = before.operation if before is not None and readers[before.name] == 1 else None
+        if before is not None and isinstance(norm, BatchNorm) and isinstance(convolution, Convolution):
+            nodes[before.name] = replace(before, operation=convolution.scaled(norm.scale, norm.shift))
+            renamed[node.name] = before.name
+        else:
+            nodes[node.name] = node
     return graph.replace(tuple(nodes.values()), renamed.get(graph.output, graph.output))

@@ -72,6 +72,7 @@ class AlphaBeta:
         """Relevance of the inputs."""
         positive, negative = layer.split_weight
         biases = split(layer.bias) if self.bias and layer.bias is not None else (None, None)
+        has_negative = bool(inputs.amin() < 0)
         total = torch.zeros_like(inputs)
         for share, own, other, bias in (
             (self.alpha, positive, negative, biases[0]),
@@ -79,15 +80,13 @@ class AlphaBeta:
         ):
             if share == 0:
                 continue
-            if bool(inputs.amin() >= 0):
-                parts = [(inputs, own)]
-            else:  # a negative input contributes positively where its weight is negative
-                parts = list(zip(split(inputs), (own, other), strict=True))
-            z = sum_of([layer.weigh(part, weight) for part, weight in parts])
+            # a negative input contributes positively where its weight is negative
+            signed = list(zip(split(inputs), (own, other), strict=True)) if has_negative else [(inputs, own)]
+            z = sum_of([layer.weigh(part, weight) for part, weight in signed])
             if bias is not None:
                 z += _over_channels(bias, z)
             signal = divided(relevance, z)
-            for part, weight in parts:
+            for part, weight in signed:
                 total.addcmul_(part, layer.pull(signal, weight, inputs), value=share)
         return total
 

@@ -190,7 +190,7 @@ def perturb_orders(
 
 
 def replacement_images(images: Tensor, protocol: Protocol, ids: Sequence[str]) -> Tensor:
-    """(N, repeats, C, H, W) what removed pixels become; a repeat of an image depends on the seed and the image alone."""
+    """(N, repeats, C, H, W) what removed pixels become, from the seed, the image and the repeat alone."""
     make = REPLACEMENTS.resolve(protocol.replacement)
     made = [
         make(images, generators=[_address(protocol, image, repeat) for image in ids])

@@ -1,0 +1,38 @@
+PYTHON ?= python3.11
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/.installed
+
+.PHONY: help demo test test-all check bench clean
+
+help:  ## Show what there is to make.
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+$(INSTALLED): pyproject.toml
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet torch torchvision
+	$(BIN)/python -m pip install --quiet --editable ".[dev]"
+	touch $@
+
+demo: $(INSTALLED)  ## Compare heatmap methods on built-in photographs with a real ImageNet network.
+	$(BIN)/heatproof compare builtin --out demo --overwrite --regions 16 --steps 30 \
+		--methods lrp-epsilon,lrp-alphabeta,lrp-epsilon-gamma-box,sensitivity-l2,deconvolution-l2
+	@echo "Open demo/report.html"
+
+test: $(INSTALLED)  ## Run the tests (under 15 minutes on two cores).
+	$(BIN)/python -m pytest -m "not slow"
+
+test-all: $(INSTALLED)  ## Run all tests, the slow ones too.
+	$(BIN)/python -m pytest
+
+check: $(INSTALLED)  ## Lint, types, import direction, doctests.
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/python -m pytest -q src tests/house
+
+bench: $(INSTALLED)  ## Measure the speed claims (half an hour; keep the machine quiet).
+	$(BIN)/python benchmarks/bench_lrp.py
+
+clean:  ## Remove the environment and what was built.
+	rm -rf $(VENV) demo build dist .pytest_cache .mypy_cache .ruff_cache

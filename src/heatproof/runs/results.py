@@ -1,0 +1,76 @@
+"""What a run stores: scores as Parquet, heatmaps as Zarr, everything else about it as JSON."""
+
+import json
+import os
+import platform
+from collections.abc import Mapping
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+import torch
+import zarr
+
+from heatproof.perturbation.curves import Curves
+
+SCHEMA = 1
+PACKAGES = ("heatproof", "torch", "torchvision", "numpy", "scipy")
+
+
+def scores_frame(curves: Mapping[str, Curves], names: tuple[str, ...]) -> pl.DataFrame:
+    """One row per image, method, repeat and step.
+
+    Columns: ``image`` (name), ``identity`` (of its pixels), ``target`` (class index), ``method``, ``order``,
+    ``repeat``, ``step`` (0 = untouched), ``removed_fraction`` (of the pixels), ``score`` (in the protocol's unit).
+    """
+    frames = []
+    for method, curve in curves.items():
+        count, repeats, steps = curve.scores.shape
+        image, repeat, step = (axis.ravel() for axis in np.indices((count, repeats, steps), dtype=np.int32))
+        removed = curve.removed_fraction.expand(-1, repeats, -1)
+        frames.append(
+            pl.DataFrame(
+                {
+                    "image": np.array(names, dtype=object)[image].astype(str),
+                    "identity": np.array(curve.images)[image],
+                    "target": curve.targets.cpu().numpy()[image],
+                    "method": [method] * len(image),
+                    "order": [curve.order] * len(image),
+                    "repeat": repeat,
+                    "step": step,
+                    "removed_fraction": removed.reshape(-1).numpy(),
+                    "score": curve.scores.reshape(-1).numpy(),
+                }
+            )
+        )
+    return pl.concat(frames)
+
+
+def write_heatmaps(path: Path, heatmaps: Mapping[str, torch.Tensor], names: tuple[str, ...]) -> None:
+    """A Zarr group with one array (N, H, W) per method, numbered; names are attributes, never file names."""
+    group = zarr.open_group(path, mode="w")
+    group.attrs.update({"schema": SCHEMA, "images": list(names), "methods": list(heatmaps)})
+    for number, (method, maps) in enumerate(heatmaps.items()):
+        array = group.create_array(f"method-{number}", data=maps.float().cpu().numpy(), chunks=(1, *maps.shape[1:]))
+        array.attrs["method"] = method
+
+
+def write_json(path: Path, content: Mapping[str, Any]) -> None:
+    """Readable JSON."""
+    path.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8", errors="replace")
+
+
+def environment() -> dict[str, Any]:
+    """Versions and machine, as far as they can change a number or a time."""
+    return {
+        "versions": {"python": platform.python_version()} | {name: version(name) for name in PACKAGES},
+        "machine": {
+            "system": platform.system(),
+            "processor": platform.machine(),
+            "cores": os.cpu_count(),
+            "threads": torch.get_num_threads(),
+            "cuda": torch.version.cuda if torch.cuda.is_available() else None,
+        },
+    }

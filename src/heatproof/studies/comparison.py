@@ -1,0 +1,238 @@
+"""The result of comparing methods: tables, figures, a page, and a run directory."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+import torch
+from matplotlib.figure import Figure
+from torch import Tensor
+
+from heatproof import runs
+from heatproof.heatmaps import Conservation
+from heatproof.measures import aopc, aopc_curve, estimate_curve
+from heatproof.perturbation import Curves, Protocol
+from heatproof.report import Band, Table, curves_figure, gallery_figure, render_page, save_figure, write_page
+from heatproof.studies.verdict import Ranking, rank, verdict
+
+REFERENCE = "random order"
+GALLERY_IMAGES = 6
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """What a comparison of heatmap methods found.
+
+    Attributes:
+        network: description of the network, with a hash of its weights.
+        names: (N) names of the images.
+        images: (N, C, H, W) RGB in [0, 1].
+        classes: (N) names of the target classes.
+        heatmaps: (N, H, W) by method.
+        curves: by method, and of the random order.
+        conservation: what became of the score, by LRP method.
+        protocol: how regions were removed and scored.
+        skipped: names of pictures that could not be used, each with the reason.
+        notes: what else a reader must know.
+        seconds: how long it took.
+    """
+
+    network: Mapping[str, Any]
+    names: tuple[str, ...]
+    images: Tensor
+    classes: tuple[str, ...]
+    heatmaps: dict[str, Tensor]
+    curves: dict[str, Curves]
+    conservation: dict[str, Conservation]
+    protocol: Protocol
+    skipped: tuple[tuple[str, str], ...]
+    notes: tuple[str, ...]
+    seconds: float
+
+    @cached_property
+    def ranking(self) -> Ranking:
+        """Methods by AOPC, with paired intervals."""
+        return rank({name: aopc(curves).double().numpy() for name, curves in self.curves.items()}, REFERENCE)
+
+    @property
+    def verdict(self) -> list[str]:
+        """The answer in plain words, one sentence after the other."""
+        return verdict(self.ranking)
+
+    @property
+    def warnings(self) -> list[str]:
+        """What a reader must know before trusting the numbers."""
+        found = [*self.notes]
+        for method, conservation in self.conservation.items():
+            found += conservation.warnings(method)
+        if self.skipped:
+            found.append(f"{len(self.skipped)} of {len(self.skipped) + len(self.names)} pictures could not be used")
+        return found
+
+    def table(self) -> Table:
+        """AOPC of each method, absolute and relative to the random order, best first; higher is better."""
+        ranking, steps = self.ranking, self.curves[REFERENCE].orders.shape[-1]
+        rows: list[tuple[str | float | None, ...]] = []
+        for name, value in ranking.aopc.items():
+            relative = ranking.relative.get(name)
+            kept = self.conservation.get(name)
+            above = (relative.mean, relative.low, relative.high) if relative else (None, None, None)
+            share = float(np.median(kept.kept)) if kept else None
+            rows.append((name, value.mean, value.low, value.high, *above, share))
+        columns = ("method", "AOPC", "low", "high", "above random", "above low", "above high", "relevance kept")
+        note = (
+            f"AOPC over {steps} steps in units of the {self.protocol.score}, mean over {ranking.count} images and "
+            f"repeats ({self.protocol.repeats}), with 95 % intervals; higher is better. Relevance kept: share of the "
+            "score that LRP brings to the pixels (median)."
+        )
+        return Table(columns, tuple(rows), (note,))
+
+    def differences_table(self) -> Table:
+        """Paired differences of AOPC between methods, with intervals; one that excludes zero separates the two."""
+        rows = tuple(
+            (higher, lower, value.mean, value.low, value.high, "yes" if value.excludes_zero else "no")
+            for (higher, lower), value in self.ranking.differences.items()
+        )
+        return Table(("higher", "lower", "difference", "low", "high", "separate"), rows)
+
+    def frame(self) -> pl.DataFrame:
+        """Scores of every image, method, repeat and step."""
+        return runs.scores_frame(self.curves, self.names)
+
+    def figures(self) -> dict[str, Figure]:
+        """The figures, by file name."""
+        return {
+            "curves-relative": self.relative_figure(),
+            "curves": self.absolute_figure(),
+            "gallery": self.gallery_figure(),
+        }
+
+    def relative_figure(self) -> Figure:
+        """AOPC(L) minus that of the random order, with pointwise 95 % bands (higher is better)."""
+        reference = aopc_curve(self.curves[REFERENCE])
+        bands = [
+            Band(name, *estimate_curve((aopc_curve(curves) - reference).double().numpy()))
+            for name, curves in self.curves.items()
+            if name != REFERENCE
+        ]
+        return self._curves_figure(bands, "AOPC relative to the random order", "AOPC above random order")
+
+    def absolute_figure(self) -> Figure:
+        """The mean score while regions are removed, most relevant first (a steeper fall is better)."""
+        bands = [
+            Band(name, *estimate_curve(curves.scores.double().mean(dim=1).numpy()), is_reference=name == REFERENCE)
+            for name, curves in self.curves.items()
+        ]
+        return self._curves_figure(bands, "Score while regions are removed", f"score ({self.protocol.score})")
+
+    def gallery_figure(self) -> Figure:
+        """The first images with their heatmaps."""
+        shown = slice(0, GALLERY_IMAGES)
+        scores = self.curves[REFERENCE].scores[shown, 0, 0].tolist()
+        captions = [
+            f"{Path(name).name}\n{label} ({score:.1f})"
+            for name, label, score in zip(self.names[shown], self.classes[shown], scores, strict=True)
+        ]
+        images = self.images[shown].expand(-1, 3, -1, -1).permute(0, 2, 3, 1).float().cpu().numpy()
+        maps = {name: heatmaps[shown].float().cpu().numpy() for name, heatmaps in self.heatmaps.items()}
+        return gallery_figure(images, maps, captions)
+
+    def report(self, path: str | Path, *, reproduce: str = "") -> Path:
+        """Writes one self-contained HTML page."""
+        return write_page(Path(path), self._page(self.figures(), reproduce))
+
+    def save(self, path: str | Path, *, reproduce: str = "", overwrite: bool = False) -> Path:
+        """Writes the run directory: scores, heatmaps, tables, figures, the page, and how to reproduce it.
+
+        It appears whole or not at all. ``reproduce`` is the command or code that made it.
+        """
+        with runs.whole_directory(Path(path), overwrite=overwrite) as folder:
+            figures = self.figures()
+            self.frame().write_parquet(folder / "scores.parquet")
+            runs.write_heatmaps(folder / "heatmaps.zarr", self.heatmaps, self.names)
+            (folder / "table.md").write_text(self.table().to_markdown(), encoding="utf-8")
+            (folder / "table.csv").write_text(self.table().to_csv(), encoding="utf-8")
+            for name, figure in figures.items():
+                save_figure(figure, folder / name)
+            write_page(folder / "report.html", self._page(figures, reproduce))
+            (folder / "reproduce.md").write_text(self._reproduce_text(reproduce), encoding="utf-8", errors="replace")
+            runs.write_json(folder / "run.json", self.describe() | {"reproduce": reproduce})
+        return Path(path)
+
+    def describe(self) -> dict[str, Any]:
+        """Everything about the run but its arrays, as JSON-able values."""
+        settings = {field.name: getattr(self.protocol, field.name) for field in fields(Protocol)}
+        if isinstance(self.protocol.regions, Tensor):
+            settings["regions"] = f"a map of {int(self.protocol.regions.max()) + 1} regions"
+        return {
+            "schema": runs.SCHEMA,
+            "study": "compare",
+            "network": dict(self.network),
+            "protocol": settings | {"steps": self.curves[REFERENCE].orders.shape[-1]},
+            "methods": list(self.heatmaps),
+            "images": dict(zip(self.names, self.curves[REFERENCE].images, strict=True)),
+            "skipped": [{"image": name, "reason": reason} for name, reason in self.skipped],
+            "complete": not self.skipped,
+            "verdict": self.verdict,
+            "warnings": self.warnings,
+            "conservation": {name: found.summary() for name, found in self.conservation.items()},
+            "seconds": round(self.seconds, 1),
+            **runs.environment(),
+        }
+
+    def _curves_figure(self, bands: list[Band], title: str, ylabel: str) -> Figure:
+        removed = self.curves[REFERENCE].removed_fraction.mean(dim=(0, 1)).numpy()
+        return curves_figure(bands, title=title, ylabel=ylabel, removed_fraction=removed)
+
+    def _page(self, figures: Mapping[str, Figure], reproduce: str) -> str:
+        captions = {
+            "curves-relative": "AOPC above the random order, by removed regions; bands are pointwise 95 % intervals",
+            "curves": "The target's score while regions are removed, most relevant first",
+            "gallery": "Images and heatmaps; red is evidence for the class, blue against it",
+        }
+        return render_page(
+            title=f"Heatmaps of {self.network['name']} put to the proof",
+            verdict=self.verdict,
+            tables={
+                "Area over the perturbation curve": self.table(),
+                "Differences between methods on the same images": self.differences_table(),
+            },
+            figures={captions[name]: figure for name, figure in figures.items()},
+            warnings=self.warnings,
+            reproduce=self._reproduce_text(reproduce),
+            skipped=self.skipped,
+        )
+
+    def _reproduce_text(self, command: str) -> str:
+        environment = runs.environment()
+        versions = ", ".join(f"{name} {number}" for name, number in environment["versions"].items())
+        return (
+            f"{command or 'study = hp.compare(…)'}\n\n"
+            f"seed {self.protocol.seed}; {len(self.names)} images; network {self.network['name']}, weights (blake2b) "
+            f"{self.network['weights_blake2b']}; {versions}; {environment['machine']['threads']} threads on "
+            f"{environment['machine']['processor']}\n"
+        )
+
+    def __str__(self) -> str:
+        return "\n".join([str(self.table()), "", *self.verdict])
+
+    def _repr_html_(self) -> str:
+        return self.table()._repr_html_()
+
+
+def joined(parts: list[Curves]) -> Curves:
+    """Curves of several batches of images as one."""
+    first = parts[0]
+    return Curves(
+        scores=torch.cat([part.scores for part in parts]),
+        orders=torch.cat([part.orders for part in parts]),
+        removed_fraction=torch.cat([part.removed_fraction for part in parts]),
+        targets=torch.cat([part.targets for part in parts]),
+        images=tuple(image for part in parts for image in part.images),
+        order=first.order,
+        protocol=first.protocol,
+    )
