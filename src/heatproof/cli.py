@@ -199,8 +199,10 @@ def main() -> None:
         app()
     except InputError as error:
         _fail(str(error), INPUT_ERROR)
-    except KeyboardInterrupt:
-        _fail("stopped; nothing was written", INTERRUPTED)
+    except SystemExit as stopped:
+        if stopped.code == INTERRUPTED:  # Typer's answer to Ctrl-C
+            _fail("stopped; nothing was written", INTERRUPTED)
+        raise
     except OSError as error:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EIO):
             raise

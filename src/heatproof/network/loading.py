@@ -223,6 +223,11 @@ def _from_factory(
         raise InputError(f"{module_name}:{factory} must be a callable that returns a network, got {found!r}")
     made = found()
     if isinstance(made, Network):
+        if any(option is not None for option in (weights, preprocessing, classes, device)):
+            raise InputError(
+                f"{module_name}:{factory} returns a whole Network, so weights, preprocessing, classes and device are "
+                "its own; set them there, or return the nn.Module"
+            )
         return made
     if not isinstance(made, nn.Module):
         raise InputError(f"{module_name}:{factory} must return a torch.nn.Module, got {type(made).__name__}")

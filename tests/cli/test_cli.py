@@ -1,0 +1,240 @@
+"""The command, as a user meets it: what it writes, and what it says when something is wrong."""
+
+import errno
+import json
+import os
+import sys
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+import zarr
+from PIL import Image
+
+from heatproof import cli
+from heatproof.report import page
+
+NAMES = ["lrp-epsilon", "lrp-alphabeta[alpha=1,beta=0]", "sensitivity-l2"]
+METHODS = ",".join(NAMES)
+
+
+@pytest.fixture(autouse=True)
+def _here(monkeypatch, tmp_path):
+    monkeypatch.syspath_prepend(str(Path(__file__).parent))
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.fixture
+def photos(tmp_path):
+    """A folder of four pictures."""
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    generator = np.random.default_rng(0)
+    for number in range(4):
+        pixels = generator.integers(0, 256, (50, 60, 3), dtype=np.uint8)
+        Image.fromarray(pixels).save(folder / f"picture {number}.png")
+    return folder
+
+
+@pytest.fixture
+def run(monkeypatch, capsys):
+    """Runs the command; returns its exit code, its output and its messages."""
+
+    def call(*arguments):
+        monkeypatch.setattr(sys, "argv", ["heatproof", *map(str, arguments)])
+        monkeypatch.setattr(cli, "console", cli.Console(stderr=True, width=300))
+        monkeypatch.setattr(cli, "screen", cli.Console(width=300))
+        try:
+            cli.main()
+            code = 0
+        except SystemExit as stopped:
+            code = stopped.code or 0
+        out, err = capsys.readouterr()
+        return code, out, err
+
+    return call
+
+
+def compare_tiny(run, photos, *arguments, network="cnn", out="RUN"):
+    return run("compare", photos, "--network", f"tiny_networks:{network}", "--out", out, *arguments)
+
+
+def leftovers(folder):
+    return sorted(path.name for path in folder.iterdir() if path.name != "photos")
+
+
+def test_compare_writes_everything_that_it_promises(run, photos, tmp_path):
+    code, out, _ = compare_tiny(run, photos, "--methods", METHODS, "--steps", "6", "--repeats", "2")
+    assert code == 0
+    folder = tmp_path / "RUN"
+    expected = {"run.json", "scores.parquet", "heatmaps.zarr", "table.md", "table.csv", "report.html", "reproduce.md"}
+    figures = {f"{name}.{kind}" for name in ("curves", "curves-relative", "gallery") for kind in ("png", "svg")}
+    assert {path.name for path in folder.iterdir()} == expected | figures
+    scores = pl.read_parquet(folder / "scores.parquet")
+    assert scores.height == 4 * 4 * 2 * 7  # images, methods and the reference, repeats, steps
+    assert scores.filter(pl.col("step") == 0)["removed_fraction"].max() == 0
+    assert set(scores["method"]) == {*NAMES, "random order"}
+    assert set(scores["order"]) == {"morf", "random"}
+    maps = zarr.open_group(folder / "heatmaps.zarr", mode="r")
+    assert maps["method-0"].shape == (4, 36, 36)
+    assert maps.attrs["methods"] == NAMES
+    record = json.loads((folder / "run.json").read_text())
+    assert record["complete"] is True
+    assert record["protocol"]["steps"] == 6
+    assert "heatproof compare" in (folder / "reproduce.md").read_text()
+    for word in ("lrp-epsilon", "random order", "higher is better"):
+        assert word in out
+
+
+def test_two_runs_give_the_same_scores(run, photos, tmp_path):
+    compare_tiny(run, photos, "--steps", "5", "--methods", METHODS, out="ONE")
+    compare_tiny(run, photos, "--steps", "5", "--methods", METHODS, out="TWO")
+    frames = [pl.read_parquet(tmp_path / name / "scores.parquet") for name in ("ONE", "TWO")]
+    assert frames[0].equals(frames[1])
+
+
+def test_one_bad_picture_is_reported_skipped_and_counted(run, photos, tmp_path):
+    (photos / "broken.jpg").write_bytes(b"no picture")
+    code, _, err = compare_tiny(run, photos, "--steps", "3", "--methods", "sensitivity-l2")
+    assert code == cli.PARTIAL
+    assert "skipped" in err
+    assert "broken.jpg" in err
+    record = json.loads((tmp_path / "RUN" / "run.json").read_text())
+    assert record["complete"] is False
+    assert record["skipped"][0]["image"].endswith("broken.jpg")
+    assert "1 of 5 pictures" in (tmp_path / "RUN" / "report.html").read_text()
+
+
+def test_names_of_files_and_classes_are_escaped_in_the_page(run, photos, tmp_path):
+    (photos / "picture 0.png").rename(photos / "<script>alert(1)<_script>.png")
+    code, *_ = compare_tiny(run, photos, "--steps", "3", "--methods", "sensitivity-l2")
+    (photos / "<img src=x>.jpg").write_bytes(b"no picture")
+    partial, *_ = compare_tiny(run, photos, "--steps", "3", "--methods", "sensitivity-l2", out="TWO")
+    assert (code, partial) == (0, cli.PARTIAL)
+    text = (tmp_path / "TWO" / "report.html").read_text()
+    assert "<img src=x>" not in text
+    assert "&lt;img src=x&gt;" in text
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--methods", "lrp-epsilom"], "did you mean 'lrp-epsilon'"),
+        (["--methods", "lrp-epsilon[epsilno=1]"], "did you mean 'epsilon'"),
+        (["--methods", "lrp-epsilon[epsilon=1"], "options are written name"),
+        (["--methods", ""], "at least one method"),
+        (["--replacement", "unifrom"], "did you mean 'uniform'"),
+        (["--score", "logits"], "did you mean 'logit'"),
+        (["--steps", "17"], "between 1 and the number of regions, 16, got 17"),
+        (["--regions", "99"], "between 1 and 36 pixels"),
+        (["--crop", "big"], "--crop must be a number of pixels"),
+        (["--mean", "a,b"], "--mean must be numbers"),
+        (["--preset", "imagenett"], "did you mean 'imagenet'"),
+        (["--network", "torchvison:vgg16"], "did you mean 'torchvision'"),
+        (["--network", "torchvision:vgg161"], "did you mean 'vgg16'"),
+        (["--network", "torchvision:squeezenet1_1", "--weights", "nothing.pth"], "there is no file 'nothing.pth'"),
+        (["--network", "torchvision:squeezenet1_1", "--weights", "DEFAULT"], "--download"),
+        (["--network", "tiny_networks:not_a_network"], "must return a torch.nn.Module, got int"),
+        (["--network", "tiny_networks:nan"], "not finite"),
+        (["--device", "cuda:99"], "cannot be used here"),
+    ],
+)
+def test_wrong_input_gets_one_message_and_leaves_nothing(run, photos, tmp_path, arguments, message):
+    given = ["compare", photos, "--network", "tiny_networks:cnn", "--out", "RUN", *arguments]
+    if "--device" in arguments or "--preset" in arguments:
+        given[3] = "torchvision:squeezenet1_1"
+    code, _, err = run(*given)
+    assert code == cli.INPUT_ERROR
+    assert message in err
+    assert "Traceback" not in err
+    assert leftovers(tmp_path) == []
+
+
+def test_an_empty_folder_and_a_missing_one_are_named(run, tmp_path):
+    (tmp_path / "photos").mkdir()
+    code, _, err = compare_tiny(run, tmp_path / "photos")
+    assert code == cli.INPUT_ERROR
+    assert "photos" in err
+    code, _, err = compare_tiny(run, tmp_path / "fotos")
+    assert code == cli.INPUT_ERROR
+    assert "fotos" in err
+
+
+def test_a_network_without_a_graph_says_what_is_lost_before_anything_runs(run, photos, tmp_path):
+    code, _, err = compare_tiny(run, photos, "--methods", "lrp-epsilon", network="branching")
+    assert code == cli.INPUT_ERROR
+    assert "LRP needs the network's graph" in err
+    code, _, err = compare_tiny(run, photos, "--methods", "sensitivity-l2", "--steps", "3", network="branching")
+    assert code == 0
+    assert "deconvolution and LRP are not available" in err
+
+
+def test_an_earlier_result_is_never_overwritten_unasked(run, photos, tmp_path):
+    compare_tiny(run, photos, "--steps", "3", "--methods", "sensitivity-l2")
+    before = (tmp_path / "RUN" / "run.json").read_text()
+    code, _, err = compare_tiny(run, photos, "--steps", "4", "--methods", "sensitivity-l2")
+    assert code == cli.INPUT_ERROR
+    assert "--overwrite" in err
+    assert (tmp_path / "RUN" / "run.json").read_text() == before
+    code, *_ = compare_tiny(run, photos, "--steps", "4", "--methods", "sensitivity-l2", "--overwrite")
+    assert code == 0
+    assert json.loads((tmp_path / "RUN" / "run.json").read_text())["protocol"]["steps"] == 4
+
+
+def test_a_folder_that_is_no_run_is_not_replaced_even_when_asked(run, photos, tmp_path):
+    code, _, err = compare_tiny(run, photos, "--overwrite", out=photos)
+    assert code == cli.INPUT_ERROR
+    assert "not empty" in err
+    assert len(list(photos.iterdir())) == 4
+
+
+@pytest.mark.parametrize(
+    ("failure", "code", "message"),
+    [
+        (
+            OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)),
+            cli.DISK_ERROR,
+            "No space left on device; nothing was written",
+        ),
+        (KeyboardInterrupt(), cli.INTERRUPTED, "stopped; nothing was written"),
+    ],
+)
+def test_a_full_disk_and_ctrl_c_leave_nothing_half_written(run, photos, tmp_path, monkeypatch, failure, code, message):
+    def fail(*_args, **_kwargs):
+        raise failure
+
+    monkeypatch.setattr(page.Environment, "get_template", fail)  # late: most files are written by then
+    found, _, err = compare_tiny(run, photos, "--steps", "3", "--methods", "sensitivity-l2")
+    assert found == code
+    assert message in err
+    assert leftovers(tmp_path) == []
+
+
+def test_explain_writes_one_picture_per_image_and_method(run, photos, tmp_path):
+    code, out, _ = run("explain", photos, "--network", "tiny_networks:cnn", "--methods", METHODS, "--out", "MAPS")
+    assert code == 0
+    files = sorted(path.name for path in (tmp_path / "MAPS").iterdir())
+    assert len(files) == 4 * 3
+    assert files[0] == "picture_0.lrp-alphabeta_alpha=1_beta=0.png"
+    with Image.open(tmp_path / "MAPS" / files[0]) as picture:
+        assert picture.width > picture.height > 100
+    assert out.count(".png") == 12
+
+
+def test_list_names_everything(run):
+    code, out, _ = run("list")
+    assert code == 0
+    for name in ("efficientnet-lite0", "torchvision:NAME", "lrp-epsilon-gamma-box", "uniform", "logit", "builtin"):
+        assert name in out
+    code, _, err = run("list", "method")
+    assert code == cli.INPUT_ERROR
+    assert "did you mean 'methods'" in err
+
+
+def test_alone_it_says_what_to_do(run):
+    _, out, _ = run()
+    assert "compare" in out
+    code, out, _ = run("--version")
+    assert code == 0
+    assert "heatproof 0" in out
