@@ -1,9 +1,9 @@
-"""Cost of LRP against the gradient and against Zennit: one process, same threads, same images, medians of alternating runs.
+"""Cost of LRP against the gradient and against Zennit, in one process on the same images.
 
     python benchmarks/bench_lrp.py [--runs 7] [--threads 2] [--networks squeezenet1_0 vgg16]
 
-The gradient is a plain forward and backward pass by autograd in the faster of two memory layouts. Set-up (export, weights split by sign) is done
-before the clock starts. Ratios are of medians; the JSON holds every run.
+Runs alternate; medians are compared. The gradient is a plain forward and backward pass by autograd, in the faster of
+two memory layouts. Set-up (export, weights split by sign) is done before the clock starts. The JSON holds every run.
 """
 
 import argparse

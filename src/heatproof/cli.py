@@ -33,6 +33,7 @@ from heatproof.registry import options_of, split_specs, unknown
 from heatproof.studies import DEFAULT_METHODS, compare, explain_pictures
 
 INPUT_ERROR, PARTIAL, DISK_ERROR, INTERRUPTED = 2, 3, 74, 130
+WIDEST_NAME = 34  # longer names of methods are folded
 DATA_SETS = {"builtin": 'photographs in installed packages (pip install "heatproof[demo]")'}
 
 app = typer.Typer(
@@ -281,7 +282,9 @@ def _print_study(study: heatproof.Comparison) -> None:
     grid = Grid(box=SIMPLE, padding=(0, 1, 0, 0))
     for column in table.columns:
         grid.add_column(escape(column), overflow="fold", justify="left" if column == "method" else "right")
-    for row in table.to_rows_of_text():
+    rows = table.to_rows_of_text()
+    grid.columns[0].min_width = min(WIDEST_NAME, max(len(row[0]) for row in rows))
+    for row in rows:
         grid.add_row(*[escape(cell) for cell in row])
     screen.print(grid)
     for note in table.notes:

@@ -58,7 +58,8 @@ def heatmap_rgb(heatmap: np.ndarray, scale: float | None = None) -> np.ndarray:
 def gallery_figure(images: np.ndarray, heatmaps: Mapping[str, np.ndarray], captions: Sequence[str]) -> Figure:
     """One row per image: its caption, the picture, and one heatmap per method.
 
-    All rows of a method share one symmetric scale, so its heatmaps can be compared with each other.
+    All maps share the scale −1 … 1, each in units of its own 99.5 % quantile: relevance differs by orders of magnitude
+    between methods, and between images of one method.
 
     Args:
         images: (N, H, W, 3) in [0, 1].
@@ -81,15 +82,14 @@ def gallery_figure(images: np.ndarray, heatmaps: Mapping[str, np.ndarray], capti
         for k, line in enumerate(reversed(header)):  # one by one, so that all last lines share a baseline
             bottom = top - 6 - k * HEADER_SIZE * LEADING
             write_lines(figure, [line], centre, bottom, size=HEADER_SIZE, ha="center", va="baseline")
-    scales = {name: symmetric_scale(maps) for name, maps in heatmaps.items()}
     for i, (image, caption) in enumerate(zip(images, captions, strict=True)):
         middle = top + i * row + (row - GUTTER) / 2
         _write_caption(figure, caption, left - GUTTER, middle)
-        pictures = [_opaque(image), *(heatmap_rgb(maps[i], scales[name]) for name, maps in heatmaps.items())]
+        pictures = [_opaque(image), *(heatmap_rgb(maps[i]) for maps in heatmaps.values())]
         for j, picture in enumerate(pictures):
             corner = left + j * column + (column - GUTTER - width) / 2
             _show(place(figure, corner, middle - height / 2, width, height), picture)
-    _colour_bar(figure, left + (len(headers) * column - GUTTER) / 2, top + row * len(images) + 8, ", per method")
+    _colour_bar(figure, left + (len(headers) * column - GUTTER) / 2, top + row * len(images) + 8, ", per map")
     return figure
 
 
