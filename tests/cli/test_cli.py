@@ -164,7 +164,7 @@ def test_an_empty_folder_and_a_missing_one_are_named(run, tmp_path):
 def test_a_network_without_a_graph_says_what_is_lost_before_anything_runs(run, photos, tmp_path):
     code, _, err = compare_tiny(run, photos, "--methods", "lrp-epsilon", network="branching")
     assert code == cli.INPUT_ERROR
-    assert "LRP needs the network's graph" in err
+    assert "lrp-epsilon needs the network's graph" in err
     code, _, err = compare_tiny(run, photos, "--methods", "sensitivity-l2", "--steps", "3", network="branching")
     assert code == 0
     assert "deconvolution and LRP are not available" in err

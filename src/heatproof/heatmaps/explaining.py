@@ -8,8 +8,8 @@ from torch import Tensor
 
 from heatproof.errors import InputError
 from heatproof.heatmaps.conservation import Conservation, first_overflow
-from heatproof.heatmaps.methods import METHODS, ForwardPass, Method, Relevance
-from heatproof.network.network import DEFAULT_MEMORY, Network
+from heatproof.heatmaps.methods import METHODS, ForwardPass, Method, Relevance, require
+from heatproof.network.network import DEFAULT_MEMORY, Network, check_images
 
 OwnMethod = Callable[[Network, Tensor, Tensor], Tensor]  # (network, images, targets) -> (N, H, W)
 
@@ -70,6 +70,10 @@ def explain_batches(
 ) -> Iterator[Explained]:
     """Heatmaps of several methods, batch by batch, one recorded forward pass for each batch."""
     resolved = {name: _resolved(method, network) for name, method in methods.items()}
+    check_images(images)
+    for method in methods.values():
+        if isinstance(method, str):
+            require(network, method, tuple(images.shape[1:]))
     size = network.batch_size(tuple(images.shape[1:]), memory, recorded=True)
     for start in range(0, len(images), size):
         chosen = None if targets is None else targets[start : start + size]

@@ -10,26 +10,26 @@ from heatproof.heatmaps.methods import ForwardPass, Relevance, register
 from heatproof.network.rules import STABILISER, AlphaBeta, Box, Composite, Epsilon, Flat, Gamma, Rule
 
 
-@register("lrp-epsilon")
+@register("lrp-epsilon", way="relevance")
 def lrp_epsilon(forward: ForwardPass, *, epsilon: float = 0.01, bias: str = "include") -> Relevance:
     """LRP-ε in every layer [Bach2015]."""
     return forward.relevance(_everywhere(_epsilon(epsilon, bias)))
 
 
-@register("lrp-alphabeta")
+@register("lrp-alphabeta", way="relevance")
 def lrp_alphabeta(forward: ForwardPass, *, alpha: float = 2.0, beta: float = -1.0, bias: str = "include") -> Relevance:
     """LRP-αβ in every layer; α + β = 1 [Bach2015]."""
     return forward.relevance(_everywhere(_alphabeta(alpha, beta, bias)))
 
 
-@register("lrp-epsilon-plus-flat")
+@register("lrp-epsilon-plus-flat", way="relevance")
 def lrp_epsilon_plus_flat(forward: ForwardPass, *, epsilon: float = STABILISER, bias: str = "include") -> Relevance:
     """ε in dense layers, α1β0 (z⁺) in convolutions, flat in the first layer [Kohlbrenner2020]."""
     convolution = _alphabeta(1.0, 0.0, bias)
     return forward.relevance(Composite(first=Flat(), convolution=convolution, dense=_epsilon(epsilon, bias)))
 
 
-@register("lrp-epsilon-alpha2-beta1-flat")
+@register("lrp-epsilon-alpha2-beta1-flat", way="relevance")
 def lrp_epsilon_alpha2_beta1_flat(
     forward: ForwardPass, *, epsilon: float = STABILISER, bias: str = "include"
 ) -> Relevance:
@@ -38,7 +38,7 @@ def lrp_epsilon_alpha2_beta1_flat(
     return forward.relevance(Composite(first=Flat(), convolution=convolution, dense=_epsilon(epsilon, bias)))
 
 
-@register("lrp-epsilon-gamma-box")
+@register("lrp-epsilon-gamma-box", way="relevance")
 def lrp_epsilon_gamma_box(
     forward: ForwardPass, *, epsilon: float = STABILISER, gamma: float = 0.25, bias: str = "include"
 ) -> Relevance:

@@ -14,6 +14,7 @@ from heatproof.errors import InputError
 from heatproof.network.export import export
 from heatproof.network.forward import ForwardPass, GraphPass, ModulePass
 from heatproof.network.graph import Graph
+from heatproof.network.operations import Way
 from heatproof.registry import unknown
 
 DEFAULT_MEMORY = 2 * 2**30  # bytes
@@ -86,6 +87,14 @@ class Network:
         except InputError as error:
             return f"{self.name} has no graph ({error}): deconvolution and LRP are not available, all else works"
         return None
+
+    def require(self, way: Way, method: str, shape: tuple[int, ...]) -> None:
+        """Refuses ``method`` if its way back is not defined here for images of ``shape`` (C, H, W)."""
+        reason = self.without_graph(shape)
+        if reason is None:
+            self.graph(shape).require(way, method)
+        elif way != "gradient":
+            raise InputError(f"{method} needs the network's graph: {reason}")
 
     def logits(self, images: Tensor) -> Tensor:
         """(B, classes) scores before the softmax, of (B, C, H, W) images in [0, 1], in one batch on this device."""
