@@ -46,6 +46,21 @@ app = typer.Typer(
 console = Console(stderr=True)
 screen = Console()
 
+
+def _size(text: str) -> int | tuple[int, int]:
+    sides = text.lower().split("x")
+    if not all(side.isdecimal() for side in sides) or len(sides) > 2:
+        raise InputError(f"a size must be a number of pixels or HEIGHTxWIDTH, got {text!r}")
+    return int(sides[0]) if len(sides) == 1 else (int(sides[0]), int(sides[1]))
+
+
+def _numbers(text: str) -> tuple[float, ...]:
+    try:
+        return tuple(float(number) for number in text.split(","))
+    except ValueError:
+        raise InputError(f"expected numbers separated by commas, got {text!r}") from None
+
+
 Images = Annotated[list[str], typer.Argument(help="Pictures or folders of them, or 'builtin'.", show_default=False)]
 NetworkSpec = Annotated[str, typer.Option("--network", "-n", help="See 'heatproof list networks'.")]
 Weights = Annotated[
@@ -54,10 +69,14 @@ Weights = Annotated[
 Download = Annotated[bool, typer.Option("--download", help="Published weights may be downloaded.")]
 Device = Annotated[str | None, typer.Option(help="Where to compute, such as cuda.")]
 Preset = Annotated[str | None, typer.Option(help=f"Preprocessing: {', '.join(PRESETS)}. Default: the network's own.")]
-Resize = Annotated[str | None, typer.Option(help="Short side, or HEIGHTxWIDTH, before cropping.")]
-Crop = Annotated[str | None, typer.Option(help="Side, or HEIGHTxWIDTH, of the centre crop.")]
-Mean = Annotated[str | None, typer.Option(help="Mean of each channel, such as 0.485,0.456,0.406.")]
-Std = Annotated[str | None, typer.Option(help="Standard deviation of each channel.")]
+Resize = Annotated[
+    Any, typer.Option(parser=_size, metavar="SIZE", help="Short side, or HEIGHTxWIDTH, before cropping.")
+]
+Crop = Annotated[Any, typer.Option(parser=_size, metavar="SIZE", help="Side, or HEIGHTxWIDTH, of the centre crop.")]
+Mean = Annotated[
+    Any, typer.Option(parser=_numbers, metavar="A,B,C", help="Mean of each channel, such as 0.485,0.456,0.406.")
+]
+Std = Annotated[Any, typer.Option(parser=_numbers, metavar="A,B,C", help="Standard deviation of each channel.")]
 Channels = Annotated[str | None, typer.Option(help="Order of the network's channels: rgb or bgr.")]
 Scale = Annotated[float | None, typer.Option(help="The network wants values from 0 to this: 1 or 255.")]
 Interpolation = Annotated[str | None, typer.Option(help="nearest, bilinear, bicubic or lanczos.")]
@@ -101,7 +120,9 @@ def compare_command(
     [bold]heatproof compare builtin --methods "lrp-epsilon,lrp-alphabeta\\[alpha=1,beta=0]" --steps 40 --out RUN[/bold]
     """
     runs.check_free(out, overwrite=overwrite)
-    changes = _changes(resize, crop, mean, std, channels, scale, interpolation)
+    changes = dict(
+        resize=resize, crop=crop, mean=mean, std=std, channels=channels, scale=scale, interpolation=interpolation
+    )
     loaded = _network(network, weights, preset, changes, device, download)
     pictures = _pictures(images, loaded)
     with _progress("evaluations") as advance:
@@ -154,7 +175,9 @@ def explain_command(
 
     [bold]heatproof explain photo.jpg --methods lrp-alphabeta,deconvolution-l2[/bold]
     """
-    changes = _changes(resize, crop, mean, std, channels, scale, interpolation)
+    changes = dict(
+        resize=resize, crop=crop, mean=mean, std=std, channels=channels, scale=scale, interpolation=interpolation
+    )
     loaded = _network(network, weights, preset, changes, device, download)
     pictures = _pictures(images, loaded)
     written = explain_pictures(loaded, pictures, split_specs(methods), out, memory=round(memory * 2**30))
@@ -215,46 +238,9 @@ def _network(
 ) -> Network:
     with console.status("loading the network"):
         network = load_network(spec, weights=weights, preprocessing=preset, device=device, download=download)
-        network.preprocessing = replace(network.preprocessing, **changes)
+        given = {name: value for name, value in changes.items() if value is not None}
+        network.preprocessing = replace(network.preprocessing, **given)
     return network
-
-
-def _changes(
-    resize: str | None,
-    crop: str | None,
-    mean: str | None,
-    std: str | None,
-    channels: str | None,
-    scale: float | None,
-    interpolation: str | None,
-) -> dict[str, Any]:
-    """What the flags change in a network's own preprocessing."""
-    given = {
-        "resize": _size("--resize", resize),
-        "crop": _size("--crop", crop),
-        "mean": _numbers("--mean", mean),
-        "std": _numbers("--std", std),
-        "channels": channels,
-        "scale": scale,
-        "interpolation": interpolation,
-    }
-    return {name: value for name, value in given.items() if value is not None}
-
-
-def _size(flag: str, text: str | None) -> int | tuple[int, int] | None:
-    if text is None:
-        return None
-    sides = text.lower().split("x")
-    if not all(side.isdecimal() for side in sides) or len(sides) > 2:
-        raise InputError(f"{flag} must be a number of pixels or HEIGHTxWIDTH, got {text!r}")
-    return int(sides[0]) if len(sides) == 1 else (int(sides[0]), int(sides[1]))
-
-
-def _numbers(flag: str, text: str | None) -> tuple[float, ...] | None:
-    try:
-        return None if text is None else tuple(float(number) for number in text.split(","))
-    except ValueError:
-        raise InputError(f"{flag} must be numbers separated by commas, got {text!r}") from None
 
 
 def _pictures(sources: list[str], network: Network) -> Pictures:

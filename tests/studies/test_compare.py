@@ -1,0 +1,107 @@
+"""Comparing: all methods meet the same replacement images, and nothing depends on how the work is cut."""
+
+import dataclasses
+
+import pytest
+import torch
+from torch import nn
+
+import heatproof as hp
+from heatproof.perturbation import perturb
+from heatproof.studies.comparison import REFERENCE
+
+
+@pytest.fixture(scope="module")
+def network():
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        module = nn.Sequential(
+            nn.Conv2d(3, 6, 3),
+            nn.ReLU(),
+            nn.MaxPool2d(2),
+            nn.Conv2d(6, 8, 3),
+            nn.ReLU(),
+            nn.Flatten(),
+            nn.LazyLinear(4),
+        )
+        module(torch.zeros(1, 3, 21, 30))
+    return hp.Network(module.double())
+
+
+@pytest.fixture(scope="module")
+def images():
+    return torch.rand(5, 3, 21, 30, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
+
+
+METHODS = ["lrp-epsilon", "sensitivity-l2", "random"]
+
+
+def test_curves_are_those_of_perturb(network, images):
+    study = hp.compare(network, images, METHODS, regions=5, repeats=2, seed=3)
+    for method in METHODS:
+        alone = perturb(network, images, hp.explain(network, images, method), regions=5, repeats=2, seed=3)
+        torch.testing.assert_close(study.curves[method].scores, alone.scores)
+    reference = perturb(network, images, order="random", regions=5, repeats=2, seed=3)
+    torch.testing.assert_close(study.curves[REFERENCE].scores, reference.scores)
+
+
+def test_a_subset_of_methods_or_images_changes_nothing(network, images):
+    whole = hp.compare(network, images, METHODS, regions=5, seed=3)
+    part = hp.compare(network, images.flip(0)[:3], METHODS[:1], regions=5, seed=3)
+    for method in (METHODS[0], REFERENCE):
+        torch.testing.assert_close(part.curves[method].scores, whole.curves[method].scores.flip(0)[:3])
+
+
+def test_batches_change_nothing(network, images, monkeypatch):
+    whole = hp.compare(network, images, METHODS, regions=5)
+    monkeypatch.setattr(hp.Network, "batch_size", lambda *_args, **_options: 2)
+    cut = hp.compare(network, images, METHODS, regions=5)
+    assert cut.curves.keys() == whole.curves.keys()
+    for method in whole.curves:
+        torch.testing.assert_close(cut.curves[method].scores, whole.curves[method].scores)
+    torch.testing.assert_close(cut.heatmaps["lrp-epsilon"], whole.heatmaps["lrp-epsilon"])
+
+
+def test_own_methods_maps_and_region_maps_are_judged(network, images):
+    regions = torch.arange(6).reshape(2, 3).repeat_interleave(10, 0).repeat_interleave(10, 1)
+    regions = nn.functional.pad(regions, (0, 0, 0, 1), value=-1)
+    given = {"mine": lambda _network, x, _targets: x.sum(dim=1), "maps": images.sum(dim=1), "LRP": "lrp-epsilon"}
+    study = hp.compare(network, images, given, regions=regions)
+    assert torch.equal(study.curves["mine"].scores, study.curves["maps"].scores)
+    assert study.curves["LRP"].scores.shape == (5, 1, 7)
+    assert set(study.heatmaps) == {"mine", "maps", "LRP"}
+
+
+def test_equal_methods_do_not_separate(network, images):
+    study = hp.compare(network, images, {"one": "lrp-epsilon", "same": "lrp-epsilon"}, regions=5)
+    (difference,) = study.ranking.differences.values()
+    assert (difference.low, difference.mean, difference.high) == (0, 0, 0)
+
+
+def test_result_is_frozen_counts_progress_and_shows_itself(network, images):
+    seen = []
+    study = hp.compare(network, images, METHODS, regions=5, on_progress=lambda done, total: seen.append((done, total)))
+    assert seen[-1][0] == seen[-1][1] == 5 * (1 + 4 * 24)
+    with pytest.raises(dataclasses.FrozenInstanceError, match="seconds"):
+        study.seconds = 0
+    assert "higher is better" in str(study)
+    assert "<table" in study._repr_html_()
+
+
+def test_random_reference_is_no_method_name(network, images):
+    with pytest.raises(hp.InputError, match="none may be called 'random order'"):
+        hp.compare(network, images, {REFERENCE: "random"})
+    with pytest.raises(TypeError, match="list of names"):
+        hp.compare(network, images, "lrp-epsilon")
+    with pytest.raises(hp.InputError, match="5 different names"):
+        hp.compare(network, images, METHODS, names=["a"] * 5)
+
+
+def test_absorbed_relevance_is_warned_of(images):
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        module = nn.Sequential(nn.Conv2d(3, 6, 3), nn.ReLU(), nn.Flatten(), nn.LazyLinear(4))
+        module(torch.zeros(1, 3, 21, 30))
+        module[0].bias.data.fill_(5.0)
+    study = hp.compare(hp.Network(module), images.float(), ["lrp-epsilon"], regions=9)
+    assert any("of the score" in warning and "0 (conv2d)" in warning for warning in study.warnings)
