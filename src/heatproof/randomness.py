@@ -18,7 +18,9 @@ def identify(images: Tensor) -> list[str]:
     >>> first == second, len(first)
     (False, 32)
     """
-    return [_digest(str(tuple(image.shape)).encode(), image.numpy().tobytes()) for image in images.float().cpu()]
+    return [
+        _digest(str(tuple(image.shape)).encode(), image.numpy().tobytes()) for image in images.detach().float().cpu()
+    ]
 
 
 def addressed(*, seed: int, image: str, purpose: str, repeat: int = 0) -> np.random.Generator:

@@ -2,6 +2,7 @@
 
 import difflib
 import inspect
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any, Generic, TypeVar
@@ -54,6 +55,7 @@ class Registry(Mapping[str, F], Generic[F]):
         for option in options:
             if option not in known:
                 raise InputError(unknown(f"option of {self.kind} {name!r}:", option, sorted(known)))
+            _check_type(f"option of {self.kind} {name!r}: {option}", options[option], known[option])
         return partial(function, **options)
 
     def __getitem__(self, name: str) -> F:
@@ -84,7 +86,10 @@ def parse_spec(spec: str) -> tuple[str, dict[str, Option]]:
     pairs = [pair.partition("=") for pair in rest.removesuffix("]").split(",")]
     if not rest.endswith("]") or not all(key.strip() and value.strip() for key, _, value in pairs):
         raise InputError(f"cannot read {spec!r}; options are written name[key=value,key=value]")
-    return name, {key.strip(): _literal(value.strip()) for key, _, value in pairs}
+    options = {key.strip(): _literal(value.strip()) for key, _, value in pairs}
+    if len(options) < len(pairs):
+        raise InputError(f"an option stands twice in {spec!r}: {', '.join(key.strip() for key, _, _ in pairs)}")
+    return name, options
 
 
 def split_specs(text: str) -> list[str]:
@@ -109,6 +114,17 @@ def unknown(kind: str, name: str, known: Sequence[str]) -> str:
     close = difflib.get_close_matches(name, known, n=1)
     suggestion = f" did you mean {close[0]!r}?" if close else ""
     return f"unknown {kind} {name!r};{suggestion} known: {', '.join(known) or 'none'}"
+
+
+def _check_type(what: str, value: Option, default: Option) -> None:
+    """An option must be of its default's kind: text, a whole number, or any number."""
+    kinds: tuple[tuple[type, ...], str] = (
+        ((str,), "text") if isinstance(default, str)
+        else ((int,), "a whole number") if isinstance(default, int)
+        else ((int, float), "a finite number")
+    )  # fmt: skip
+    if not isinstance(value, kinds[0]) or (isinstance(value, float) and not math.isfinite(value)):
+        raise InputError(f"{what} must be {kinds[1]}, got {value!r}")
 
 
 def _literal(text: str) -> Option:

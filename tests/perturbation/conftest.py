@@ -10,6 +10,15 @@ from heatproof.network import Network
 from heatproof.perturbation import REPLACEMENTS
 
 
+@pytest.fixture(scope="module", autouse=True)
+def one_thread():
+    """Networks this small only wait for a second thread."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
 @pytest.fixture(scope="session")
 def loop():
     """The slow reference, straight from the paper."""

@@ -1,4 +1,4 @@
-"""What must hold whatever the numbers are: regions partition the image, and nothing but the image and the seed counts."""
+"""What must hold whatever the numbers are: regions partition the image; only the image and the seed count."""
 
 import random
 
@@ -246,7 +246,9 @@ def test_ids_address_the_draws(convolutional, pictures):
     images = pictures(2)
     same = perturb(convolutional(), images, order="random", regions=6, repeats=2, ids=["a", "a"])
     assert torch.equal(same.orders[0], same.orders[1])
-    own, named = (perturb(convolutional(), images, order="random", regions=6, repeats=2, ids=ids) for ids in (None, "ab"))
+    own, named = (
+        perturb(convolutional(), images, order="random", regions=6, repeats=2, ids=ids) for ids in (None, "ab")
+    )
     assert not torch.equal(own.orders, named.orders)
     assert named.images == ("a", "b")
 

@@ -56,9 +56,7 @@ class TestTheStepsThatAreCounted:
         weight = torch.zeros(1, 3, 18, 18)
         weight[:, :, :9, :9] = 1
         images = pictures(2)
-        curves = perturb(
-            linear(weight), images, (weight * images).sum(dim=1), steps=4, repeats=1, replacement=zeros
-        )
+        curves = perturb(linear(weight), images, (weight * images).sum(dim=1), steps=4, repeats=1, replacement=zeros)
         worth = images[:, :, :9, :9].sum(dim=(1, 2, 3), keepdim=True)[..., 0, 0]
         expected = worth * torch.tensor([0, 1 / 2, 2 / 3, 3 / 4, 4 / 5])
         torch.testing.assert_close(aopc_curve(curves), expected, rtol=1e-5, atol=1e-4)
@@ -72,7 +70,7 @@ def test_lower_is_better_declared_for_aopc(linear, pictures):
     ).repeat_interleave(3, dim=3)
     images = pictures(3)
     contributions = (weight * (images - 0.5)).sum(dim=1)  # what uniform noise takes away in the mean
-    options = {"regions": 3, "repeats": 4}
+    options = {"regions": 3, "repeats": 2}
     good = aopc(perturb(linear(weight), images, contributions, **options))
     by_chance = aopc(perturb(linear(weight), images, order="random", **options))
     bad = aopc(perturb(linear(weight), images, -contributions, **options))
@@ -99,11 +97,11 @@ class TestTiesBrokenByPosition:
     IMAGES = 320
     REGIONS = 16
 
-    @pytest.fixture(scope="class")
+    @pytest.fixture
     def images(self, pictures):
         return pictures(self.IMAGES, 8, 8)
 
-    @pytest.fixture(scope="class")
+    @pytest.fixture
     def network(self, linear):
         weight = torch.zeros(1, 3, 8, 8)
         weight[:, :, :2, :2] = 1  # all that counts is in region 0, the first by position
@@ -201,9 +199,7 @@ def test_global_random_state(convolutional, pictures, order):
                 random.seed(seed)
                 before = torch.get_rng_state(), np.random.get_state()[1].copy(), random.getstate()  # noqa: NPY002
                 found.append(
-                    perturb(
-                        convolutional(), pictures(2), torch.zeros(2, 18, 18), order=order, regions=6, repeats=2
-                    )
+                    perturb(convolutional(), pictures(2), torch.zeros(2, 18, 18), order=order, regions=6, repeats=2)
                 )
                 assert torch.equal(before[0], torch.get_rng_state())
                 assert np.array_equal(before[1], np.random.get_state()[1])  # noqa: NPY002

@@ -57,9 +57,7 @@ def flat_rule(a, w, b, r):
 def box_rule(a, w, b, r, *, low, high):
     relevance = [0.0] * len(a)
     for j in range(len(r)):
-        from_end = [
-            a[i] * w[j][i] - low[i] * max(0.0, w[j][i]) - high[i] * min(0.0, w[j][i]) for i in range(len(a))
-        ]
+        from_end = [a[i] * w[j][i] - low[i] * max(0.0, w[j][i]) - high[i] * min(0.0, w[j][i]) for i in range(len(a))]
         for i in range(len(a)):
             relevance[i] += from_end[i] / away_from_zero(sum(from_end)) * r[j]
     return relevance

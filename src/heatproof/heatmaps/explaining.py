@@ -9,7 +9,7 @@ from torch import Tensor
 from heatproof.errors import InputError
 from heatproof.heatmaps.conservation import Conservation, first_overflow
 from heatproof.heatmaps.methods import METHODS, ForwardPass, Method, Relevance, require
-from heatproof.network.network import DEFAULT_MEMORY, Network, check_images
+from heatproof.network.network import DEFAULT_MEMORY, Network
 
 OwnMethod = Callable[[Network, Tensor, Tensor], Tensor]  # (network, images, targets) -> (N, H, W)
 
@@ -70,15 +70,14 @@ def explain_batches(
 ) -> Iterator[Explained]:
     """Heatmaps of several methods, batch by batch, one recorded forward pass for each batch."""
     resolved = {name: _resolved(method, network) for name, method in methods.items()}
-    check_images(images)
+    network.check(images)
     for method in methods.values():
         if isinstance(method, str):
             require(network, method, tuple(images.shape[1:]))
     size = network.batch_size(tuple(images.shape[1:]), memory, recorded=True)
     for start in range(0, len(images), size):
         chosen = None if targets is None else targets[start : start + size]
-        forward = network.forward_pass(images[start : start + size], chosen)
-        yield _explained(forward, resolved, start)
+        yield _explained(network, images[start : start + size], chosen, resolved, start)
 
 
 def check_heatmaps(heatmaps: Tensor, images: Tensor, name: str, first: int = 0) -> Tensor:
@@ -105,7 +104,11 @@ def _resolved(method: str | OwnMethod, network: Network) -> Method:
     return lambda forward: method(network, forward.images, forward.targets)
 
 
-def _explained(forward: ForwardPass, methods: Mapping[str, Method], first: int) -> Explained:
+@torch.inference_mode(False)
+def _explained(
+    network: Network, images: Tensor, targets: Tensor | None, methods: Mapping[str, Method], first: int
+) -> Explained:
+    forward: ForwardPass = network.forward_pass(images.clone() if images.is_inference() else images, targets)
     explained = Explained(forward.targets.to(forward.images.device), forward.scores.to(forward.images.device), {})
     for name, method in methods.items():
         found = method(forward)

@@ -3,6 +3,7 @@
 import torch
 from torch import Tensor
 
+from heatproof.errors import InputError
 from heatproof.perturbation.curves import Curves
 
 
@@ -30,7 +31,10 @@ def aopc_curve(curves: Curves | Tensor) -> Tensor:
     tensor([[0.0000, 0.2500, 0.5000]])
     """
     scores = curves.scores if isinstance(curves, Curves) else curves
+    if scores.ndim not in (2, 3) or 0 in scores.shape:
+        raise InputError(f"scores must have shape (N, L + 1) or (N, repeats, L + 1), got {tuple(scores.shape)}")
     scores = scores if scores.ndim == 3 else scores[:, None]
+    scores = scores if scores.is_floating_point() else scores.float()
     drops = (scores[..., :1] - scores).double()  # (N, repeats, L + 1)
     counts = torch.arange(1, scores.shape[-1] + 1, device=scores.device)
     return (drops.cumsum(dim=-1) / counts).mean(dim=1).to(scores.dtype)

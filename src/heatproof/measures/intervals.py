@@ -6,6 +6,8 @@ from typing import Any
 import numpy as np
 from scipy import stats
 
+from heatproof.errors import InputError
+
 CONFIDENCE = 0.95
 RESAMPLES = 2000
 
@@ -35,10 +37,12 @@ def estimate(values: np.ndarray, *, seed: int = 0) -> Estimate:
     >>> bool(estimate(np.arange(20.0)).low < 9.5 < estimate(np.arange(20.0)).high)
     True
     """
+    _check(values)
     mean = float(values.mean())
     if len(values) < 2:
         return Estimate(mean, np.nan, np.nan)
-    if np.ptp(values) == 0:
+    rounding = 4 * np.finfo(values.dtype).eps * np.abs(values).max()
+    if np.ptp(values) <= rounding:  # BCa would divide zero by zero
         return Estimate(mean, mean, mean)
     interval = _bootstrap(values, "BCa", seed)
     return Estimate(mean, float(interval.low), float(interval.high))
@@ -46,12 +50,18 @@ def estimate(values: np.ndarray, *, seed: int = 0) -> Estimate:
 
 def estimate_curve(values: np.ndarray, *, seed: int = 0) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Means of (N, L) over N images with their pointwise intervals (percentile bootstrap): mean, low, high (L,)."""
+    _check(values)
     mean = values.mean(axis=0)
     if len(values) < 2:
         nothing = np.full_like(mean, np.nan)
         return mean, nothing, nothing
     interval = _bootstrap(values, "percentile", seed)
     return mean, interval.low, interval.high
+
+
+def _check(values: np.ndarray) -> None:
+    if not values.size or not np.isfinite(values).all():
+        raise InputError("values must be finite numbers, at least one")
 
 
 def _bootstrap(values: np.ndarray, method: str, seed: int) -> Any:  # noqa: ANN401 - SciPy has no types

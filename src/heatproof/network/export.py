@@ -107,8 +107,8 @@ class _Reader:
                 self.values[node] = call  # its parts are read one by one
             else:
                 self.values[node] = self._add(call, node)
-            if function._schema.is_mutable:
-                self._update_in_place(node)
+                if function._schema.is_mutable:
+                    self._update_in_place(node)
 
     def _call(self, node: fx.Node, function: torch._ops.OpOverload) -> Call:
         arguments = _bind(function, node.args, node.kwargs)
@@ -118,6 +118,8 @@ class _Reader:
                 values[name] = _with_free_batch(value, node)
         if any(isinstance(value, _Symbol) for value in values.values()):
             raise InputError(f"{_place(node)} depends on the batch size in a way that heatproof cannot follow")
+        if str(function) == "aten.view.default":  # a view needs a memory layout that only the original model has
+            return Call(torch.ops.aten.reshape.default, {"self": values["self"], "shape": values["size"]})
         return Call(_functional(function), values)
 
     def _add(self, call: Call, node: fx.Node) -> Variable:
@@ -197,7 +199,9 @@ def _name(call: Call) -> str:
 def _is_view(node: fx.Node) -> bool:
     function = node.target
     if not isinstance(function, torch._ops.OpOverload):
-        return False
+        return function is operator.getitem
+    if str(function).removeprefix("aten.") in _PARTS:
+        return True
     return any(r.alias_info is not None and not r.alias_info.is_write for r in function._schema.returns)
 
 

@@ -25,6 +25,7 @@ def fold_batch_norms(graph: Graph) -> Graph:
         if before is not None and isinstance(norm, BatchNorm) and isinstance(convolution, Convolution):
             nodes[before.name] = replace(before, operation=convolution.scaled(norm.scale, norm.shift))
             renamed[node.name] = before.name
+            readers[before.name] = readers[node.name]
         else:
             nodes[node.name] = node
     return graph.replace(tuple(nodes.values()), renamed.get(graph.output, graph.output))

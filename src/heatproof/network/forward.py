@@ -168,7 +168,8 @@ class ModulePass(ForwardPass):
     @cached_property
     def gradient(self) -> Tensor:
         """(N, C, H, W) derivative of f with respect to the normalised image, by autograd."""
-        score = self._tracked.gather(1, self.targets[:, None]).sum()
+        with torch.enable_grad():
+            score = self._tracked.gather(1, self.targets[:, None]).sum()
         (gradient,) = torch.autograd.grad(score, self.inputs, retain_graph=True)
         return gradient
 
@@ -190,7 +191,7 @@ def _record(graph: Graph, inputs: Tensor) -> tuple[dict[str, Record], Tensor]:
         taped = node.operation.taped
         read = tuple(values[name].detach().requires_grad_(taped) for name in node.inputs)
         with torch.set_grad_enabled(taped):
-            output = graph.evaluate_node(node, *read)
+            output = graph.evaluate_node(node, *read, recorded=True)
         records[node.name] = Record(read, output)
         values[node.name] = output.detach()
     return records, values[graph.output]

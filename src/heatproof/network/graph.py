@@ -11,8 +11,10 @@ from torch import Tensor
 from heatproof.errors import InputError
 from heatproof.network.operations import Operation, Way
 from heatproof.network.operations.activation import ReLU
-from heatproof.network.operations.arithmetic import Add
+from heatproof.network.operations.arithmetic import Add, Concatenate
 from heatproof.network.operations.normalization import BatchNorm
+from heatproof.network.operations.pooling import MaxPool, MeanPool
+from heatproof.network.operations.rearrangement import Rearrangement
 from heatproof.network.operations.weighted import Weighted
 
 
@@ -61,9 +63,10 @@ class Graph:
                 del values[name]
         raise AssertionError(f"no node {wanted!r}")
 
-    def evaluate_node(self, node: Node, *inputs: Tensor) -> Tensor:
+    def evaluate_node(self, node: Node, *inputs: Tensor, recorded: bool = False) -> Tensor:
         """Value of one node; a ReLU takes the place of its input where nothing else reads that."""
-        return inputs[0].relu_() if node.name in self._in_place else node.operation.evaluate(*inputs)
+        in_place = self._in_place_recorded if recorded else self._in_place
+        return inputs[0].relu_() if node.name in in_place else node.operation.evaluate(*inputs)
 
     def send_back(self, signal: Tensor, step: Callable[[Node, Tensor], tuple[Tensor | None, ...]]) -> Tensor:
         """Sends a signal from the output to the images; ``step`` says what a node passes to its inputs.
@@ -121,9 +124,24 @@ class Graph:
         return frozenset(n.name for n in self.nodes if isinstance(n.operation, ReLU) and n.inputs[0] in fresh)
 
     @cached_property
+    def _in_place_recorded(self) -> frozenset[str]:
+        """Those of them whose input no way back misses: no relevance arrives where the ReLU is at zero.
+
+        That holds where whatever reads the ReLU gives relevance in proportion to what it read, directly or behind
+        operations that only move values.
+        """
+        proportional = {self.output: False}
+        for node in reversed(self.nodes):
+            moves = isinstance(node.operation, Rearrangement | Concatenate | MaxPool)
+            shares = isinstance(node.operation, Weighted | MeanPool | Add) or (moves and proportional[node.name])
+            for name in node.inputs:
+                proportional[name] = proportional.get(name, True) and shares
+        return frozenset(name for name in self._in_place if proportional[name])
+
+    @cached_property
     def kept_values(self) -> int:
         """Values that a recorded forward pass keeps for one image."""
-        return prod(self.input_shape) + sum(prod(n.shape) for n in self.nodes if n.name not in self._in_place)
+        return prod(self.input_shape) + sum(prod(n.shape) for n in self.nodes if n.name not in self._in_place_recorded)
 
     @cached_property
     def peak_values(self) -> int:

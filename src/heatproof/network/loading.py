@@ -64,13 +64,28 @@ def load_network(
     >>> load_network("torchvision:squeezenet1_1").notes
     ('squeezenet1_1 has random weights: its heatmaps explain nothing',)
     """
-    if spec == OFFLINE_DEFAULT:
-        return _offline_default(weights, preprocessing, classes, device)
     source, _, name = spec.partition(":")
-    if not name:
+    if not name and spec != OFFLINE_DEFAULT:
         raise InputError(unknown("network", spec, list(SOURCES)))
-    if source not in _BLUEPRINTS:
+    if name and source not in _BLUEPRINTS:
         return _from_factory(source, name, weights, preprocessing, classes, device)
+    with torch.random.fork_rng(devices=[]):  # libraries draw initial weights from the global state
+        torch.manual_seed(0)
+        if spec == OFFLINE_DEFAULT:
+            return _offline_default(weights, preprocessing, classes, device)
+        return _from_library(source, name, weights, preprocessing, classes, device, download)
+
+
+def _from_library(
+    source: str,
+    name: str,
+    weights: str | Path | None,
+    preprocessing: Preprocessing | str | None,
+    classes: Sequence[str] | None,
+    device: str | torch.device | None,
+    download: bool,
+) -> Network:
+    """A network that a library builds."""
     blueprint = _BLUEPRINTS[source](name)
     module, notes, named = _with_weights(blueprint, name, weights, download)
     return Network(
@@ -88,9 +103,7 @@ def _with_weights(
 ) -> tuple[nn.Module, tuple[str, ...], tuple[str, ...] | None]:
     """The module, notes for the user, and the names of its classes."""
     if weights is None or str(weights) == "none":
-        with torch.random.fork_rng():
-            torch.manual_seed(0)
-            return blueprint.build(None), (f"{name} has random weights: its heatmaps explain nothing",), None
+        return blueprint.build(None), (f"{name} has random weights: its heatmaps explain nothing",), None
     path = Path(weights)
     if path.is_file() or path.suffix:
         tensors = read_weights(path)

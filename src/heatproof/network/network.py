@@ -96,6 +96,11 @@ class Network:
         elif way != "gradient":
             raise InputError(f"{method} needs the network's graph: {reason}")
 
+    def check(self, images: Tensor) -> None:
+        """Refuses images that are not (N, C, H, W) in [0, 1] with this network's channels."""
+        check_images(images)
+        self.preprocessing.normalise(images[:1])
+
     def logits(self, images: Tensor) -> Tensor:
         """(B, classes) scores before the softmax, of (B, C, H, W) images in [0, 1], in one batch on this device."""
         check_images(images)
@@ -118,13 +123,13 @@ class Network:
         bounds = self.preprocessing.box()
         low, high = (bound.to(inputs) for bound in bounds)
         if targets is not None:
-            targets = targets.to(self.device)
+            targets = as_targets(targets, len(images)).to(self.device)
         reason = self.without_graph(shape)
         if reason is None:
             forward: ForwardPass = GraphPass(self.graph(shape), images, inputs, targets, (low, high))
         else:
             forward = ModulePass(self.module, reason, images, inputs, targets, (low, high))
-        check_targets(forward.targets, len(images), check_logits(forward.logits).shape[1])
+        check_classes(forward.targets, check_logits(forward.logits))
         return forward
 
     def batch_size(self, shape: tuple[int, ...], memory: int, *, recorded: bool = False) -> int:
@@ -205,13 +210,21 @@ def check_logits(logits: Any) -> Tensor:  # noqa: ANN401 - whatever a module ret
     return logits
 
 
-def check_targets(targets: Tensor, count: int, classes: int) -> None:
-    """Refuses targets that are not one class index per image."""
-    if targets.shape != (count,) or targets.is_floating_point():
+def as_targets(targets: Tensor, count: int) -> Tensor:
+    """Targets as (count,) int64; refuses what is not one class index per image."""
+    if not isinstance(targets, Tensor):
+        raise TypeError(f"targets must be a torch.Tensor of class indices, got {type(targets).__name__}")
+    if targets.shape != (count,) or targets.is_floating_point() or targets.dtype == torch.bool:
         raise InputError(
             f"targets must hold one class index per image, shape ({count},), got {targets.dtype} of shape "
             f"{tuple(targets.shape)}"
         )
+    return targets.long()
+
+
+def check_classes(targets: Tensor, logits: Tensor) -> None:
+    """Refuses targets that are no classes of a network with these logits (B, classes)."""
+    classes = logits.shape[1]
     if not 0 <= int(targets.min()) <= int(targets.max()) < classes:
         raise InputError(f"targets must lie in 0 … {classes - 1}, got {int(targets.min())} … {int(targets.max())}")
 

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from heatproof.errors import InputError
 from heatproof.heatmaps import check_heatmaps
-from heatproof.network.network import DEFAULT_MEMORY, Network, check_images, check_targets
+from heatproof.network.network import DEFAULT_MEMORY, Network, as_targets, check_classes, check_images
 from heatproof.perturbation.engine import OnProgress, Sequences, evaluate_fully
 from heatproof.perturbation.orders import check_order, given_orders, orders_of_heatmaps, random_orders
 from heatproof.perturbation.regions import as_regions, count_regions
@@ -51,15 +51,22 @@ class Protocol:
         SCORES.resolve(self.score)
         if self.engine not in ENGINES:
             raise InputError(unknown("engine", self.engine, ENGINES))
+        for name, count in (("steps", self.steps), ("repeats", self.repeats)):
+            if count is not None and (not isinstance(count, int) or isinstance(count, bool)):
+                raise TypeError(f"{name} must be a whole number, got {count!r}")
         if self.repeats < 1:
             raise InputError(f"repeats must be at least 1, got {self.repeats}")
 
     def steps_for(self, regions: Tensor) -> int:
         """How many steps there are for regions (N, H, W)."""
         number = count_regions(regions)
-        steps = min(PROTOCOL_STEPS, number) if self.steps is None else self.steps
+        return self.steps_of(number, "the number of regions", min(PROTOCOL_STEPS, number))
+
+    def steps_of(self, number: int, what: str, default: int) -> int:
+        """How many of ``number`` steps are taken."""
+        steps = default if self.steps is None else self.steps
         if not 1 <= steps <= number:
-            raise InputError(f"steps must be between 1 and the number of regions, {number}, got {steps}")
+            raise InputError(f"steps must be between 1 and {what}, {number}, got {steps}")
         return steps
 
 
@@ -139,8 +146,10 @@ def perturb(
     protocol = Protocol(replacement, regions, steps, repeats, seed, score, engine, memory)
     check_images(images)
     identities = _identities(images, ids)
-    targets = network.predict(images, memory=memory) if targets is None else targets
-    check_targets(targets, len(images), int(targets.max()) + 1 if targets.numel() else 0)
+    if targets is None:
+        targets = network.predict(images, memory=memory)
+    targets = as_targets(targets, len(images))
+    check_classes(targets, network.logits(images[:1]))
     maps = as_regions(regions, images)
     name = order if isinstance(order, str) else "given"
     chosen = _orders(heatmaps, images, order, maps, protocol, identities)
@@ -217,7 +226,8 @@ def _orders(
     ids: Sequence[str],
 ) -> Tensor:
     if not isinstance(order, str):
-        return given_orders(order, regions, protocol.repeats)[:, :, : protocol.steps]
+        given = given_orders(order, regions, protocol.repeats)
+        return given[:, :, : protocol.steps_of(given.shape[2], "the length of the order", given.shape[2])]
     check_order(order)
     steps = protocol.steps_for(regions)
     if order == "random":
@@ -230,6 +240,8 @@ def _orders(
 
 def _identities(images: Tensor, ids: Sequence[str] | None) -> list[str]:
     identities = identify(images) if ids is None else list(ids)
+    if not all(isinstance(identity, str) for identity in identities):
+        raise TypeError("ids must be texts, one for each image")
     if len(identities) != len(images):
         raise InputError(f"ids must name each of the {len(images)} images, got {len(identities)}")
     return identities

@@ -54,6 +54,10 @@ def random_orders(regions: Tensor, *, steps: int, repeats: int, seed: int, ids: 
 
 def given_orders(order: Tensor, regions: Tensor, repeats: int) -> Tensor:
     """(N, 1 or repeats, L) a caller's own order of regions, checked."""
+    if not isinstance(order, Tensor):
+        raise TypeError(f"order must be a name or a tensor of region indices, got {type(order).__name__}")
+    if order.is_floating_point():
+        raise InputError(f"order must hold region indices, whole numbers, got {order.dtype}")
     count = len(regions)
     checked = order[:, None] if order.ndim == 2 else order
     if checked.ndim != 3 or len(checked) != count or checked.shape[1] not in (1, repeats) or 0 in checked.shape:

@@ -37,9 +37,9 @@ def as_regions(given: int | Tensor, images: Tensor) -> Tensor:
         InputError: for a map that does not fit, or whose indices are not 0 … R − 1 without gaps in every image.
     """
     count, _, height, width = images.shape
-    if isinstance(given, int):
+    if isinstance(given, int) and not isinstance(given, bool):
         return grid(height, width, given).expand(count, height, width)
-    if not isinstance(given, Tensor) or given.is_floating_point():
+    if not isinstance(given, Tensor) or given.is_floating_point() or given.dtype == torch.bool:
         came = given.dtype if isinstance(given, Tensor) else type(given).__name__
         raise InputError(f"regions must be a size in pixels or an integer map of region indices, got {came}")
     if tuple(given.shape) not in ((height, width), (count, height, width)):
@@ -47,7 +47,7 @@ def as_regions(given: int | Tensor, images: Tensor) -> Tensor:
             f"regions must have shape (H, W) = {(height, width)} or (N, H, W) = {(count, height, width)} to match "
             f"images {tuple(images.shape)}, got {tuple(given.shape)}"
         )
-    regions = given.cpu().expand(count, height, width)
+    regions = given.cpu().long().expand(count, height, width)
     for one in regions if given.ndim == 3 else regions[:1]:
         present = one.unique()
         if not torch.equal(present[present >= 0], torch.arange(int(one.max()) + 1)) or int(one.min()) < -1:

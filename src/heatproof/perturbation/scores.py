@@ -5,6 +5,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from heatproof.errors import InputError
 from heatproof.registry import Registry
 
 Score = Callable[[Tensor, Tensor], Tensor]
@@ -41,5 +42,7 @@ def margin(logits: Tensor, targets: Tensor) -> Tensor:
     >>> margin(torch.tensor([[1.0, 3.0, 2.5]]), torch.tensor([1]))
     tensor([0.5000])
     """
+    if logits.shape[1] < 2:
+        raise InputError("the margin needs a network with at least two classes")
     others = logits.scatter(1, targets[:, None], -torch.inf)
     return logit(logits, targets) - others.amax(dim=1)
