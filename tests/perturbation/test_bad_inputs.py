@@ -188,79 +188,62 @@ def test_protocol_refuses_what_perturb_refuses():
         Protocol(repeats=0)
 
 
-def known_bug(reason):
-    return pytest.mark.xfail(strict=True, reason=reason)
-
-
-class TestKnownBugs:
-    @known_bug("perturb() compares targets with their own maximum, so gather() raises a RuntimeError of torch")
+class TestArguments:
     @pytest.mark.parametrize("targets", [torch.tensor([0, 4]), torch.tensor([99, 0])])
     def test_targets_beyond_the_classes(self, attempt, targets):
         with pytest.raises(InputError, match=f"targets must lie in 0 … 3, got 0 … {int(targets.max())}"):
             attempt(targets=targets)
 
-    @known_bug("the message for negative targets says 0 … max(targets), not the number of classes")
     def test_negative_targets_name_the_classes(self, attempt):
         with pytest.raises(InputError, match="targets must lie in 0 … 3, got -1 … 0"):
             attempt(targets=torch.tensor([-1, 0]))
 
-    @known_bug("gather() takes int32 and int64 only")
     @pytest.mark.parametrize("dtype", [torch.uint8, torch.int16])
     def test_targets_of_any_integer_type(self, attempt, dtype):
         expected, found = (attempt(targets=torch.tensor([0, 1], dtype=d)).scores for d in (torch.int64, dtype))
         assert torch.equal(expected, found)
 
-    @known_bug("a list has no numel()")
     def test_targets_that_are_no_tensor(self, attempt):
         with pytest.raises((InputError, TypeError), match="targets must"):
             attempt(targets=[0, 1])
 
-    @known_bug("_orders() cuts a given order to [:steps] without looking at steps")
     @pytest.mark.parametrize("steps", [0, -1, 3])
     def test_steps_that_a_given_order_does_not_have(self, attempt, steps):
         with pytest.raises(InputError, match=r"steps must be between 1 and .* 2, got"):
             attempt(order=OWN, steps=steps)
 
-    @known_bug("given_orders() rounds regions down")
     def test_order_that_is_no_integer(self, attempt):
         with pytest.raises(InputError, match="order must"):
             attempt(order=OWN + 0.5)
 
-    @known_bug("given_orders() asks a list for its ndim")
     @pytest.mark.parametrize("order", [OWN.tolist(), OWN.numpy(), None])
     def test_order_that_is_neither_name_nor_tensor(self, attempt, order):
         with pytest.raises((InputError, TypeError), match="order must"):
             attempt(order=order)
 
-    @known_bug("gather() takes int32 and int64 only")
     @pytest.mark.parametrize("dtype", [torch.uint8, torch.int16])
     def test_region_maps_of_any_integer_type(self, attempt, dtype):
         expected, found = (attempt(regions=given).scores for given in (GRID, GRID.to(dtype)))
         assert torch.equal(expected, found)
 
-    @known_bug("True is an int")
     def test_regions_of_true(self, attempt):
         with pytest.raises(InputError, match="regions must be a size in pixels"):
             attempt(regions=True)
 
-    @known_bug("identify() asks tensors that require a gradient for their NumPy array")
     def test_images_that_require_a_gradient(self, attempt, pictures):
         expected, found = attempt().scores, attempt(images=pictures(2).requires_grad_()).scores
         assert torch.equal(expected, found)
 
-    @known_bug("with one class there is no other: margin is +inf, and nothing checks scores after the logits")
     def test_margin_of_a_single_class(self, linear, pictures, heats):
         network = linear(torch.ones(1, 3, 18, 18))
         with pytest.raises(InputError, match="margin"):
             perturb(network, pictures(1), heats(1), score="margin", repeats=1)
 
-    @known_bug("a step of 2.5 reaches NumPy's slicing")
     @pytest.mark.parametrize("argument", ["steps", "repeats"])
     def test_counts_that_are_no_integers(self, attempt, argument):
         with pytest.raises((InputError, TypeError), match=f"{argument} must"):
             attempt(**{argument: 2.5})
 
-    @known_bug("addressed() asks an int for its len()")
     def test_ids_that_are_no_strings(self, attempt):
         with pytest.raises((InputError, TypeError), match="ids must"):
             attempt(ids=[1, 2])

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from heatproof.errors import InputError
 from heatproof.heatmaps import check_heatmaps
-from heatproof.network.network import DEFAULT_MEMORY, Network, as_targets, check_classes, check_images
+from heatproof.network.network import DEFAULT_MEMORY, Network, as_targets, check_images
 from heatproof.perturbation.engine import OnProgress, Sequences, evaluate_fully
 from heatproof.perturbation.orders import check_order, given_orders, orders_of_heatmaps, random_orders
 from heatproof.perturbation.regions import as_regions, count_regions
@@ -149,7 +149,6 @@ def perturb(
     if targets is None:
         targets = network.predict(images, memory=memory)
     targets = as_targets(targets, len(images))
-    check_classes(targets, network.logits(images[:1]))
     maps = as_regions(regions, images)
     name = order if isinstance(order, str) else "given"
     chosen = _orders(heatmaps, images, order, maps, protocol, identities)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from heatproof.network.network import Network
+from heatproof.network.network import Network, check_classes
 from heatproof.perturbation.scores import Score
 
 OnProgress = Callable[[int], None]  # called with the number of evaluations since the last call
@@ -71,4 +71,6 @@ def removal_steps(sequences: Sequences) -> Tensor:
 
 
 def _scored(network: Network, score: Score, images: Tensor, targets: Tensor) -> Tensor:
-    return score(network.logits(images), targets).float().cpu()
+    logits = network.logits(images)
+    check_classes(targets, logits)
+    return score(logits, targets).float().cpu()
