@@ -115,7 +115,7 @@ class _Reader:
         values = {name: self._value(value) for name, value in arguments.items()}
         for name, value in values.items():
             if isinstance(value, list) and any(isinstance(item, _Symbol) for item in value):
-                values[name] = _with_free_batch(value, node)
+                values[name] = _with_free_batch(node)
         if any(isinstance(value, _Symbol) for value in values.values()):
             raise InputError(f"{_place(node)} depends on the batch size in a way that heatproof cannot follow")
         if str(function) == "aten.view.default":  # a view needs a memory layout that only the original model has
@@ -170,10 +170,12 @@ def _symbol(node: fx.Node) -> Any:  # noqa: ANN401
     return _Symbol() if isinstance(value, torch.SymInt) else value
 
 
-def _with_free_batch(sizes: list[Any], node: fx.Node) -> list[Any]:
-    if sum(isinstance(size, _Symbol) for size in sizes) > 1 or -1 in sizes or "expand" in str(node.target):
+def _with_free_batch(node: fx.Node) -> list[int]:
+    """Sizes of a value, leaving open the batch, which must come first and stand alone."""
+    shape = node.meta["val"].shape
+    if any(isinstance(size, torch.SymInt) for size in shape[1:]) or "expand" in str(node.target):
         raise InputError(f"{_place(node)} depends on the batch size in a way that heatproof cannot follow")
-    return [-1 if isinstance(size, _Symbol) else size for size in sizes]
+    return [-1, *map(int, shape[1:])]
 
 
 def _bind(function: torch._ops.OpOverload, positional: tuple[Any, ...], named: Mapping[str, Any]) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -155,15 +156,14 @@ class ModulePass(ForwardPass):
         self._reason = reason
         with torch.enable_grad():
             leaf = inputs.detach().requires_grad_()
-            self._tracked = module(leaf)
+            self._tracked = check_logits(module(leaf.clone()))  # a copy, since a module may change what it reads
         logits = self._tracked.detach()
         super().__init__(images, leaf, logits.argmax(dim=1) if targets is None else targets, bounds)
 
     @property
     def logits(self) -> Tensor:
         """(N, classes) scores before the softmax."""
-        logits: Tensor = self._tracked.detach()
-        return logits
+        return self._tracked.detach()
 
     @cached_property
     def gradient(self) -> Tensor:
@@ -181,6 +181,19 @@ class ModulePass(ForwardPass):
     def relevance(self, composite: Composite) -> Relevance:
         """Refused: it needs the graph."""
         raise InputError(f"LRP needs the network's graph, and there is none: {self._reason}")
+
+
+def check_logits(logits: Any) -> Tensor:  # noqa: ANN401 - whatever a module returned
+    """Refuses what is not one finite row of class scores per image."""
+    if not isinstance(logits, Tensor) or logits.ndim != 2:
+        came = tuple(logits.shape) if isinstance(logits, Tensor) else type(logits).__name__
+        raise InputError(
+            f"the model must return one tensor of class scores of shape (B, classes), got {came}; wrap it in a module "
+            "that returns the logits"
+        )
+    if not bool(torch.isfinite(logits).all()):
+        raise InputError("the network's scores are not finite (NaN or infinity); are weights and preprocessing right?")
+    return logits
 
 
 def _record(graph: Graph, inputs: Tensor) -> tuple[dict[str, Record], Tensor]:

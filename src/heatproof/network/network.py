@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from heatproof.data.preprocessing import PRESETS, Preprocessing
 from heatproof.errors import InputError
 from heatproof.network.export import export
-from heatproof.network.forward import ForwardPass, GraphPass, ModulePass
+from heatproof.network.forward import ForwardPass, GraphPass, ModulePass, check_logits
 from heatproof.network.graph import Graph
 from heatproof.network.operations import Way
 from heatproof.registry import unknown
@@ -105,9 +105,11 @@ class Network:
         """(B, classes) scores before the softmax, of (B, C, H, W) images in [0, 1], in one batch on this device."""
         check_images(images)
         with torch.inference_mode():
-            inputs = self._inputs(images)
-            shape = tuple(images.shape[1:])
-            logits = self.module(inputs) if self.without_graph(shape) else self.graph(shape).evaluate(inputs)
+            inputs, shape = self._inputs(images), tuple(images.shape[1:])
+            if self.without_graph(shape):
+                logits = self.module(inputs.clone())  # a copy, since a module may change what it reads
+            else:
+                logits = self.graph(shape).evaluate(inputs.contiguous(memory_format=torch.channels_last))
         return check_logits(logits)
 
     def predict(self, images: Tensor, *, memory: int = DEFAULT_MEMORY) -> Tensor:
@@ -126,6 +128,7 @@ class Network:
             targets = as_targets(targets, len(images)).to(self.device)
         reason = self.without_graph(shape)
         if reason is None:
+            inputs = inputs.contiguous(memory_format=torch.channels_last)
             forward: ForwardPass = GraphPass(self.graph(shape), images, inputs, targets, (low, high))
         else:
             forward = ModulePass(self.module, reason, images, inputs, targets, (low, high))
@@ -165,8 +168,7 @@ class Network:
         return self.classes[target] if self.classes and target < len(self.classes) else f"class {target}"
 
     def _inputs(self, images: Tensor) -> Tensor:
-        inputs = self.preprocessing.normalise(images.to(device=self.device, dtype=self.dtype))
-        return inputs.contiguous(memory_format=torch.channels_last)
+        return self.preprocessing.normalise(images.to(device=self.device, dtype=self.dtype))
 
 
 def as_preprocessing(given: Preprocessing | str | None) -> Preprocessing:
@@ -195,19 +197,6 @@ def check_images(images: Tensor) -> None:
             f"images must lie in [0, 1] (RGB, not normalised: the network normalises them), got values from {low:.3g} "
             f"to {high:.3g}"
         )
-
-
-def check_logits(logits: Any) -> Tensor:  # noqa: ANN401 - whatever a module returned
-    """Refuses what is not one finite row of class scores per image."""
-    if not isinstance(logits, Tensor) or logits.ndim != 2:
-        came = tuple(logits.shape) if isinstance(logits, Tensor) else type(logits).__name__
-        raise InputError(
-            f"the model must return one tensor of class scores of shape (B, classes), got {came}; wrap it in a module "
-            "that returns the logits"
-        )
-    if not bool(torch.isfinite(logits).all()):
-        raise InputError("the network's scores are not finite (NaN or infinity); are weights and preprocessing right?")
-    return logits
 
 
 def as_targets(targets: Tensor, count: int) -> Tensor:
