@@ -12,11 +12,11 @@ import platform
 import statistics
 import time
 from collections.abc import Callable
+from importlib.metadata import version
 from pathlib import Path
 
 import torch
 import torchvision
-import zennit
 import zennit.composites as zc
 import zennit.rules as zr
 from torch import Tensor, nn
@@ -96,7 +96,7 @@ def main() -> None:
         for rule in ("epsilon", "alphabeta"):
             print(f"  zennit / heatproof {rule}: {medians[f'zennit {rule}'] / medians[f'heatproof {rule}']:.2f}")
         found[name] = {"seconds": seconds, "medians": medians}
-    versions = {"torch": torch.__version__, "zennit": zennit.__version__, "heatproof": hp.__version__}
+    versions = {name: version(name) for name in ("torch", "zennit", "heatproof")}
     record = {"machine": platform.processor() or platform.machine(), "versions": versions, "networks": found}
     if options.out:
         options.out.write_text(json.dumps(record | {"threads": options.threads, "batch": options.batch}, indent=2))

@@ -225,10 +225,7 @@ def test_deconvolution_refuses_an_activation_that_is_no_module_with_its_place():
         hp.explain(hp.Network(own(lambda m, x: m.scores(F.gelu(m.conv(x))))), pictures(), "deconvolution-linf")
 
 
-@pytest.mark.parametrize(
-    "name", ["mobilenet_v3_small", pytest.param("efficientnet_b0", marks=[pytest.mark.slow, pytest.mark.xfail(
-        strict=True, raises=InputError, reason="dropout_ of a flattened map: no graph")])]
-)  # fmt: skip
+@pytest.mark.parametrize("name", ["mobilenet_v3_small", pytest.param("efficientnet_b0", marks=pytest.mark.slow)])
 def test_gates_and_smooth_activations_leave_lrp_but_not_deconvolution(name):
     torch.manual_seed(0)
     network = hp.Network(randomised(getattr(models, name)(weights=None)), preprocessing=IMAGENET)

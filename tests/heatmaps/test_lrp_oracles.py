@@ -123,11 +123,6 @@ def test_same_maps_as_zennit(name):
     assert max(worst.values()) < 1e-6, worst
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="a ReLU took the place of the layer's output, but behind ReLU and batch norm (or sigmoid) relevance does "
-    "arrive where the ReLU is at zero",
-)
 def test_same_maps_as_zennit_where_batch_norm_follows_the_relu():
     torch.manual_seed(0)
     module = nn.Sequential(
@@ -172,6 +167,18 @@ def test_same_maps_as_zennit_with_real_weights_by_every_method(real_network_in_f
     network = real_network_in_float64
     worst = worst_difference(network.module, network, photographs.double())
     assert max(worst.values()) < 1e-9, worst
+
+
+def test_same_maps_as_zennit_with_real_weights_in_float32(real_network, photographs):
+    """With the same memory layout, whose convolutions round alike; another layout alone moves Zennit by 3 %."""
+    last = {"memory_format": torch.channels_last}
+    module, targets = copy.deepcopy(real_network.module).to(**last), real_network.predict(photographs)
+    inputs = IMAGENET.normalise(photographs).contiguous(**last)
+    for method in ("lrp-epsilon", "lrp-epsilon[epsilon=100]", "lrp-alphabeta", "lrp-alphabeta[alpha=1,beta=0]"):
+        for bias in ("include", "exclude"):
+            expected = zennit_heatmaps(module, inputs, targets, zennit_composite(method, bias, *IMAGENET.box(), []))
+            ours = hp.explain(real_network, photographs, with_bias(method, bias), targets=targets)
+            assert float((ours - expected).abs().max() / expected.abs().max()) < 1e-4
 
 
 @pytest.mark.parametrize("method", [METHODS[0], *(pytest.param(method, marks=slow) for method in METHODS[1:])])

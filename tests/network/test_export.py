@@ -25,24 +25,15 @@ FAMILIES = [
     "squeezenet1_1",
     "resnet18",
     "mobilenet_v3_small",
-    pytest.param(
-        "shufflenet_v2_x0_5",
-        marks=pytest.mark.xfail(strict=True, raises=RuntimeError, reason="view.default of channels-last maps fails"),
-    ),
+    "shufflenet_v2_x0_5",
     "timm:tf_efficientnet_lite0",
     *(
         pytest.param(name, marks=slow)
         for name in (
             "vgg11", "vgg11_bn", "resnext50_32x4d", "wide_resnet50_2", "densenet121", "googlenet", "inception_v3",
             "mobilenet_v2", "mnasnet0_5", "regnet_x_400mf", "regnet_y_400mf", "convnext_tiny",
+            "efficientnet_b0", "efficientnet_v2_s",
         )
-    ),
-    *(
-        pytest.param(
-            name,
-            marks=[slow, pytest.mark.xfail(strict=True, raises=InputError, reason="dropout_ of a flattened map")],
-        )
-        for name in ("efficientnet_b0", "efficientnet_v2_s")
     ),
 ]  # fmt: skip
 
@@ -169,9 +160,6 @@ def test_in_place_operations_mean_what_they_mean_in_the_module(forward):
     torch.testing.assert_close((gradient * step).sum(dim=(1, 2, 3)), expected, rtol=1e-5, atol=1e-12)
 
 
-@pytest.mark.xfail(
-    strict=True, raises=InputError, reason="dropout_ in evaluation changes nothing, and is taken as a change of a view"
-)
 def test_dropout_in_place_behind_flatten_is_left_out():
     """As in torchvision's EfficientNet: a dropout in place reads a flattened map."""
     same_as_module(own(lambda m, x: m.dense(F.dropout(m.conv(x).flatten(1), training=False, inplace=True))))
@@ -187,7 +175,6 @@ def test_in_place_on_a_view_is_refused():
         export(own(forward), SMALL)
 
 
-@pytest.mark.xfail(strict=True, reason="export._is_view does not see that getitem of chunk/split is a view")
 def test_in_place_on_a_chunk_is_refused_or_right():
     def forward(m, x):
         y = m.conv(x)
@@ -197,10 +184,9 @@ def test_in_place_on_a_chunk_is_refused_or_right():
     try:
         same_as_module(own(forward))
     except InputError as error:
-        assert "in place" in str(error)  # noqa: PT017 - either way is right
+        assert "in place" in str(error) or "inplace" in str(error)  # noqa: PT017 - either way is right
 
 
-@pytest.mark.xfail(strict=True, reason="folding counts the readers of the convolution, not of the batch norm it became")
 def test_batch_norm_behind_a_shared_batch_norm_is_not_folded_again():
     def forward(m, x):  # a pre-activation block behind a stem of convolution and batch norm
         y = m.norm1(m.conv(x))
@@ -252,12 +238,7 @@ def test_softmax_inside_the_network_stays():
         graph.require("relevance", "LRP")
 
 
-channels_last = pytest.mark.xfail(
-    strict=True, raises=RuntimeError, reason="weights and inputs are channels-last, where view.default of maps fails"
-)
-
-
-@pytest.mark.parametrize("way", [pytest.param("view", marks=channels_last), "reshape"])
+@pytest.mark.parametrize("way", ["view", "reshape"])
 def test_flattening_to_a_given_length_has_a_graph(way):
     same_as_module(own(lambda m, x: m.dense(getattr(m.relu(m.conv(x)), way)(-1, 400))))  # as in LeNet tutorials
 
@@ -267,19 +248,16 @@ def test_fixed_batch_size_is_no_graph():
         export(own(lambda m, x: m.dense(m.conv(x).reshape(2, 400))), SMALL)
 
 
-@pytest.mark.xfail(strict=True, raises=InputError, reason="_with_free_batch refuses [batch, -1], the commonest flatten")
 @pytest.mark.parametrize("way", ["view", "reshape"])
 def test_flattening_by_the_size_of_the_batch_has_a_graph(way):
     same_as_module(own(lambda m, x: m.dense(getattr(m.conv(x), way)(x.size(0), -1))))
 
 
-@channels_last
 def test_a_view_of_maps_is_evaluated_by_the_network():
     module = own(lambda m, x: m.dense(m.relu(m.conv(x)).view(-1, 400)))
     torch.testing.assert_close(hp.Network(module).logits(pictures()), module(pictures()).detach())
 
 
-@channels_last
 def test_view_of_maps_is_evaluated_where_there_is_no_graph():
     module = own(lambda m, x: m.dense(m.relu(m.conv(x)).view(-1, 400).cumsum(1)))
     torch.testing.assert_close(hp.Network(module).logits(pictures()), module(pictures()).detach())
@@ -315,19 +293,14 @@ def test_output_that_is_no_tensor_of_scores_is_refused(forward, came):
         export(own(forward), SMALL)
 
 
-undetached = pytest.mark.xfail(
-    strict=True, raises=AttributeError, reason="ModulePass detaches the output before it is checked"
-)
-
-
 @pytest.mark.parametrize(
     ("forward", "came", "ask"),
     [
         (several, "tuple", "logits"),
         (by_name, "dict", "logits"),
         (maps, r"\(3, 4, 10, 10\)", "logits"),
-        pytest.param(several, "tuple", "heatmap", marks=undetached),
-        pytest.param(by_name, "dict", "heatmap", marks=undetached),
+        (several, "tuple", "heatmap"),
+        (by_name, "dict", "heatmap"),
         (maps, r"\(3, 4, 10, 10\)", "heatmap"),
     ],
 )
@@ -374,7 +347,6 @@ def test_without_a_graph_other_methods_give_the_reason(forward, reason, method):
         hp.explain(hp.Network(own(forward)), pictures(), method)
 
 
-@pytest.mark.xfail(strict=True, raises=RuntimeError, reason="ModulePass hands its leaf to a module that may change it")
 def test_without_a_graph_a_module_may_change_its_input_in_place():
     module = own(lambda m, x: m.scores(m.conv(x.mul_(2)).cumsum(2)))
     assert hp.explain(hp.Network(module), pictures(), "sensitivity-l2").shape == (3, 12, 12)

@@ -46,16 +46,13 @@ def test_random_weights_are_noted_and_always_the_same(spec):
     assert first.name == name
 
 
-GLOBAL = pytest.mark.xfail(strict=True, reason="a module is built outside fork_rng, and draws from the global state")
-
-
 @pytest.mark.parametrize(
     ("spec", "from_file"),
     [
         (SMALL, False),
-        pytest.param(SMALL, True, marks=GLOBAL),
-        pytest.param("timm:resnet18", False, marks=GLOBAL),
-        pytest.param(OFFLINE_DEFAULT, False, marks=GLOBAL),
+        (SMALL, True),
+        ("timm:resnet18", False),
+        (OFFLINE_DEFAULT, False),
     ],
 )
 def test_global_random_state_is_left_alone(spec, from_file, tmp_path):
