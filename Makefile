@@ -15,7 +15,7 @@ $(INSTALLED): pyproject.toml
 	touch $@
 
 demo: $(INSTALLED)  ## Compare heatmap methods on built-in photographs with a real ImageNet network.
-	$(BIN)/heatproof compare builtin --out demo --overwrite --regions 16 --steps 30 \
+	$(BIN)/heatproof compare builtin --out demo --overwrite --regions 16 --steps 24 \
 		--methods lrp-epsilon,lrp-alphabeta,lrp-epsilon-gamma-box,sensitivity-l2,deconvolution-l2
 	@echo "Open demo/report.html"
 

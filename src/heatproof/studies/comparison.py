@@ -83,10 +83,10 @@ class Comparison:
             above = (relative.mean, relative.low, relative.high) if relative else (None, None, None)
             share = float(np.median(kept.kept)) if kept else None
             rows.append((name, value.mean, value.low, value.high, *above, share))
-        columns = ("method", "AOPC", "low", "high", "above random", "above low", "above high", "relevance kept")
+        columns = ("method", "AOPC", "low", "high", "above random", "above low", "above high", "kept")
         note = (
             f"AOPC over {steps} steps in units of the {self.protocol.score}, mean over {ranking.count} images and "
-            f"repeats ({self.protocol.repeats}), with 95 % intervals; higher is better. Relevance kept: share of the "
+            f"repeats ({self.protocol.repeats}), with 95 % intervals; higher is better. Kept: the share of the "
             "score that LRP brings to the pixels (median)."
         )
         return Table(columns, tuple(rows), (note,))
