@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.box import SIMPLE
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
@@ -265,7 +264,7 @@ def _progress(unit: str) -> Iterator[Any]:
 
 def _print_study(study: heatproof.Comparison) -> None:
     table = study.table()
-    grid = Grid(box=SIMPLE, padding=(0, 1, 0, 0))
+    grid = Grid(box=None, padding=(0, 1, 0, 0))
     for column in table.columns:
         grid.add_column(escape(column), overflow="fold", justify="left" if column == "method" else "right")
     rows = table.to_rows_of_text()
