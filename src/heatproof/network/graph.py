@@ -1,7 +1,7 @@
 """A network as a list of operations, in the order in which they are evaluated."""
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from math import prod
@@ -47,25 +47,23 @@ class Graph:
     input_shape: tuple[int, ...]
 
     def evaluate(self, images: Tensor, upto: str | None = None) -> Tensor:
-        """Value of the output, or of the node ``upto``; (B, C, H, W) normalised images come in.
-
-        Values are dropped as soon as nothing reads them any more.
-        """
+        """Value of the output, or of the node ``upto``; (B, C, H, W) normalised images come in."""
         wanted = upto or self.output
-        values = {self.input: images}
         if wanted == self.input:
             return images
-        for node, finished in zip(self.nodes, self._finished, strict=True):
-            values[node.name] = self.evaluate_node(node, *[values[name] for name in node.inputs])
-            if node.name == wanted:
-                return values[node.name]
-            for name in finished:
-                del values[name]
-        raise AssertionError(f"no node {wanted!r}")
+        return next(value for name, value in self.visit(images) if name == wanted)
+
+    def visit(self, images: Tensor) -> Iterator[tuple[str, Tensor]]:
+        """Names and values of all nodes, one after the other; only as long as something reads them are they kept."""
+        return self._whole.visit({self.input: images})
+
+    def section(self, nodes: Iterable[Node]) -> "Section":
+        """Some of the nodes, in order."""
+        return Section(self, tuple(nodes))
 
     def evaluate_node(self, node: Node, *inputs: Tensor, recorded: bool = False) -> Tensor:
         """Value of one node; a ReLU takes the place of its input where nothing else reads that."""
-        in_place = self._in_place_recorded if recorded else self._in_place
+        in_place = self.in_place_recorded if recorded else self.in_place
         return inputs[0].relu_() if node.name in in_place else node.operation.evaluate(*inputs)
 
     def send_back(self, signal: Tensor, step: Callable[[Node, Tensor], tuple[Tensor | None, ...]]) -> Tensor:
@@ -101,6 +99,11 @@ class Graph:
         return Graph(self.input, nodes, output, self.input_shape)
 
     @cached_property
+    def shapes(self) -> dict[str, tuple[int, ...]]:
+        """Shape of every value for one image, by name."""
+        return {self.input: self.input_shape} | {node.name: node.shape for node in self.nodes}
+
+    @cached_property
     def first(self) -> frozenset[str]:
         """Names of the weighted sums that read the image through no other weighted sum."""
         seen = {self.input}
@@ -115,7 +118,7 @@ class Graph:
         return frozenset(first)
 
     @cached_property
-    def _in_place(self) -> frozenset[str]:
+    def in_place(self) -> frozenset[str]:
         """Names of the ReLUs that take the place of their input: it is fresh, and nothing else reads it."""
         readers = Counter([name for node in self.nodes for name in node.inputs] + [self.output])
         fresh = {
@@ -124,7 +127,7 @@ class Graph:
         return frozenset(n.name for n in self.nodes if isinstance(n.operation, ReLU) and n.inputs[0] in fresh)
 
     @cached_property
-    def _in_place_recorded(self) -> frozenset[str]:
+    def in_place_recorded(self) -> frozenset[str]:
         """Those of them whose input no way back misses: no relevance arrives where the ReLU is at zero.
 
         That holds where whatever reads the ReLU gives relevance in proportion to what it read, directly or behind
@@ -136,35 +139,58 @@ class Graph:
             shares = isinstance(node.operation, Weighted | MeanPool | Add) or (moves and proportional[node.name])
             for name in node.inputs:
                 proportional[name] = proportional.get(name, True) and shares
-        return frozenset(name for name in self._in_place if proportional[name])
+        return frozenset(name for name in self.in_place if proportional[name])
 
     @cached_property
     def kept_values(self) -> int:
         """Values that a recorded forward pass keeps for one image."""
-        return prod(self.input_shape) + sum(prod(n.shape) for n in self.nodes if n.name not in self._in_place_recorded)
+        return prod(self.input_shape) + sum(prod(n.shape) for n in self.nodes if n.name not in self.in_place_recorded)
 
     @cached_property
     def peak_values(self) -> int:
         """Values alive at once, at most, while one image is evaluated."""
-        sizes = {self.input: prod(self.input_shape)} | {node.name: prod(node.shape) for node in self.nodes}
+        sizes = {name: prod(shape) for name, shape in self.shapes.items()}
         alive = peak = sizes[self.input]
-        for node, finished in zip(self.nodes, self._finished, strict=True):
+        for node, finished in zip(self.nodes, self._whole.finished, strict=True):
             alive += sizes[node.name]
             peak = max(peak, alive)
             alive -= sum(sizes[name] for name in finished)
         return peak
 
     @cached_property
-    def _finished(self) -> tuple[tuple[str, ...], ...]:
-        """For each node, the values that nothing reads after it."""
-        last = {self.input: 0}
-        for index, node in enumerate(self.nodes):
-            last |= dict.fromkeys((*node.inputs, node.name), index)
-        last.pop(self.output, None)
-        return tuple(tuple(name for name in last if last[name] == index) for index in range(len(self.nodes)))
+    def _whole(self) -> "Section":
+        return Section(self, self.nodes)
 
     def __iter__(self) -> Iterator[Node]:
         return iter(self.nodes)
 
     def __len__(self) -> int:
         return len(self.nodes)
+
+
+@dataclass(frozen=True)
+class Section:
+    """Nodes of a graph, evaluated one after the other."""
+
+    graph: Graph
+    nodes: tuple[Node, ...]
+
+    def visit(self, values: dict[str, Tensor]) -> Iterator[tuple[str, Tensor]]:
+        """Names and values of the nodes, from ``values`` that are known; these may be overwritten.
+
+        Values are dropped as soon as nothing reads them any more.
+        """
+        for node, finished in zip(self.nodes, self.finished, strict=True):
+            value = self.graph.evaluate_node(node, *[values[name] for name in node.inputs])
+            values[node.name] = value
+            yield node.name, value
+            for name in finished:
+                del values[name]
+
+    @cached_property
+    def finished(self) -> tuple[tuple[str, ...], ...]:
+        """For each node, the values that nothing reads after it."""
+        last: dict[str, int] = {}
+        for index, node in enumerate(self.nodes):
+            last |= dict.fromkeys((*node.inputs, node.name), index)
+        return tuple(tuple(name for name in last if last[name] == index) for index in range(len(self.nodes)))

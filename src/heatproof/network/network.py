@@ -14,12 +14,15 @@ from heatproof.errors import InputError
 from heatproof.network.export import export
 from heatproof.network.forward import ForwardPass, GraphPass, ModulePass, check_logits
 from heatproof.network.graph import Graph
+from heatproof.network.incremental import Costs, Plan, Touched, cheapest, leanest, measure, whole_plan
 from heatproof.network.operations import Way
 from heatproof.registry import unknown
 
 DEFAULT_MEMORY = 2 * 2**30  # bytes
 CPU_BATCH = 8  # measured: larger batches of large images are slower on CPUs, activations fall out of the caches …
 CPU_ACTIVATION = 32 * 2**20  # bytes … and from here on, the allocator asks the system for fresh pages each time
+CPU_SEQUENCES = 16
+TAIL_BATCH = 64
 GPU_BATCH = 256
 
 
@@ -63,6 +66,7 @@ class Network:
         parameter = next(self.module.parameters(), torch.zeros(()))
         self.device, self.dtype = parameter.device, parameter.dtype
         self._graphs: dict[tuple[int, ...], Graph | InputError] = {}
+        self._costs: dict[tuple[int, ...], Costs] = {}
 
     def graph(self, shape: tuple[int, ...]) -> Graph:
         """The network as a graph, for images of ``shape`` (C, H, W).
@@ -105,7 +109,7 @@ class Network:
         """(B, classes) scores before the softmax, of (B, C, H, W) images in [0, 1], in one batch on this device."""
         check_images(images)
         with torch.inference_mode():
-            inputs, shape = self._inputs(images), tuple(images.shape[1:])
+            inputs, shape = self.inputs(images), tuple(images.shape[1:])
             if self.without_graph(shape):
                 logits = self.module(inputs.clone())  # a copy, since a module may change what it reads
             else:
@@ -121,7 +125,7 @@ class Network:
     def forward_pass(self, images: Tensor, targets: Tensor | None = None) -> ForwardPass:
         """A recorded forward pass of (B, C, H, W) images, for the predicted classes or ``targets`` (B,)."""
         check_images(images)
-        inputs, shape = self._inputs(images), tuple(images.shape[1:])
+        inputs, shape = self.inputs(images), tuple(images.shape[1:])
         bounds = self.preprocessing.box()
         low, high = (bound.to(inputs) for bound in bounds)
         if targets is not None:
@@ -135,6 +139,23 @@ class Network:
         check_classes(forward.targets, check_logits(forward.logits))
         return forward
 
+    def plan(self, shape: tuple[int, ...], regions: Touched, *, windows: int = 1, measured: bool = True) -> Plan:
+        """How images of ``shape`` are evaluated again when so many of their ``regions`` have changed at once.
+
+        The plan that takes least time, for which the cost of all nodes is measured the first time, or the one that
+        needs the fewest multiply-adds.
+
+        Raises:
+            InputError: with the reason, if the network has no graph.
+        """
+        whole = whole_plan(self.graph(shape), regions)
+        if not measured:
+            return leanest(whole, windows)
+        key = (*shape, *regions.size)
+        if key not in self._costs:
+            self._costs[key] = measure(whole, torch.empty((), dtype=self.dtype, device=self.device))
+        return cheapest(whole, self._costs[key], windows)
+
     def batch_size(self, shape: tuple[int, ...], memory: int, *, recorded: bool = False) -> int:
         """How many images of ``shape`` (C, H, W) go through at once within ``memory`` bytes (at least one)."""
         if self.without_graph(shape):
@@ -142,8 +163,24 @@ class Network:
         graph = self.graph(shape)
         # a way back holds signals beside the records: twice the activations at the most
         values = 3 * graph.kept_values if recorded else 2 * graph.peak_values
-        largest = max(prod(node.shape) for node in graph) * self.dtype.itemsize
-        useful = max(CPU_BATCH, CPU_ACTIVATION // largest) if self.device.type == "cpu" else GPU_BATCH
+        return self._within(memory, values, max(prod(node.shape) for node in graph), CPU_BATCH)
+
+    def sequences_at_once(self, plan: Plan, memory: int) -> int:
+        """How many sequences of changes go side by side within ``memory`` bytes (at least one)."""
+        return self._within(memory, plan.kept_values + 2 * plan.window_values, plan.window_values, CPU_SEQUENCES)
+
+    def tail_batch_size(self, plan: Plan, memory: int) -> int:
+        """How many images go through the tail of a plan at once within ``memory`` bytes (at least one)."""
+        sizes = [prod(plan.shapes[name]) for name in plan.crossing] + [prod(node.shape) for node in plan.tail.nodes]
+        return min(TAIL_BATCH, self._within(memory, sum(sizes), max(sizes), CPU_BATCH))
+
+    def _within(self, memory: int, values: int, largest: int, few: int) -> int:
+        """How many images go through at once that take so many ``values`` each, ``largest`` of them in one map."""
+        useful = (
+            max(few, CPU_ACTIVATION // max(1, largest * self.dtype.itemsize))
+            if self.device.type == "cpu"
+            else GPU_BATCH
+        )
         return max(1, min(useful, memory // (values * self.dtype.itemsize)))
 
     def fingerprint(self) -> str:
@@ -167,7 +204,8 @@ class Network:
         """Name of a class, or its number."""
         return self.classes[target] if self.classes and target < len(self.classes) else f"class {target}"
 
-    def _inputs(self, images: Tensor) -> Tensor:
+    def inputs(self, images: Tensor) -> Tensor:
+        """(B, C, H, W) what the module gets for images in [0, 1]: normalised, on this device."""
         return self.preprocessing.normalise(images.to(device=self.device, dtype=self.dtype))
 
 

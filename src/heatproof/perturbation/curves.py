@@ -10,16 +10,16 @@ from torch import Tensor
 from heatproof.errors import InputError
 from heatproof.heatmaps import check_heatmaps
 from heatproof.network.network import DEFAULT_MEMORY, Network, as_targets, check_images
-from heatproof.perturbation.engine import OnProgress, Sequences, evaluate_fully
+from heatproof.perturbation.engine import ENGINES, evaluate
 from heatproof.perturbation.orders import check_order, given_orders, orders_of_heatmaps, random_orders
 from heatproof.perturbation.regions import as_regions, count_regions
 from heatproof.perturbation.replacements import REPLACEMENTS
 from heatproof.perturbation.scores import SCORES
+from heatproof.perturbation.sequences import OnProgress, Sequences, every_step
 from heatproof.randomness import addressed, identify
 from heatproof.registry import unknown
 
 PROTOCOL_STEPS = 100  # [Samek2017]
-ENGINES = ("auto", "full")
 
 
 @dataclass(frozen=True)
@@ -126,7 +126,8 @@ def perturb(
         repeats: how often, each time with another replacement image.
         seed: of all random draws, which depend on it and on each image alone.
         score: "logit" (the paper's), "probability", "log_probability" or "margin".
-        engine: "full" evaluates the whole network at each step; "auto" takes the fastest.
+        engine: "full" evaluates the whole network at each step; "incremental" only what the step touches, with the same
+            scores up to rounding; "auto" takes what is faster, as measured.
         memory: bytes that activations and images may take.
         ids: identities that address the random draws; by default hashes of the images.
         on_progress: called with the number of network evaluations since the last call.
@@ -169,8 +170,7 @@ def perturb_orders(
     repeats = protocol.repeats
     stacked = torch.stack([order.expand(-1, repeats, -1) for order in orders.values()], dim=1)  # (N, M, T, L)
     score, report = SCORES.resolve(protocol.score), on_progress or _ignore
-    shape = tuple(images.shape[1:])
-    batch_size = network.batch_size(shape, protocol.memory // 2)
+    memory = protocol.memory // 2
     blocks = []
     for index in torch.arange(len(images)).split(_block_size(images, stacked.shape[1], protocol)):
         chosen = images[index.to(images.device)]
@@ -180,8 +180,9 @@ def perturb_orders(
             regions=regions[index],
             orders=stacked[index],
             targets=targets.cpu()[index],
+            scored=every_step(stacked[index]),
         )
-        blocks.append(evaluate_fully(network, block, score, batch_size=batch_size, on_progress=report))
+        blocks.append(evaluate(network, block, score, engine=protocol.engine, memory=memory, on_progress=report))
     scores = torch.cat(blocks)
     return {
         name: Curves(

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from heatproof.errors import InputError
+from heatproof.network.network import check_classes
 from heatproof.registry import Registry
 
 Score = Callable[[Tensor, Tensor], Tensor]
@@ -46,3 +47,9 @@ def margin(logits: Tensor, targets: Tensor) -> Tensor:
         raise InputError("the margin needs a network with at least two classes")
     others = logits.scatter(1, targets[:, None], -torch.inf)
     return logit(logits, targets) - others.amax(dim=1)
+
+
+def scored(score: Score, logits: Tensor, targets: Tensor) -> Tensor:
+    """(B,) scores in float32 on the CPU, of logits (B, classes) and targets (B,) that are classes."""
+    check_classes(targets, logits)
+    return score(logits, targets).float().cpu()

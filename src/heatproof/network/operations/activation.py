@@ -4,6 +4,7 @@ import torch
 from torch import Tensor
 
 from heatproof.network.operations.operation import Call, Called, Operation, Record, Signals, operation
+from heatproof.network.operations.reach import POINTWISE, Reach
 from heatproof.network.rules import Rule
 
 
@@ -15,6 +16,10 @@ class Activation(Called):
     """Any elementwise nonlinearity: relevance passes through unchanged [Bach2015]."""
 
     refuses = {"deconvolution": "deconvolution says what a ReLU does with a signal, not what this activation does"}
+
+    def reach(self, *shapes: tuple[int, ...]) -> Reach:
+        """A position depends on itself."""
+        return POINTWISE
 
     def relevance(self, record: Record, relevance: Tensor, rule: Rule | None) -> Signals:
         """Unchanged."""

@@ -3,11 +3,16 @@
 from torch import Tensor
 
 from heatproof.network.operations.operation import Call, Called, Operation, Record, Signals, Variable, operation
+from heatproof.network.operations.reach import POINTWISE, Reach
 from heatproof.network.rules import Rule
 
 
 class ByConstant(Called):
     """One map combined with a constant: relevance passes unchanged, one input makes one output."""
+
+    def reach(self, *shapes: tuple[int, ...]) -> Reach | None:
+        """A position depends on itself, unless the constant differs between positions or makes the map larger."""
+        return _pointwise(self.call, shapes)
 
     def relevance(self, record: Record, relevance: Tensor, rule: Rule | None) -> Signals:
         """Unchanged (summed where the constant made the map larger)."""
@@ -22,6 +27,10 @@ class Add(Called):
     def read(cls, call: Call) -> Operation:  # type: ignore[override]
         """The sum of two maps, or of a map and a constant."""
         return cls(call) if len(call.variables) == 2 else ByConstant(call)
+
+    def reach(self, *shapes: tuple[int, ...]) -> Reach | None:
+        """A position depends on itself, where the maps have the same size."""
+        return _pointwise(self.call, shapes)
 
     def relevance(self, record: Record, relevance: Tensor, rule: Rule | None) -> Signals:
         """In proportion to what each map adds, so that nothing is counted twice."""
@@ -48,6 +57,10 @@ class Product(Called):
             cls(call) if sizes[0] == sizes[1] or "div" in str(call.function) else Gated(call, sizes.index(max(sizes)))
         )
 
+    def reach(self, *shapes: tuple[int, ...]) -> Reach | None:
+        """A position depends on itself, where the maps have the same size; a gate changes everything."""
+        return _pointwise(self.call, shapes)
+
 
 class Gated(Product):
     """A map times a gate that is broadcast over it (squeeze-and-excitation): the gate is taken as a constant.
@@ -70,9 +83,22 @@ class Gated(Product):
 class Concatenate(Called):
     """Maps side by side; every way back takes them apart again."""
 
+    def reach(self, *shapes: tuple[int, ...]) -> Reach | None:
+        """A position depends on itself, where channels are put side by side."""
+        return POINTWISE if self.call.arguments["dim"] in (1, -3) else None
+
     def relevance(self, record: Record, relevance: Tensor, rule: Rule | None) -> Signals:
         """Each map its own part."""
         return self.gradient(record, relevance)
+
+
+def _pointwise(call: Call, shapes: tuple[tuple[int, ...], ...]) -> Reach | None:
+    equal = len({shape[1:] for shape in shapes}) == 1
+    return POINTWISE if equal and all(_same_everywhere(constant) for constant in call.constants) else None
+
+
+def _same_everywhere(constant: Tensor) -> bool:
+    return all(size == 1 for size in constant.shape[-2:]) and (constant.ndim < 4 or constant.shape[0] == 1)
 
 
 def _size(shape: tuple[int, ...]) -> int:

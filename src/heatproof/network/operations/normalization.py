@@ -8,6 +8,7 @@ from torch import Tensor
 
 from heatproof.errors import InputError
 from heatproof.network.operations.operation import Call, Called, Operation, Record, Signals, operation
+from heatproof.network.operations.reach import POINTWISE, Reach
 from heatproof.network.rules import Rule
 
 
@@ -31,6 +32,10 @@ class BatchNorm(Operation):
         scale = weight.double() / (variance.double() + given["eps"]).sqrt()
         shift = bias.double() - mean.double() * scale
         return cls(scale=scale.to(weight), shift=shift.to(weight))
+
+    def reach(self, *shapes: tuple[int, ...]) -> Reach:
+        """A position depends on itself."""
+        return POINTWISE
 
     def evaluate(self, *inputs: Tensor) -> Tensor:
         """``scale · x + shift``."""

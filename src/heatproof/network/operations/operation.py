@@ -7,6 +7,7 @@ from typing import Any, ClassVar, Literal, Self, TypeVar
 import torch
 from torch import Tensor
 
+from heatproof.network.operations.reach import Reach
 from heatproof.network.rules import Rule, divided
 
 Way = Literal["gradient", "deconvolution", "relevance"]
@@ -30,10 +31,16 @@ class Call:
     @property
     def variables(self) -> tuple[Variable, ...]:
         """The variables among the arguments, in order (those of a list too)."""
-        found: list[Variable] = []
-        for value in self.arguments.values():
-            found += [item for item in (value if isinstance(value, list) else [value]) if isinstance(item, Variable)]
-        return tuple(found)
+        return tuple(item for item in self._items if isinstance(item, Variable))
+
+    @property
+    def constants(self) -> tuple[Tensor, ...]:
+        """The tensors among the arguments."""
+        return tuple(item for item in self._items if isinstance(item, Tensor))
+
+    @property
+    def _items(self) -> list[Any]:
+        return [item for value in self.arguments.values() for item in (value if isinstance(value, list) else [value])]
 
     def __call__(self, *inputs: Tensor) -> Any:  # noqa: ANN401 - whatever the function returns
         """Calls the function with ``inputs`` in the places of the variables."""
@@ -67,6 +74,7 @@ class Operation:
 
     ``evaluate`` is the way forward. The ways back default to what holds for any operation (the gradient) or for
     any linear one (deconvolution: as the gradient). ``refuses`` says, for each way that is not defined, why.
+    ``reach`` and ``evaluate_window`` let it be evaluated again where only a part of its inputs has changed.
     """
 
     refuses: ClassVar[Mapping[Way, str]] = {}
@@ -80,6 +88,25 @@ class Operation:
     def evaluate(self, *inputs: Tensor) -> Tensor:
         """Value of the operation; every tensor has the batch first."""
         raise NotImplementedError
+
+    def reach(self, *shapes: tuple[int, ...]) -> Reach | None:
+        """What an output position reads, for inputs of these shapes (C, H, W); None if it may be anything."""
+        return None
+
+    def evaluate_window(self, reach: Reach, *inputs: Tensor) -> Tensor:
+        """Values at some positions, from (B, C, h, w) windows of the inputs with all that these positions read.
+
+        The padding is part of the windows. Only operations that have a ``reach`` are asked.
+        """
+        return self.evaluate(*inputs)
+
+    def window_factor(self, *shapes: tuple[int, ...]) -> Tensor | None:
+        """(H, W) what the value of ``evaluate_window`` is multiplied by, where that depends on the position."""
+        return None
+
+    def multiply_adds(self, shape: tuple[int, ...]) -> int:
+        """Multiplications with weights for an output of this shape, for one image."""
+        return 0
 
     def gradient(self, record: Record, signal: Tensor) -> Signals:
         """The signal times the derivative of the output with respect to each input."""

@@ -1,14 +1,42 @@
 """Pooling: the maximum or the mean of a neighbourhood."""
 
+from math import inf
+from typing import ClassVar
+
+import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from heatproof.network.operations.operation import Called, Record, Signals, operation
+from heatproof.network.operations.reach import Pair, Reach
 from heatproof.network.rules import Rule
 
 
+class Pool(Called):
+    """A number computed from each neighbourhood of a map."""
+
+    fill: ClassVar[float]  # what the padding counts as
+
+    def reach(self, *shapes: tuple[int, ...]) -> Reach | None:
+        """The neighbourhood; an adaptive one only where all are equally large."""
+        given = self.call.arguments
+        if "output_size" not in given:
+            stride, padding = given["stride"] or given["kernel_size"], given["padding"]
+            spread = _pair(given.get("dilation", 1))
+            height, width = ((k - 1) * d + 1 for k, d in zip(_pair(given["kernel_size"]), spread, strict=True))
+            return Reach((height, width), _pair(stride), _pair(padding), self.fill)
+        sizes, wanted = shapes[0][-2:], _pair(given["output_size"])
+        if any(size % parts for size, parts in zip(sizes, wanted, strict=True)):
+            return None
+        kernel = (sizes[0] // wanted[0], sizes[1] // wanted[1])
+        return Reach(kernel, kernel, fill=self.fill)
+
+
 @operation("max_pool2d.default", "adaptive_max_pool2d.default")
-class MaxPool(Called):
+class MaxPool(Pool):
     """The maximum; every way back sends the signal to the position of the maximum."""
+
+    fill = -inf
 
     def evaluate(self, *inputs: Tensor) -> Tensor:
         """The maxima (adaptive pooling also returns their positions, which are dropped)."""
@@ -16,15 +44,48 @@ class MaxPool(Called):
         maxima: Tensor = value[0] if isinstance(value, tuple) else value
         return maxima
 
+    def evaluate_window(self, reach: Reach, *inputs: Tensor) -> Tensor:
+        """The maxima without padding."""
+        dilation = _pair(self.call.arguments.get("dilation", 1))
+        kernel = [(size - 1) // d + 1 for size, d in zip(reach.size, dilation, strict=True)]
+        return F.max_pool2d(inputs[0], kernel, reach.stride, dilation=dilation)
+
     def relevance(self, record: Record, relevance: Tensor, rule: Rule | None) -> Signals:
         """All of it to the maximum."""
         return self.gradient(record, relevance)
 
 
 @operation("avg_pool2d.default", "adaptive_avg_pool2d.default", "mean.dim")
-class MeanPool(Called):
+class MeanPool(Pool):
     """The mean; relevance in proportion to what each input adds."""
+
+    fill = 0.0
+
+    def reach(self, *shapes: tuple[int, ...]) -> Reach | None:
+        """The neighbourhood; a mean over a whole dimension reads all of it."""
+        return None if "keepdim" in self.call.arguments else super().reach(*shapes)
+
+    def evaluate_window(self, reach: Reach, *inputs: Tensor) -> Tensor:
+        """The means without padding, each over as many values as the neighbourhood has."""
+        divisor = self.call.arguments.get("divisor_override")
+        return F.avg_pool2d(inputs[0], reach.size, reach.stride, divisor_override=divisor)
+
+    def window_factor(self, *shapes: tuple[int, ...]) -> Tensor | None:
+        """Where the mean at a border is over fewer values than the neighbourhood has: the ratio of the two."""
+        if self.call.arguments.get("divisor_override") or "output_size" in self.call.arguments:
+            return None
+        ones = torch.ones(1, 1, *shapes[0][-2:], dtype=torch.float64)
+        arguments = {**self.call.arguments, "self": ones}
+        covered = self.call.function(**arguments | {"divisor_override": 1})
+        height, width = _pair(self.call.arguments["kernel_size"])
+        factor = height * width * self.call.function(**arguments) / covered
+        return None if bool((factor == 1).all()) else factor[0, 0]
 
     def relevance(self, record: Record, relevance: Tensor, rule: Rule | None) -> Signals:
         """In proportion to each input's contribution."""
         return self.proportional(record, relevance)
+
+
+def _pair(value: int | list[int] | tuple[int, ...]) -> Pair:
+    values = [value] if isinstance(value, int) else list(value)
+    return (values[0], values[-1])

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, replace
 from functools import cached_property
+from math import prod
 from typing import Self
 
 import torch
@@ -10,6 +11,7 @@ from torch import Tensor
 
 from heatproof.errors import InputError
 from heatproof.network.operations.operation import Call, Operation, Record, Signals, Variable, operation
+from heatproof.network.operations.reach import Reach
 from heatproof.network.rules import Rule, split
 
 
@@ -82,6 +84,19 @@ class Convolution(Weighted):
         """The convolution under these weights and biases."""
         return F.conv2d(inputs, weight, bias, self.stride, self.padding, self.dilation, self.groups)
 
+    def reach(self, *shapes: tuple[int, ...]) -> Reach:
+        """The kernel, where it lies."""
+        height, width = ((k - 1) * d + 1 for k, d in zip(self.weight.shape[2:], self.dilation, strict=True))
+        return Reach((height, width), self.stride, self.padding)
+
+    def evaluate_window(self, reach: Reach, *inputs: Tensor) -> Tensor:
+        """The convolution without padding."""
+        return F.conv2d(inputs[0], self.weight, self.bias, self.stride, 0, self.dilation, self.groups)
+
+    def multiply_adds(self, shape: tuple[int, ...]) -> int:
+        """All weights at each position."""
+        return self.weight.numel() * prod(shape[1:])
+
     def pull(self, signal: Tensor, weight: Tensor, inputs: Tensor) -> Tensor:
         """The transposed convolution, in the shape of ``inputs``."""
         backward: tuple[Tensor, None, None] = torch.ops.aten.convolution_backward(
@@ -115,6 +130,10 @@ class Dense(Weighted):
     def weigh(self, inputs: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
         """The matrix product under these weights and biases."""
         return F.linear(inputs, weight, bias)
+
+    def multiply_adds(self, shape: tuple[int, ...]) -> int:
+        """All weights for each vector."""
+        return self.weight.numel() * prod(shape[:-1])
 
     def pull(self, signal: Tensor, weight: Tensor, inputs: Tensor) -> Tensor:
         """The transposed matrix product."""

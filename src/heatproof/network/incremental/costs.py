@@ -1,0 +1,87 @@
+"""What evaluation costs, on windows and in full, measured where it will run."""
+
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from itertools import accumulate
+from statistics import median
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from heatproof.network.incremental.plan import Plan
+from heatproof.network.incremental.sequences import Changing
+from heatproof.randomness import addressed
+
+IMAGES = 4  # at once, while measuring
+ROUNDS = 3
+WORTHWHILE = 0.05  # share of the time that windows must save, for what is not in the costs: copying, more memory
+
+
+@dataclass(frozen=True)
+class Costs:
+    """Seconds that each node takes for one image.
+
+    Attributes:
+        windows: by node, evaluated on one window, reading and keeping included.
+        full: by node, evaluated in full.
+    """
+
+    windows: Mapping[str, float]
+    full: Mapping[str, float]
+
+
+def measure(whole: Plan, like: Tensor) -> Costs:
+    """Costs of all nodes on the device and in the type of ``like``, on noise; the median of some rounds."""
+    generator = addressed(seed=0, image="noise", purpose="costs")
+    image = whole.touched[whole.graph.input]
+    channels, height, width = whole.graph.input_shape
+
+    def noise(height: int, width: int) -> Tensor:
+        values = generator.standard_normal((IMAGES, height, width, channels), dtype=np.float32)
+        return torch.from_numpy(values).to(like).permute(0, 3, 1, 2)
+
+    images = noise(height, width)
+    with torch.inference_mode():
+        changing = Changing(whole, images, torch.arange(IMAGES), batch_size=IMAGES)
+        on_windows, in_full = [], []
+        for _ in range(ROUNDS):
+            regions = torch.from_numpy(generator.integers(image.first.shape[1], size=(IMAGES, 1)))
+            on_windows.append(_timed(changing.visit(regions, noise(*image.size)), like.device))
+            in_full.append(_timed((name for name, _ in whole.graph.visit(images)), like.device))
+    return Costs(_medians(on_windows), _medians(in_full))
+
+
+def cheapest(whole: Plan, costs: Costs, windows: int = 1) -> Plan:
+    """The plan that takes least time with so many windows at once; none on windows where that hardly saves any."""
+    names = [node.name for node in whole.graph if node.name in whole.head]
+    saved = [0.0, *accumulate(costs.full[name] - windows * costs.windows[name] for name in names)]
+    best = max(saved)
+    return whole.cut(names[: saved.index(best)] if best > WORTHWHILE * sum(costs.full.values()) else [])
+
+
+def leanest(whole: Plan, windows: int = 1) -> Plan:
+    """The plan with the fewest multiply-adds with so many windows at once: the same on every machine."""
+    names = [node.name for node in whole.graph if node.name in whole.head]
+    in_full = {node.name: node.operation.multiply_adds(node.shape) for node in whole.graph}
+    on_windows = {step.node.name: windows * step.multiply_adds for step in whole.steps}
+    saved = [0, *accumulate(in_full[name] - on_windows[name] for name in names)]
+    return whole.cut(names[: saved.index(max(saved))])
+
+
+def _timed(names: Iterator[str], device: torch.device) -> dict[str, float]:
+    """Seconds since the one before, by name."""
+    seconds = {}
+    started = time.perf_counter()
+    for name in names:
+        if device.type == "cuda":
+            torch.cuda.synchronize(device)
+        now = time.perf_counter()
+        seconds[name] = now - started
+        started = now
+    return seconds
+
+
+def _medians(rounds: list[dict[str, float]]) -> dict[str, float]:
+    return {name: median(seconds[name] for seconds in rounds) / IMAGES for name in rounds[0]}

@@ -1,0 +1,92 @@
+"""Incremental evaluation: after each step, only what the removed regions touch is evaluated again."""
+
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor
+
+from heatproof.network.incremental import Changing, Maps, Plan, Tail, Values, Windows
+from heatproof.network.network import Network
+from heatproof.perturbation.scores import Score, scored
+from heatproof.perturbation.sequences import OnProgress, Sequences
+
+
+def evaluate_incrementally(
+    network: Network, sequences: Sequences, score: Score, plan: Plan, *, memory: int, on_progress: OnProgress
+) -> Tensor:
+    """(n, M, T, K + 1) scores in float32 on the CPU; step 0 is the untouched image.
+
+    A sequence keeps what the network computed of it; as many sequences go side by side as the memory allows.
+    """
+    untouched = torch.empty(len(sequences.images))
+    scores = torch.empty(len(sequences), sequences.scored.shape[-1])
+    for numbers in torch.arange(len(sequences)).split(network.sequences_at_once(plan, memory // 2)):
+        with torch.inference_mode():
+            batch = _Batch(network, sequences, plan, numbers, memory // 2)
+            untouched[batch.images] = batch.begin(score)
+            for done, found in batch.go_on(score):
+                scores[numbers, done : done + found.shape[1]] = found
+                on_progress(found.numel())
+    on_progress(len(sequences.images))
+    return sequences.result(untouched, scores)
+
+
+class _Batch:
+    """S sequences that go side by side, and what windows around their regions hold."""
+
+    def __init__(self, network: Network, sequences: Sequences, plan: Plan, numbers: Tensor, memory: int) -> None:
+        image, replacement = sequences.owners(numbers)
+        self.images, self.owner = image.unique(return_inverse=True)
+        used, self.replacement = replacement.unique(return_inverse=True)
+        self.targets = sequences.targets[self.images].to(network.device)
+        self.orders = sequences.orders.flatten(end_dim=2)[numbers]
+        self.scored = sequences.scored.flatten(end_dim=2)[numbers]
+        self.touched = plan.touched[plan.graph.input]
+        self.first_region = sequences.first_region[image]
+
+        begun = network.inputs(sequences.images[self.images])
+        self.before = Maps.of(begun)
+        self.after = Maps.of(network.inputs(sequences.replacements.flatten(end_dim=1)[used]))
+        self.removed_at = Maps.of(sequences.removed_at[numbers][:, None].to(network.device))
+        batch_size = network.batch_size(tuple(begun.shape[1:]), memory)
+        self.changing = Changing(plan, begun, self.owner, batch_size=batch_size)
+        self.tail = Tail(plan, len(numbers), network.tail_batch_size(plan, memory), begun)
+
+    def begin(self, score: Score) -> Tensor:
+        """(n,) scores of the untouched images."""
+        self.tail.put(self.changing.untouched)
+        return scored(score, self.tail.finish(), self.targets)
+
+    def go_on(self, score: Score) -> Iterator[tuple[int, Tensor]]:
+        """Scores (S, k) after some of the scored steps, and how many were scored before."""
+        count, steps = self.scored.shape
+        done = 0
+        for number in range(steps):
+            self.tail.put(self._step(number))
+            if self.tail.full or number == steps - 1:
+                logits = self.tail.finish()  # (k · S, classes)
+                targets = self.targets[self.owner].repeat(number + 1 - done)
+                yield done, scored(score, logits, targets).reshape(-1, count).T
+                done = number + 1
+
+    def _step(self, number: int) -> Values:
+        """Removes what goes until the scored step of this number."""
+        step = self.scored[:, number]
+        before = self.scored[:, number - 1] if number else torch.zeros_like(step)
+        removed = before[:, None] + torch.arange(int((step - before).max()))  # steps that a sequence
+        removed = removed.minimum(step[:, None] - 1)  # does not take repeat its last one
+        regions = self.orders.gather(1, removed) + self.first_region[:, None]  # (S, T)
+        windows = regions.shape[1]
+        gone = self._windows(self.removed_at, torch.arange(len(regions)), regions) <= (
+            step.repeat_interleave(windows)[:, None, None, None].to(self.removed_at.memory.device)
+        )
+        after, before_ = (
+            self._windows(maps, owner, regions)
+            for maps, owner in ((self.after, self.replacement), (self.before, self.owner))
+        )
+        return self.changing.change(regions, torch.where(gone, after, before_))
+
+    def _windows(self, maps: Maps, index: Tensor, regions: Tensor) -> Tensor:
+        """(S · T, C, h, w) windows around regions (S, T), each sequence's of the map with its index."""
+        windows = Windows(index.repeat_interleave(regions.shape[1]), regions.flatten())
+        return windows.read(maps, self.touched.starts, self.touched.size)

@@ -1,0 +1,78 @@
+"""Perturbation sequences: which regions of which image go, in which order, and what takes their place."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+
+import torch
+from torch import Tensor
+
+OnProgress = Callable[[int], None]  # called with the number of evaluations since the last call
+
+
+@dataclass(frozen=True)
+class Sequences:
+    """Perturbation sequences of a block of n images, M orders and T repeats.
+
+    Attributes:
+        images: (n, C, H, W) in [0, 1].
+        replacements: (n, T, C, H, W) what removed pixels become.
+        regions: (n, H, W) region indices, −1 = never removed.
+        orders: (n, M, T, L) region indices, first removed first.
+        targets: (n,) class indices.
+        scored: (n, M, T, K) ascending steps, from 1 to L, after which the score is wanted.
+    """
+
+    images: Tensor
+    replacements: Tensor
+    regions: Tensor
+    orders: Tensor
+    targets: Tensor
+    scored: Tensor
+
+    def __len__(self) -> int:
+        """How many sequences there are: n · M · T."""
+        return self.orders.shape[:3].numel()
+
+    @property
+    def evaluations(self) -> int:
+        """How many scores are wanted, those of the untouched images included."""
+        return len(self.images) + self.scored.numel()
+
+    def owners(self, sequences: Tensor) -> tuple[Tensor, Tensor]:
+        """Of some sequences, counted through: the index of their image, and of their replacement, n · T in all."""
+        _, orders, repeats, _ = self.orders.shape
+        image = sequences // (orders * repeats)
+        return image, image * repeats + sequences % repeats
+
+    @cached_property
+    def maps(self) -> Tensor:
+        """(n or 1, H, W) the maps of regions, once if they are all the same."""
+        return self.regions[:1] if bool((self.regions == self.regions[:1]).all()) else self.regions
+
+    @property
+    def first_region(self) -> Tensor:
+        """(n,) index of each image's first region, where the regions of all ``maps`` are counted through."""
+        each = int(self.maps.max()) + 1 if len(self.maps) > 1 else 0
+        return torch.arange(len(self.images)) * each
+
+    @cached_property
+    def removed_at(self) -> Tensor:
+        """(n · M · T, H, W) the step, from 1, at which each pixel is removed; L + 1 for pixels that stay."""
+        count, orders, repeats, steps = self.orders.shape
+        number = int(self.regions.max()) + 1
+        step_of_region = torch.full((count, orders, repeats, number + 1), steps + 1)  # the last entry is for −1
+        step_of_region.scatter_(3, self.orders, torch.arange(1, steps + 1).expand(self.orders.shape))
+        index = torch.where(self.regions < 0, number, self.regions).flatten(start_dim=1)
+        gathered = step_of_region.gather(3, index[:, None, None].expand(count, orders, repeats, -1))
+        return gathered.reshape(-1, *self.regions.shape[1:])
+
+    def result(self, untouched: Tensor, scores: Tensor) -> Tensor:
+        """(n, M, T, K + 1) from scores of the untouched images (n,) and of all steps, counted through."""
+        first = untouched[:, None, None, None].expand(*self.orders.shape[:3], 1)
+        return torch.cat([first, scores.reshape(self.scored.shape)], dim=-1)
+
+
+def every_step(orders: Tensor) -> Tensor:
+    """(n, M, T, L) the scored steps of orders of this shape, when every score is wanted."""
+    return torch.arange(1, orders.shape[-1] + 1).expand(orders.shape)
