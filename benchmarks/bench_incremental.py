@@ -22,7 +22,6 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import quantus
 import timm
 import torch
@@ -79,6 +78,7 @@ class Loop:
         return self.module(perturbed.contiguous(memory_format=torch.channels_last))
 
     def run(self, steps: int) -> int:
+        """Evaluates so many steps; how many evaluations that were."""
         evaluations = torch.arange(len(self.images) * (steps + 1))
         for batch in evaluations.split(self.batch_size):
             self._evaluate(batch // (steps + 1), batch % (steps + 1))
@@ -86,11 +86,14 @@ class Loop:
 
 
 class WithQuantus:
+    """Quantus' own loop, as its documentation shows it."""
+
     def __init__(self, module: nn.Module, images: Tensor, heatmaps: Tensor, targets: Tensor) -> None:
         self.module = module
         self.arguments = (images.numpy(), targets.numpy(), heatmaps[:, None].numpy())
 
     def run(self, steps: int) -> int:
+        """Evaluates so many steps; how many evaluations that were."""
         metric = quantus.RegionPerturbation(
             patch_size=REGION, regions_evaluation=steps, perturb_baseline="uniform", normalise=False,
             disable_warnings=True,
@@ -103,6 +106,8 @@ class WithQuantus:
 
 
 class WithHeatproof:
+    """Our engine, with what it does once measured apart."""
+
     def __init__(self, module: nn.Module, images: Tensor, heatmaps: Tensor, targets: Tensor) -> None:
         self.arguments = (images, heatmaps)
         self.targets = targets
@@ -119,6 +124,7 @@ class WithHeatproof:
         self.once["costs"] = time.perf_counter() - started
 
     def run(self, steps: int, engine: str = "auto") -> int:
+        """Evaluates so many steps; how many evaluations that were."""
         images, heatmaps = self.arguments
         curves = hp.perturb(
             self.network, images, heatmaps, targets=self.targets, regions=REGION, steps=steps, repeats=1, engine=engine
@@ -221,7 +227,6 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=None, help="a JSON file")
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
-    np.random.seed(0)
     found = {}
     for name in options.networks:
         found[name] = measure(name, options.rounds, options.loop_steps, not options.without_quantus, options.size)
