@@ -72,19 +72,15 @@ class _Batch:
     def _step(self, number: int) -> Values:
         """Removes what goes until the scored step of this number."""
         step = self.scored[:, number]
-        before = self.scored[:, number - 1] if number else torch.zeros_like(step)
-        removed = before[:, None] + torch.arange(int((step - before).max()))  # steps that a sequence
+        last = self.scored[:, number - 1] if number else torch.zeros_like(step)
+        removed = last[:, None] + torch.arange(int((step - last).max()))  # steps that a sequence
         removed = removed.minimum(step[:, None] - 1)  # does not take repeat its last one
         regions = self.orders.gather(1, removed) + self.first_region[:, None]  # (S, T)
-        windows = regions.shape[1]
-        gone = self._windows(self.removed_at, torch.arange(len(regions)), regions) <= (
-            step.repeat_interleave(windows)[:, None, None, None].to(self.removed_at.memory.device)
-        )
-        after, before_ = (
-            self._windows(maps, owner, regions)
-            for maps, owner in ((self.after, self.replacement), (self.before, self.owner))
-        )
-        return self.changing.change(regions, torch.where(gone, after, before_))
+        limits = step.repeat_interleave(regions.shape[1])[:, None, None, None].to(self.targets.device)
+        gone = self._windows(self.removed_at, torch.arange(len(regions)), regions) <= limits
+        after = self._windows(self.after, self.replacement, regions)
+        before = self._windows(self.before, self.owner, regions)
+        return self.changing.change(regions, torch.where(gone, after, before))
 
     def _windows(self, maps: Maps, index: Tensor, regions: Tensor) -> Tensor:
         """(S · T, C, h, w) windows around regions (S, T), each sequence's of the map with its index."""

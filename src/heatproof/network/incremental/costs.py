@@ -55,19 +55,26 @@ def measure(whole: Plan, like: Tensor) -> Costs:
 
 def cheapest(whole: Plan, costs: Costs, windows: int = 1) -> Plan:
     """The plan that takes least time with so many windows at once; none on windows where that hardly saves any."""
-    names = [node.name for node in whole.graph if node.name in whole.head]
-    saved = [0.0, *accumulate(costs.full[name] - windows * costs.windows[name] for name in names)]
-    best = max(saved)
-    return whole.cut(names[: saved.index(best)] if best > WORTHWHILE * sum(costs.full.values()) else [])
+    saved = {name: costs.full[name] - windows * costs.windows[name] for name in whole.head}
+    plan = _cut(whole, saved)
+    worthwhile = sum(saved[name] for name in plan.head) > WORTHWHILE * sum(costs.full.values())
+    return plan if worthwhile else whole.cut([])
 
 
 def leanest(whole: Plan, windows: int = 1) -> Plan:
     """The plan with the fewest multiply-adds with so many windows at once: the same on every machine."""
+    saved = {
+        step.node.name: step.node.operation.multiply_adds(step.node.shape) - windows * step.multiply_adds
+        for step in whole.steps
+    }
+    return _cut(whole, saved)
+
+
+def _cut(whole: Plan, saved: Mapping[str, float]) -> Plan:
+    """The plan whose head, the first nodes of the whole plan's, saves most."""
     names = [node.name for node in whole.graph if node.name in whole.head]
-    in_full = {node.name: node.operation.multiply_adds(node.shape) for node in whole.graph}
-    on_windows = {step.node.name: windows * step.multiply_adds for step in whole.steps}
-    saved = [0, *accumulate(in_full[name] - on_windows[name] for name in names)]
-    return whole.cut(names[: saved.index(max(saved))])
+    totals = [0.0, *accumulate(saved[name] for name in names)]
+    return whole.cut(names[: totals.index(max(totals))])
 
 
 def _timed(names: Iterator[str], device: torch.device) -> dict[str, float]:

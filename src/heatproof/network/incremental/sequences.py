@@ -111,7 +111,7 @@ class Changing:
                 for number, sequences in enumerate(owned):
                     maps.values[sequences] = value[number]
             if name in self.plan.crossing:
-                crossing[name] = value.clone()
+                crossing[name] = value
         return tuple(crossing[name] for name in self.plan.crossing)
 
 
