@@ -43,8 +43,7 @@ def run(monkeypatch, capsys):
 
     def call(*arguments):
         monkeypatch.setattr(sys, "argv", ["heatproof", *map(str, arguments)])
-        monkeypatch.setattr(cli, "console", cli.Console(stderr=True, width=300))
-        monkeypatch.setattr(cli, "screen", cli.Console(width=300))
+        monkeypatch.setenv("COLUMNS", "300")
         try:
             cli.main()
             code = 0
@@ -126,6 +125,7 @@ def test_names_of_files_and_classes_are_escaped_in_the_page(run, photos, tmp_pat
         (["--methods", ""], "at least one method"),
         (["--replacement", "unifrom"], "did you mean 'uniform'"),
         (["--score", "logits"], "did you mean 'logit'"),
+        (["--engine", "incremantal"], "did you mean 'incremental'"),
         (["--steps", "17"], "between 1 and the number of regions, 16, got 17"),
         (["--regions", "99"], "between 1 and 36 pixels"),
         (["--crop", "big"], "a size must be a number of pixels"),

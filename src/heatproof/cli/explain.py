@@ -1,0 +1,33 @@
+"""``heatproof explain``."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from heatproof.cli.application import PARTIAL, app
+from heatproof.cli.options import Explaining
+from heatproof.cli.printing import say, warn
+from heatproof.cli.spreading import spread
+from heatproof.studies import explain_pictures
+
+
+@app.command("explain")
+@spread
+def explain_command(
+    given: Explaining,
+    *,
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the pictures.")] = Path("heatmaps"),
+) -> None:
+    """Writes one picture per image and method: the image beside its heatmap.
+
+    [bold]heatproof explain photo.jpg --methods lrp-alphabeta,deconvolution-l2[/bold]
+    """
+    network = given.load_network()
+    pictures = given.read_pictures(network)
+    written = explain_pictures(network, pictures, given.method_names, out, memory=given.memory_bytes)
+    warn(written.warnings)
+    for file in written.files:
+        say(str(file))
+    if pictures.skipped:
+        raise typer.Exit(PARTIAL)

@@ -1,0 +1,47 @@
+"""``heatproof list``."""
+
+from collections.abc import Callable, Mapping
+from typing import Annotated, Any
+
+import typer
+
+from heatproof.cli.application import app
+from heatproof.cli.printing import screen
+from heatproof.errors import InputError
+from heatproof.heatmaps import METHODS
+from heatproof.network.loading import SOURCES
+from heatproof.perturbation import REPLACEMENTS
+from heatproof.perturbation.scores import SCORES
+from heatproof.registry import options_of, unknown
+
+DATA_SETS = {"builtin": 'photographs in installed packages (pip install "heatproof[demo]")'}
+
+
+@app.command("list")
+def list_command(
+    what: Annotated[str | None, typer.Argument(help="networks, methods, replacements, scores or data.")] = None,
+) -> None:
+    """Names of networks, methods, replacements, scores and data sets."""
+    catalogues = {
+        "networks": SOURCES,
+        "methods": _described(METHODS),
+        "replacements": _described(REPLACEMENTS),
+        "scores": _described(SCORES),
+        "data": DATA_SETS | {"FILE… or FOLDER…": "your pictures: JPEG, PNG, WEBP, BMP, GIF, TIFF"},
+    }
+    if what is not None and what not in catalogues:
+        raise InputError(unknown("list", what, list(catalogues)))
+    for name, entries in catalogues.items():
+        if what in (None, name):
+            screen.print(name, style="bold")
+            for entry, text in entries.items():
+                screen.print(f"  {entry}\n      {text}", markup=False, highlight=False, soft_wrap=True)
+
+
+def _described(registry: Mapping[str, Callable[..., Any]]) -> dict[str, str]:
+    """First line of each entry's docstring, by name with its options."""
+    entries = {}
+    for name, function in registry.items():
+        options = ",".join(f"{option}={default}" for option, default in options_of(function).items())
+        entries[f"{name}[{options}]" if options else name] = (function.__doc__ or "").strip().splitlines()[0]
+    return entries

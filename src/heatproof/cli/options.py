@@ -1,0 +1,118 @@
+"""The options that commands share."""
+
+from dataclasses import dataclass, replace
+from typing import Annotated, Any
+
+import typer
+
+from heatproof.cli.printing import console, progress
+from heatproof.data import PRESETS, Pictures, read_pictures
+from heatproof.errors import InputError
+from heatproof.network import Network, load_network
+from heatproof.network.loading import OFFLINE_DEFAULT
+from heatproof.perturbation.scores import SCORES
+from heatproof.registry import split_specs
+from heatproof.studies import DEFAULT_METHODS
+
+PREPROCESSING = ("resize", "crop", "mean", "std", "channels", "scale", "interpolation")
+
+
+def _size(text: str) -> int | tuple[int, int]:
+    sides = text.lower().split("x")
+    if not all(side.isdecimal() for side in sides) or len(sides) > 2:
+        raise InputError(f"a size must be a number of pixels or HEIGHTxWIDTH, got {text!r}")
+    return int(sides[0]) if len(sides) == 1 else (int(sides[0]), int(sides[1]))
+
+
+def _numbers(text: str) -> tuple[float, ...]:
+    try:
+        return tuple(float(number) for number in text.split(","))
+    except ValueError:
+        raise InputError(f"expected numbers separated by commas, got {text!r}") from None
+
+
+@dataclass(frozen=True)
+class Explaining:
+    """Which pictures, which network, which methods."""
+
+    images: Annotated[list[str], typer.Argument(help="Pictures or folders of them, or 'builtin'.", show_default=False)]
+    network: Annotated[str, typer.Option("--network", "-n", help="See 'heatproof list networks'.")] = OFFLINE_DEFAULT
+    methods: Annotated[
+        str, typer.Option("--methods", "-m", help="Separated by commas; see 'heatproof list methods'.")
+    ] = ",".join(DEFAULT_METHODS)
+    weights: Annotated[
+        str | None, typer.Option(help="A safetensors or state-dict file, a name of published weights, or 'none'.")
+    ] = None
+    preset: Annotated[
+        str | None, typer.Option(help=f"Preprocessing: {', '.join(PRESETS)}. Default: the network's own.")
+    ] = None
+    resize: Annotated[
+        Any, typer.Option(parser=_size, metavar="SIZE", help="Short side, or HEIGHTxWIDTH, before cropping.")
+    ] = None
+    crop: Annotated[
+        Any, typer.Option(parser=_size, metavar="SIZE", help="Side, or HEIGHTxWIDTH, of the centre crop.")
+    ] = None
+    mean: Annotated[
+        Any, typer.Option(parser=_numbers, metavar="A,B,C", help="Mean of each channel, such as 0.485,0.456,0.406.")
+    ] = None
+    std: Annotated[Any, typer.Option(parser=_numbers, metavar="A,B,C", help="Standard deviation of each channel.")] = (
+        None
+    )
+    channels: Annotated[str | None, typer.Option(help="Order of the network's channels: rgb or bgr.")] = None
+    scale: Annotated[float | None, typer.Option(help="The network wants values from 0 to this: 1 or 255.")] = None
+    interpolation: Annotated[str | None, typer.Option(help="nearest, bilinear, bicubic or lanczos.")] = None
+    device: Annotated[str | None, typer.Option(help="Where to compute, such as cuda.")] = None
+    download: Annotated[bool, typer.Option("--download", help="Published weights may be downloaded.")] = False
+    memory: Annotated[float, typer.Option(help="Memory for activations and images, in GB.", min=0.05)] = 2.0
+
+    def load_network(self) -> Network:
+        """The network, with its preprocessing changed as asked for."""
+        with console.status("loading the network"):
+            network = load_network(
+                self.network,
+                weights=self.weights,
+                preprocessing=self.preset,
+                device=self.device,
+                download=self.download,
+            )
+            changes = {name: getattr(self, name) for name in PREPROCESSING if getattr(self, name) is not None}
+            network.preprocessing = replace(network.preprocessing, **changes)
+        return network
+
+    def read_pictures(self, network: Network) -> Pictures:
+        """The pictures; says which had to be left out."""
+        with progress("pictures") as advance:
+            pictures = read_pictures(self.images, network.preprocessing, on_progress=advance)
+        for name, reason in pictures.skipped:
+            console.print(f"skipped {name}: {reason}", style="yellow", markup=False)
+        return pictures
+
+    @property
+    def method_names(self) -> list[str]:
+        """The methods, one by one."""
+        return split_specs(self.methods)
+
+    @property
+    def memory_bytes(self) -> int:
+        """The memory, in bytes."""
+        return round(self.memory * 2**30)
+
+
+@dataclass(frozen=True)
+class Perturbing:
+    """How regions are removed and scored; the names are those of ``heatproof.compare``."""
+
+    steps: Annotated[
+        int | None, typer.Option(help="Regions to remove. Default: 100, or all where there are fewer.")
+    ] = None
+    repeats: Annotated[int, typer.Option(help="Repeats, each with other replacement images.", min=1)] = 1
+    regions: Annotated[int, typer.Option(help="Side of a region, in pixels.", min=1)] = 9
+    replacement: Annotated[str, typer.Option(help="What a removed region becomes.")] = "uniform"
+    score: Annotated[str, typer.Option(help=f"Score of the target: {', '.join(SCORES)}.")] = "logit"
+    seed: Annotated[int, typer.Option(help="Of all random draws.")] = 0
+    engine: Annotated[
+        str,
+        typer.Option(
+            help="full (the whole network at each step), incremental (what a step touches), auto (the faster)."
+        ),
+    ] = "auto"

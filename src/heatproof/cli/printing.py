@@ -1,0 +1,64 @@
+"""What appears on the screen: results on the one channel, messages and progress on the other."""
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.table import Table as Grid
+
+from heatproof.report import Table
+from heatproof.studies import Comparison
+
+WIDEST_NAME = 34  # longer names of methods are folded
+
+console = Console(stderr=True)
+screen = Console()
+
+
+@contextmanager
+def progress(unit: str) -> Iterator[Any]:
+    """A bar with the time left; yields a function of how much is done, and of how much there is."""
+    columns = (
+        TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TextColumn("left"),
+        TimeRemainingColumn(),
+    )  # fmt: skip
+    with Progress(*columns, console=console, transient=not console.is_terminal) as bar:
+        task = bar.add_task(unit, total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)
+
+
+def say(text: str = "") -> None:
+    """One line of results, as it is."""
+    screen.print(text, markup=False, highlight=False)
+
+
+def print_study(study: Comparison) -> None:
+    """The table of a comparison, and its verdict."""
+    table = study.table()
+    screen.print(_grid(table))
+    for note in table.notes:
+        screen.print(note, style="dim", markup=False, highlight=False)
+    say()
+    for sentence in study.verdict:
+        say(sentence)
+    warn(study.warnings)
+
+
+def warn(warnings: Iterable[str]) -> None:
+    """What a reader must know."""
+    for text in warnings:
+        console.print(f"warning: {text}", style="yellow", markup=False, highlight=False)
+
+
+def _grid(table: Table) -> Grid:
+    grid = Grid(box=None, padding=(0, 1, 0, 0))
+    for column in table.columns:
+        grid.add_column(escape(column), overflow="fold", justify="left" if column == "method" else "right")
+    rows = table.to_rows_of_text()
+    grid.columns[0].min_width = min(WIDEST_NAME, max(len(row[0]) for row in rows))
+    for row in rows:
+        grid.add_row(*[escape(cell) for cell in row])
+    return grid
