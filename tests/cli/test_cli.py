@@ -81,9 +81,19 @@ def test_compare_writes_everything_that_it_promises(run, photos, tmp_path):
     record = json.loads((folder / "run.json").read_text())
     assert record["complete"] is True
     assert record["protocol"]["steps"] == 6
+    assert record["work"]["evaluations"] == 4 * (1 + 4 * 2 * 6)
     assert "heatproof compare" in (folder / "reproduce.md").read_text()
-    for word in ("lrp-epsilon", "random order", "higher is better"):
+    for word in ("lrp-epsilon", "random order", "higher is better", "196 evaluations in"):
         assert word in out
+
+
+@pytest.mark.parametrize(("engine", "where"), [("full", "the whole network"), ("incremental", "8 nodes on windows")])
+def test_the_engine_can_be_chosen(run, photos, tmp_path, engine, where):
+    code, out, _ = compare_tiny(run, photos, "--steps", "3", "--methods", "sensitivity-l2", "--engine", engine)
+    assert code == 0
+    assert where in out
+    record = json.loads((tmp_path / "RUN" / "run.json").read_text())
+    assert (record["protocol"]["engine"], record["work"]["engine"]["name"]) == (engine, engine)
 
 
 def test_two_runs_give_the_same_scores(run, photos, tmp_path):

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from heatproof import Curves, aopc, aopc_curve
-from heatproof.perturbation import Protocol
+from heatproof.perturbation import Engine, Protocol
 
 
 def explicit(scores):
@@ -26,6 +26,7 @@ def curves_of(scores):
         images=tuple(map(str, range(count))),
         order="given",
         protocol=Protocol(repeats=repeats),
+        engine=Engine("full", 0, 0, "asked for"),
     )
 
 

@@ -82,10 +82,40 @@ def test_result_is_frozen_counts_progress_and_shows_itself(network, images):
     seen = []
     study = hp.compare(network, images, METHODS, regions=5, on_progress=lambda done, total: seen.append((done, total)))
     assert seen[-1][0] == seen[-1][1] == 5 * (1 + 4 * 24)
-    with pytest.raises(dataclasses.FrozenInstanceError, match="seconds"):
-        study.seconds = 0
+    with pytest.raises(dataclasses.FrozenInstanceError, match="work"):
+        study.work = None
     assert "higher is better" in str(study)
     assert "<table" in study._repr_html_()
+
+
+@pytest.mark.parametrize(
+    ("engine", "name", "where"),
+    [("full", "full", "the whole network at each step"), ("incremental", "incremental", "of 7 nodes on windows")],
+)
+def test_the_work_is_told(network, images, engine, name, where):
+    seen = []
+    study = hp.compare(
+        network, images, METHODS, regions=5, steps=4, engine=engine, on_progress=lambda done, _: seen.append(done)
+    )
+    work = study.work
+    assert work.evaluations == seen[-1] == 5 * (1 + 4 * 4)
+    assert work.engine.name == name
+    assert work.engine == study.curves["lrp-epsilon"].engine
+    assert 0 < work.heatmap_seconds + work.perturbation_seconds < work.seconds
+    assert work.evaluations_per_second == pytest.approx(85 / work.perturbation_seconds)
+    assert str(work).startswith("85 evaluations in ")
+    assert where in str(work)
+    assert study.describe()["work"]["engine"]["nodes"] == 7
+
+
+def test_without_a_graph_the_work_says_why(images):
+    class Branching(nn.Module):
+        def forward(self, x):
+            return x.flatten(1)[:, :4] * (2.0 if x.sum() > 0 else 1.0)
+
+    study = hp.compare(hp.Network(Branching()), images.float(), ["sensitivity-l2"], regions=5, steps=2)
+    assert (study.work.engine.name, study.work.engine.nodes) == ("full", 0)
+    assert "has no graph" in study.work.engine.reason
 
 
 def test_random_reference_is_no_method_name(network, images):

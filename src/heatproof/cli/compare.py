@@ -46,6 +46,7 @@ def compare_command(
         )
     study.save(out, reproduce=shlex.join(["heatproof", *sys.argv[1:]]), overwrite=overwrite)
     print_study(study)
-    say(f"\nResults: {out}/report.html (page), scores.parquet, heatmaps.zarr, figures as PNG and SVG")
+    say(f"\n{study.work}")
+    say(f"Results: {out}/report.html (page), scores.parquet, heatmaps.zarr, figures as PNG and SVG")
     if pictures.skipped:
         raise typer.Exit(PARTIAL)

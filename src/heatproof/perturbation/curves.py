@@ -1,6 +1,6 @@
 """Curves: the target's score while regions are removed, one after the other."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,7 +10,7 @@ from torch import Tensor
 from heatproof.errors import InputError
 from heatproof.heatmaps import check_heatmaps
 from heatproof.network.network import DEFAULT_MEMORY, Network, as_targets, check_images
-from heatproof.perturbation.engine import ENGINES, evaluate
+from heatproof.perturbation.engine import ENGINES, Engine, choose_for, evaluate
 from heatproof.perturbation.orders import check_order, given_orders, orders_of_heatmaps, random_orders
 from heatproof.perturbation.regions import as_regions, count_regions
 from heatproof.perturbation.replacements import REPLACEMENTS
@@ -57,6 +57,11 @@ class Protocol:
         if self.repeats < 1:
             raise InputError(f"repeats must be at least 1, got {self.repeats}")
 
+    @property
+    def evaluation_memory(self) -> int:
+        """Bytes for evaluating; the other half holds what is to be evaluated."""
+        return self.memory // 2
+
     def steps_for(self, regions: Tensor) -> int:
         """How many steps there are for regions (N, H, W)."""
         number = count_regions(regions)
@@ -82,6 +87,7 @@ class Curves:
         images: identities of the images.
         order: "morf", "lerf", "random", or "given".
         protocol: how regions were removed and scored.
+        engine: which evaluated the perturbed images; where several did, the one with fewest nodes on windows.
     """
 
     scores: Tensor
@@ -91,6 +97,7 @@ class Curves:
     images: tuple[str, ...]
     order: str
     protocol: Protocol
+    engine: Engine
 
 
 def perturb(
@@ -167,22 +174,13 @@ def perturb_orders(
 ) -> dict[str, Curves]:
     """Curves of several orders (N, 1 or repeats, L) by name, of the same images with the same replacement images."""
     regions = as_regions(protocol.regions, images)
-    repeats = protocol.repeats
-    stacked = torch.stack([order.expand(-1, repeats, -1) for order in orders.values()], dim=1)  # (N, M, T, L)
+    stacked = torch.stack([order.expand(-1, protocol.repeats, -1) for order in orders.values()], dim=1)  # (N, M, T, L)
     score, report = SCORES.resolve(protocol.score), on_progress or _ignore
-    memory = protocol.memory // 2
-    blocks = []
-    for index in torch.arange(len(images)).split(_block_size(images, stacked.shape[1], protocol)):
-        chosen = images[index.to(images.device)]
-        block = Sequences(
-            images=chosen.cpu(),
-            replacements=replacement_images(chosen.cpu(), protocol, [ids[i] for i in index]),
-            regions=regions[index],
-            orders=stacked[index],
-            targets=targets.cpu()[index],
-            scored=every_step(stacked[index]),
-        )
-        blocks.append(evaluate(network, block, score, engine=protocol.engine, memory=memory, on_progress=report))
+    blocks, engines = [], []
+    for block in _blocks(images, stacked, regions, targets, protocol, ids):
+        engine, plan = choose_for(network, block, protocol.engine)
+        engines.append(engine)
+        blocks.append(evaluate(network, block, score, plan, memory=protocol.evaluation_memory, on_progress=report))
     scores = torch.cat(blocks)
     return {
         name: Curves(
@@ -193,9 +191,15 @@ def perturb_orders(
             images=tuple(ids),
             order=name,
             protocol=protocol,
+            engine=least_on_windows(engines),
         )
         for number, (name, order) in enumerate(orders.items())
     }
+
+
+def least_on_windows(engines: Sequence[Engine]) -> Engine:
+    """The engine with fewest nodes on windows: other regions in other images may have led to another."""
+    return min(engines, key=lambda engine: engine.nodes_on_windows)
 
 
 def replacement_images(images: Tensor, protocol: Protocol, ids: Sequence[str]) -> Tensor:
@@ -245,6 +249,22 @@ def _identities(images: Tensor, ids: Sequence[str] | None) -> list[str]:
     if len(identities) != len(images):
         raise InputError(f"ids must name each of the {len(images)} images, got {len(identities)}")
     return identities
+
+
+def _blocks(
+    images: Tensor, orders: Tensor, regions: Tensor, targets: Tensor, protocol: Protocol, ids: Sequence[str]
+) -> Iterator[Sequences]:
+    """Sequences of orders (N, M, T, L), block by block of images."""
+    for index in torch.arange(len(images)).split(_block_size(images, orders.shape[1], protocol)):
+        chosen = images[index.to(images.device)].cpu()
+        yield Sequences(
+            images=chosen,
+            replacements=replacement_images(chosen, protocol, [ids[i] for i in index]),
+            regions=regions[index],
+            orders=orders[index],
+            targets=targets.cpu()[index],
+            scored=every_step(orders[index]),
+        )
 
 
 def _block_size(images: Tensor, orders: int, protocol: Protocol) -> int:

@@ -20,7 +20,7 @@ def evaluate_incrementally(
     """
     untouched = torch.empty(len(sequences.images))
     scores = torch.empty(len(sequences), sequences.scored.shape[-1])
-    for numbers in torch.arange(len(sequences)).split(network.sequences_at_once(plan, memory // 2)):
+    for numbers in torch.arange(len(sequences)).split(sequences_at_once(network, plan, memory)):
         with torch.inference_mode():
             batch = _Batch(network, sequences, plan, numbers, memory // 2)
             untouched[batch.images] = batch.begin(score)
@@ -29,6 +29,11 @@ def evaluate_incrementally(
                 on_progress(found.numel())
     on_progress(len(sequences.images))
     return sequences.result(untouched, scores)
+
+
+def sequences_at_once(network: Network, plan: Plan, memory: int) -> int:
+    """How many sequences go side by side; the other half of the memory is for evaluating whole images and the tail."""
+    return network.sequences_at_once(plan, memory // 2)
 
 
 class _Batch:

@@ -34,11 +34,6 @@ class Sequences:
         """How many sequences there are: n · M · T."""
         return self.orders.shape[:3].numel()
 
-    @property
-    def evaluations(self) -> int:
-        """How many scores are wanted, those of the untouched images included."""
-        return len(self.images) + self.scored.numel()
-
     def owners(self, sequences: Tensor) -> tuple[Tensor, Tensor]:
         """Of some sequences, counted through: the index of their image, and of their replacement, n · T in all."""
         _, orders, repeats, _ = self.orders.shape
@@ -48,7 +43,7 @@ class Sequences:
     @cached_property
     def maps(self) -> Tensor:
         """(n or 1, H, W) the maps of regions, once if they are all the same."""
-        return self.regions[:1] if bool((self.regions == self.regions[:1]).all()) else self.regions
+        return distinct(self.regions)
 
     @property
     def first_region(self) -> Tensor:
@@ -71,6 +66,11 @@ class Sequences:
         """(n, M, T, K + 1) from scores of the untouched images (n,) and of all steps, counted through."""
         first = untouched[:, None, None, None].expand(*self.orders.shape[:3], 1)
         return torch.cat([first, scores.reshape(self.scored.shape)], dim=-1)
+
+
+def distinct(regions: Tensor) -> Tensor:
+    """(n or 1, H, W) maps of regions (n, H, W), once if they are all the same."""
+    return regions[:1] if bool((regions == regions[:1]).all()) else regions
 
 
 def every_step(orders: Tensor) -> Tensor:

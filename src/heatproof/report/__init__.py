@@ -4,15 +4,20 @@ from heatproof.report.curves import Band, curves_figure
 from heatproof.report.figures import save_figure
 from heatproof.report.gallery import gallery_figure, heatmap_figure, heatmap_rgb
 from heatproof.report.page import render_page, write_page
+from heatproof.report.quantities import amount, counted, duration, memory
 from heatproof.report.tables import Table
 
 __all__ = [
     "Band",
     "Table",
+    "amount",
+    "counted",
     "curves_figure",
+    "duration",
     "gallery_figure",
     "heatmap_figure",
     "heatmap_rgb",
+    "memory",
     "render_page",
     "save_figure",
     "write_page",

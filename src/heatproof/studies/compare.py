@@ -1,30 +1,32 @@
 """Which heatmap method explains this network best, on these images?"""
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
+from typing import TypeVar
 
 import torch
 from torch import Tensor
 
 from heatproof.errors import InputError
-from heatproof.heatmaps import Conservation, check_heatmaps, explain_batches
-from heatproof.heatmaps.explaining import Explained, OwnMethod
-from heatproof.network.network import DEFAULT_MEMORY, Network, check_images
-from heatproof.perturbation import Curves, Protocol, perturb_orders
-from heatproof.perturbation.orders import orders_of_heatmaps, random_orders
-from heatproof.perturbation.regions import as_regions
-from heatproof.randomness import identify
+from heatproof.heatmaps import Conservation
+from heatproof.heatmaps.explaining import Explained
+from heatproof.network.network import DEFAULT_MEMORY, Network
+from heatproof.perturbation import Curves, Engine, Protocol, perturb_orders
 from heatproof.studies.comparison import REFERENCE, Comparison, joined
+from heatproof.studies.task import Methods, Task
+from heatproof.studies.work import Work
 
 DEFAULT_METHODS = ("lrp-epsilon", "lrp-alphabeta", "gradient-x-input", "sensitivity-l2", "deconvolution-l2")
 OnTotal = Callable[[int, int], None]  # called with the evaluations done and those in all
+T = TypeVar("T")
 
 
 def compare(
     network: Network,
     images: Tensor,
-    methods: Sequence[str] | Mapping[str, str | OwnMethod | Tensor] = DEFAULT_METHODS,
+    methods: Methods = DEFAULT_METHODS,
     *,
     targets: Tensor | None = None,
     replacement: str = "uniform",
@@ -55,14 +57,15 @@ def compare(
         repeats: how often, each time with another replacement image and another random order.
         seed: of all random draws.
         score: of the target: "logit" (the paper's), "probability", "log_probability" or "margin".
-        engine: how perturbed images are evaluated.
+        engine: "full" evaluates the whole network at each step; "incremental" only what the step touches; "auto" takes
+            what is faster, as measured.
         memory: bytes that activations and images may take.
         names: of the images, for tables and pictures.
         skipped: pictures that could not be used, each with the reason; they are counted in the result.
         on_progress: called with the number of network evaluations done, and of those in all.
 
     Returns:
-        A ``Comparison``: ``.table()``, ``.verdict``, ``.figures()``, ``.report(path)``, ``.save(folder)``.
+        A ``Comparison``: ``.table()``, ``.verdict``, ``.figures()``, ``.report(path)``, ``.save(folder)``, ``.work``.
 
     >>> from torch import nn
     >>> network = Network(nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(4 * 16 * 16, 3)))
@@ -70,43 +73,71 @@ def compare(
     >>> sorted(study.curves)
     ['lrp-epsilon', 'random order', 'sensitivity-l2']
     """
-    started = time.perf_counter()
-    check_images(images)
     protocol = Protocol(replacement, regions, steps, repeats, seed, score, engine, memory)
-    computed, given = _sorted_out(methods, images)
+    task = Task.of(network, images, methods, targets, protocol)
     labels = _labels(names, images)
-    identities = identify(images)
-    region_maps = as_regions(regions, images)
-    total = len(images) * (1 + (len(computed) + len(given) + 1) * repeats * protocol.steps_for(region_maps))
-    progress = _Progress(total, on_progress)
+    clock = _Clock()
+    without_graph = network.without_graph(task.shape)
+    progress = _Progress(task.evaluations, on_progress)
     parts: list[dict[str, Curves]] = []
     batches: list[Explained] = []
-    for batch in explain_batches(network, images, computed, targets=targets, memory=memory):
-        done = slice(sum(len(b.targets) for b in batches), sum(len(b.targets) for b in batches) + len(batch.targets))
-        batch = replace(batch, heatmaps=batch.heatmaps | {name: maps[done] for name, maps in given.items()})
-        local = replace(protocol, regions=region_maps[done])
-        orders = _orders(batch.heatmaps, local, identities[done])
-        found = perturb_orders(network, images[done], orders, batch.targets, local, identities[done], progress.add)
-        parts.append(
-            {
-                name: replace(curves, protocol=protocol, order="random" if name == REFERENCE else "morf")
-                for name, curves in found.items()
-            }
-        )
+    for part, batch in clock.timed("heatmaps", task.explained()):
         batches.append(batch)
+        with clock.timing("perturbation"):
+            parts.append(_perturbed(task, part, batch, progress.add))
+    curves = {name: joined([found[name] for found in parts]) for name in parts[0]}
     return Comparison(
         network=network.describe(),
         names=labels,
         images=images,
         classes=tuple(network.class_name(int(target)) for batch in batches for target in batch.targets),
         heatmaps={name: torch.cat([batch.heatmaps[name] for batch in batches]) for name in batches[0].heatmaps},
-        curves={name: joined([part[name] for part in parts]) for name in parts[0]},
+        curves=curves,
         conservation=_conservation(batches),
         protocol=protocol,
         skipped=tuple(skipped),
-        notes=(*network.notes, *_without_graph(network, images)),
-        seconds=time.perf_counter() - started,
+        notes=(*network.notes, *([without_graph] if without_graph else [])),
+        work=clock.work(task.evaluations, curves[REFERENCE].engine),
     )
+
+
+def _perturbed(task: Task, part: slice, batch: Explained, on_progress: Callable[[int], None]) -> dict[str, Curves]:
+    """Curves of all methods and of the reference, for some of the images."""
+    local = replace(task.protocol, regions=task.regions[part])
+    orders = task.orders(batch.heatmaps, part)
+    ids = task.identities[part]
+    found = perturb_orders(task.network, task.images[part], orders, batch.targets, local, ids, on_progress)
+    return {
+        name: replace(curves, protocol=task.protocol, order="random" if name == REFERENCE else "morf")
+        for name, curves in found.items()
+    }
+
+
+class _Clock:
+    """Adds up where the time goes."""
+
+    def __init__(self) -> None:
+        self.started = time.perf_counter()
+        self.seconds = {"heatmaps": 0.0, "perturbation": 0.0}
+
+    @contextmanager
+    def timing(self, what: str) -> Iterator[None]:
+        started = time.perf_counter()
+        yield
+        self.seconds[what] += time.perf_counter() - started
+
+    def timed(self, what: str, values: Iterator[T]) -> Iterator[T]:
+        """The values; making them is timed, what is done with them is not."""
+        while True:
+            with self.timing(what):
+                value = next(values, None)
+            if value is None:
+                return
+            yield value
+
+    def work(self, evaluations: int, engine: Engine) -> Work:
+        seconds = time.perf_counter() - self.started
+        return Work(evaluations, self.seconds["heatmaps"], self.seconds["perturbation"], seconds, engine)
 
 
 class _Progress:
@@ -123,33 +154,6 @@ class _Progress:
             self.watcher(self.done, self.total)
 
 
-def _sorted_out(
-    methods: Sequence[str] | Mapping[str, str | OwnMethod | Tensor], images: Tensor
-) -> tuple[dict[str, str | OwnMethod], dict[str, Tensor]]:
-    """Methods to compute, and heatmaps that were given, by name."""
-    if isinstance(methods, str):
-        raise TypeError(f"methods must be a list of names, got the text {methods!r}")
-    named = dict(methods) if isinstance(methods, Mapping) else {name: name for name in methods}
-    if not named or REFERENCE in named:
-        raise InputError(f"methods must name at least one method, and none may be called {REFERENCE!r}")
-    given = {name: method for name, method in named.items() if isinstance(method, Tensor)}
-    for name, heatmaps in given.items():
-        check_heatmaps(heatmaps, images, name)
-    return {name: method for name, method in named.items() if not isinstance(method, Tensor)}, given
-
-
-def _orders(heatmaps: Mapping[str, Tensor], protocol: Protocol, ids: list[str]) -> dict[str, Tensor]:
-    """(N, 1 or repeats, L) order of each method and the reference."""
-    regions = protocol.regions
-    assert isinstance(regions, Tensor)
-    steps, seed = protocol.steps_for(regions), protocol.seed
-    orders = {
-        name: orders_of_heatmaps(maps, regions, order="morf", steps=steps, seed=seed, ids=ids)
-        for name, maps in heatmaps.items()
-    }
-    return orders | {REFERENCE: random_orders(regions, steps=steps, repeats=protocol.repeats, seed=seed, ids=ids)}
-
-
 def _labels(names: Sequence[str] | None, images: Tensor) -> tuple[str, ...]:
     labels = tuple(f"image {number}" for number in range(len(images))) if names is None else tuple(names)
     if len(labels) != len(images) or len(set(labels)) != len(labels):
@@ -160,8 +164,3 @@ def _labels(names: Sequence[str] | None, images: Tensor) -> tuple[str, ...]:
 def _conservation(batches: list[Explained]) -> dict[str, Conservation]:
     methods = batches[0].conservation
     return {name: Conservation.join([batch.conservation[name] for batch in batches]) for name in methods}
-
-
-def _without_graph(network: Network, images: Tensor) -> list[str]:
-    reason = network.without_graph(tuple(images.shape[1:]))
-    return [reason] if reason else []

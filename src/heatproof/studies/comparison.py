@@ -16,8 +16,10 @@ from heatproof import runs
 from heatproof.heatmaps import Conservation
 from heatproof.measures import aopc, aopc_curve, estimate_curve
 from heatproof.perturbation import Curves, Protocol
+from heatproof.perturbation.curves import least_on_windows
 from heatproof.report import Band, Table, curves_figure, gallery_figure, render_page, save_figure, write_page
 from heatproof.studies.verdict import Ranking, rank, verdict
+from heatproof.studies.work import Work
 
 REFERENCE = "random order"
 GALLERY_IMAGES = 6
@@ -38,7 +40,7 @@ class Comparison:
         protocol: how regions were removed and scored.
         skipped: names of pictures that could not be used, each with the reason.
         notes: what else a reader must know.
-        seconds: how long it took.
+        work: how much was evaluated, how long it took, and by which engine.
     """
 
     network: Mapping[str, Any]
@@ -51,7 +53,7 @@ class Comparison:
     protocol: Protocol
     skipped: tuple[tuple[str, str], ...]
     notes: tuple[str, ...]
-    seconds: float
+    work: Work
 
     @cached_property
     def ranking(self) -> Ranking:
@@ -180,7 +182,7 @@ class Comparison:
             "verdict": self.verdict,
             "warnings": self.warnings,
             "conservation": {name: found.summary() for name, found in self.conservation.items()},
-            "seconds": round(self.seconds, 1),
+            "work": self.work.describe(),
             **runs.environment(),
         }
 
@@ -235,4 +237,5 @@ def joined(parts: list[Curves]) -> Curves:
         images=tuple(image for part in parts for image in part.images),
         order=first.order,
         protocol=first.protocol,
+        engine=least_on_windows([part.engine for part in parts]),
     )

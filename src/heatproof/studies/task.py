@@ -1,0 +1,119 @@
+"""What is to be compared, sorted out and checked before anything is computed."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from torch import Tensor
+
+from heatproof.errors import InputError
+from heatproof.heatmaps import check_heatmaps, explain_batches
+from heatproof.heatmaps.explaining import Explained, OwnMethod
+from heatproof.network.network import Network, check_images
+from heatproof.perturbation import Protocol
+from heatproof.perturbation.orders import orders_of_heatmaps, random_orders
+from heatproof.perturbation.regions import as_regions
+from heatproof.randomness import identify
+from heatproof.studies.comparison import REFERENCE
+
+Methods = Sequence[str] | Mapping[str, str | OwnMethod | Tensor]
+
+
+@dataclass(frozen=True)
+class Task:
+    """A comparison, before it is made.
+
+    Attributes:
+        network: the classifier.
+        images: (N, C, H, W) in [0, 1].
+        computed: methods whose heatmaps are computed, by name.
+        given: heatmaps (N, H, W) that were given, by name.
+        targets: (N,) class indices; none for the predicted classes.
+        protocol: how regions are removed and scored.
+        regions: (N, H, W) region indices.
+        identities: of the images.
+    """
+
+    network: Network
+    images: Tensor
+    computed: Mapping[str, str | OwnMethod]
+    given: Mapping[str, Tensor]
+    targets: Tensor | None
+    protocol: Protocol
+    regions: Tensor
+    identities: tuple[str, ...]
+
+    @classmethod
+    def of(
+        cls, network: Network, images: Tensor, methods: Methods, targets: Tensor | None, protocol: Protocol
+    ) -> "Task":
+        """Sorts out and checks what was asked for."""
+        check_images(images)
+        computed, given = _sorted_out(methods, images)
+        regions = as_regions(protocol.regions, images)
+        protocol.steps_for(regions)
+        return cls(network, images, computed, given, targets, protocol, regions, tuple(identify(images)))
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Of one image, (C, H, W)."""
+        return tuple(self.images.shape[1:])
+
+    @property
+    def steps(self) -> int:
+        """How many regions are removed from each image."""
+        return self.protocol.steps_for(self.regions)
+
+    @property
+    def sequences_of_an_image(self) -> int:
+        """Of all methods and the random order, in all repeats."""
+        return (len(self.computed) + len(self.given) + 1) * self.protocol.repeats
+
+    @property
+    def evaluations(self) -> int:
+        """How many scores are wanted, those of the untouched images included."""
+        return len(self.images) * (1 + self.sequences_of_an_image * self.steps)
+
+    def explained(self) -> Iterator[tuple[slice, Explained]]:
+        """Batch by batch: which images, and their heatmaps, computed and given."""
+        start = 0
+        for batch in explain_batches(
+            self.network, self.images, self.computed, targets=self.targets, memory=self.protocol.memory
+        ):
+            part = slice(start, start + len(batch.targets))
+            given = {name: maps[part] for name, maps in self.given.items()}
+            yield part, replace(batch, heatmaps=batch.heatmaps | given)
+            start = part.stop
+
+    def orders(self, heatmaps: Mapping[str, Tensor], part: slice) -> dict[str, Tensor]:
+        """(n, 1 or repeats, L) order of each method and the reference, from heatmaps of some of the images."""
+        regions, ids, seed = self.regions[part], self.identities[part], self.protocol.seed
+        orders = {
+            name: orders_of_heatmaps(maps, regions, order="morf", steps=self.steps, seed=seed, ids=ids)
+            for name, maps in heatmaps.items()
+        }
+        repeats = self.protocol.repeats
+        return orders | {REFERENCE: random_orders(regions, steps=self.steps, repeats=repeats, seed=seed, ids=ids)}
+
+    def first(self, count: int) -> "Task":
+        """The same for the first images only."""
+        return replace(
+            self,
+            images=self.images[:count],
+            given={name: maps[:count] for name, maps in self.given.items()},
+            targets=None if self.targets is None else self.targets[:count],
+            regions=self.regions[:count],
+            identities=self.identities[:count],
+        )
+
+
+def _sorted_out(methods: Methods, images: Tensor) -> tuple[dict[str, str | OwnMethod], dict[str, Tensor]]:
+    """Methods to compute, and heatmaps that were given, by name."""
+    if isinstance(methods, str):
+        raise TypeError(f"methods must be a list of names, got the text {methods!r}")
+    named = dict(methods) if isinstance(methods, Mapping) else {name: name for name in methods}
+    if not named or REFERENCE in named:
+        raise InputError(f"methods must name at least one method, and none may be called {REFERENCE!r}")
+    given = {name: method for name, method in named.items() if isinstance(method, Tensor)}
+    for name, heatmaps in given.items():
+        check_heatmaps(heatmaps, images, name)
+    return {name: method for name, method in named.items() if not isinstance(method, Tensor)}, given
