@@ -22,7 +22,7 @@ DEFAULT_MEMORY = 2 * 2**30  # bytes
 CPU_BATCH = 8  # measured: larger batches of large images are slower on CPUs, activations fall out of the caches …
 CPU_ACTIVATION = 32 * 2**20  # bytes … and from here on, the allocator asks the system for fresh pages each time
 CPU_SEQUENCES = 16
-TAIL_BATCH = 64
+TAIL_BATCH = 128
 GPU_BATCH = 256
 
 

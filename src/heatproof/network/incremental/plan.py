@@ -11,6 +11,7 @@ from torch import Tensor
 from heatproof.network.graph import Graph, Node, Section
 from heatproof.network.incremental.maps import Border
 from heatproof.network.incremental.touched import Touched
+from heatproof.network.incremental.widening import widened
 from heatproof.network.operations.reach import Pair, Reach
 
 Kept = tuple[str, float]  # a value that is kept, and what the border around it holds
@@ -174,7 +175,7 @@ def whole_plan(graph: Graph, image: Touched) -> Plan:
         found = _touched(graph, node, touched)
         if found is not None:
             touched[node.name] = found
-    return Plan(graph, touched, frozenset(touched) - {graph.input})
+    return Plan(graph, widened(graph, touched), frozenset(touched) - {graph.input})
 
 
 def _touched(graph: Graph, node: Node, touched: Mapping[str, Touched]) -> Touched | None:

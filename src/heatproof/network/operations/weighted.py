@@ -129,7 +129,11 @@ class Dense(Weighted):
 
     def weigh(self, inputs: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
         """The matrix product under these weights and biases."""
-        return F.linear(inputs, weight, bias)
+        if inputs.ndim != 2 or inputs.device.type != "cpu":
+            return F.linear(inputs, weight, bias)
+        # the same product transposed: MKL is up to half as fast again with the large matrix on the left
+        columns = inputs.t()
+        return (weight @ columns if bias is None else torch.addmm(bias[:, None], weight, columns)).t()
 
     def multiply_adds(self, shape: tuple[int, ...]) -> int:
         """All weights for each vector."""
