@@ -120,7 +120,7 @@ class WithHeatproof:
         self.plan = None
         if missing is None:
             regions = as_regions(REGION, images[:1])
-            self.plan = self.network.plan(tuple(images.shape[1:]), touched_by_regions(regions))
+            self.plan = self.network.plan(tuple(images.shape[1:]), touched_by_regions(regions), one_class=True)
         self.once["costs"] = time.perf_counter() - started
 
     def run(self, steps: int) -> int:
@@ -183,7 +183,7 @@ def _work(ours: WithHeatproof, medians: dict[str, float]) -> dict[str, Any]:
     """Multiply-adds in full and as planned, their ratio, and the share of the matrix product's rate that is reached."""
     if ours.plan is None:
         return {}
-    full = sum(node.operation.multiply_adds(node.shape) for node in ours.plan.graph)
+    full = sum(node.operation.multiply_adds(node.shape) for node in ours.network.graph(ours.shape))
     needed = ours.plan.multiply_adds() if ours.plan.head else full
     return {
         "multiply_adds": {"full": full, "step": needed, "ratio": full / needed},

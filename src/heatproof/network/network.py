@@ -16,6 +16,7 @@ from heatproof.network.forward import ForwardPass, GraphPass, ModulePass, check_
 from heatproof.network.graph import Graph
 from heatproof.network.incremental import Costs, Plan, Touched, cheapest, leanest, measure, whole_plan
 from heatproof.network.operations import Way
+from heatproof.network.readout import split_readout
 from heatproof.registry import unknown
 
 DEFAULT_MEMORY = 2 * 2**30  # bytes
@@ -136,22 +137,32 @@ class Network:
             forward: ForwardPass = GraphPass(self.graph(shape), images, inputs, targets, (low, high))
         else:
             forward = ModulePass(self.module, reason, images, inputs, targets, (low, high))
-        check_classes(forward.targets, check_logits(forward.logits))
+        check_classes(forward.targets, check_logits(forward.logits).shape[1])
         return forward
 
-    def plan(self, shape: tuple[int, ...], regions: Touched, *, windows: int = 1, measured: bool = True) -> Plan:
+    def plan(
+        self,
+        shape: tuple[int, ...],
+        regions: Touched,
+        *,
+        windows: int = 1,
+        measured: bool = True,
+        one_class: bool = False,
+    ) -> Plan:
         """How images of ``shape`` are evaluated again when so many of their ``regions`` have changed at once.
 
         The plan that takes least time, for which the cost of all nodes is measured the first time, or the one that
-        needs the fewest multiply-adds.
+        needs the fewest multiply-adds. Where ``one_class`` is enough, it may end with a readout of one logit.
 
         Raises:
             InputError: with the reason, if the network has no graph.
         """
-        whole = whole_plan(self.graph(shape), regions)
+        parts = split_readout(self.graph(shape)) if one_class else None
+        graph, readout = parts or (self.graph(shape), None)
+        whole = whole_plan(graph, regions, readout)
         if not measured:
             return leanest(whole, windows)
-        key = (*shape, *regions.size)
+        key = (*shape, *regions.size, len(graph))
         if key not in self._costs:
             self._costs[key] = measure(whole, torch.empty((), dtype=self.dtype, device=self.device))
         return cheapest(whole, self._costs[key], windows)
@@ -249,9 +260,8 @@ def as_targets(targets: Tensor, count: int) -> Tensor:
     return targets.long()
 
 
-def check_classes(targets: Tensor, logits: Tensor) -> None:
-    """Refuses targets that are no classes of a network with these logits (B, classes)."""
-    classes = logits.shape[1]
+def check_classes(targets: Tensor, classes: int) -> None:
+    """Refuses targets that are no classes of a network with so many."""
     if not 0 <= int(targets.min()) <= int(targets.max()) < classes:
         raise InputError(f"targets must lie in 0 … {classes - 1}, got {int(targets.min())} … {int(targets.max())}")
 

@@ -178,7 +178,7 @@ def perturb_orders(
     score, report = SCORES.resolve(protocol.score), on_progress or _ignore
     blocks, engines = [], []
     for block in _blocks(images, stacked, regions, targets, protocol, ids):
-        engine, plan = choose_for(network, block, protocol.engine)
+        engine, plan = choose_for(network, block, protocol.engine, score)
         engines.append(engine)
         blocks.append(evaluate(network, block, score, plan, memory=protocol.evaluation_memory, on_progress=report))
     scores = torch.cat(blocks)

@@ -9,7 +9,7 @@ from heatproof.network.incremental import Plan, touched_by_regions
 from heatproof.network.network import Network
 from heatproof.perturbation.full import evaluate_fully
 from heatproof.perturbation.incremental import evaluate_incrementally, sequences_at_once
-from heatproof.perturbation.scores import Score
+from heatproof.perturbation.scores import Score, logit
 from heatproof.perturbation.sequences import OnProgress, Sequences
 
 ENGINES = ("auto", "full", "incremental")
@@ -38,7 +38,7 @@ class Engine:
 
 
 def choose(
-    network: Network, shape: tuple[int, ...], maps: Tensor, *, engine: str, regions_at_once: int = 1
+    network: Network, shape: tuple[int, ...], maps: Tensor, *, engine: str, score: Score, regions_at_once: int = 1
 ) -> tuple[Engine, Plan | None]:
     """The engine for images of ``shape`` with these maps of regions (n, H, W), and its plan, if it is incremental.
 
@@ -49,8 +49,14 @@ def choose(
     if engine == "full" or (engine == "auto" and without_graph):
         nodes = 0 if without_graph else len(network.graph(shape))
         return Engine("full", 0, nodes, without_graph or "asked for"), None
-    plan = network.plan(shape, touched_by_regions(maps), windows=regions_at_once, measured=engine == "auto")
-    nodes = len(plan.graph)
+    plan = network.plan(
+        shape,
+        touched_by_regions(maps),
+        windows=regions_at_once,
+        measured=engine == "auto",
+        one_class=score is logit,
+    )
+    nodes = len(network.graph(shape))
     if engine == "incremental":
         return Engine(engine, len(plan.head), nodes, "asked for; the plan with fewest multiply-adds"), plan
     if not plan.head:
@@ -58,10 +64,11 @@ def choose(
     return Engine("incremental", len(plan.head), nodes, "the fastest plan, as measured"), plan
 
 
-def choose_for(network: Network, sequences: Sequences, engine: str) -> tuple[Engine, Plan | None]:
+def choose_for(network: Network, sequences: Sequences, engine: str, score: Score) -> tuple[Engine, Plan | None]:
     """The engine for these sequences."""
     at_once = ceil(sequences.orders.shape[-1] / sequences.scored.shape[-1])
-    return choose(network, tuple(sequences.images.shape[1:]), sequences.maps, engine=engine, regions_at_once=at_once)
+    shape = tuple(sequences.images.shape[1:])
+    return choose(network, shape, sequences.maps, engine=engine, score=score, regions_at_once=at_once)
 
 
 def evaluate(

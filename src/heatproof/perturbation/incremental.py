@@ -6,8 +6,8 @@ import torch
 from torch import Tensor
 
 from heatproof.network.incremental import Changing, Maps, Plan, Tail, Values, Windows
-from heatproof.network.network import Network
-from heatproof.perturbation.scores import Score, scored
+from heatproof.network.network import Network, check_classes
+from heatproof.perturbation.scores import Score, logit, scored
 from heatproof.perturbation.sequences import OnProgress, Sequences
 
 
@@ -18,13 +18,14 @@ def evaluate_incrementally(
 
     A sequence keeps what the network computed of it; as many sequences go side by side as the memory allows.
     """
+    assert plan.readout is None or score is logit, "a readout knows one logit only"
     untouched = torch.empty(len(sequences.images))
     scores = torch.empty(len(sequences), sequences.scored.shape[-1])
     for numbers in torch.arange(len(sequences)).split(sequences_at_once(network, plan, memory)):
         with torch.inference_mode():
-            batch = _Batch(network, sequences, plan, numbers, memory // 2)
-            untouched[batch.images] = batch.begin(score)
-            for done, found in batch.go_on(score):
+            batch = _Batch(network, sequences, score, plan, numbers, memory // 2)
+            untouched[batch.images] = batch.begin()
+            for done, found in batch.go_on():
                 scores[numbers, done : done + found.shape[1]] = found
                 on_progress(found.numel())
     on_progress(len(sequences.images))
@@ -39,7 +40,10 @@ def sequences_at_once(network: Network, plan: Plan, memory: int) -> int:
 class _Batch:
     """S sequences that go side by side, and what windows around their regions hold."""
 
-    def __init__(self, network: Network, sequences: Sequences, plan: Plan, numbers: Tensor, memory: int) -> None:
+    def __init__(
+        self, network: Network, sequences: Sequences, score: Score, plan: Plan, numbers: Tensor, memory: int
+    ) -> None:
+        self.score, self.readout = score, plan.readout
         image, replacement = sequences.owners(numbers)
         self.images, self.owner = image.unique(return_inverse=True)
         used, self.replacement = replacement.unique(return_inverse=True)
@@ -57,22 +61,29 @@ class _Batch:
         self.changing = Changing(plan, begun, self.owner, batch_size=batch_size)
         self.tail = Tail(plan, len(numbers), network.tail_batch_size(plan, memory), begun)
 
-    def begin(self, score: Score) -> Tensor:
+    def begin(self) -> Tensor:
         """(n,) scores of the untouched images."""
         self.tail.put(self.changing.untouched)
-        return scored(score, self.tail.finish(), self.targets)
+        return self._scored(self.targets)
 
-    def go_on(self, score: Score) -> Iterator[tuple[int, Tensor]]:
+    def go_on(self) -> Iterator[tuple[int, Tensor]]:
         """Scores (S, k) after some of the scored steps, and how many were scored before."""
         count, steps = self.scored.shape
         done = 0
         for number in range(steps):
             self.tail.put(self._step(number))
             if self.tail.full or number == steps - 1:
-                logits = self.tail.finish()  # (k · S, classes)
-                targets = self.targets[self.owner].repeat(number + 1 - done)
-                yield done, scored(score, logits, targets).reshape(-1, count).T
+                targets = self.targets[self.owner].repeat(number + 1 - done)  # (k · S)
+                yield done, self._scored(targets).reshape(-1, count).T
                 done = number + 1
+
+    def _scored(self, targets: Tensor) -> Tensor:
+        """(B,) scores of what was put into the tail."""
+        output = self.tail.finish()
+        if self.readout is None:
+            return scored(self.score, output, targets)
+        check_classes(targets, self.readout.classes)
+        return self.readout.logit(output, targets).float().cpu()
 
     def _step(self, number: int) -> Values:
         """Removes what goes until the scored step of this number."""

@@ -51,5 +51,5 @@ def margin(logits: Tensor, targets: Tensor) -> Tensor:
 
 def scored(score: Score, logits: Tensor, targets: Tensor) -> Tensor:
     """(B,) scores in float32 on the CPU, of logits (B, classes) and targets (B,) that are classes."""
-    check_classes(targets, logits)
+    check_classes(targets, logits.shape[1])
     return score(logits, targets).float().cpu()

@@ -4,7 +4,6 @@ import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import accumulate
-from statistics import median
 
 import numpy as np
 import torch
@@ -14,8 +13,9 @@ from heatproof.network.incremental.plan import Plan
 from heatproof.network.incremental.sequences import Changing
 from heatproof.randomness import addressed
 
-IMAGES = 4  # at once, while measuring
-ROUNDS = 3
+FEWEST, MOST = 4, 16  # images at once, while measuring: few misjudge what one call costs, however small its values
+WORK = 32 * 10**9  # multiply-adds of a round, about; large networks are measured on fewer images
+ROUNDS = 4
 WORTHWHILE = 0.05  # share of the time that windows must save, for what is not in the costs: copying, more memory
 
 
@@ -33,24 +33,26 @@ class Costs:
 
 
 def measure(whole: Plan, like: Tensor) -> Costs:
-    """Costs of all nodes on the device and in the type of ``like``, on noise; the median of some rounds."""
+    """Costs of all nodes on the device and in the type of ``like``, on noise; the least of some rounds."""
     generator = addressed(seed=0, image="noise", purpose="costs")
     image = whole.touched[whole.graph.input]
     channels, height, width = whole.graph.input_shape
+    each = max(1, sum(node.operation.multiply_adds(node.shape) for node in whole.graph))
+    count = min(MOST, max(FEWEST, WORK // each))
 
     def noise(height: int, width: int) -> Tensor:
-        values = generator.standard_normal((IMAGES, height, width, channels), dtype=np.float32)
+        values = generator.standard_normal((count, height, width, channels), dtype=np.float32)
         return torch.from_numpy(values).to(like).permute(0, 3, 1, 2)
 
     images = noise(height, width)
     with torch.inference_mode():
-        changing = Changing(whole, images, torch.arange(IMAGES), batch_size=IMAGES)
+        changing = Changing(whole, images, torch.arange(count), batch_size=count)
         on_windows, in_full = [], []
         for _ in range(ROUNDS):
-            regions = torch.from_numpy(generator.integers(image.first.shape[1], size=(IMAGES, 1)))
+            regions = torch.from_numpy(generator.integers(image.first.shape[1], size=(count, 1)))
             on_windows.append(_timed(changing.visit(regions, noise(*image.size)), like.device))
             in_full.append(_timed((name for name, _ in whole.graph.visit(images)), like.device))
-    return Costs(_medians(on_windows), _medians(in_full))
+    return Costs(_least(on_windows, count), _least(in_full, count))
 
 
 def cheapest(whole: Plan, costs: Costs, windows: int = 1) -> Plan:
@@ -90,5 +92,5 @@ def _timed(names: Iterator[str], device: torch.device) -> dict[str, float]:
     return seconds
 
 
-def _medians(rounds: list[dict[str, float]]) -> dict[str, float]:
-    return {name: median(seconds[name] for seconds in rounds) / IMAGES for name in rounds[0]}
+def _least(rounds: list[dict[str, float]], count: int) -> dict[str, float]:
+    return {name: min(seconds[name] for seconds in rounds) / count for name in rounds[0]}

@@ -13,6 +13,7 @@ from heatproof.network.incremental.maps import Border
 from heatproof.network.incremental.touched import Touched
 from heatproof.network.incremental.widening import widened
 from heatproof.network.operations.reach import Pair, Reach
+from heatproof.network.readout import Readout
 
 Kept = tuple[str, float]  # a value that is kept, and what the border around it holds
 
@@ -62,16 +63,27 @@ class Plan:
         graph: the network.
         touched: for each value that can be evaluated on windows, where.
         head: names of the nodes that are evaluated on windows; all others are evaluated in full.
+        readout: computes one logit from the graph's output, where the graph ends before the last layer.
     """
 
     graph: Graph
     touched: Mapping[str, Touched]
     head: frozenset[str]
+    readout: Readout | None = None
 
     @cached_property
     def steps(self) -> tuple[Step, ...]:
         """The nodes of the head, in order."""
         return tuple(self._step(node) for node in self.graph if node.name in self.head)
+
+    @cached_property
+    def finished(self) -> tuple[tuple[str, ...], ...]:
+        """For each step, the windows that no later step has at hand: their memory is free for the next, and warm."""
+        last: dict[str, int] = {}
+        for index, step in enumerate(self.steps):
+            at_hand = [name for name, read in zip(step.node.inputs, step.reads, strict=True) if read is None]
+            last |= dict.fromkeys((*at_hand, step.node.name), index)
+        return tuple(tuple(name for name in last if last[name] == index) for index in range(len(self.steps)))
 
     @cached_property
     def begin(self) -> Section:
@@ -85,9 +97,10 @@ class Plan:
 
     @cached_property
     def crossing(self) -> tuple[str, ...]:
-        """Values of the head that the tail reads."""
+        """Values of the head that the tail reads, or that are the output."""
         computed = {node.name for node in self.tail.nodes}
-        return tuple(dict.fromkeys(name for node in self.tail.nodes for name in node.inputs if name not in computed))
+        read = [*[name for node in self.tail.nodes for name in node.inputs], self.graph.output]
+        return tuple(dict.fromkeys(name for name in read if name not in computed))
 
     @cached_property
     def kept(self) -> Mapping[Kept, Border]:
@@ -130,13 +143,13 @@ class Plan:
 
     def cut(self, head: Iterable[str]) -> "Plan":
         """The same plan with another head."""
-        return Plan(self.graph, self.touched, frozenset(head))
+        return Plan(self.graph, self.touched, frozenset(head), self.readout)
 
     def multiply_adds(self, windows: int = 1) -> int:
         """Multiplications with weights that a step needs, with so many windows at once."""
-        return windows * sum(step.multiply_adds for step in self.steps) + sum(
-            node.operation.multiply_adds(node.shape) for node in self.tail.nodes
-        )
+        head = windows * sum(step.multiply_adds for step in self.steps)
+        tail = sum(node.operation.multiply_adds(node.shape) for node in self.tail.nodes)
+        return head + tail + (prod(self.shapes[self.graph.output]) if self.readout else 0)
 
     def _map_size(self, name: str) -> Pair:
         _, height, width = self.shapes[name]
@@ -168,14 +181,14 @@ def _border(starts: Tensor, size: Pair, shape: Pair) -> Border:
     return Border((before[0], before[1]), (after[0], after[1]))
 
 
-def whole_plan(graph: Graph, image: Touched) -> Plan:
+def whole_plan(graph: Graph, image: Touched, readout: Readout | None = None) -> Plan:
     """The plan that evaluates on windows whatever can be, when these rectangles of the image change."""
     touched = {graph.input: image}
     for node in graph:
         found = _touched(graph, node, touched)
         if found is not None:
             touched[node.name] = found
-    return Plan(graph, widened(graph, touched), frozenset(touched) - {graph.input})
+    return Plan(graph, widened(graph, touched), frozenset(touched) - {graph.input}, readout)
 
 
 def _touched(graph: Graph, node: Node, touched: Mapping[str, Touched]) -> Touched | None:

@@ -76,9 +76,11 @@ class Changing:
         windows = Windows(index, regions.flatten())
         at_hand: dict[str, Tensor] = {}
         self._store(self.plan.graph.input, pixels, windows, at_hand)
-        for step in self.plan.steps:
+        for step, finished in zip(self.plan.steps, self.plan.finished, strict=True):
             self._take(step, windows, at_hand)
             yield step.node.name
+            for name in finished:
+                del at_hand[name]
 
     def _take(self, step: Step, windows: Windows, at_hand: dict[str, Tensor]) -> None:
         """Evaluates one node on windows; ``at_hand`` are the windows that were evaluated before."""
@@ -147,11 +149,14 @@ class Tail:
         return self.filled == len(self.collected[0])
 
     def finish(self) -> Tensor:
-        """(B, classes) the output of the network for all that was put in, in order; then it is empty again."""
+        """(B, …) the output of the plan's graph for all that was put in, in order; then it is empty again."""
         values = [collected[: self.filled].split(self.batch_size) for collected in self.collected]
         self.filled = 0
         return torch.cat([self._output(batch) for batch in zip(*values, strict=True)])
 
     def _output(self, crossing: Values) -> Tensor:
         values = dict(zip(self.plan.crossing, crossing, strict=True))
-        return next(value for name, value in self.plan.tail.visit(values) if name == self.plan.graph.output)
+        wanted = self.plan.graph.output
+        if wanted in values:
+            return values[wanted]
+        return next(value for name, value in self.plan.tail.visit(values) if name == wanted)

@@ -11,7 +11,7 @@ from heatproof.network.rules import Rule
 
 
 @operation(
-    "flatten.using_ints", "view.default", "reshape.default", "unflatten.int", "permute.default", "transpose.int",
+    "view.default", "reshape.default", "unflatten.int", "permute.default", "transpose.int",
     "squeeze.dim", "squeeze.dims", "unsqueeze.default", "select.int", "roll.default", "pixel_unshuffle.default",
 )  # fmt: skip
 class Rearrangement(Called):
@@ -20,6 +20,11 @@ class Rearrangement(Called):
     def relevance(self, record: Record, relevance: Tensor, rule: Rule | None) -> Signals:
         """Moved back."""
         return self.gradient(record, relevance)
+
+
+@operation("flatten.using_ints")
+class Flatten(Rearrangement):
+    """Several dimensions as one."""
 
 
 @operation("slice.Tensor", "narrow.default", "channel_shuffle.default")

@@ -1,0 +1,77 @@
+"""The logit of one class: what the last layer computes for all other classes is left out."""
+
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from heatproof.network.graph import Graph, Node
+from heatproof.network.operations import Operation
+from heatproof.network.operations.activation import Activation
+from heatproof.network.operations.pooling import Pool
+from heatproof.network.operations.rearrangement import Flatten
+from heatproof.network.operations.weighted import Convolution, Dense
+
+
+@dataclass(frozen=True)
+class Readout:
+    """The last weighted layer of a network and what follows it, one channel for each class.
+
+    Attributes:
+        layer: a dense layer, or a convolution with 1 × 1 kernels.
+        after: operations on each channel for itself.
+    """
+
+    layer: Convolution | Dense
+    after: tuple[Operation, ...]
+
+    @property
+    def classes(self) -> int:
+        """How many classes there are."""
+        return len(self.layer.weight)
+
+    def logit(self, features: Tensor, targets: Tensor) -> Tensor:
+        """(B,) the logit of one class each, from what the layer reads."""
+        weight = self.layer.weight.flatten(start_dim=1)[targets]  # (B, C)
+        columns = features.movedim(1, -1).flatten(start_dim=1, end_dim=-2) if features.ndim > 2 else features[:, None]
+        value = columns @ weight[:, :, None]  # (B, positions, 1)
+        if self.layer.bias is not None:
+            value = value + self.layer.bias[targets][:, None, None]
+        value = value.reshape(len(features), 1, *features.shape[2:])
+        for operation in self.after:
+            value = operation.evaluate(value)
+        return value.reshape(-1)
+
+
+def split_readout(graph: Graph) -> tuple[Graph, Readout] | None:
+    """The graph up to its last weighted layer, and the rest; nothing where classes are mixed after it."""
+    nodes = {node.name: node for node in graph}
+    chain = [nodes[graph.output]]
+    while _for_itself(chain[-1]):
+        (name,) = chain[-1].inputs
+        if name == graph.input:
+            return None
+        chain.append(nodes[name])
+    *after, last = chain
+    layer = last.operation
+    if not _readable(last) or graph.input in last.inputs or not isinstance(layer, Convolution | Dense):
+        return None
+    dropped = {node.name for node in chain}
+    kept = tuple(node for node in graph if node.name not in dropped)
+    read_elsewhere = any(name in dropped for node in kept for name in node.inputs)
+    if read_elsewhere or last.shape[0] != len(layer.weight) or graph.shapes[graph.output] != (len(layer.weight),):
+        return None
+    return graph.replace(kept, last.inputs[0]), Readout(layer, tuple(node.operation for node in reversed(after)))
+
+
+def _for_itself(node: Node) -> bool:
+    """Whether each channel is computed from the same one of the input."""
+    return isinstance(node.operation, Activation | Pool | Flatten)
+
+
+def _readable(node: Node) -> bool:
+    """Whether it computes each of its channels from one position, with weights for all channels of its input."""
+    layer = node.operation
+    if isinstance(layer, Convolution):
+        kernel, groups = layer.weight.shape[2:], layer.groups
+        return kernel == (1, 1) and groups == 1 and layer.stride == (1, 1) and layer.padding == (0, 0)
+    return isinstance(layer, Dense) and len(node.shape) == 1
