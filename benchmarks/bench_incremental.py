@@ -110,17 +110,18 @@ class WithHeatproof:
 
     def __init__(self, module: nn.Module, images: Tensor, heatmaps: Tensor, targets: Tensor) -> None:
         self.arguments = (images, heatmaps)
+        self.shape = tuple(images.shape[1:])
         self.targets = targets
         self.once = {}
         started = time.perf_counter()
         self.network = hp.Network(module)
-        missing = self.network.without_graph(tuple(images.shape[1:]))
+        missing = self.network.without_graph(self.shape)
         self.once["export"] = time.perf_counter() - started
         started = time.perf_counter()
         self.plan = None
         if missing is None:
             regions = as_regions(REGION, images[:1])
-            self.plan = self.network.plan(tuple(images.shape[1:]), touched_by_regions(regions), one_class=True)
+            self.plan = self.network.plan(self.shape, touched_by_regions(regions), one_class=True)
         self.once["costs"] = time.perf_counter() - started
 
     def run(self, steps: int) -> int:

@@ -16,6 +16,7 @@ from heatproof.errors import InputError
 from heatproof.network.export import export
 from heatproof.network.operations.activation import ReLU, Softmax
 from heatproof.network.operations.normalization import BatchNorm
+from heatproof.network.operations.rearrangement import Channels
 from heatproof.network.operations.weighted import Convolution
 
 slow = pytest.mark.slow
@@ -391,3 +392,22 @@ def test_batch_size_grows_with_memory_and_is_never_zero(recorded):
     assert sizes[-1] > 8
     assert len(set(sizes)) > 3
     assert network.batch_size((3, 16, 16), 2**20, recorded=True) <= network.batch_size((3, 16, 16), 2**20)
+
+
+def scaled_channel_by_channel(m, x):
+    return m.scores(m.conv(torch.cat([x[:, c].unsqueeze(1) * (c + 1) - 0.1 for c in (2, 0, 1)], dim=1)))
+
+
+def test_channels_taken_out_one_by_one_stay_maps():
+    """As GoogLeNet's and Inception's ``transform_input`` does."""
+    graph = same_as_module(own(scaled_channel_by_channel))
+    assert all(len(node.shape) == 3 for node in list(graph)[:10])  # up to their concatenation
+    assert sum(isinstance(node.operation, Channels) for node in graph) == 3
+
+
+def test_a_slice_of_everything_and_what_nothing_reads_are_left_out():
+    def forward(m, x):
+        m.other(m.conv(x))
+        return m.scores(m.conv(x[:, :, :]))
+
+    assert len(same_as_module(own(forward))) == len(same_as_module(own(lambda m, x: m.scores(m.conv(x)))))

@@ -69,7 +69,7 @@ class _Reader:
                 "the model must return one tensor of class scores of shape (B, classes) that depends on the image, "
                 f"got {self._described(output)}; wrap it in a module that returns the logits"
             )
-        return Graph(str(name), tuple(self.nodes), output.name, shape)
+        return Graph(str(name), tuple(_read(self.nodes, output.name)), output.name, shape)
 
     def _constants(self, signature: torch.export.ExportGraphSignature) -> dict[str, Tensor]:
         stored: dict[str, Any] = {**self.program.state_dict, **self.program.constants}
@@ -101,7 +101,7 @@ class _Reader:
             call = self._call(node, function)
             if not call.variables:
                 self.values[node] = call()
-            elif _name(call).split(".")[0] in _IDENTITIES:
+            elif _name(call).split(".")[0] in _IDENTITIES or _is_whole_slice(call):
                 self.values[node] = self._identity(call, node)
             elif _name(call) in _PARTS:
                 self.values[node] = call  # its parts are read one by one
@@ -120,6 +120,11 @@ class _Reader:
             raise InputError(f"{_place(node)} depends on the batch size in a way that heatproof cannot follow")
         if str(function) == "aten.view.default":  # a view needs a memory layout that only the original model has
             return Call(torch.ops.aten.reshape.default, {"self": values["self"], "shape": values["size"]})
+        if str(function) == "aten.unsqueeze.default" and values["dim"] == 1 and _is_channel(node.args[0]):
+            # x[:, c].unsqueeze(1), as torchvision's GoogLeNet scales its channels, is a map throughout: x[:, c : c + 1]
+            source, _, channel = cast("fx.Node", node.args[0]).args
+            chosen = {"self": self._value(source), "dim": 1, "start": channel, "length": 1}
+            return Call(torch.ops.aten.narrow.default, chosen)
         return Call(_functional(function), values)
 
     def _add(self, call: Call, node: fx.Node) -> Variable:
@@ -205,6 +210,28 @@ def _is_view(node: fx.Node) -> bool:
     if str(function).removeprefix("aten.") in _PARTS:
         return True
     return any(r.alias_info is not None and not r.alias_info.is_write for r in function._schema.returns)
+
+
+def _is_whole_slice(call: Call) -> bool:
+    """Whether it takes everything, as ``x[:]`` does."""
+    given = call.arguments
+    if _name(call) != "slice.Tensor" or given["step"] != 1:
+        return False
+    return given["start"] in (None, 0) and given["end"] in (None, torch.iinfo(torch.int64).max)
+
+
+def _is_channel(argument: Any) -> bool:  # noqa: ANN401
+    """Whether this is one channel of a value."""
+    return isinstance(argument, fx.Node) and str(argument.target) == "aten.select.int" and argument.args[1] == 1
+
+
+def _read(nodes: list[Node], output: str) -> list[Node]:
+    """The nodes that the output depends on, in order."""
+    wanted = {output}
+    for node in reversed(nodes):
+        if node.name in wanted:
+            wanted.update(node.inputs)
+    return [node for node in nodes if node.name in wanted]
 
 
 def _place(node: fx.Node) -> str:

@@ -1,4 +1,4 @@
-"""Wider windows where values meet: evaluating a little more can cost less than keeping values and reading them again."""
+"""Wider windows where values meet: evaluating a little more can cost less than keeping values to be read again."""
 
 from collections.abc import Iterator, Mapping
 
