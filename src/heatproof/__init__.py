@@ -7,7 +7,7 @@ from heatproof.heatmaps import explain
 from heatproof.measures import aopc, aopc_curve
 from heatproof.network import Network, load_network
 from heatproof.perturbation import Curves, perturb
-from heatproof.studies import Comparison, compare
+from heatproof.studies import Comparison, compare, plan_comparison
 
 __version__ = "0.1.0"
 
@@ -24,4 +24,5 @@ __all__ = [
     "load_images",
     "load_network",
     "perturb",
+    "plan_comparison",
 ]

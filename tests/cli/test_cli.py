@@ -221,6 +221,34 @@ def test_a_full_disk_and_ctrl_c_leave_nothing_half_written(run, photos, tmp_path
     assert leftovers(tmp_path) == []
 
 
+def test_plan_says_what_a_run_would_take_and_writes_nothing(run, photos, tmp_path):
+    code, out, _ = run(
+        "plan", photos, "--network", "tiny_networks:cnn", "--methods", METHODS, "--steps", "6", "--repeats", "2",
+        "--engine", "incremental",
+    )  # fmt: skip
+    assert code == 0
+    assert "196 = 4 images × (3 methods + random order) × 2 repeats × 6 steps + 4 untouched" in out
+    for word in ("nodes on windows", "multiply-adds", "expected time", "little longer than measuring it"):
+        assert word in out
+    assert leftovers(tmp_path) == []
+
+
+def test_plan_refuses_what_compare_refuses_and_counts_what_can_be_read(run, photos):
+    arguments = ("plan", photos, "--network", "tiny_networks:branching", "--steps", "3", "--methods")
+    code, _, err = run(*arguments, "lrp-epsilon")
+    assert code == cli.INPUT_ERROR
+    assert "lrp-epsilon needs the network's graph" in err
+    (photos / "broken.jpg").write_bytes(b"no picture")
+    code, out, err = run(*arguments, "sensitivity-l2")
+    assert code == cli.PARTIAL
+    assert "broken.jpg" in err
+    assert "28 = 4 images" in out
+    assert "has no graph" in out
+    code, _, err = run(*arguments, "sensitivity-l2", "--out", "RUN")
+    assert code == cli.INPUT_ERROR
+    assert "No such option" in err
+
+
 def test_explain_writes_one_picture_per_image_and_method(run, photos, tmp_path):
     code, out, _ = run("explain", photos, "--network", "tiny_networks:cnn", "--methods", METHODS, "--out", "MAPS")
     assert code == 0

@@ -13,6 +13,7 @@ PUBLIC = [
     "load_images",
     "load_network",
     "perturb",
+    "plan_comparison",
 ]
 
 

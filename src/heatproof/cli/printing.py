@@ -10,7 +10,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table as Grid
 
 from heatproof.report import Table
-from heatproof.studies import Comparison
+from heatproof.studies import Comparison, Forecast
 
 WIDEST_NAME = 34  # longer names of methods are folded
 
@@ -45,6 +45,14 @@ def print_study(study: Comparison) -> None:
     for sentence in study.verdict:
         say(sentence)
     warn(study.warnings)
+
+
+def print_forecast(forecast: Forecast) -> None:
+    """What a comparison will take, one thing below the other."""
+    grid = Grid.grid(padding=(0, 2, 0, 0))
+    for name, text in forecast.table().to_rows_of_text():
+        grid.add_row(escape(name), escape(text))
+    screen.print(grid)
 
 
 def warn(warnings: Iterable[str]) -> None:

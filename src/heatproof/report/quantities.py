@@ -6,15 +6,15 @@ UNITS = ("", " k", " M", " G", " T")
 def duration(seconds: float) -> str:
     """A time, in units that suit it.
 
-    >>> [duration(seconds) for seconds in (0.0321, 4.21, 96, 750, 12_000)]
-    ['0.03 s', '4.2 s', '96 s', '12 min 30 s', '3 h 20 min']
+    >>> [duration(seconds) for seconds in (0.0321, 4.21, 96, 214, 750, 12_000)]
+    ['0.03 s', '4.2 s', '96 s', '3 min 34 s', '12 min', '3 h 20 min']
     """
     if seconds < 120:
         return f"{seconds:.{0 if seconds >= 10 else 1 if seconds >= 1 else 2}f} s"
-    minutes, rest = divmod(round(seconds), 60)
-    if minutes < 60:
-        return f"{minutes} min {rest} s"
-    return f"{minutes // 60} h {minutes % 60} min"
+    if seconds < 600:
+        return f"{seconds // 60:.0f} min {seconds % 60:.0f} s"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
 
 
 def amount(number: float) -> str:

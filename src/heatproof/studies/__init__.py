@@ -1,7 +1,9 @@
-"""The questions that people ask: which method (compare), what does it show (explain)."""
+"""The questions that people ask: which method (compare), what will that take (plan), what does it show (explain)."""
 
 from heatproof.studies.compare import DEFAULT_METHODS, compare
 from heatproof.studies.comparison import Comparison
 from heatproof.studies.explain import explain_pictures
+from heatproof.studies.forecast import Forecast
+from heatproof.studies.plan import plan_comparison
 
-__all__ = ["DEFAULT_METHODS", "Comparison", "compare", "explain_pictures"]
+__all__ = ["DEFAULT_METHODS", "Comparison", "Forecast", "compare", "explain_pictures", "plan_comparison"]

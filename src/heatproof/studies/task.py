@@ -69,9 +69,14 @@ class Task:
         return (len(self.computed) + len(self.given) + 1) * self.protocol.repeats
 
     @property
+    def sequences(self) -> int:
+        """Of all images."""
+        return len(self.images) * self.sequences_of_an_image
+
+    @property
     def evaluations(self) -> int:
         """How many scores are wanted, those of the untouched images included."""
-        return len(self.images) * (1 + self.sequences_of_an_image * self.steps)
+        return len(self.images) + self.sequences * self.steps
 
     def explained(self) -> Iterator[tuple[slice, Explained]]:
         """Batch by batch: which images, and their heatmaps, computed and given."""

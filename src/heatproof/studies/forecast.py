@@ -1,0 +1,152 @@
+"""What a comparison will take."""
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from heatproof.perturbation import Engine
+from heatproof.report import Table, amount, counted, duration, memory
+
+
+@dataclass(frozen=True)
+class StepCost:
+    """What one step costs.
+
+    Attributes:
+        multiply_adds: multiplications with weights that the engine needs for one step; 0 where nothing is known.
+        in_full: that the whole network needs.
+        at_once: how many sequences go side by side at most, or perturbed images where the network is evaluated whole.
+        bytes_each: of what is kept of one sequence; 0 where the network is evaluated whole.
+        memory: bytes that the whole comparison may take.
+    """
+
+    multiply_adds: int
+    in_full: int
+    at_once: int
+    bytes_each: int
+    memory: int
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What was run to know the time.
+
+    Attributes:
+        images: for whose heatmaps the time was taken.
+        sequences: that were begun and followed.
+        steps: over which they were followed.
+        seconds: that all measuring took.
+    """
+
+    images: int
+    sequences: int
+    steps: int
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """What a comparison will take, before it is made.
+
+    Attributes:
+        images: N.
+        methods: how many, without the random order.
+        repeats: of every sequence.
+        steps: L.
+        engine: which will evaluate the perturbed images, and why.
+        step: what one step costs.
+        preparing_seconds: expected for making the network's graph and choosing the engine, once.
+        heatmap_seconds: expected for all heatmaps.
+        perturbation_seconds: expected for all scores.
+        measured: what these times come from.
+    """
+
+    images: int
+    methods: int
+    repeats: int
+    steps: int
+    engine: Engine
+    step: StepCost
+    preparing_seconds: float
+    heatmap_seconds: float
+    perturbation_seconds: float
+    measured: Measured
+
+    @property
+    def evaluations(self) -> int:
+        """Of the network, on perturbed images and untouched ones."""
+        return self.images * (1 + (self.methods + 1) * self.repeats * self.steps)
+
+    @property
+    def seconds(self) -> float:
+        """Expected in all, without loading, tables and figures."""
+        return self.preparing_seconds + self.heatmap_seconds + self.perturbation_seconds
+
+    @property
+    def evaluations_per_second(self) -> float:
+        """Expected, of perturbed and untouched images."""
+        return self.evaluations / max(self.perturbation_seconds, 1e-9)
+
+    def table(self) -> Table:
+        """All of it in words."""
+        rows = {
+            "evaluations": self._evaluations(),
+            "engine": f"{self.engine.name}: {self.engine} ({self.engine.reason})",
+            "multiply-adds": self._multiply_adds(),
+            "memory": self._memory(),
+            "expected time": self._time(),
+            "measured": self._measured(),
+        }
+        return Table(("a run", "takes"), tuple((name, text) for name, text in rows.items() if text))
+
+    def describe(self) -> dict[str, Any]:
+        """All of it as JSON-able values."""
+        totals = {"evaluations": self.evaluations, "seconds": self.seconds}
+        return asdict(self) | totals | {"evaluations_per_second": self.evaluations_per_second}
+
+    def __str__(self) -> str:
+        return str(self.table())
+
+    def _repr_html_(self) -> str:
+        return self.table()._repr_html_()
+
+    def _evaluations(self) -> str:
+        repeats = f"{counted(self.repeats, 'repeat')} × " if self.repeats > 1 else ""
+        orders = f"({counted(self.methods, 'method')} + random order)"
+        return (
+            f"{self.evaluations:,} = {counted(self.images, 'image')} × {orders} × {repeats}"
+            f"{counted(self.steps, 'step')} + {self.images:,} untouched"
+        )
+
+    def _multiply_adds(self) -> str:
+        step = self.step
+        if not step.in_full:
+            return ""
+        if self.engine.name == "full":
+            return f"{amount(step.in_full)} a step"
+        times = f"{step.in_full / max(1, step.multiply_adds):.1f} times as many"
+        return f"{amount(step.multiply_adds)} a step; the whole network needs {amount(step.in_full)}, {times}"
+
+    def _memory(self) -> str:
+        step = self.step
+        if self.engine.name == "full":
+            return f"{counted(step.at_once, 'perturbed image')} at once, within {memory(step.memory)}"
+        return (
+            f"{memory(step.bytes_each)} for what is kept of a sequence, {counted(step.at_once, 'sequence')} at once: "
+            f"{memory(step.at_once * step.bytes_each)} of {memory(step.memory)}"
+        )
+
+    def _time(self) -> str:
+        return (
+            f"{duration(self.seconds)}: preparing {duration(self.preparing_seconds)}, "
+            f"heatmaps {duration(self.heatmap_seconds)}, perturbation {duration(self.perturbation_seconds)} "
+            f"({self.evaluations_per_second:,.0f} evaluations a second)"
+        )
+
+    def _measured(self) -> str:
+        tried = self.measured
+        text = (
+            f"in {duration(tried.seconds)}: heatmaps of {counted(tried.images, 'image')}, "
+            f"{counted(tried.sequences, 'sequence')} over {counted(tried.steps, 'step')}"
+        )
+        tiny = tried.seconds > self.seconds / 2
+        return f"{text}; so small a run takes little longer than measuring it" if tiny else text
