@@ -56,7 +56,7 @@ class Registry(Mapping[str, F], Generic[F]):
             if option not in known:
                 raise InputError(unknown(f"option of {self.kind} {name!r}:", option, sorted(known)))
             _check_type(f"option of {self.kind} {name!r}: {option}", options[option], known[option])
-        return partial(function, **options)
+        return partial(function, **options) if options else function
 
     def __getitem__(self, name: str) -> F:
         return self._functions[name]

@@ -466,3 +466,9 @@ def test_what_sequences_hold_is_left_as_it_is(made, sequences):
     before = [value.clone() for value in given]
     by_windows(made("flat"))(sequences)
     assert all(torch.equal(value, as_it_was) for value, as_it_was in zip(given, before, strict=True))
+
+
+@pytest.mark.parametrize("name", sorted(SCORES))
+def test_only_the_logit_leaves_the_other_classes_out(made, sequences, name):
+    _, plan = choose_for(made("flat"), sequences, "incremental", SCORES.resolve(name))
+    assert (plan.readout is not None) == (name == "logit")

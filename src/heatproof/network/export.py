@@ -222,7 +222,7 @@ def _is_whole_slice(call: Call) -> bool:
 
 def _is_channel(argument: Any) -> bool:  # noqa: ANN401
     """Whether this is one channel of a value."""
-    return isinstance(argument, fx.Node) and str(argument.target) == "aten.select.int" and argument.args[1] == 1
+    return isinstance(argument, fx.Node) and str(argument.target) == "aten.select.int" and bool(argument.args[1] == 1)
 
 
 def _read(nodes: list[Node], output: str) -> list[Node]:
