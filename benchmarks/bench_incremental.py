@@ -6,7 +6,8 @@ Same images, heatmaps, order (most relevant first), 9 × 9 regions and replaceme
 alternate, medians are compared. heatproof takes 100 steps, the filling of its memory included; its export and its
 measurement of costs, once for each network, are shown on their own. The loops cost the same at every step, so they
 take fewer (``--loop-steps``). The plain loop has batch norms folded, channels last, inference mode, and the batch size
-that is best here. The roofline is a multiplication of 2048 × 2048 matrices in the same round.
+that is best here. The roofline is a multiplication of 2048 × 2048 matrices in the same round; where the rest of the time
+goes is read off one profiled run. "Every fifth step" removes as many regions, but wants a score only after each fifth.
 """
 
 import argparse
@@ -31,8 +32,11 @@ from torch.fx.experimental.optimization import fuse
 
 import heatproof as hp
 from heatproof.network.incremental import touched_by_regions
+from heatproof.perturbation.engine import choose_for, evaluate
 from heatproof.perturbation.orders import orders_of_heatmaps
 from heatproof.perturbation.regions import as_regions
+from heatproof.perturbation.scores import logit
+from heatproof.perturbation.sequences import Sequences
 
 NETWORKS = {  # how many images: enough for the engines to fill their batches
     "vgg16": 8, "squeezenet1_0": 16, "alexnet": 16, "resnet18": 16, "resnet50": 16, "googlenet": 16,
@@ -43,6 +47,13 @@ BATCH_SIZES = (4, 8, 16, 32)
 MATRIX = 2048
 REGION = 9
 STEPS = 100
+EVERY = 5  # of the skipped steps
+MEMORY = 2**30
+KINDS = {  # what the profiler's names stand for
+    "products": ("mkldnn_convolution", "addmm", "mm", "bmm", "thnn_conv2d", "_slow_conv2d_forward"),
+    "moving": ("index_select", "index", "copy_", "cat", "_index_put_impl_", "fill_", "constant_pad_nd"),
+    "pooling": ("max_pool2d_with_indices", "avg_pool2d", "mean", "_adaptive_avg_pool2d"),
+}
 
 
 def load(name: str) -> nn.Module:
@@ -133,6 +144,43 @@ class WithHeatproof:
         return curves.scores.numel()
 
 
+class Skipping:
+    """Our engine, where a score is wanted after some steps only: the regions in between go at once."""
+
+    def __init__(
+        self, network: hp.Network, images: Tensor, replacements: Tensor, regions: Tensor, order: Tensor
+    ) -> None:
+        orders = order[:, :, None] if order.ndim == 3 else order[:, None, None]
+        steps = torch.arange(EVERY, STEPS + 1, EVERY)
+        self.network = network
+        self.sequences = Sequences(
+            images=images,
+            replacements=replacements[:, None],
+            regions=regions,
+            orders=orders,
+            targets=torch.arange(len(images)),
+            scored=steps.expand(*orders.shape[:3], -1),
+        )
+        _, self.plan = choose_for(network, self.sequences, "auto", logit)
+
+    def run(self) -> int:
+        """Evaluates all scores that are wanted; how many these are."""
+        scores = evaluate(
+            self.network, self.sequences, logit, self.plan, memory=MEMORY, on_progress=lambda evaluations: None
+        )
+        return scores.numel()
+
+
+def where_time_goes(run: Callable[[], Any]) -> dict[str, float]:
+    """Shares of the time that kinds of operations take; the rest is Python and whatever else."""
+    with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU]) as profile:
+        seconds = _seconds(run)
+    own = {event.key.removeprefix("aten::"): event.self_cpu_time_total / 1e6 for event in profile.key_averages()}
+    shares = {kind: sum(own.get(name, 0.0) for name in names) / seconds for kind, names in KINDS.items()}
+    shares["other operations"] = sum(own.values()) / seconds - sum(shares.values())
+    return shares | {"Python": 1 - sum(shares.values())}
+
+
 def matrix_rate() -> float:
     """Multiply-adds per second of a matrix product."""
     left, right = torch.rand(2, MATRIX, MATRIX)
@@ -161,6 +209,9 @@ def measure(name: str, rounds: int, loop_steps: int, quantus_too: bool, size: in
     contenders: dict[str, Callable[[], int]] = {"heatproof": lambda: ours.run(STEPS)}
     loop = Loop(module, images, replacements, _removed_at(regions, order[:, 0]))
     contenders["plain loop"] = lambda: loop.run(loop_steps)
+    if ours.plan is not None and ours.plan.head:
+        skipping = Skipping(ours.network, images, replacements, regions, order)
+        contenders["every fifth step"] = skipping.run
     if quantus_too:
         theirs = WithQuantus(module, images, heatmaps, targets)
         contenders["quantus"] = lambda: theirs.run(loop_steps)
@@ -177,6 +228,7 @@ def measure(name: str, rounds: int, loop_steps: int, quantus_too: bool, size: in
     record |= {"medians": medians, "factor": medians["heatproof"] / medians["plain loop"]}
     if quantus_too:
         record["factor_quantus"] = medians["heatproof"] / medians["quantus"]
+    record["time"] = where_time_goes(contenders["heatproof"])
     return record | _work(ours, medians)
 
 
@@ -214,6 +266,7 @@ def lines(name: str, found: dict[str, Any]) -> Iterator[str]:
             f"{found['nodes']['windows']} of {found['nodes']['all']} nodes on windows; "
             f"{found['roofline']:.0%} of the matrix product's {medians['matrix product'] / 1e9:.0f} G/s"
         )
+    yield "  time: " + ", ".join(f"{kind} {share:.0%}" for kind, share in found["time"].items())
     yield "  once: " + ", ".join(f"{what} {seconds:.1f} s" for what, seconds in found["once"].items())
 
 
