@@ -6,8 +6,9 @@ Same images, heatmaps, order (most relevant first), 9 × 9 regions and replaceme
 alternate, medians are compared. heatproof takes 100 steps, the filling of its memory included; its export and its
 measurement of costs, once for each network, are shown on their own. The loops cost the same at every step, so they
 take fewer (``--loop-steps``). The plain loop has batch norms folded, channels last, inference mode, and the batch size
-that is best here. The roofline is a multiplication of 2048 × 2048 matrices in the same round; where the rest of the time
-goes is read off one profiled run. "Every fifth step" removes as many regions, but wants a score only after each fifth.
+that is best here. The roofline is a multiplication of 2048 × 2048 matrices in the same round; where the rest of the
+time goes is read off one profiled run. "Every fifth step" removes as many regions, but wants a score only after each
+fifth.
 """
 
 import argparse
@@ -150,7 +151,7 @@ class Skipping:
     def __init__(
         self, network: hp.Network, images: Tensor, replacements: Tensor, regions: Tensor, order: Tensor
     ) -> None:
-        orders = order[:, :, None] if order.ndim == 3 else order[:, None, None]
+        orders = order[:, :, None]  # (n, 1, 1, L)
         steps = torch.arange(EVERY, STEPS + 1, EVERY)
         self.network = network
         self.sequences = Sequences(
