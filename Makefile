@@ -31,10 +31,10 @@ check: $(INSTALLED)  ## Lint, types, import direction, doctests.
 	$(BIN)/mypy
 	$(BIN)/python -m pytest -q src tests/house
 
-bench: $(INSTALLED)  ## Measure the speed claims (half an hour; keep the machine quiet).
+bench: $(INSTALLED)  ## Measure the speed claims, also as bench.json (half an hour; keep the machine quiet).
 	$(BIN)/python -m pip install --quiet --editable ".[bench]"
 	$(BIN)/python benchmarks/bench_lrp.py
-	$(BIN)/python benchmarks/bench_incremental.py
+	$(BIN)/python benchmarks/bench_incremental.py --out bench.json
 
 clean:  ## Remove the environment and what was built.
 	rm -rf $(VENV) demo build dist .pytest_cache .mypy_cache .ruff_cache
