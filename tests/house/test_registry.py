@@ -42,7 +42,8 @@ class TestEverythingRegistered:
         assert " " not in name
 
     def test_is_found_by_its_name(self, kind, name):
-        assert REGISTRIES[kind].resolve(name).func is REGISTRIES[kind][name]
+        found = REGISTRIES[kind].resolve(name)
+        assert getattr(found, "func", found) is REGISTRIES[kind][name]
 
     def test_has_options_that_a_user_can_write(self, kind, name):
         function = REGISTRIES[kind][name]
@@ -83,6 +84,7 @@ def test_scores_by_hand():
         "probability": torch.exp(torch.tensor([3.0], dtype=torch.float64)) / total,
         "log_probability": 3 - total.log()[None],
         "margin": torch.tensor([0.5]),
+        "standardised_logit": torch.tensor([(3 - 6.5 / 3) / ((1 + 9 + 6.25) / 3 - (6.5 / 3) ** 2) ** 0.5]).double(),
     }
     for name, value in expected.items():
         torch.testing.assert_close(SCORES[name](logits, targets), value.double())

@@ -51,6 +51,9 @@ def score_of(logits, target, score):
         return logits[target]
     if score == "margin":
         return logits[target] - max(value for index, value in enumerate(logits) if index != target)
+    if score == "standardised_logit":
+        mean = sum(logits) / len(logits)
+        return (logits[target] - mean) / (sum((value - mean) ** 2 for value in logits) / len(logits)) ** 0.5
     probability = logits[target].exp() / sum(value.exp() for value in logits)
     return probability if score == "probability" else probability.log()
 

@@ -1,7 +1,7 @@
 """Curves: the target's score while regions are removed, one after the other."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -14,7 +14,7 @@ from heatproof.perturbation.engine import ENGINES, Engine, choose_for, evaluate
 from heatproof.perturbation.orders import check_order, given_orders, orders_of_heatmaps, random_orders
 from heatproof.perturbation.regions import as_regions, count_regions
 from heatproof.perturbation.replacements import REPLACEMENTS
-from heatproof.perturbation.scores import SCORES
+from heatproof.perturbation.scores import SCORES, together
 from heatproof.perturbation.sequences import OnProgress, Sequences, every_step
 from heatproof.randomness import addressed, identify
 from heatproof.registry import unknown
@@ -173,27 +173,46 @@ def perturb_orders(
     on_progress: OnProgress | None = None,
 ) -> dict[str, Curves]:
     """Curves of several orders (N, 1 or repeats, L) by name, of the same images with the same replacement images."""
+    wanted = [protocol.score]
+    return perturb_scores(network, images, orders, targets, protocol, ids, wanted, on_progress)[protocol.score]
+
+
+def perturb_scores(
+    network: Network,
+    images: Tensor,
+    orders: Mapping[str, Tensor],
+    targets: Tensor,
+    protocol: Protocol,
+    ids: Sequence[str],
+    wanted: Sequence[str],
+    on_progress: OnProgress | None = None,
+) -> dict[str, dict[str, Curves]]:
+    """Curves of several orders by the name of the score, all from the same evaluations; for the rest see above."""
     regions = as_regions(protocol.regions, images)
     stacked = torch.stack([order.expand(-1, protocol.repeats, -1) for order in orders.values()], dim=1)  # (N, M, T, L)
-    score, report = SCORES.resolve(protocol.score), on_progress or _ignore
+    score = together([SCORES.resolve(name) for name in wanted])
+    report = on_progress or (lambda evaluations: None)
     blocks, engines = [], []
     for block in _blocks(images, stacked, regions, targets, protocol, ids):
         engine, plan = choose_for(network, block, protocol.engine, score)
         engines.append(engine)
         blocks.append(evaluate(network, block, score, plan, memory=protocol.evaluation_memory, on_progress=report))
-    scores = torch.cat(blocks)
+    scores = torch.cat(blocks).reshape(*stacked.shape[:3], -1, len(wanted))  # (N, M, T, L + 1, S)
     return {
-        name: Curves(
-            scores=scores[:, number],
-            orders=order,
-            removed_fraction=removed_fractions(order, regions),
-            targets=targets,
-            images=tuple(ids),
-            order=name,
-            protocol=protocol,
-            engine=least_on_windows(engines),
-        )
-        for number, (name, order) in enumerate(orders.items())
+        what: {
+            name: Curves(
+                scores=scores[:, number, ..., index],
+                orders=order,
+                removed_fraction=removed_fractions(order, regions),
+                targets=targets,
+                images=tuple(ids),
+                order=name,
+                protocol=replace(protocol, score=what),
+                engine=least_on_windows(engines),
+            )
+            for number, (name, order) in enumerate(orders.items())
+        }
+        for index, what in enumerate(wanted)
     }
 
 
@@ -277,7 +296,3 @@ def _block_size(images: Tensor, orders: int, protocol: Protocol) -> int:
 
 def _address(protocol: Protocol, image: str, repeat: int) -> np.random.Generator:
     return addressed(seed=protocol.seed, image=image, purpose=f"replacement {protocol.replacement}", repeat=repeat)
-
-
-def _ignore(evaluations: int) -> None:
-    """Nobody wants to see the progress."""

@@ -11,7 +11,10 @@ from heatproof.perturbation.sequences import OnProgress, Sequences
 def evaluate_fully(
     network: Network, sequences: Sequences, score: Score, *, memory: int, on_progress: OnProgress
 ) -> Tensor:
-    """(n, M, T, K + 1) scores in float32 on the CPU; step 0 is the untouched image, evaluated once per image."""
+    """(n, M, T, K + 1) scores in float32 on the CPU; step 0 is the untouched image, evaluated once per image.
+
+    Several scores at once are a last axis.
+    """
     batch_size = network.batch_size(tuple(sequences.images.shape[1:]), memory)
     device = network.device
     images, targets = sequences.images.to(device), sequences.targets.to(device)
@@ -25,7 +28,7 @@ def evaluate_fully(
         ]
     )
     on_progress(len(images))
-    scores = torch.empty(len(steps))
+    scores = untouched.new_empty(len(steps), *untouched.shape[1:])
     for evaluations in torch.arange(len(steps), device=device).split(batch_size):
         sequence = evaluations // sequences.scored.shape[-1]
         image, replacement = sequences.owners(sequence)

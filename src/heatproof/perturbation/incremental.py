@@ -14,22 +14,26 @@ from heatproof.perturbation.sequences import OnProgress, Sequences
 def evaluate_incrementally(
     network: Network, sequences: Sequences, score: Score, plan: Plan, *, memory: int, on_progress: OnProgress
 ) -> Tensor:
-    """(n, M, T, K + 1) scores in float32 on the CPU; step 0 is the untouched image.
+    """(n, M, T, K + 1) scores in float32 on the CPU; step 0 is the untouched image; several scores are a last axis.
 
     A sequence keeps what the network computed of it; as many sequences go side by side as the memory allows.
     """
     assert plan.readout is None or score is logit, "a readout knows one logit only"
-    untouched = torch.empty(len(sequences.images))
-    scores = torch.empty(len(sequences), sequences.scored.shape[-1])
+    images, begun, scores = [], [], []
     for numbers in torch.arange(len(sequences)).split(sequences_at_once(network, plan, memory)):
         with torch.inference_mode():
             batch = _Batch(network, sequences, score, plan, numbers, memory // 2)
-            untouched[batch.images] = batch.begin()
-            for done, found in batch.go_on():
-                scores[numbers, done : done + found.shape[1]] = found
-                on_progress(found.numel())
+            images.append(batch.images)
+            begun.append(batch.begin())
+            steps = []
+            for found in batch.go_on():
+                steps.append(found)
+                on_progress(found.shape[:2].numel())
+            scores.append(torch.cat(steps, dim=1))
     on_progress(len(sequences.images))
-    return sequences.result(untouched, scores)
+    untouched = begun[0].new_empty(len(sequences.images), *begun[0].shape[1:])
+    untouched[torch.cat(images)] = torch.cat(begun)
+    return sequences.result(untouched, torch.cat(scores))
 
 
 def sequences_at_once(network: Network, plan: Plan, memory: int) -> int:
@@ -66,15 +70,15 @@ class _Batch:
         self.tail.put(self.changing.untouched)
         return self._scored(self.targets)
 
-    def go_on(self) -> Iterator[tuple[int, Tensor]]:
-        """Scores (S, k) after some of the scored steps, and how many were scored before."""
+    def go_on(self) -> Iterator[Tensor]:
+        """Scores (S, k) after some of the scored steps, until all are done."""
         count, steps = self.scored.shape
         done = 0
         for number in range(steps):
             self.tail.put(self._step(number))
             if self.tail.full or number == steps - 1:
                 targets = self.targets[self.owner].repeat(number + 1 - done)  # (k · S)
-                yield done, self._scored(targets).reshape(-1, count).T
+                yield self._scored(targets).unflatten(0, (-1, count)).transpose(0, 1)
                 done = number + 1
 
     def _scored(self, targets: Tensor) -> Tensor:

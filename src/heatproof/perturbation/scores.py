@@ -1,6 +1,6 @@
 """The target's score, from logits (B, classes) and targets (B,)."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
@@ -49,7 +49,30 @@ def margin(logits: Tensor, targets: Tensor) -> Tensor:
     return logit(logits, targets) - others.amax(dim=1)
 
 
+@SCORES.register("standardised_logit")
+def standardised_logit(logits: Tensor, targets: Tensor) -> Tensor:
+    """(B,) the logit minus the mean of all classes, in standard deviations over the classes of the same image.
+
+    Unlike the logit it does not change when a network's logits are all scaled or shifted. Where all logits are equal it
+    is 0.
+
+    >>> standardised_logit(torch.tensor([[1.0, 3.0, 2.0], [10.0, 30.0, 20.0]]), torch.tensor([1, 1]))
+    tensor([1.2247, 1.2247])
+    """
+    if logits.shape[1] < 2:
+        raise InputError("the standardised logit needs a network with at least two classes")
+    deviation = logits.std(dim=1, correction=0).clamp_min(torch.finfo(logits.dtype).tiny)
+    return (logit(logits, targets) - logits.mean(dim=1)) / deviation
+
+
+def together(scores: Sequence[Score]) -> Score:
+    """Several scores as one, (B, S), so that all are read from the same evaluations; one alone is left as it is."""
+    if len(scores) == 1:
+        return scores[0]
+    return lambda logits, targets: torch.stack([score(logits, targets) for score in scores], dim=1)
+
+
 def scored(score: Score, logits: Tensor, targets: Tensor) -> Tensor:
-    """(B,) scores in float32 on the CPU, of logits (B, classes) and targets (B,) that are classes."""
+    """(B,) or (B, S) scores in float32 on the CPU, of logits (B, classes) and targets (B,) that are classes."""
     check_classes(targets, logits.shape[1])
     return score(logits, targets).float().cpu()

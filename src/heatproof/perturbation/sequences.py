@@ -63,9 +63,12 @@ class Sequences:
         return gathered.reshape(-1, *self.regions.shape[1:])
 
     def result(self, untouched: Tensor, scores: Tensor) -> Tensor:
-        """(n, M, T, K + 1) from scores of the untouched images (n,) and of all steps, counted through."""
-        first = untouched[:, None, None, None].expand(*self.orders.shape[:3], 1)
-        return torch.cat([first, scores.reshape(self.scored.shape)], dim=-1)
+        """(n, M, T, K + 1) from scores of the untouched images (n,) and of all steps, counted through.
+
+        Several scores at once are a last axis of all three.
+        """
+        first = untouched[:, None, None, None].expand(*self.orders.shape[:3], 1, *untouched.shape[1:])
+        return torch.cat([first, scores.reshape(*self.scored.shape, *untouched.shape[1:])], dim=3)
 
 
 def distinct(regions: Tensor) -> Tensor:
