@@ -1,26 +1,20 @@
 """Which heatmap method explains this network best, on these images?"""
 
-import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import TypeVar
 
 import torch
 from torch import Tensor
 
-from heatproof.errors import InputError
 from heatproof.heatmaps import Conservation
 from heatproof.heatmaps.explaining import Explained
 from heatproof.network.network import DEFAULT_MEMORY, Network
-from heatproof.perturbation import Curves, Engine, Protocol, perturb_orders
+from heatproof.perturbation import Curves, Protocol, perturb_orders
 from heatproof.studies.comparison import REFERENCE, Comparison, joined
-from heatproof.studies.task import Methods, Task
-from heatproof.studies.work import Work
+from heatproof.studies.task import Methods, Task, labelled
+from heatproof.studies.watching import Clock, OnTotal, Progress
 
 DEFAULT_METHODS = ("lrp-epsilon", "lrp-alphabeta", "gradient-x-input", "sensitivity-l2", "deconvolution-l2")
-OnTotal = Callable[[int, int], None]  # called with the evaluations done and those in all
-T = TypeVar("T")
 
 
 def compare(
@@ -75,10 +69,10 @@ def compare(
     """
     protocol = Protocol(replacement, regions, steps, repeats, seed, score, engine, memory)
     task = Task.of(network, images, methods, targets, protocol)
-    labels = _labels(names, images)
-    clock = _Clock()
+    labels = labelled(names, images)
+    clock = Clock()
     without_graph = network.without_graph(task.shape)
-    progress = _Progress(task.evaluations, on_progress)
+    progress = Progress(task.evaluations, on_progress)
     parts: list[dict[str, Curves]] = []
     batches: list[Explained] = []
     for part, batch in clock.timed("heatmaps", task.explained()):
@@ -111,54 +105,6 @@ def _perturbed(task: Task, part: slice, batch: Explained, on_progress: Callable[
         name: replace(curves, protocol=task.protocol, order="random" if name == REFERENCE else "morf")
         for name, curves in found.items()
     }
-
-
-class _Clock:
-    """Adds up where the time goes."""
-
-    def __init__(self) -> None:
-        self.started = time.perf_counter()
-        self.seconds = {"heatmaps": 0.0, "perturbation": 0.0}
-
-    @contextmanager
-    def timing(self, what: str) -> Iterator[None]:
-        started = time.perf_counter()
-        yield
-        self.seconds[what] += time.perf_counter() - started
-
-    def timed(self, what: str, values: Iterator[T]) -> Iterator[T]:
-        """The values; making them is timed, what is done with them is not."""
-        while True:
-            with self.timing(what):
-                value = next(values, None)
-            if value is None:
-                return
-            yield value
-
-    def work(self, evaluations: int, engine: Engine) -> Work:
-        seconds = time.perf_counter() - self.started
-        return Work(evaluations, self.seconds["heatmaps"], self.seconds["perturbation"], seconds, engine)
-
-
-class _Progress:
-    """Adds up evaluations for whoever watches."""
-
-    def __init__(self, total: int, watcher: OnTotal | None) -> None:
-        self.total = total
-        self.done = 0
-        self.watcher = watcher
-
-    def add(self, evaluations: int) -> None:
-        self.done += evaluations
-        if self.watcher:
-            self.watcher(self.done, self.total)
-
-
-def _labels(names: Sequence[str] | None, images: Tensor) -> tuple[str, ...]:
-    labels = tuple(f"image {number}" for number in range(len(images))) if names is None else tuple(names)
-    if len(labels) != len(images) or len(set(labels)) != len(labels):
-        raise InputError(f"names must be {len(images)} different names, one for each image")
-    return labels
 
 
 def _conservation(batches: list[Explained]) -> dict[str, Conservation]:

@@ -17,9 +17,10 @@ from heatproof.heatmaps import Conservation
 from heatproof.measures import aopc, aopc_curve, estimate_curve
 from heatproof.perturbation import Curves, Protocol
 from heatproof.perturbation.curves import least_on_windows
-from heatproof.report import Band, Table, curves_figure, gallery_figure, render_page, save_figure, write_page
+from heatproof.report import Band, Table, curves_figure, gallery_figure, render_page, write_page
 from heatproof.studies.verdict import Ranking, rank, verdict
 from heatproof.studies.work import Work
+from heatproof.studies.writing import reproduction, write_run
 
 REFERENCE = "random order"
 GALLERY_IMAGES = 6
@@ -152,18 +153,18 @@ class Comparison:
 
         It appears whole or not at all. ``reproduce`` is the command or code that made it.
         """
-        with runs.whole_directory(Path(path), overwrite=overwrite) as folder:
-            figures = self.figures()
-            self.frame().write_parquet(folder / "scores.parquet")
-            runs.write_heatmaps(folder / "heatmaps.zarr", self.heatmaps, self.names)
-            (folder / "table.md").write_text(self.table().to_markdown(), encoding="utf-8")
-            (folder / "table.csv").write_text(self.table().to_csv(), encoding="utf-8")
-            for name, figure in figures.items():
-                save_figure(figure, folder / name)
-            write_page(folder / "report.html", self._page(figures, reproduce))
-            (folder / "reproduce.md").write_text(self._reproduce_text(reproduce), encoding="utf-8", errors="replace")
-            runs.write_json(folder / "run.json", self.describe() | {"reproduce": reproduce})
-        return Path(path)
+        return write_run(
+            Path(path),
+            figures=self.figures(),
+            page=lambda figures: self._page(figures, reproduce),
+            frame=self.frame(),
+            heatmaps=self.heatmaps,
+            names=self.names,
+            table=self.table(),
+            reproduce=self._reproduce_text(reproduce),
+            description=self.describe() | {"reproduce": reproduce},
+            overwrite=overwrite,
+        )
 
     def describe(self) -> dict[str, Any]:
         """Everything about the run but its arrays, as JSON-able values."""
@@ -210,14 +211,7 @@ class Comparison:
         )
 
     def _reproduce_text(self, command: str) -> str:
-        environment = runs.environment()
-        versions = ", ".join(f"{name} {number}" for name, number in environment["versions"].items())
-        return (
-            f"{command or 'study = hp.compare(…)'}\n\n"
-            f"seed {self.protocol.seed}; {len(self.names)} images; network {self.network['name']}, weights (blake2b) "
-            f"{self.network['weights_blake2b']}; {versions}; {environment['machine']['threads']} threads on "
-            f"{environment['machine']['processor']}\n"
-        )
+        return reproduction(command or "study = hp.compare(…)", self.protocol.seed, len(self.names), self.network)
 
     def __str__(self) -> str:
         return "\n".join([str(self.table()), "", *self.verdict])

@@ -122,3 +122,11 @@ def _sorted_out(methods: Methods, images: Tensor) -> tuple[dict[str, str | OwnMe
     for name, heatmaps in given.items():
         check_heatmaps(heatmaps, images, name)
     return {name: method for name, method in named.items() if not isinstance(method, Tensor)}, given
+
+
+def labelled(names: Sequence[str] | None, images: Tensor) -> tuple[str, ...]:
+    """Names of the images, for tables and pictures, checked; numbered where there are none."""
+    labels = tuple(f"image {number}" for number in range(len(images))) if names is None else tuple(names)
+    if len(labels) != len(images) or len(set(labels)) != len(labels):
+        raise InputError(f"names must be {len(images)} different names, one for each image")
+    return labels
