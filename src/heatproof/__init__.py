@@ -1,6 +1,6 @@
 """Puts heatmaps of image classifiers to the proof."""
 
-from heatproof.data import load_images
+from heatproof.data import load_dataset, load_images
 from heatproof.data.preprocessing import Preprocessing
 from heatproof.errors import InputError
 from heatproof.heatmaps import explain
@@ -21,6 +21,7 @@ __all__ = [
     "aopc_curve",
     "compare",
     "explain",
+    "load_dataset",
     "load_images",
     "load_network",
     "perturb",

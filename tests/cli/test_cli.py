@@ -221,6 +221,46 @@ def test_a_full_disk_and_ctrl_c_leave_nothing_half_written(run, photos, tmp_path
     assert leftovers(tmp_path) == []
 
 
+def names_in(folder):
+    return list(json.loads((folder / "run.json").read_text())["images"])
+
+
+def test_a_data_set_gives_its_first_pictures_or_a_seeded_sample(run, photos, tmp_path):
+    data = ("--data", f"folder:{photos}", "--images", "2", "--methods", "random", "--steps", "2")
+    network = ("--network", "tiny_networks:cnn")
+    code, out, err = run("compare", *data, "--first", *network, "--out", "FIRST")
+    assert (code, "no labels: some pictures lie in no class folder" in err) == (0, True), err
+    assert names_in(tmp_path / "FIRST") == ["picture 0.png", "picture 1.png"]
+    samples = set()
+    for seed in range(6):
+        assert run("compare", *data, "--seed", seed, *network, "--out", f"SAMPLE{seed}")[0] == 0
+        samples.add(tuple(names_in(tmp_path / f"SAMPLE{seed}")))
+    assert len(samples) > 1
+    assert {len(sample) for sample in samples} == {2}
+    code, out, _ = run("plan", photos, "--images", "3", *data[4:], *network)
+    assert (code, "3 images" in out) == (0, True)
+    code, out, _ = run("explain", *data[:6], "--first", *network, "--out", "heatmaps")
+    assert (code, len(out.splitlines())) == (0, 2)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ((), "expected pictures or --data NAME:PATH, and not both"),
+        (("photos", "--data", "folder:photos"), "expected pictures or --data NAME:PATH, and not both"),
+        (
+            ("--data", "folder:photos", "--images", "9"),
+            "expected a number of images from 1 to 4 (all of folder), got 9",
+        ),
+        (("photos", "--first"), "expected a number of images with 'first', got none; say how many"),
+        (("--data", "cifar10:photos"), "cannot use 'photos' as cifar10: expected test_batch.bin"),
+    ],
+)
+def test_what_cannot_be_chosen_from(run, photos, tmp_path, arguments, message):
+    code, _, err = run("compare", *arguments, "--network", "tiny_networks:cnn", "--out", "RUN")
+    assert (code, message in err, leftovers(tmp_path)) == (cli.INPUT_ERROR, True, [])
+
+
 def test_plan_says_what_a_run_would_take_and_writes_nothing(run, photos, tmp_path):
     code, out, _ = run(
         "plan", photos, "--network", "tiny_networks:cnn", "--methods", METHODS, "--steps", "6", "--repeats", "2",

@@ -10,6 +10,7 @@ PUBLIC = [
     "aopc_curve",
     "compare",
     "explain",
+    "load_dataset",
     "load_images",
     "load_network",
     "perturb",

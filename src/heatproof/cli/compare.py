@@ -32,7 +32,7 @@ def compare_command(
     """
     runs.check_free(out, overwrite=overwrite)
     network = given.load_network()
-    pictures = given.read_pictures(network)
+    pictures = given.read_pictures(network, seed=perturbing.seed)
     with progress("evaluations") as advance:
         study = studies.compare(
             network,

@@ -7,6 +7,7 @@ import typer
 
 from heatproof.cli.application import app
 from heatproof.cli.printing import screen
+from heatproof.data import DATASETS
 from heatproof.errors import InputError
 from heatproof.heatmaps import METHODS
 from heatproof.network.loading import SOURCES
@@ -14,7 +15,10 @@ from heatproof.perturbation import REPLACEMENTS
 from heatproof.perturbation.scores import SCORES
 from heatproof.registry import options_of, unknown
 
-DATA_SETS = {"builtin": 'photographs in installed packages (pip install "heatproof[demo]")'}
+PICTURES = {
+    "builtin": 'photographs in installed packages (pip install "heatproof[demo]")',
+    "FILE… or FOLDER…": "your pictures: JPEG, PNG, WEBP, BMP, GIF, TIFF",
+}
 
 
 @app.command("list")
@@ -27,7 +31,7 @@ def list_command(
         "methods": _described(METHODS),
         "replacements": _described(REPLACEMENTS),
         "scores": _described(SCORES),
-        "data": DATA_SETS | {"FILE… or FOLDER…": "your pictures: JPEG, PNG, WEBP, BMP, GIF, TIFF"},
+        "data": PICTURES | {f"--data {name}:PATH": text for name, text in _described(DATASETS).items()},
     }
     if what is not None and what not in catalogues:
         raise InputError(unknown("list", what, list(catalogues)))

@@ -5,8 +5,8 @@ from typing import Annotated, Any
 
 import typer
 
-from heatproof.cli.printing import console, progress
-from heatproof.data import PRESETS, Pictures, read_pictures
+from heatproof.cli.printing import console, progress, warn
+from heatproof.data import PRESETS, Dataset, Pictures, as_dataset, open_dataset, read_pictures
 from heatproof.errors import InputError
 from heatproof.network import Network, load_network
 from heatproof.network.loading import OFFLINE_DEFAULT
@@ -35,7 +35,16 @@ def _numbers(text: str) -> tuple[float, ...]:
 class Explaining:
     """Which pictures, which network, which methods."""
 
-    images: Annotated[list[str], typer.Argument(help="Pictures or folders of them, or 'builtin'.", show_default=False)]
+    images: Annotated[
+        list[str] | None, typer.Argument(help="Pictures or folders of them, or 'builtin'.", show_default=False)
+    ] = None
+    data: Annotated[
+        str | None, typer.Option("--data", metavar="NAME:PATH", help="A data set instead; see 'heatproof list data'.")
+    ] = None
+    count: Annotated[
+        int | None, typer.Option("--images", metavar="N", help="How many: a sample of all images.", min=1)
+    ] = None
+    first: Annotated[bool, typer.Option("--first", help="The first ones instead of a sample.")] = False
     network: Annotated[str, typer.Option("--network", "-n", help="See 'heatproof list networks'.")] = OFFLINE_DEFAULT
     methods: Annotated[
         str, typer.Option("--methods", "-m", help="Separated by commas; see 'heatproof list methods'.")
@@ -79,13 +88,20 @@ class Explaining:
             network.preprocessing = replace(network.preprocessing, **changes)
         return network
 
-    def read_pictures(self, network: Network) -> Pictures:
-        """The pictures; says which had to be left out."""
+    def read_pictures(self, network: Network, *, seed: int = 0) -> Pictures:
+        """The pictures; says which had to be left out. The seed is that of the sample."""
+        dataset = self._dataset().choose(self.count, first=self.first, seed=seed)
+        warn(dataset.notes)
         with progress("pictures") as advance:
-            pictures = read_pictures(self.images, network.preprocessing, on_progress=advance)
+            pictures = read_pictures(dataset, network.preprocessing, on_progress=advance)
         for name, reason in pictures.skipped:
             console.print(f"skipped {name}: {reason}", style="yellow", markup=False)
         return pictures
+
+    def _dataset(self) -> Dataset:
+        if bool(self.images) == bool(self.data):
+            raise InputError("expected pictures or --data NAME:PATH, and not both; see 'heatproof list data'")
+        return open_dataset(self.data) if self.data else as_dataset(self.images or ())
 
     @property
     def method_names(self) -> list[str]:

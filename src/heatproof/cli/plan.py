@@ -19,7 +19,7 @@ def plan_command(*, given: Explaining, perturbing: Perturbing) -> None:
     [bold]heatproof plan photos/ --network torchvision:vgg16 --repeats 10[/bold]
     """
     network = given.load_network()
-    pictures = given.read_pictures(network)
+    pictures = given.read_pictures(network, seed=perturbing.seed)
     with console.status("measuring"):
         forecast = studies.plan_comparison(
             network, pictures.images, given.method_names, **asdict(perturbing), memory=given.memory_bytes

@@ -4,10 +4,13 @@ Files come from anywhere, so nothing in them is trusted: only plain picture form
 hand an EPS file to Ghostscript), and a size is refused before its pixels are decoded.
 """
 
+import io
 import stat
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
@@ -45,8 +48,22 @@ def read_picture(path: str | Path) -> Image.Image:
 def decode(path: Path) -> Image.Image:
     """As :func:`read_picture`, with errors that leave naming the file to the caller."""
     _check_file(path)
+    with _explained(), path.open("rb") as file:
+        return _decode(file)
+
+
+def decode_bytes(content: bytes) -> Image.Image:
+    """As :func:`decode`, of the content of a file."""
+    if not content:
+        raise InputError("expected a picture, got no bytes")
+    with _explained():
+        return _decode(io.BytesIO(content))
+
+
+@contextmanager
+def _explained() -> Iterator[None]:
     try:
-        return _decode(path)
+        yield
     except InputError:
         raise
     except UnidentifiedImageError as error:
@@ -67,8 +84,8 @@ def _check_file(path: Path) -> None:
         raise InputError("expected a picture file, got an empty file")
 
 
-def _decode(path: Path) -> Image.Image:
-    with warnings.catch_warnings(), path.open("rb") as file:
+def _decode(file: BinaryIO) -> Image.Image:
+    with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # Pillow's notices on big sizes (checked below) and sloppy metadata
         with Image.open(file, formats=FORMATS) as picture:
             _check_size(*picture.size)

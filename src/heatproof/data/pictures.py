@@ -3,14 +3,14 @@
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Protocol
 
 import torch
 import torchvision.transforms.functional as F
 from torch import Tensor
 
-from heatproof.data.decoding import decode
+from heatproof.data.dataset import Dataset, Member, file_member
+from heatproof.data.layouts import open_dataset
 from heatproof.data.preprocessing import Preprocessing
 from heatproof.data.sources import Sources, find_pictures
 from heatproof.errors import InputError
@@ -34,20 +34,27 @@ class Pictures:
         images: (N, 3, H, W) float32, RGB in [0, 1]; (N, 1, H, W) for a network with one channel.
         names: N paths, as given.
         skipped: (path, reason) of each picture that could not be used.
+        labels: (N,) true class indices, where the data set has them.
+        classes: names of the classes, where the data set has them.
     """
 
     images: Tensor
     names: tuple[str, ...]
     skipped: tuple[tuple[str, str], ...] = ()
+    labels: Tensor | None = None
+    classes: tuple[str, ...] = ()
 
 
 def read_pictures(
-    sources: Sources, preprocessing: Preprocessing, *, on_progress: Callable[[int, int], None] | None = None
+    sources: Sources | Dataset,
+    preprocessing: Preprocessing,
+    *,
+    on_progress: Callable[[int, int], None] | None = None,
 ) -> Pictures:
     """Reads every picture that ``sources`` name, resized and cropped; those that cannot be used are skipped.
 
     Args:
-        sources: files, folders, or ``builtin``; see :func:`heatproof.data.find_pictures`.
+        sources: files, folders, or ``builtin`` (see :func:`heatproof.data.find_pictures`), or a data set.
         preprocessing: what the network wants; its normalisation is left to the network.
         on_progress: called after each file with the number done and the number of all.
 
@@ -58,22 +65,33 @@ def read_pictures(
     >>> pictures.images.shape, pictures.skipped
     (torch.Size([25, 3, 64, 64]), ())
     """
-    paths = find_pictures(sources)
-    read: list[tuple[str, Tensor]] = []
+    dataset = sources if isinstance(sources, Dataset) else as_dataset(sources)
+    images = torch.empty(0)
+    kept: list[Member] = []
     skipped: list[tuple[str, str]] = []
-    for done, path in enumerate(paths, start=1):
+    for done, member in enumerate(dataset.members, start=1):
         try:
-            read.append((_name(path), _pixels(path, preprocessing)))
+            pixels = F.pil_to_tensor(preprocessing.fit(member.read()))  # (C, H, W) uint8
         except InputError as error:
-            skipped.append((_name(path), str(error)))
+            skipped.append((member.name, str(error)))
         else:
-            _check_same_size(read[0], read[-1])
+            if not kept:  # made once and filled: five thousand images take 3 GB, and must not take it twice
+                images = torch.empty(len(dataset), *pixels.shape, dtype=torch.float32)
+            _check_same_size(images, pixels, [*kept[:1], member])
+            images[len(kept)] = pixels.to(torch.float32) / 255
+            kept.append(member)
         if on_progress:
-            on_progress(done, len(paths))
-    if not read:
+            on_progress(done, len(dataset))
+    if not kept:
         raise InputError(_refusal(skipped))
-    names, pixels = zip(*read, strict=True)
-    return Pictures(torch.stack(pixels).to(torch.float32) / 255, names, tuple(skipped))
+    labels = None if dataset.labels is None else torch.tensor([member.label for member in kept])
+    names = tuple(member.name for member in kept)
+    return Pictures(images[: len(kept)], names, tuple(skipped), labels, dataset.classes)
+
+
+def as_dataset(sources: Sources) -> Dataset:
+    """The pictures that ``sources`` name as a data set without labels, named by their paths as given."""
+    return Dataset("pictures", tuple(file_member(_name(str(path)), path) for path in find_pictures(sources)))
 
 
 def load_images(sources: Sources, network: Preprocessing | HasPreprocessing) -> Tensor:
@@ -84,6 +102,44 @@ def load_images(sources: Sources, network: Preprocessing | HasPreprocessing) -> 
     >>> load_images("builtin", Preprocessing(resize=64, crop=64)).shape
     torch.Size([25, 3, 64, 64])
     """
+    return _loaded(sources, network).images
+
+
+def load_dataset(
+    spec: str,
+    network: Preprocessing | HasPreprocessing,
+    *,
+    count: int | None = None,
+    first: bool = False,
+    seed: int = 0,
+) -> Pictures:
+    """Images of a data set as its owners lay it out on disk, with its labels, as ``network`` wants them.
+
+    Args:
+        spec: ``NAME:PATH``, such as ``ilsvrc2012:PATH`` or ``sun397[categories=places365]:PATH``; see
+            ``heatproof list data``.
+        network: the network, or its preprocessing.
+        count: how many images; by default all.
+        first: the first ones in the owners' order; otherwise a sample without repetition.
+        seed: of the sample.
+
+    Returns:
+        Pictures: ``.images`` (N, 3, H, W) float32, RGB in [0, 1] (12 bytes per pixel: 3.1 GB for 5040 images of
+        227 × 227); ``.labels`` (N,) or None; ``.names``, ``.classes``, and ``.skipped``, of which a warning also tells.
+
+    Raises:
+        InputError: for a name or layout that is not known, for fewer images than ``count``, or if none can be used.
+
+    >>> from heatproof.data import built_in_photographs
+    >>> folder = built_in_photographs()[0].parent
+    >>> pictures = load_dataset(f"folder:{folder}", Preprocessing(resize=64, crop=64), count=3, first=True)
+    >>> pictures.images.shape, pictures.labels
+    (torch.Size([3, 3, 64, 64]), None)
+    """
+    return _loaded(open_dataset(spec).choose(count, first=first, seed=seed), network)
+
+
+def _loaded(sources: Sources | Dataset, network: Preprocessing | HasPreprocessing) -> Pictures:
     preprocessing = getattr(network, "preprocessing", network)
     if not isinstance(preprocessing, Preprocessing):
         raise InputError(f"expected a network or a Preprocessing, got {type(network).__name__}")
@@ -91,27 +147,22 @@ def load_images(sources: Sources, network: Preprocessing | HasPreprocessing) -> 
     if pictures.skipped:
         total = len(pictures.names) + len(pictures.skipped)
         message = f"skipped {len(pictures.skipped)} of {total} pictures:\n{_listed(pictures.skipped)}"
-        warnings.warn(message, UserWarning, stacklevel=2)
-    return pictures.images
+        warnings.warn(message, UserWarning, stacklevel=3)
+    return pictures
 
 
-def _name(path: Path) -> str:
+def _name(path: str) -> str:
     """The path as text that any file can hold: bytes that are not UTF-8 are written as escapes."""
-    return str(path).encode("utf-8", "backslashreplace").decode("utf-8")
+    return path.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
-def _pixels(path: Path, preprocessing: Preprocessing) -> Tensor:
-    pixels: Tensor = F.pil_to_tensor(preprocessing.fit(decode(path)))  # (C, H, W) uint8: a quarter of the memory
-    return pixels
-
-
-def _check_same_size(first: tuple[str, Tensor], other: tuple[str, Tensor]) -> None:
-    if first[1].shape != other[1].shape:
-        height, width = first[1].shape[1:]
-        other_height, other_width = other[1].shape[1:]
+def _check_same_size(images: Tensor, pixels: Tensor, members: Sequence[Member]) -> None:
+    if images.shape[1:] != pixels.shape:
+        height, width = images.shape[2:]
+        other_height, other_width = pixels.shape[1:]
         raise InputError(
-            f"expected pictures of one size, got {height} x {width} for {first[0]!r} and {other_height} x "
-            f"{other_width} for {other[0]!r} (height x width); set crop, or resize=(height, width)"
+            f"expected pictures of one size, got {height} x {width} for {members[0].name!r} and {other_height} x "
+            f"{other_width} for {members[-1].name!r} (height x width); set crop, or resize=(height, width)"
         )
 
 

@@ -47,6 +47,16 @@ def examine(path: Path) -> os.stat_result:
         raise InputError(f"expected a picture or a folder of pictures, got: {reason}{_nearest(path)}") from error
 
 
+def search(folder: Path) -> list[Path]:
+    """Files below a folder that end like pictures, in sorted order; hidden ones are passed over."""
+    files = list(_walk(folder))
+    pictures = sorted(file for file in files if file.suffix.lower() in EXTENSIONS)
+    if not pictures:
+        endings = ", ".join(EXTENSIONS)
+        raise InputError(f"expected a folder with pictures ({endings}), got one with none among {len(files)} files")
+    return pictures
+
+
 def _expand(source: str | Path) -> list[Path]:
     if not isinstance(source, str | os.PathLike):
         raise InputError(f"expected paths of pictures or folders, got {type(source).__name__}: {source!r:.80}")
@@ -55,18 +65,9 @@ def _expand(source: str | Path) -> list[Path]:
     path = Path(source)
     try:
         is_folder = stat.S_ISDIR(examine(path).st_mode)
-        return _search(path) if is_folder else [path]
+        return search(path) if is_folder else [path]
     except InputError as error:
         raise InputError(f"cannot use {str(path)!r}: {error}") from error
-
-
-def _search(folder: Path) -> list[Path]:
-    files = list(_walk(folder))
-    pictures = sorted(file for file in files if file.suffix.lower() in EXTENSIONS)
-    if not pictures:
-        endings = ", ".join(EXTENSIONS)
-        raise InputError(f"expected a folder with pictures ({endings}), got one with none among {len(files)} files")
-    return pictures
 
 
 def _walk(folder: Path) -> Iterator[Path]:

@@ -1,0 +1,59 @@
+"""``NAME:PATH`` becomes a data set."""
+
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+
+from heatproof.data.dataset import Dataset
+from heatproof.data.sources import examine
+from heatproof.errors import InputError
+from heatproof.registry import Registry, unknown
+
+Layout = Callable[..., Dataset]  # (path, *, options) -> Dataset
+
+DATASETS: Registry[Layout] = Registry("data set")
+
+
+def open_dataset(spec: str) -> Dataset:
+    """The data set that ``NAME:PATH`` or ``NAME[option=value]:PATH`` means; its pictures are not read yet.
+
+    Raises:
+        InputError: for an unknown name or option, a missing path, or files that are not laid out as expected.
+    """
+    end = spec.find("]:") + 1 if "[" in spec.partition(":")[0] else spec.find(":")
+    name, path = (spec[:end], spec[end + 1 :]) if end > 0 else (spec, "")
+    if not path:
+        raise InputError(f"expected NAME:PATH, such as folder:photos, got {spec!r}; known names: {', '.join(DATASETS)}")
+    layout = DATASETS.resolve(name)
+    try:
+        examine(Path(path))
+        dataset: Dataset = layout(Path(path))
+    except InputError as error:
+        raise InputError(f"cannot use {path!r} as {name}: {error}") from error
+    return dataset
+
+
+def check_option(option: str, given: str, known: Sequence[str]) -> None:
+    """Refuses an option's value that is not known."""
+    if given not in known:
+        raise InputError(unknown(option, given, known))
+
+
+def find(path: Path, places: Iterable[str]) -> Path | None:
+    """The first of some places below ``path`` where something is."""
+    return next((path / place for place in places if (path / place).exists()), None)
+
+
+def expect(path: Path, places: Sequence[str]) -> Path:
+    """As :func:`find`, or an error that says where was looked."""
+    found = find(path, places)
+    if found is None:
+        raise InputError(f"expected {' or '.join(places)} in it, found none of these")
+    return found
+
+
+def read_text(path: Path) -> str:
+    """A small text file of the data set."""
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"expected a text file in UTF-8, got {path.name!r}: {error}") from error

@@ -1,0 +1,76 @@
+"""Parquet files with the bytes of pictures, as the Hugging Face hub and others store data sets."""
+
+from functools import lru_cache, partial
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+from PIL import Image
+
+from heatproof.data.dataset import Dataset, Member
+from heatproof.data.decoding import decode_bytes
+from heatproof.data.layouts.opening import DATASETS
+from heatproof.errors import InputError
+
+BLOCK = 256  # rows that are read at once: members are mostly read one after the other
+
+
+@DATASETS.register("parquet")
+def parquet(path: Path, *, image: str = "image", label: str = "label") -> Dataset:
+    """A Parquet file or a folder of them: column image (bytes, or a struct with a field bytes), column label."""
+    files = sorted(path.glob("*.parquet")) if path.is_dir() else [path]
+    if not files:
+        raise InputError("expected a Parquet file or a folder with *.parquet, got a folder without any")
+    rows = [(file, row, value) for file in files for row, value in enumerate(_labels(file, image, label))]
+    values = [value for _, _, value in rows]
+    classes = tuple(sorted({value for value in values if isinstance(value, str)}))
+    indices = {name: index for index, name in enumerate(classes)}
+    members = tuple(
+        Member(f"{file.stem}-{row:05d}", partial(_read, file, row, image), _index(value, indices))
+        for file, row, value in rows
+    )
+    notes = () if all(member.label is not None for member in members) else ("no labels, or not for all pictures",)
+    return Dataset("parquet", members, classes, notes)
+
+
+def _labels(file: Path, image: str, label: str) -> list[Any]:
+    """The label of each row, or None."""
+    try:
+        table = pl.scan_parquet(file)
+        columns = table.collect_schema()
+        if image not in columns:
+            raise InputError(f"expected a column {image!r} in {file.name!r}, got {', '.join(columns)}; set image=NAME")
+        kind = columns[image]
+        in_struct = isinstance(kind, pl.Struct) and any(f.name == "bytes" and f.dtype == pl.Binary for f in kind.fields)
+        if kind != pl.Binary and not in_struct:
+            raise InputError(f"expected column {image!r} to hold bytes, or a struct with a field bytes, got {kind}")
+        wanted = pl.col(label) if label in columns else pl.lit(None).alias(label)
+        if label in columns and not (columns[label].is_integer() or columns[label] == pl.String):
+            raise InputError(f"expected column {label!r} to hold class indices or names, got {columns[label]}")
+        height = int(table.select(pl.len()).collect().item())
+        return table.select(wanted).collect()[label].to_list() if label in columns else [None] * height
+    except (pl.exceptions.PolarsError, OSError) as error:
+        raise InputError(f"expected a Parquet file, got {file.name!r}: {error}") from error
+
+
+def _index(value: int | str | None, indices: dict[str, int]) -> int | None:
+    """Class index; a negative one stands for none, as in test sets."""
+    if isinstance(value, str):
+        return indices[value]
+    return value if value is not None and value >= 0 else None
+
+
+def _read(file: Path, row: int, image: str) -> Image.Image:
+    value = _block(file, row // BLOCK, image)[row % BLOCK]
+    content = value.get("bytes") if isinstance(value, dict) else value
+    if content is None:
+        raise InputError("expected the bytes of a picture, got none; paths to files elsewhere are not followed")
+    return decode_bytes(content)
+
+
+@lru_cache(maxsize=2)
+def _block(file: Path, number: int, image: str) -> list[Any]:
+    try:
+        return pl.scan_parquet(file).select(image).slice(number * BLOCK, BLOCK).collect()[image].to_list()
+    except (pl.exceptions.PolarsError, OSError) as error:
+        raise InputError(f"expected a whole Parquet file, got a broken one: {error}") from error
