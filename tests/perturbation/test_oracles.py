@@ -4,7 +4,9 @@ import pytest
 import torch
 
 from heatproof import aopc, aopc_curve, perturb
-from heatproof.perturbation.curves import ENGINES, Protocol, replacement_images
+from heatproof.perturbation import Protocol
+from heatproof.perturbation.engine import ENGINES
+from heatproof.perturbation.replacing import replacement_images
 from heatproof.perturbation.scores import SCORES
 
 SHAPES = [(18, 18), (20, 31), (35, 19)]

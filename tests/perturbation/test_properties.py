@@ -7,9 +7,10 @@ import pytest
 import torch
 
 from heatproof import Network, aopc, perturb
-from heatproof.perturbation.curves import Protocol, replacement_images
+from heatproof.perturbation import Protocol
 from heatproof.perturbation.regions import grid
-from heatproof.perturbation.replacements import REPLACEMENTS
+from heatproof.perturbation.replacements import REPLACEMENTS, asks_for
+from heatproof.perturbation.replacing import replacement_images
 from heatproof.randomness import identify
 
 ORDERS = ("morf", "lerf", "random")
@@ -144,13 +145,15 @@ def test_a_run_repeats_itself(convolutional, pictures, heats):
         assert torch.equal(one.scores, other.scores)
 
 
-@pytest.mark.parametrize("name", REPLACEMENTS)
-class TestReplacements:
-    """A contract of every registered replacement."""
+@pytest.mark.parametrize("name", [name for name in REPLACEMENTS if not asks_for(name, "removed")])
+class TestReplacementImages:
+    """A contract of every registered replacement that makes images; for imputations see ``test_imputations``."""
 
     def make(self, images, name, **options):
         ids = options.pop("ids", None) or identify(images)
-        return replacement_images(images, Protocol(replacement=name, **{"repeats": 2} | options), ids)
+        data_set = torch.rand(5, *images.shape[1:], generator=torch.Generator().manual_seed(0))
+        protocol = Protocol(replacement=name, **{"repeats": 2} | options).fitted(data_set)
+        return replacement_images(images, protocol, ids)
 
     def test_images_in_the_range_of_images(self, pictures, name):
         images = pictures(3, 20, 31)

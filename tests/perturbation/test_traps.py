@@ -10,7 +10,8 @@ import pytest
 import torch
 
 from heatproof import Network, aopc, aopc_curve, perturb
-from heatproof.perturbation.curves import Protocol, replacement_images
+from heatproof.perturbation import Protocol
+from heatproof.perturbation.replacing import replacement_images
 from heatproof.randomness import identify
 
 FIRST = torch.tensor([0])

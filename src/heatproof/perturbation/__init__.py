@@ -1,7 +1,11 @@
 """Regions are removed in an order, replaced by something, and the score is followed."""
 
-from heatproof.perturbation.curves import Curves, Protocol, perturb, perturb_orders
+from heatproof.perturbation import superpixels  # noqa: F401 - imported to register
+from heatproof.perturbation.curves import Curves, perturb, perturb_orders
 from heatproof.perturbation.engine import Engine
+from heatproof.perturbation.protocol import Protocol
+from heatproof.perturbation.regions import REGIONS
 from heatproof.perturbation.replacements import REPLACEMENTS
+from heatproof.perturbation.statistics import Statistics
 
-__all__ = ["REPLACEMENTS", "Curves", "Engine", "Protocol", "perturb", "perturb_orders"]
+__all__ = ["REGIONS", "REPLACEMENTS", "Curves", "Engine", "Protocol", "Statistics", "perturb", "perturb_orders"]

@@ -2,77 +2,23 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from heatproof.errors import InputError
 from heatproof.heatmaps import check_heatmaps
 from heatproof.network.network import DEFAULT_MEMORY, Network, as_targets, check_images
-from heatproof.perturbation.engine import ENGINES, Engine, choose_for, evaluate
+from heatproof.perturbation.engine import Engine, choose_for, evaluate
 from heatproof.perturbation.orders import check_order, given_orders, orders_of_heatmaps, random_orders
-from heatproof.perturbation.regions import as_regions, count_regions
-from heatproof.perturbation.replacements import REPLACEMENTS
+from heatproof.perturbation.protocol import Protocol
+from heatproof.perturbation.regions import as_regions
+from heatproof.perturbation.replacing import imputation, replacement_images
 from heatproof.perturbation.scores import SCORES, together
 from heatproof.perturbation.sequences import OnProgress, Sequences, every_step
-from heatproof.randomness import addressed, identify
-from heatproof.registry import unknown
-
-PROTOCOL_STEPS = 100  # [Samek2017]
-
-
-@dataclass(frozen=True)
-class Protocol:
-    """How regions are removed and scored; the same for all that is compared.
-
-    Attributes:
-        replacement: what a removed region becomes, by name.
-        regions: size of the grid's regions in pixels, or a map of region indices (H, W) or (N, H, W).
-        steps: how many regions are removed; none for the paper's 100, or all where there are fewer.
-        repeats: how often, each time with another replacement image.
-        seed: of all random draws.
-        score: of the target, by name.
-        engine: how perturbed images are evaluated.
-        memory: bytes that activations and images may take.
-    """
-
-    replacement: str = "uniform"
-    regions: int | Tensor = 9
-    steps: int | None = None
-    repeats: int = 10
-    seed: int = 0
-    score: str = "logit"
-    engine: str = "auto"
-    memory: int = DEFAULT_MEMORY
-
-    def __post_init__(self) -> None:
-        REPLACEMENTS.resolve(self.replacement)
-        SCORES.resolve(self.score)
-        if self.engine not in ENGINES:
-            raise InputError(unknown("engine", self.engine, ENGINES))
-        for name, count in (("steps", self.steps), ("repeats", self.repeats)):
-            if count is not None and (not isinstance(count, int) or isinstance(count, bool)):
-                raise TypeError(f"{name} must be a whole number, got {count!r}")
-        if self.repeats < 1:
-            raise InputError(f"repeats must be at least 1, got {self.repeats}")
-
-    @property
-    def evaluation_memory(self) -> int:
-        """Bytes for evaluating; the other half holds what is to be evaluated."""
-        return self.memory // 2
-
-    def steps_for(self, regions: Tensor) -> int:
-        """How many steps there are for regions (N, H, W)."""
-        number = count_regions(regions)
-        return self.steps_of(number, "the number of regions", min(PROTOCOL_STEPS, number))
-
-    def steps_of(self, number: int, what: str, default: int) -> int:
-        """How many of ``number`` steps are taken."""
-        steps = default if self.steps is None else self.steps
-        if not 1 <= steps <= number:
-            raise InputError(f"steps must be between 1 and {what}, {number}, got {steps}")
-        return steps
+from heatproof.perturbation.statistics import Statistics, as_statistics
+from heatproof.randomness import identify
 
 
 @dataclass(frozen=True)
@@ -108,13 +54,14 @@ def perturb(
     targets: Tensor | None = None,
     order: str | Tensor = "morf",
     replacement: str = "uniform",
-    regions: int | Tensor = 9,
+    regions: int | str | Tensor = 9,
     steps: int | None = None,
     repeats: int = 10,
     seed: int = 0,
     score: str = "logit",
     engine: str = "auto",
     memory: int = DEFAULT_MEMORY,
+    statistics: Statistics | str | Path | None = None,
     ids: Sequence[str] | None = None,
     on_progress: OnProgress | None = None,
 ) -> Curves:
@@ -128,7 +75,8 @@ def perturb(
         order: "morf" (most relevant first), "lerf" (least relevant first), "random" (a shuffle for each repeat), or
             your own: region indices (N, L) or (N, repeats, L), first removed first.
         replacement: what a removed region becomes (``heatproof list replacements``).
-        regions: size of the grid's regions in pixels, or a map of region indices (H, W) or (N, H, W), −1 = never.
+        regions: size of the grid's regions in pixels, "pixels", superpixels such as "slic[segments=100]", or a map of
+            region indices (H, W) or (N, H, W), −1 = never.
         steps: number L of regions to remove; by default 100, or all where there are fewer.
         repeats: how often, each time with another replacement image.
         seed: of all random draws, which depend on it and on each image alone.
@@ -136,6 +84,8 @@ def perturb(
         engine: "full" evaluates the whole network at each step; "incremental" only what the step touches, with the same
             scores up to rounding; "auto" takes what is faster, as measured.
         memory: bytes that activations and images may take.
+        statistics: of a data set, or a file of them, for the replacements "constant" and "dirichlet"; by default
+            those of ``images``.
         ids: identities that address the random draws; by default hashes of the images.
         on_progress: called with the number of network evaluations since the last call.
 
@@ -151,8 +101,9 @@ def perturb(
     >>> perturb(network, images, images.sum(dim=1), repeats=3).scores.shape
     torch.Size([2, 3, 5])
     """
-    protocol = Protocol(replacement, regions, steps, repeats, seed, score, engine, memory)
+    protocol = Protocol(replacement, regions, steps, repeats, seed, score, engine, memory, as_statistics(statistics))
     check_images(images)
+    protocol = protocol.fitted(images)
     identities = _identities(images, ids)
     if targets is None:
         targets = network.predict(images, memory=memory)
@@ -160,7 +111,9 @@ def perturb(
     maps = as_regions(regions, images)
     name = order if isinstance(order, str) else "given"
     chosen = _orders(heatmaps, images, order, maps, protocol, identities)
-    return perturb_orders(network, images, {name: chosen}, targets, protocol, identities, on_progress)[name]
+    local = replace(protocol, regions=maps)
+    found = perturb_orders(network, images, {name: chosen}, targets, local, identities, on_progress)[name]
+    return replace(found, protocol=protocol)
 
 
 def perturb_orders(
@@ -221,16 +174,6 @@ def least_on_windows(engines: Sequence[Engine]) -> Engine:
     return min(engines, key=lambda engine: engine.nodes_on_windows)
 
 
-def replacement_images(images: Tensor, protocol: Protocol, ids: Sequence[str]) -> Tensor:
-    """(N, repeats, C, H, W) what removed pixels become, from the seed, the image and the repeat alone."""
-    make = REPLACEMENTS.resolve(protocol.replacement)
-    made = [
-        make(images, generators=[_address(protocol, image, repeat) for image in ids])
-        for repeat in range(protocol.repeats)
-    ]
-    return torch.stack(made, dim=1)
-
-
 def removed_fractions(orders: Tensor, regions: Tensor) -> Tensor:
     """(N, T, L + 1) share of all pixels that is removed after each step, for orders (N, T, L)."""
     flat = regions.flatten(start_dim=1)
@@ -275,10 +218,11 @@ def _blocks(
 ) -> Iterator[Sequences]:
     """Sequences of orders (N, M, T, L), block by block of images."""
     for index in torch.arange(len(images)).split(_block_size(images, orders.shape[1], protocol)):
-        chosen = images[index.to(images.device)].cpu()
+        chosen, named = images[index.to(images.device)].cpu(), [ids[i] for i in index]
         yield Sequences(
             images=chosen,
-            replacements=replacement_images(chosen, protocol, [ids[i] for i in index]),
+            replacements=None if protocol.imputes else replacement_images(chosen, protocol, named),
+            impute=imputation(protocol, named) if protocol.imputes else None,
             regions=regions[index],
             orders=orders[index],
             targets=targets.cpu()[index],
@@ -292,7 +236,3 @@ def _block_size(images: Tensor, orders: int, protocol: Protocol) -> int:
     channels = images.shape[1]
     per_image = pixels * (4 * channels * (1 + protocol.repeats) + 8 * orders * protocol.repeats)
     return max(1, protocol.memory // 2 // per_image)
-
-
-def _address(protocol: Protocol, image: str, repeat: int) -> np.random.Generator:
-    return addressed(seed=protocol.seed, image=image, purpose=f"replacement {protocol.replacement}", repeat=repeat)

@@ -38,7 +38,14 @@ class Engine:
 
 
 def choose(
-    network: Network, shape: tuple[int, ...], maps: Tensor, *, engine: str, score: Score, regions_at_once: int = 1
+    network: Network,
+    shape: tuple[int, ...],
+    maps: Tensor,
+    *,
+    engine: str,
+    score: Score,
+    regions_at_once: int = 1,
+    imputes: bool = False,
 ) -> tuple[Engine, Plan | None]:
     """The engine for images of ``shape`` with these maps of regions (n, H, W), and its plan, if it is incremental.
 
@@ -46,9 +53,10 @@ def choose(
         InputError: if the incremental engine is asked for and the network has no graph.
     """
     without_graph = network.without_graph(shape)
-    if engine == "full" or (engine == "auto" and without_graph):
+    if engine == "full" or (engine == "auto" and (without_graph or imputes)):
         nodes = 0 if without_graph else len(network.graph(shape))
-        return Engine("full", 0, nodes, without_graph or "asked for"), None
+        asked = "asked for" if engine == "full" else "this replacement fills all removed pixels anew at every step"
+        return Engine("full", 0, nodes, without_graph or asked), None
     plan = network.plan(
         shape,
         touched_by_regions(maps),
@@ -68,7 +76,8 @@ def choose_for(network: Network, sequences: Sequences, engine: str, score: Score
     """The engine for these sequences."""
     at_once = ceil(sequences.orders.shape[-1] / sequences.scored.shape[-1])
     shape = tuple(sequences.images.shape[1:])
-    return choose(network, shape, sequences.maps, engine=engine, score=score, regions_at_once=at_once)
+    imputes = sequences.impute is not None
+    return choose(network, shape, sequences.maps, engine=engine, score=score, regions_at_once=at_once, imputes=imputes)
 
 
 def evaluate(

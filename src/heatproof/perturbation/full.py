@@ -5,7 +5,7 @@ from torch import Tensor
 
 from heatproof.network.network import Network
 from heatproof.perturbation.scores import Score, scored
-from heatproof.perturbation.sequences import OnProgress, Sequences
+from heatproof.perturbation.sequences import Impute, OnProgress, Sequences
 
 
 def evaluate_fully(
@@ -18,7 +18,7 @@ def evaluate_fully(
     batch_size = network.batch_size(tuple(sequences.images.shape[1:]), memory)
     device = network.device
     images, targets = sequences.images.to(device), sequences.targets.to(device)
-    replacements = sequences.replacements.to(device).flatten(end_dim=1)  # (n, T, …) -> (n·T, …)
+    impute = sequences.impute or _copying(sequences, device)
     removed_at = sequences.removed_at.to(device)
     steps = sequences.scored.flatten().to(device)
     untouched = torch.cat(
@@ -31,9 +31,16 @@ def evaluate_fully(
     scores = untouched.new_empty(len(steps), *untouched.shape[1:])
     for evaluations in torch.arange(len(steps), device=device).split(batch_size):
         sequence = evaluations // sequences.scored.shape[-1]
-        image, replacement = sequences.owners(sequence)
+        image, owner = sequences.owners(sequence)
         removed = removed_at[sequence] <= steps[evaluations][:, None, None]  # (B, H, W), True where a pixel is removed
-        perturbed = torch.where(removed[:, None], replacements[replacement], images[image])
+        perturbed = impute(images[image], removed, owner)
         scores[evaluations.cpu()] = scored(score, network.logits(perturbed), targets[image])
         on_progress(len(evaluations))
     return sequences.result(untouched, scores)
+
+
+def _copying(sequences: Sequences, device: torch.device) -> Impute:
+    """Copies removed pixels from the replacement image of their image and repeat."""
+    assert sequences.replacements is not None
+    replacements = sequences.replacements.to(device).flatten(end_dim=1)  # (n, T, …) -> (n·T, …)
+    return lambda images, removed, owners: torch.where(removed[:, None], replacements[owners], images)

@@ -57,6 +57,7 @@ class _Batch:
         self.touched = plan.touched[plan.graph.input]
         self.first_region = sequences.first_region[image]
 
+        assert sequences.replacements is not None, "what is imputed changes everywhere at every step"
         begun = network.inputs(sequences.images[self.images])
         self.before = Maps.of(begun)
         self.after = Maps.of(network.inputs(sequences.replacements.flatten(end_dim=1)[used]))

@@ -1,10 +1,15 @@
 """Regions: which pixels are removed together, as a map of region indices; −1 marks pixels that are never removed."""
 
+from collections.abc import Callable
+
 import numpy as np
 import torch
 from torch import Tensor
 
 from heatproof.errors import InputError
+from heatproof.registry import Registry
+
+REGIONS: Registry[Callable[..., Tensor]] = Registry("regions")  # (images, *, options…) -> (N, H, W)
 
 
 def grid(height: int, width: int, size: int) -> Tensor:
@@ -30,18 +35,34 @@ def grid(height: int, width: int, size: int) -> Tensor:
     return regions
 
 
-def as_regions(given: int | Tensor, images: Tensor) -> Tensor:
-    """(N, H, W) map of region indices for ``images`` (N, C, H, W), from a grid size, one map (H, W), or a map each.
+@REGIONS.register("grid")
+def grid_regions(images: Tensor, *, size: int = 9) -> Tensor:
+    """Squares of ``size`` pixels, centred; what does not fit is never removed [Samek2017]."""
+    count, _, height, width = images.shape
+    return grid(height, width, size).expand(count, height, width)
+
+
+@REGIONS.register("pixels")
+def pixels(images: Tensor) -> Tensor:
+    """Every pixel by itself."""
+    return grid_regions(images, size=1)
+
+
+def as_regions(given: int | str | Tensor, images: Tensor) -> Tensor:
+    """(N, H, W) region indices for ``images`` (N, C, H, W), from a grid size, a name, or maps (H, W) or (N, H, W).
 
     Raises:
-        InputError: for a map that does not fit, or whose indices are not 0 … R − 1 without gaps in every image.
+        InputError: for a name that is not known, a map that does not fit, or one whose indices are not 0 … R − 1
+            without gaps in every image.
     """
+    if isinstance(given, str):
+        return as_regions(int(given) if given.isdecimal() else REGIONS.resolve(given)(images), images)
     count, _, height, width = images.shape
     if isinstance(given, int) and not isinstance(given, bool):
         return grid(height, width, given).expand(count, height, width)
     if not isinstance(given, Tensor) or given.is_floating_point() or given.dtype == torch.bool:
         came = given.dtype if isinstance(given, Tensor) else type(given).__name__
-        raise InputError(f"regions must be a size in pixels or an integer map of region indices, got {came}")
+        raise InputError(f"regions must be a size in pixels, a name, or an integer map of region indices, got {came}")
     if tuple(given.shape) not in ((height, width), (count, height, width)):
         raise InputError(
             f"regions must have shape (H, W) = {(height, width)} or (N, H, W) = {(count, height, width)} to match "

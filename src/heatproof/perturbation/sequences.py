@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 OnProgress = Callable[[int], None]  # called with the number of evaluations since the last call
+Impute = Callable[[Tensor, Tensor, Tensor], Tensor]  # (images, removed (B, H, W), owners (B,)) -> images
 
 
 @dataclass(frozen=True)
@@ -16,19 +17,22 @@ class Sequences:
 
     Attributes:
         images: (n, C, H, W) in [0, 1].
-        replacements: (n, T, C, H, W) what removed pixels become.
+        replacements: (n, T, C, H, W) what removed pixels become; none where they are imputed.
         regions: (n, H, W) region indices, −1 = never removed.
         orders: (n, M, T, L) region indices, first removed first.
         targets: (n,) class indices.
         scored: (n, M, T, K) ascending steps, from 1 to L, after which the score is wanted.
+        impute: fills removed pixels from what is left at a step, if they are not copied from ``replacements``; to it an
+            owner is an image and a repeat, n · T in all.
     """
 
     images: Tensor
-    replacements: Tensor
+    replacements: Tensor | None
     regions: Tensor
     orders: Tensor
     targets: Tensor
     scored: Tensor
+    impute: Impute | None = None
 
     def __len__(self) -> int:
         """How many sequences there are: n · M · T."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from pathlib import Path
 
 import torch
 from torch import Tensor
@@ -10,8 +11,9 @@ from heatproof.heatmaps import Conservation
 from heatproof.heatmaps.explaining import Explained
 from heatproof.network.network import DEFAULT_MEMORY, Network
 from heatproof.perturbation import Curves, Protocol, perturb_orders
+from heatproof.perturbation.statistics import Statistics, as_statistics
 from heatproof.studies.comparison import REFERENCE, Comparison, joined
-from heatproof.studies.task import Methods, Task, labelled
+from heatproof.studies.task import Methods, Task, labelled, notes_on
 from heatproof.studies.watching import Clock, OnTotal, Progress
 
 DEFAULT_METHODS = ("lrp-epsilon", "lrp-alphabeta", "gradient-x-input", "sensitivity-l2", "deconvolution-l2")
@@ -24,13 +26,14 @@ def compare(
     *,
     targets: Tensor | None = None,
     replacement: str = "uniform",
-    regions: int | Tensor = 9,
+    regions: int | str | Tensor = 9,
     steps: int | None = None,
     repeats: int = 1,
     seed: int = 0,
     score: str = "logit",
     engine: str = "auto",
     memory: int = DEFAULT_MEMORY,
+    statistics: Statistics | str | Path | None = None,
     names: Sequence[str] | None = None,
     skipped: Sequence[tuple[str, str]] = (),
     on_progress: OnTotal | None = None,
@@ -46,7 +49,8 @@ def compare(
             ``(network, images, targets) -> (N, H, W)``, or to the heatmaps themselves (N, H, W).
         targets: (N,) class indices; by default the predicted classes.
         replacement: what a removed region becomes.
-        regions: size of the grid's regions in pixels, or a map of region indices (H, W) or (N, H, W).
+        regions: size of the grid's regions in pixels, "pixels", superpixels such as "slic[segments=100]", or a map of
+            region indices (H, W) or (N, H, W).
         steps: number L of regions to remove; by default 100, or all where there are fewer.
         repeats: how often, each time with another replacement image and another random order.
         seed: of all random draws.
@@ -54,6 +58,8 @@ def compare(
         engine: "full" evaluates the whole network at each step; "incremental" only what the step touches; "auto" takes
             what is faster, as measured.
         memory: bytes that activations and images may take.
+        statistics: of a data set, or a file of them, for the replacements "constant" and "dirichlet"; by default
+            those of ``images``.
         names: of the images, for tables and pictures.
         skipped: pictures that could not be used, each with the reason; they are counted in the result.
         on_progress: called with the number of network evaluations done, and of those in all.
@@ -67,7 +73,7 @@ def compare(
     >>> sorted(study.curves)
     ['lrp-epsilon', 'random order', 'sensitivity-l2']
     """
-    protocol = Protocol(replacement, regions, steps, repeats, seed, score, engine, memory)
+    protocol = Protocol(replacement, regions, steps, repeats, seed, score, engine, memory, as_statistics(statistics))
     task = Task.of(network, images, methods, targets, protocol)
     labels = labelled(names, images)
     clock = Clock()
@@ -88,9 +94,9 @@ def compare(
         heatmaps={name: torch.cat([batch.heatmaps[name] for batch in batches]) for name in batches[0].heatmaps},
         curves=curves,
         conservation=_conservation(batches),
-        protocol=protocol,
+        protocol=task.protocol,
         skipped=tuple(skipped),
-        notes=(*network.notes, *([without_graph] if without_graph else [])),
+        notes=(*network.notes, *([without_graph] if without_graph else []), *notes_on(task.protocol)),
         work=clock.work(task.evaluations, curves[REFERENCE].engine),
     )
 

@@ -1,7 +1,7 @@
 """The result of comparing methods: tables, figures, a page, and a run directory."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -168,14 +168,11 @@ class Comparison:
 
     def describe(self) -> dict[str, Any]:
         """Everything about the run but its arrays, as JSON-able values."""
-        settings = {field.name: getattr(self.protocol, field.name) for field in fields(Protocol)}
-        if isinstance(self.protocol.regions, Tensor):
-            settings["regions"] = f"a map of {int(self.protocol.regions.max()) + 1} regions"
         return {
             "schema": runs.SCHEMA,
             "study": "compare",
             "network": dict(self.network),
-            "protocol": settings | {"steps": self.curves[REFERENCE].orders.shape[-1]},
+            "protocol": self.protocol.describe() | {"steps": self.curves[REFERENCE].orders.shape[-1]},
             "methods": list(self.heatmaps),
             "images": dict(zip(self.names, self.curves[REFERENCE].images, strict=True)),
             "skipped": [{"image": name, "reason": reason} for name, reason in self.skipped],

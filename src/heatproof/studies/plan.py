@@ -4,6 +4,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from itertools import cycle, islice
+from pathlib import Path
 
 from torch import Tensor
 
@@ -14,6 +15,7 @@ from heatproof.perturbation import Protocol, perturb_orders
 from heatproof.perturbation.engine import at_once, choose
 from heatproof.perturbation.scores import SCORES
 from heatproof.perturbation.sequences import distinct
+from heatproof.perturbation.statistics import Statistics, as_statistics
 from heatproof.studies.compare import DEFAULT_METHODS
 from heatproof.studies.forecast import Forecast, Measured, StepCost
 from heatproof.studies.task import Methods, Task
@@ -30,13 +32,14 @@ def plan_comparison(
     *,
     targets: Tensor | None = None,
     replacement: str = "uniform",
-    regions: int | Tensor = 9,
+    regions: int | str | Tensor = 9,
     steps: int | None = None,
     repeats: int = 1,
     seed: int = 0,
     score: str = "logit",
     engine: str = "auto",
     memory: int = DEFAULT_MEMORY,
+    statistics: Statistics | str | Path | None = None,
 ) -> Forecast:
     """What ``compare`` will take with the same arguments [Samek2017].
 
@@ -50,13 +53,16 @@ def plan_comparison(
         methods: as in ``compare``.
         targets: (N,) class indices; by default the predicted classes.
         replacement: what a removed region becomes.
-        regions: size of the grid's regions in pixels, or a map of region indices (H, W) or (N, H, W).
+        regions: size of the grid's regions in pixels, "pixels", superpixels such as "slic[segments=100]", or a map of
+            region indices (H, W) or (N, H, W).
         steps: number L of regions to remove; by default 100, or all where there are fewer.
         repeats: how often, each time with another replacement image and another random order.
         seed: of all random draws.
         score: of the target.
         engine: "full", "incremental", or "auto".
         memory: bytes that activations and images may take.
+        statistics: of a data set, or a file of them, for the replacements "constant" and "dirichlet"; by default
+            those of ``images``.
 
     Returns:
         A ``Forecast``, which prints as a table; times in seconds, memory in bytes.
@@ -69,10 +75,15 @@ def plan_comparison(
     40
     """
     started = time.perf_counter()
-    protocol = Protocol(replacement, regions, steps, repeats, seed, score, engine, memory)
+    protocol = Protocol(replacement, regions, steps, repeats, seed, score, engine, memory, as_statistics(statistics))
     task = Task.of(network, images, methods, targets, protocol)
     chosen, plan = choose(
-        network, task.shape, distinct(task.regions), engine=engine, score=SCORES.resolve(protocol.score)
+        network,
+        task.shape,
+        distinct(task.regions),
+        engine=engine,
+        score=SCORES.resolve(protocol.score),
+        imputes=protocol.imputes,
     )
     preparing_seconds = time.perf_counter() - started
     heatmap_seconds, batch = _time_heatmaps(task)

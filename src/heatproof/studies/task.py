@@ -12,6 +12,7 @@ from heatproof.network.network import Network, check_images
 from heatproof.perturbation import Protocol
 from heatproof.perturbation.orders import orders_of_heatmaps, random_orders
 from heatproof.perturbation.regions import as_regions
+from heatproof.perturbation.statistics import OF_THIS_RUN
 from heatproof.randomness import identify
 from heatproof.studies.comparison import REFERENCE
 
@@ -48,7 +49,8 @@ class Task:
     ) -> "Task":
         """Sorts out and checks what was asked for."""
         check_images(images)
-        computed, given = _sorted_out(methods, images)
+        protocol = protocol.fitted(images)
+        computed, given = sorted_out(methods, images)
         regions = as_regions(protocol.regions, images)
         protocol.steps_for(regions)
         return cls(network, images, computed, given, targets, protocol, regions, tuple(identify(images)))
@@ -111,7 +113,7 @@ class Task:
         )
 
 
-def _sorted_out(methods: Methods, images: Tensor) -> tuple[dict[str, str | OwnMethod], dict[str, Tensor]]:
+def sorted_out(methods: Methods, images: Tensor) -> tuple[dict[str, str | OwnMethod], dict[str, Tensor]]:
     """Methods to compute, and heatmaps that were given, by name."""
     if isinstance(methods, str):
         raise TypeError(f"methods must be a list of names, got the text {methods!r}")
@@ -130,3 +132,11 @@ def labelled(names: Sequence[str] | None, images: Tensor) -> tuple[str, ...]:
     if len(labels) != len(images) or len(set(labels)) != len(labels):
         raise InputError(f"names must be {len(images)} different names, one for each image")
     return labels
+
+
+def notes_on(protocol: Protocol) -> list[str]:
+    """What a reader must know about the replacement."""
+    if not protocol.uses_statistics or protocol.statistics is None:
+        return []
+    own = " (give --statistics for those of a larger data set)" if protocol.statistics.source == OF_THIS_RUN else ""
+    return [f"replacement {protocol.replacement!r} has the mean and spread of {protocol.statistics}{own}"]

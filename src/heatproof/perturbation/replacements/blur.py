@@ -1,0 +1,20 @@
+"""The image itself, out of focus."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from scipy.ndimage import gaussian_filter
+from torch import Tensor
+
+from heatproof.errors import InputError
+from heatproof.perturbation.replacements.replacements import register
+
+
+@register("blur")
+def blur(images: Tensor, *, generators: Sequence[np.random.Generator], sigma: float = 3.0) -> Tensor:
+    """The image blurred by a Gaussian of ``sigma`` pixels, mirrored at the border [Samek2017]."""
+    if sigma <= 0:
+        raise InputError(f"sigma of replacement 'blur' must be a number of pixels above 0, got {sigma}")
+    blurred = gaussian_filter(images.double().cpu().numpy(), sigma=(0, 0, sigma, sigma), mode="reflect")
+    return torch.from_numpy(blurred).to(images).clamp(0, 1)

@@ -1,0 +1,80 @@
+"""Noisy linear imputation, as in ROAD [Rong2022] (arXiv 2202.00449)."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from scipy.sparse import csc_matrix
+from scipy.sparse.linalg import splu
+from torch import Tensor
+
+from heatproof.errors import InputError
+from heatproof.perturbation.replacements.mean_colour import colour_of
+from heatproof.perturbation.replacements.replacements import register
+
+DIRECT, DIAGONAL = 1 / 6, 1 / 12
+WEIGHTS = {
+    (down, right): DIAGONAL if down and right else DIRECT
+    for down in (-1, 0, 1)
+    for right in (-1, 0, 1)
+    if down or right
+}
+OUTSIDE, KEPT = -2, -1
+
+
+@register("road")
+def road(images: Tensor, *, removed: Tensor, generators: Sequence[np.random.Generator], noise: float = 0.01) -> Tensor:
+    """Each removed pixel is the weighted mean of its neighbours, plus N(0, noise²): ROAD's imputation [Rong2022].
+
+    The four direct neighbours weigh 1/6 each, the diagonal ones 1/12; at the border the weights of those that exist are
+    normalised. All removed pixels of an image make one sparse linear system, which its channels share. Values may leave
+    [0, 1] by what the noise adds, as in the published definition. Where nothing is left any constant solves the system;
+    the image's mean colour is taken.
+    """
+    if noise < 0:
+        raise InputError(f"noise of replacement 'road' must not be negative, got {noise}")
+    filled = [
+        _filled(image, gone, noise * generator.standard_normal(image.shape))
+        for image, gone, generator in zip(images, removed, generators, strict=True)
+    ]
+    return torch.stack(filled)
+
+
+def _filled(image: Tensor, removed: Tensor, noise: np.ndarray) -> Tensor:
+    """(C, H, W) with the removed pixels (H, W) filled; noise (C, H, W)."""
+    where = removed.cpu().numpy()
+    values = image.double().cpu().numpy().copy()
+    if where.all():
+        values[:] = colour_of(image).double().cpu().numpy()
+    elif where.any():
+        matrix, known = system(values, where)
+        # the matrix is symmetric and diagonally dominant, so no pivots are needed
+        solver = splu(matrix, permc_spec="MMD_AT_PLUS_A", diag_pivot_thresh=0, options={"SymmetricMode": True})
+        values[:, where] = solver.solve(known).T
+    values[:, where] += noise[:, where]
+    return torch.from_numpy(values).to(image)
+
+
+def system(values: np.ndarray, removed: np.ndarray) -> tuple[csc_matrix, np.ndarray]:
+    """Matrix (R, R) and right-hand sides (R, C) whose solution is what R removed pixels (H, W) become.
+
+    Row p says: (sum of the weights of p's neighbours) · p − Σ weight · removed neighbour = Σ weight · kept neighbour.
+    """
+    rows, columns = removed.nonzero()
+    count = len(rows)
+    number = np.full((removed.shape[0] + 2, removed.shape[1] + 2), OUTSIDE)
+    number[1:-1, 1:-1] = KEPT
+    number[rows + 1, columns + 1] = np.arange(count)
+    around = np.pad(values, ((0, 0), (1, 1), (1, 1)))  # (C, H + 2, W + 2)
+
+    each, diagonal, known = np.arange(count), np.zeros(count), np.zeros((count, len(values)))
+    entries = []
+    for (down, right), weight in WEIGHTS.items():
+        neighbour = number[rows + 1 + down, columns + 1 + right]
+        diagonal += weight * (neighbour != OUTSIDE)
+        kept, gone = neighbour == KEPT, neighbour >= 0
+        known[kept] += weight * around[:, rows[kept] + 1 + down, columns[kept] + 1 + right].T
+        entries.append((np.full(gone.sum(), -weight), each[gone], neighbour[gone]))
+    entries.append((diagonal, each, each))
+    data, row, column = (np.concatenate(parts) for parts in zip(*entries, strict=True))
+    return csc_matrix((data, (row, column)), shape=(count, count)), known

@@ -1,0 +1,49 @@
+"""What takes the place of removed pixels: replacement images, made once, or imputations, made at every step."""
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from heatproof.perturbation.protocol import Protocol
+from heatproof.perturbation.replacements import REPLACEMENTS
+from heatproof.perturbation.sequences import Impute
+from heatproof.randomness import addressed
+
+
+def replacement_images(images: Tensor, protocol: Protocol, ids: Sequence[str]) -> Tensor:
+    """(N, repeats, C, H, W) what removed pixels become, from the seed, the image and the repeat alone."""
+    make = _maker(protocol)
+    made = [
+        make(images, generators=[_address(protocol, image, repeat) for image in ids])
+        for repeat in range(protocol.repeats)
+    ]
+    return torch.stack(made, dim=1)
+
+
+def imputation(protocol: Protocol, ids: Sequence[str]) -> Impute:
+    """A function that fills removed pixels; its draws come from the seed, the image and the repeat alone."""
+    make = _maker(protocol)
+
+    def impute(images: Tensor, removed: Tensor, owners: Tensor) -> Tensor:
+        addresses = [divmod(owner, protocol.repeats) for owner in owners.tolist()]
+        generators = [_address(protocol, ids[image], repeat) for image, repeat in addresses]
+        filled = make(images, removed=removed, generators=generators)
+        return torch.where(removed[:, None], filled, images)
+
+    return impute
+
+
+def _maker(protocol: Protocol) -> Callable[..., Tensor]:
+    """The replacement with its options, and with the statistics that it asks for."""
+    make = REPLACEMENTS.resolve(protocol.replacement)
+    if not protocol.uses_statistics:
+        return make
+    assert protocol.statistics is not None, "a protocol is fitted to all images before some of them are perturbed"
+    statistics = protocol.statistics
+    return lambda images, **given: make(images, statistics=statistics, **given)
+
+
+def _address(protocol: Protocol, image: str, repeat: int) -> np.random.Generator:
+    return addressed(seed=protocol.seed, image=image, purpose=f"replacement {protocol.replacement}", repeat=repeat)

@@ -1,0 +1,148 @@
+"""Pairs of curves and the area between them, side by side."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+from heatproof.errors import InputError
+from heatproof.report.curves import Band
+from heatproof.report.style import COLOURS, FAINT, GREY, canvas, legible, place, styled, wrapped, write_lines
+
+SIDE, MOST_COLUMNS = 150.0, 5  # points; panels in a row
+LEFT, RIGHT, TOP, BOTTOM, GUTTER = 46.0, 14.0, 46.0, 34.0, 14.0  # points around panels
+KEY_HEIGHT = 20.0
+NAME_SIZE, TEXT_SIZE, NAME_LINES = 8.5, 7.5, 2
+
+
+@dataclass(frozen=True)
+class Panel:
+    """Two curves over the same steps with the area between them.
+
+    Attributes:
+        name: above the panel.
+        text: below the name, typically the area.
+        upper: the curve that should stay high.
+        lower: the curve that should fall.
+    """
+
+    name: str
+    text: str
+    upper: Band
+    lower: Band
+
+
+@styled()
+def areas_figure(panels: Sequence[Panel], *, title: str, ylabel: str) -> Figure:
+    """One panel for each pair of curves, all with the same axes; the area between the two is shaded.
+
+    Args:
+        panels: the pairs; all curves of one length (L+1,), with 95 % intervals or NaN. The first panel's curves are named
+            in a key.
+        title: a line or two above the panels.
+        ylabel: what the curves measure, with its unit.
+
+    >>> steps = np.linspace(0, 1, 11)
+    >>> pair = Panel("uniform", "ABPC 0.5", Band("LeRF", 1 - 0 * steps, steps, steps), Band("MoRF", 1 - steps, steps, steps))
+    >>> len(areas_figure([pair, pair], title="ABPC", ylabel="score").axes)
+    2
+    """
+    _check(panels)
+    columns = _columns(len(panels))
+    rows = -(-len(panels) // columns)
+    width = LEFT + columns * (SIDE + GUTTER) - GUTTER + RIGHT
+    figure, heading = canvas(width, KEY_HEIGHT + rows * (TOP + SIDE + BOTTOM), title=title)
+    limits = _limits(panels)
+    for number, panel in enumerate(panels):
+        row, column = divmod(number, columns)
+        left, top = LEFT + column * (SIDE + GUTTER), heading + KEY_HEIGHT + TOP + row * (TOP + SIDE + BOTTOM)
+        axes = place(figure, left, top, SIDE, SIDE)
+        _draw(axes, panel, limits)
+        name = wrapped(panel.name, SIDE, NAME_SIZE, lines=NAME_LINES, bold=True)
+        write_lines(figure, name, left, top - 18, size=NAME_SIZE, weight="bold", va="bottom")
+        write_lines(figure, [legible(panel.text)], left, top - 5, size=TEXT_SIZE, color=GREY, va="bottom")
+        if column:
+            axes.tick_params(labelleft=False)
+        else:
+            axes.set_ylabel(legible(ylabel))
+        if number + columns >= len(panels):
+            axes.set_xlabel("removed regions")
+        else:
+            axes.tick_params(labelbottom=False)
+    _draw_key(figure, panels[0], heading)
+    return figure
+
+
+def _columns(number: int) -> int:
+    """Panels in a row, so that rows are as even as can be.
+
+    >>> [_columns(number) for number in (1, 4, 5, 6, 7, 10, 11)]
+    [1, 4, 5, 3, 4, 5, 4]
+    """
+    rows = -(-number // MOST_COLUMNS)
+    return -(-number // rows)
+
+
+def _limits(panels: Sequence[Panel]) -> tuple[float, float]:
+    """Lowest and highest value of all, with a margin."""
+    bands = [band for panel in panels for band in (panel.upper, panel.lower)]
+    values = np.concatenate([part for band in bands for part in (band.middle, band.low, band.high)])
+    values = values[np.isfinite(values)]
+    low, high = (float(values.min()), float(values.max())) if len(values) else (0.0, 1.0)
+    margin = 0.05 * (high - low) or 0.5
+    return low - margin, high + margin
+
+
+def _draw(axes: Axes, panel: Panel, limits: tuple[float, float]) -> None:
+    last = len(panel.upper.middle) - 1
+    axes.set(xlim=(0, max(last, 1)), ylim=limits)
+    axes.grid(color=FAINT, linewidth=0.6)
+    axes.set_axisbelow(True)
+    axes.spines[["right", "top"]].set_visible(False)
+    axes.xaxis.set_major_locator(MaxNLocator(4, integer=True))
+    axes.yaxis.set_major_locator(MaxNLocator(6))
+    steps = np.arange(last + 1)
+    upper, lower = panel.upper.middle, panel.lower.middle
+    where_above = upper >= lower
+    axes.fill_between(steps, lower, upper, where=where_above, interpolate=True, color="#d9d9d9", linewidth=0)
+    axes.fill_between(
+        steps, lower, upper, where=~where_above, interpolate=True, color="#d9d9d9", hatch="////", edgecolor="#888888",
+        linewidth=0,
+    )  # fmt: skip
+    for band, colour, dashes in _styled(panel):
+        for edge in (band.low, band.high):
+            axes.plot(steps, edge, color=colour, linestyle=dashes, linewidth=0.5, alpha=0.6)
+        axes.plot(steps, band.middle, color=colour, linestyle=dashes, linewidth=1.6, label=band.name)
+
+
+def _styled(panel: Panel) -> tuple[tuple[Band, str, str], tuple[Band, str, str]]:
+    return (panel.upper, COLOURS[0], "solid"), (panel.lower, COLOURS[1], "solid")
+
+
+def _draw_key(figure: Figure, panel: Panel, heading: float) -> None:
+    """Names of the two curves, in their colours, above all panels."""
+    left = LEFT
+    for band, colour, _ in _styled(panel):
+        text = f"━ {band.name}"
+        write_lines(figure, [text], left, heading + 2, size=TEXT_SIZE, color=colour)
+        left += 6.0 + 4.4 * len(text)
+    has_bands = any(np.isfinite(band.low).any() for band, *_ in _styled(panel))
+    note = "shaded: the area between" + ("; thin lines: 95 % intervals" if has_bands else "")
+    write_lines(figure, [note], left, heading + 2, size=TEXT_SIZE, color=GREY)
+
+
+def _check(panels: Sequence[Panel]) -> None:
+    if not panels:
+        raise InputError("expected at least one pair of curves to draw, got none")
+    expected = np.shape(panels[0].upper.middle)
+    for panel in panels:
+        for band in (panel.upper, panel.lower):
+            for part in ("middle", "low", "high"):
+                shape = np.shape(getattr(band, part))
+                if len(expected) != 1 or shape != expected:
+                    raise InputError(
+                        f"{part} of curve {band.name!r} of {panel.name!r} must have shape (L+1,) = {expected}, got {shape}"
+                    )
