@@ -1,6 +1,7 @@
 """What takes the place of removed pixels: replacement images, made once, or imputations, made at every step."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -33,6 +34,14 @@ def imputation(protocol: Protocol, ids: Sequence[str]) -> Impute:
         return torch.where(removed[:, None], filled, images)
 
     return impute
+
+
+def with_removed(images: Tensor, removed: Tensor, protocol: Protocol, ids: Sequence[str]) -> Tensor:
+    """Images (N, C, H, W) in which the removed pixels (N, H, W) are replaced, as in the first repeat."""
+    if protocol.imputes:
+        return imputation(protocol, ids)(images, removed, torch.arange(len(images)) * protocol.repeats)
+    first = replacement_images(images, replace(protocol, repeats=1), ids)[:, 0]
+    return torch.where(removed[:, None], first, images)
 
 
 def _maker(protocol: Protocol) -> Callable[..., Tensor]:

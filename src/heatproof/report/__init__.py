@@ -1,16 +1,19 @@
 """Draws plain data: curves, heatmaps, tables, and the page that holds them. It knows no studies and no networks."""
 
+from heatproof.report.areas import Panel, areas_figure
 from heatproof.report.curves import Band, curves_figure
 from heatproof.report.figures import save_figure
-from heatproof.report.gallery import gallery_figure, heatmap_figure, heatmap_rgb
+from heatproof.report.gallery import gallery_figure, heatmap_figure, heatmap_rgb, pictures_figure
 from heatproof.report.page import render_page, write_page
 from heatproof.report.quantities import amount, counted, duration, memory
 from heatproof.report.tables import Table
 
 __all__ = [
     "Band",
+    "Panel",
     "Table",
     "amount",
+    "areas_figure",
     "counted",
     "curves_figure",
     "duration",
@@ -18,6 +21,7 @@ __all__ = [
     "heatmap_figure",
     "heatmap_rgb",
     "memory",
+    "pictures_figure",
     "render_page",
     "save_figure",
     "write_page",

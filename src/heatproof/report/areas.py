@@ -40,13 +40,14 @@ def areas_figure(panels: Sequence[Panel], *, title: str, ylabel: str) -> Figure:
     """One panel for each pair of curves, all with the same axes; the area between the two is shaded.
 
     Args:
-        panels: the pairs; all curves of one length (L+1,), with 95 % intervals or NaN. The first panel's curves are named
-            in a key.
+        panels: the pairs; all curves of one length (L+1,), with 95 % intervals or NaN. A key names the curves of the
+            first panel.
         title: a line or two above the panels.
         ylabel: what the curves measure, with its unit.
 
     >>> steps = np.linspace(0, 1, 11)
-    >>> pair = Panel("uniform", "ABPC 0.5", Band("LeRF", 1 - 0 * steps, steps, steps), Band("MoRF", 1 - steps, steps, steps))
+    >>> lerf, morf = (Band(name, middle, middle, middle) for name, middle in (("LeRF", steps), ("MoRF", -steps)))
+    >>> pair = Panel("uniform", "ABPC 1.0", lerf, morf)
     >>> len(areas_figure([pair, pair], title="ABPC", ylabel="score").axes)
     2
     """
@@ -144,5 +145,6 @@ def _check(panels: Sequence[Panel]) -> None:
                 shape = np.shape(getattr(band, part))
                 if len(expected) != 1 or shape != expected:
                     raise InputError(
-                        f"{part} of curve {band.name!r} of {panel.name!r} must have shape (L+1,) = {expected}, got {shape}"
+                        f"{part} of curve {band.name!r} of {panel.name!r} must have shape (L+1,) = {expected}, "
+                        f"got {shape}"
                     )

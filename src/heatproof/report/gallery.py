@@ -71,25 +71,57 @@ def gallery_figure(images: np.ndarray, heatmaps: Mapping[str, np.ndarray], capti
     5
     """
     _check(images, heatmaps, captions)
-    height, width = _size(images, SIDE)
+    coloured = {name: [heatmap_rgb(one) for one in maps] for name, maps in heatmaps.items()}
+    pictures = {"image": [_opaque(image) for image in images], **coloured}
+    return _rows_figure(pictures, captions, _size(images, SIDE), bar_room=BAR_ROOM)
+
+
+@styled()
+def pictures_figure(pictures: Mapping[str, np.ndarray], captions: Sequence[str], *, title: str = "") -> Figure:
+    """One row per image: its caption, and its pictures (N, H, W, 3) in [0, 1] by the name of their column.
+
+    >>> len(pictures_figure({"image": np.ones((2, 8, 8, 3)), "black": np.zeros((2, 8, 8, 3))}, ["cat", "dog"]).axes)
+    4
+    """
+    first, *others = pictures.values()
+    if any(other.shape != first.shape for other in others):
+        raise InputError(f"pictures must have one shape, got {', '.join(str(one.shape) for one in pictures.values())}")
+    _check_rows(first, captions)
+    columns = {name: [_opaque(picture) for picture in column] for name, column in pictures.items()}
+    return _rows_figure(columns, captions, _size(first, SIDE), title=title)
+
+
+def _rows_figure(
+    pictures: Mapping[str, Sequence[np.ndarray]],
+    captions: Sequence[str],
+    size: tuple[float, float],
+    *,
+    title: str = "",
+    bar_room: float = 0.0,
+) -> Figure:
+    """Columns of pictures, each of a size (height, width) in points, with captions before the rows."""
+    height, width = size
     column, left = max(width, NARROWEST) + GUTTER, MARGIN + CAPTION + GUTTER
-    headers = [wrapped(name, column - GUTTER, HEADER_SIZE, lines=4) for name in ("image", *heatmaps)]
-    top = MARGIN + max(map(len, headers)) * HEADER_SIZE * LEADING + 4
+    headers = [wrapped(name, column - GUTTER, HEADER_SIZE, lines=4) for name in pictures]
     row = max(height, 6 * CAPTION_SIZE * LEADING) + GUTTER
-    figure, _ = canvas(left + column * len(headers) + MARGIN, top + row * len(images) + BAR_ROOM)
+    above = MARGIN + max(map(len, headers)) * HEADER_SIZE * LEADING + 4
+    figure, heading = canvas(
+        left + column * len(headers) + MARGIN, above + row * len(captions) + (bar_room or MARGIN), title=title
+    )
+    top = heading + above
     for j, header in enumerate(headers):
         centre = left + j * column + (column - GUTTER) / 2
         for k, line in enumerate(reversed(header)):  # one by one, so that all last lines share a baseline
             bottom = top - 6 - k * HEADER_SIZE * LEADING
             write_lines(figure, [line], centre, bottom, size=HEADER_SIZE, ha="center", va="baseline")
-    for i, (image, caption) in enumerate(zip(images, captions, strict=True)):
+    for i, caption in enumerate(captions):
         middle = top + i * row + (row - GUTTER) / 2
         _write_caption(figure, caption, left - GUTTER, middle)
-        pictures = [_opaque(image), *(heatmap_rgb(maps[i]) for maps in heatmaps.values())]
-        for j, picture in enumerate(pictures):
+        for j, shown in enumerate(pictures.values()):
             corner = left + j * column + (column - GUTTER - width) / 2
-            _show(place(figure, corner, middle - height / 2, width, height), picture)
-    _colour_bar(figure, left + (len(headers) * column - GUTTER) / 2, top + row * len(images) + 8, ", per map")
+            _show(place(figure, corner, middle - height / 2, width, height), shown[i])
+    if bar_room:
+        _colour_bar(figure, left + (len(headers) * column - GUTTER) / 2, top + row * len(captions) + 8, ", per map")
     return figure
 
 
@@ -117,11 +149,17 @@ def heatmap_figure(image: np.ndarray, heatmap: np.ndarray, *, title: str, captio
     return figure
 
 
-def _check(images: np.ndarray, heatmaps: Mapping[str, np.ndarray], captions: Sequence[str]) -> None:
+def _check_rows(images: np.ndarray, captions: Sequence[str]) -> None:
     if images.ndim != 4 or images.shape[-1] != 3 or not images.size:
         raise InputError(f"images must have shape (N, H, W, 3) with something in it, got {images.shape}")
     if len(images) > MOST_ROWS:
         raise InputError(f"a gallery shows at most {MOST_ROWS} images, got {len(images)}; pass fewer of them")
+    if len(captions) != len(images):
+        raise InputError(f"expected one caption per image = {len(images)}, got {len(captions)}")
+
+
+def _check(images: np.ndarray, heatmaps: Mapping[str, np.ndarray], captions: Sequence[str]) -> None:
+    _check_rows(images, captions)
     if not heatmaps:
         raise InputError("expected the heatmaps of at least one method, got none")
     for name, maps in heatmaps.items():
@@ -130,8 +168,6 @@ def _check(images: np.ndarray, heatmaps: Mapping[str, np.ndarray], captions: Seq
                 f"heatmaps of {name!r} must have shape (N, H, W) = {images.shape[:3]} "
                 f"to match images {images.shape}, got {maps.shape}"
             )
-    if len(captions) != len(images):
-        raise InputError(f"expected one caption per image = {len(images)}, got {len(captions)}")
 
 
 def _size(images: np.ndarray, side: float) -> tuple[float, float]:

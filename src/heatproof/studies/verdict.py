@@ -1,6 +1,6 @@
 """Which methods separate from the random order and from each other, in numbers and in plain words."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
@@ -52,16 +52,20 @@ def verdict(ranking: Ranking) -> list[str]:
             f"On this one image {best} has the highest AOPC ({ranking.aopc[best].mean:.3g}); one image says nothing "
             "about others: give more for a verdict."
         ]
-    said = [_best(ranking), *_against_random(ranking), _against_each_other(ranking)]
+    said = [_best(ranking), *_against_random(ranking), told_apart(ranking.methods, ranking.differences)]
     said.append(
         f"AOPC: higher is better. Intervals are 95 % bootstrap intervals over {ranking.count} images, paired, each by "
         "itself (not corrected for the number of comparisons)."
     )
-    if ranking.count < FEW_IMAGES:
-        said.append(
-            f"With fewer than {FEW_IMAGES} images the intervals come out too narrow: take this as a first look."
-        )
+    said.append(caution(ranking.count))
     return [sentence for sentence in said if sentence]
+
+
+def caution(images: int) -> str:
+    """What to say about intervals from few images; nothing about those from many."""
+    if images >= FEW_IMAGES:
+        return ""
+    return f"With fewer than {FEW_IMAGES} images the intervals come out too narrow: take this as a first look."
 
 
 def _best(ranking: Ranking) -> str:
@@ -72,7 +76,7 @@ def _best(ranking: Ranking) -> str:
             f"No method is shown to explain better than the random order; {best} comes first with {relative} above it."
         )
     equals = [b for (a, b), difference in ranking.differences.items() if a == best and not difference.excludes_zero]
-    shared = f", not told apart from {_listed(equals)}" if equals else ""
+    shared = f", not told apart from {listed(equals)}" if equals else ""
     return f"{best} explains this network best on these images: AOPC {relative} above the random order{shared}."
 
 
@@ -81,7 +85,7 @@ def _against_random(ranking: Ranking) -> list[str]:
     worse = [name for name, value in ranking.relative.items() if value.high < 0]
     neither = [name for name in ranking.relative if name not in (*better, *worse)]
     return [
-        f"{words}: {_listed(names)}."
+        f"{words}: {listed(names)}."
         for words, names in (
             ("Better than the random order", better),
             ("Worse than the random order", worse),
@@ -91,20 +95,19 @@ def _against_random(ranking: Ranking) -> list[str]:
     ]
 
 
-def _against_each_other(ranking: Ranking) -> str:
-    if not ranking.differences:
+def told_apart(names: Sequence[str], differences: Mapping[tuple[str, str], Estimate], what: str = "methods") -> str:
+    """Which of these names, best first, separate from each other; nothing where there is one."""
+    if not differences:
         return ""
-    unclear = {
-        a: [b for b in ranking.methods if (a, b) in ranking.differences and not ranking.differences[a, b].excludes_zero]
-        for a in ranking.methods
-    }
-    pairs = [f"{a} from {_listed(others)}" for a, others in unclear.items() if others]
+    unclear = {a: [b for b in names if (a, b) in differences and not differences[a, b].excludes_zero] for a in names}
+    pairs = [f"{a} from {listed(others)}" for a, others in unclear.items() if others]
     if not pairs:
-        return f"All methods separate from each other: {' > '.join(ranking.methods)}."
+        return f"All {what} separate from each other: {' > '.join(names)}."
     count = sum(map(len, unclear.values()))
-    rest = "all other pairs separate" if count < len(ranking.differences) else "no pair separates"
+    rest = "all other pairs separate" if count < len(differences) else "no pair separates"
     return f"Not told apart: {'; '.join(pairs)}; {rest}."
 
 
-def _listed(names: list[str]) -> str:
+def listed(names: Sequence[str]) -> str:
+    """Names in a sentence."""
     return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
