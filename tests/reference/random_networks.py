@@ -7,6 +7,7 @@ import torch.nn.functional as F
 from hypothesis import strategies as st
 from torch import nn
 
+from heatproof.network.caffe.modules import WithinChannelNorm
 from heatproof.network.incremental import Changing, Tail, Touched
 
 CLASSES = 5
@@ -236,11 +237,19 @@ def constant(draw, channels, height, width):
     return Constant(draw(st.sampled_from(["plus", "minus", "times", "divided"])), values)
 
 
+def response(draw, *_):
+    """A local response norm, across channels or over squares of positions."""
+    if draw(st.booleans()):
+        return nn.LocalResponseNorm(draw(st.integers(1, 5)), alpha=draw(st.sampled_from([0.5, 3.0])), k=1.5)
+    return WithinChannelNorm(odd(draw), 2.0, 0.75)
+
+
 LAYERS = {
     "convolution": convolution,
     "norm": lambda draw, channels, *_: nn.BatchNorm2d(channels),
     "activation": activation,
     "pool": pool,
+    "response": response,
     "pad": pad,
     "residual": residual,
     "branches": branches,

@@ -13,6 +13,7 @@ from heatproof.network.folding import fold_batch_norms
 from heatproof.network.graph import Graph, Node
 from heatproof.network.operations import OPERATIONS, Call, Variable
 from heatproof.network.operations.activation import Softmax
+from heatproof.network.operations.normalization import AsOneOperation
 
 _IDENTITIES = frozenset({"dropout", "feature_dropout", "alpha_dropout", "contiguous", "clone", "detach", "alias", "to"})
 _PARTS = {"chunk.default": "chunks", "split.Tensor": "split_size", "split_with_sizes.default": "split_sizes"}
@@ -35,7 +36,7 @@ def _exported_program(module: nn.Module, shape: tuple[int, ...]) -> torch.export
     parameter = next(module.parameters(), torch.zeros(()))
     sample = torch.zeros(2, *shape, dtype=parameter.dtype, device=parameter.device)
     try:
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), AsOneOperation():
             warnings.simplefilter("ignore")  # the exporter's own notices
             # several outputs or inputs of another form fail in the reader, with a message of their own
             return torch.export.export(module, (sample,), dynamic_shapes=({0: torch.export.Dim("batch", min=1)},))
@@ -192,6 +193,8 @@ def _bind(function: torch._ops.OpOverload, positional: tuple[Any, ...], named: M
 
 def _functional(function: torch._ops.OpOverload) -> torch._ops.OpOverload:
     """``relu`` for ``relu_``."""
+    if function.namespace != "aten":
+        return function
     packet, overload = str(function).removeprefix("aten.").split(".")
     if not packet.endswith("_"):
         return function

@@ -12,7 +12,7 @@ from heatproof.errors import InputError
 from heatproof.network.operations import Operation, Way
 from heatproof.network.operations.activation import ReLU
 from heatproof.network.operations.arithmetic import Add, Concatenate
-from heatproof.network.operations.normalization import BatchNorm
+from heatproof.network.operations.normalization import BatchNorm, LocalResponseNorm
 from heatproof.network.operations.pooling import MaxPool, MeanPool
 from heatproof.network.operations.rearrangement import Rearrangement
 from heatproof.network.operations.weighted import Weighted
@@ -131,11 +131,11 @@ class Graph:
         """Those of them whose input no way back misses: no relevance arrives where the ReLU is at zero.
 
         That holds where whatever reads the ReLU gives relevance in proportion to what it read, directly or behind
-        operations that only move values.
+        operations that move values, or that give none to a zero (a local response norm).
         """
         proportional = {self.output: False}
         for node in reversed(self.nodes):
-            moves = isinstance(node.operation, Rearrangement | Concatenate | MaxPool)
+            moves = isinstance(node.operation, Rearrangement | Concatenate | MaxPool | LocalResponseNorm)
             shares = isinstance(node.operation, Weighted | MeanPool | Add) or (moves and proportional[node.name])
             for name in node.inputs:
                 proportional[name] = proportional.get(name, True) and shares

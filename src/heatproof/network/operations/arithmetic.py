@@ -79,6 +79,19 @@ class Gated(Product):
         return (relevance, None) if self.carrier == 0 else (None, relevance)
 
 
+@operation("maximum.default")
+class Maximum(Called):
+    """The larger of two maps at each place, as Maxout has it; every way back sends the signal to it."""
+
+    def reach(self, *shapes: tuple[int, ...]) -> Reach | None:
+        """A position depends on itself, where the maps have the same size."""
+        return _pointwise(self.call, shapes)
+
+    def relevance(self, record: Record, relevance: Tensor, rule: Rule | None) -> Signals:
+        """All of it to the larger one, half to each where they are equal."""
+        return self.gradient(record, relevance)
+
+
 @operation("cat.default")
 class Concatenate(Called):
     """Maps side by side; every way back takes them apart again."""
