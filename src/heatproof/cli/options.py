@@ -32,26 +32,17 @@ def _numbers(text: str) -> tuple[float, ...]:
 
 
 @dataclass(frozen=True)
-class Explaining:
-    """Which pictures, which network, which methods."""
+class Reading:
+    """Which data set, for which network."""
 
-    images: Annotated[
-        list[str] | None, typer.Argument(help="Pictures or folders of them, or 'builtin'.", show_default=False)
-    ] = None
     data: Annotated[
-        str | None, typer.Option("--data", metavar="NAME:PATH", help="A data set instead; see 'heatproof list data'.")
+        str | None, typer.Option("--data", metavar="NAME:PATH", help="A data set; see 'heatproof list data'.")
     ] = None
     count: Annotated[
         int | None, typer.Option("--images", metavar="N", help="How many: a sample of all images.", min=1)
     ] = None
     first: Annotated[bool, typer.Option("--first", help="The first ones instead of a sample.")] = False
     network: Annotated[str, typer.Option("--network", "-n", help="See 'heatproof list networks'.")] = OFFLINE_DEFAULT
-    methods: Annotated[
-        str, typer.Option("--methods", "-m", help="Separated by commas; see 'heatproof list methods'.")
-    ] = ",".join(DEFAULT_METHODS)
-    weights: Annotated[
-        str | None, typer.Option(help="A safetensors or state-dict file, a name of published weights, or 'none'.")
-    ] = None
     preset: Annotated[
         str | None, typer.Option(help=f"Preprocessing: {', '.join(PRESETS)}. Default: the network's own.")
     ] = None
@@ -74,12 +65,12 @@ class Explaining:
     download: Annotated[bool, typer.Option("--download", help="Published weights may be downloaded.")] = False
     memory: Annotated[float, typer.Option(help="Memory for activations and images, in GB.", min=0.05)] = 2.0
 
-    def load_network(self) -> Network:
+    def load_network(self, weights: str | None = None) -> Network:
         """The network, with its preprocessing changed as asked for."""
         with console.status("loading the network"):
             network = load_network(
                 self.network,
-                weights=self.weights,
+                weights=weights,
                 preprocessing=self.preset,
                 device=self.device,
                 download=self.download,
@@ -99,14 +90,9 @@ class Explaining:
         return pictures
 
     def _dataset(self) -> Dataset:
-        if bool(self.images) == bool(self.data):
-            raise InputError("expected pictures or --data NAME:PATH, and not both; see 'heatproof list data'")
-        return open_dataset(self.data) if self.data else as_dataset(self.images or ())
-
-    @property
-    def method_names(self) -> list[str]:
-        """The methods, one by one."""
-        return split_specs(self.methods)
+        if not self.data:
+            raise InputError("expected --data NAME:PATH, such as folder:photos; see 'heatproof list data'")
+        return open_dataset(self.data)
 
     @property
     def memory_bytes(self) -> int:
@@ -115,8 +101,38 @@ class Explaining:
 
 
 @dataclass(frozen=True)
-class Perturbing:
-    """How regions are removed and scored; the names are those of ``heatproof.compare``."""
+class Explaining(Reading):
+    """Which pictures, which network, which methods."""
+
+    images: Annotated[
+        list[str] | None,
+        typer.Argument(help="Pictures or folders of them, or 'builtin'; or --data instead.", show_default=False),
+    ] = None
+    methods: Annotated[
+        str, typer.Option("--methods", "-m", help="Separated by commas; see 'heatproof list methods'.")
+    ] = ",".join(DEFAULT_METHODS)
+    weights: Annotated[
+        str | None, typer.Option(help="A safetensors or state-dict file, a name of published weights, or 'none'.")
+    ] = None
+
+    def load_network(self, weights: str | None = None) -> Network:
+        """The network with the weights that were asked for."""
+        return super().load_network(weights or self.weights)
+
+    def _dataset(self) -> Dataset:
+        if bool(self.images) == bool(self.data):
+            raise InputError("expected pictures or --data NAME:PATH, and not both; see 'heatproof list data'")
+        return as_dataset(self.images) if self.images else super()._dataset()
+
+    @property
+    def method_names(self) -> list[str]:
+        """The methods, one by one."""
+        return split_specs(self.methods)
+
+
+@dataclass(frozen=True)
+class Removing:
+    """How regions are removed; the names are those of ``heatproof.compare``."""
 
     steps: Annotated[
         int | None, typer.Option(help="Regions to remove. Default: 100, or all where there are fewer.")
@@ -124,7 +140,6 @@ class Perturbing:
     repeats: Annotated[int, typer.Option(help="Repeats, each with other replacement images.", min=1)] = 1
     regions: Annotated[int, typer.Option(help="Side of a region, in pixels.", min=1)] = 9
     replacement: Annotated[str, typer.Option(help="What a removed region becomes.")] = "uniform"
-    score: Annotated[str, typer.Option(help=f"Score of the target: {', '.join(SCORES)}.")] = "logit"
     seed: Annotated[int, typer.Option(help="Of all random draws.")] = 0
     engine: Annotated[
         str,
@@ -132,3 +147,10 @@ class Perturbing:
             help="full (the whole network at each step), incremental (what a step touches), auto (the faster)."
         ),
     ] = "auto"
+
+
+@dataclass(frozen=True)
+class Perturbing(Removing):
+    """How regions are removed and scored."""
+
+    score: Annotated[str, typer.Option(help=f"Score of the target: {', '.join(SCORES)}.")] = "logit"

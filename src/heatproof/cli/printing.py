@@ -2,17 +2,42 @@
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Protocol
 
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    DownloadColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
 from rich.table import Table as Grid
 
 from heatproof.report import Table
-from heatproof.studies import Comparison, Forecast
+from heatproof.studies import Forecast
 
 WIDEST_NAME = 34  # longer names of methods are folded
+
+
+class Study(Protocol):
+    """What every study has to say."""
+
+    def table(self) -> Table:
+        """The main table."""
+
+    @property
+    def verdict(self) -> list[str]:
+        """The answer in plain words."""
+
+    @property
+    def warnings(self) -> list[str]:
+        """What a reader must know."""
+
 
 console = Console(stderr=True)
 screen = Console()
@@ -21,8 +46,21 @@ screen = Console()
 @contextmanager
 def progress(unit: str) -> Iterator[Any]:
     """A bar with the time left; yields a function of how much is done, and of how much there is."""
+    with _bar(unit, MofNCompleteColumn()) as advance:
+        yield advance
+
+
+@contextmanager
+def downloading(name: str) -> Iterator[Any]:
+    """The same for the bytes of a file."""
+    with _bar(name, DownloadColumn()) as advance:
+        yield advance
+
+
+@contextmanager
+def _bar(unit: str, count: ProgressColumn) -> Iterator[Any]:
     columns = (
-        TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TextColumn("left"),
+        TextColumn("{task.description}"), BarColumn(), count, TimeElapsedColumn(), TextColumn("left"),
         TimeRemainingColumn(),
     )  # fmt: skip
     with Progress(*columns, console=console, transient=not console.is_terminal) as bar:
@@ -35,8 +73,8 @@ def say(text: str = "") -> None:
     screen.print(text, markup=False, highlight=False)
 
 
-def print_study(study: Comparison) -> None:
-    """The table of a comparison, and its verdict."""
+def print_study(study: Study) -> None:
+    """The table of a study, and its verdict."""
     table = study.table()
     screen.print(_grid(table))
     for note in table.notes:
@@ -64,7 +102,7 @@ def warn(warnings: Iterable[str]) -> None:
 def _grid(table: Table) -> Grid:
     grid = Grid(box=None, padding=(0, 1, 0, 0))
     for column in table.columns:
-        grid.add_column(escape(column), overflow="fold", justify="left" if column == "method" else "right")
+        grid.add_column(escape(column), overflow="fold", justify="right" if grid.columns else "left")
     rows = table.to_rows_of_text()
     grid.columns[0].min_width = min(WIDEST_NAME, max(len(row[0]) for row in rows))
     for row in rows:
