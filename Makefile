@@ -3,7 +3,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: help demo test test-all check bench clean
+.PHONY: help demo test test-all check bench docs-figures clean
 
 help:  ## Show what there is to make.
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -35,6 +35,9 @@ bench: $(INSTALLED)  ## Measure the speed claims, also as bench.json (half an ho
 	$(BIN)/python -m pip install --quiet --editable ".[bench]"
 	$(BIN)/python benchmarks/bench_lrp.py
 	$(BIN)/python benchmarks/bench_incremental.py --out bench.json
+
+docs-figures: $(INSTALLED)  ## Draw the figures of docs/ anew, by running its pages.
+	$(BIN)/python docs/run.py docs/why.md
 
 clean:  ## Remove the environment and what was built.
 	rm -rf $(VENV) demo build dist .pytest_cache .mypy_cache .ruff_cache
