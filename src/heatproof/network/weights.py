@@ -2,6 +2,7 @@
 
 import json
 import pickle
+import re
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -11,6 +12,8 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from heatproof.errors import InputError
+
+_CLASS_NAME = re.compile(r"^/[a-z]/(?=\S+ \d+$)|^n\d{8}\s+|(?<=\S)\s\d+$")  # what stands around a name
 
 
 def read_weights(path: Path) -> dict[str, Tensor]:
@@ -43,6 +46,23 @@ def read_classes(path: Path) -> tuple[str, ...] | None:
     except json.JSONDecodeError:
         return None
     return tuple(map(str, classes)) if isinstance(classes, list) else None
+
+
+def read_class_names(path: Path) -> tuple[str, ...]:
+    """Names of classes from a text file, one on each line, in order.
+
+    Lines of Places365 (``/a/airfield 0``) and of ILSVRC2012 (``n01440764 tench, Tinca tinca``) lose what is no name.
+
+    Raises:
+        InputError: if the file is missing or empty.
+    """
+    if not path.is_file():
+        raise InputError(f"names of classes: there is no file {str(path)!r}")
+    lines = path.read_text("utf-8", errors="replace").split("\n")
+    names = tuple(_CLASS_NAME.sub("", line.strip()) for line in lines if line.strip())
+    if not names:
+        raise InputError(f"names of classes: {path.name} is empty; expected one name on each line")
+    return names
 
 
 def count_classes(module: nn.Module, weights: Mapping[str, Tensor]) -> int | None:
