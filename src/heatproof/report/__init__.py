@@ -2,6 +2,7 @@
 
 from heatproof.report.areas import Panel, areas_figure
 from heatproof.report.curves import Band, curves_figure
+from heatproof.report.distributions import boxes_figure, scatter_figure
 from heatproof.report.figures import save_figure
 from heatproof.report.gallery import gallery_figure, heatmap_figure, heatmap_rgb, pictures_figure
 from heatproof.report.page import render_page, write_page
@@ -13,6 +14,7 @@ __all__ = [
     "Panel",
     "Table",
     "amount",
+    "boxes_figure",
     "areas_figure",
     "counted",
     "curves_figure",
@@ -24,5 +26,6 @@ __all__ = [
     "pictures_figure",
     "render_page",
     "save_figure",
+    "scatter_figure",
     "write_page",
 ]

@@ -1,0 +1,247 @@
+"""What was found about the complexity of heatmaps: tables, figures, a page, and a run directory."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import combinations
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+import torch
+from matplotlib.figure import Figure
+from torch import Tensor
+
+from heatproof import runs
+from heatproof.measures import Estimate, estimate
+from heatproof.measures.complexity import encoders
+from heatproof.report import Table, boxes_figure, gallery_figure, render_page, scatter_figure, write_page
+from heatproof.studies.writing import reproduction, write_run
+
+GALLERY_IMAGES = 6
+
+
+@dataclass(frozen=True)
+class Quantity:
+    """What is measured of a heatmap: its name in a sentence, its unit, its column, and its direction."""
+
+    sentence: str
+    unit: str
+    column: str
+    higher_is_simpler: bool = False
+
+
+QUANTITIES = {
+    "PNG": Quantity("PNG file size", " KB", "png_kb"),
+    "JPEG": Quantity("JPEG file size", " KB", "jpeg_kb"),
+    "entropy": Quantity("Entropy", " bits", "entropy_bits"),
+    "Gini": Quantity("Gini coefficient", "", "gini", higher_is_simpler=True),
+}
+
+
+@dataclass(frozen=True)
+class Simplicity:
+    """How complex the heatmaps of several methods are.
+
+    Attributes:
+        network: description of the network, with a hash of its weights.
+        names: (N) names of the images.
+        images: (n, C, H, W) the first ones, RGB in [0, 1].
+        heatmaps: (n, H, W) of the first images, by method.
+        values: (N,) by quantity ("PNG" and "JPEG" in KB, "entropy" in bits: lower is simpler; "Gini": higher is
+            simpler) and method.
+        skipped: names of pictures that could not be used, each with the reason.
+        notes: what else a reader must know.
+    """
+
+    network: Mapping[str, Any]
+    names: tuple[str, ...]
+    images: Tensor
+    heatmaps: dict[str, np.ndarray]
+    values: dict[str, dict[str, np.ndarray]]
+    skipped: tuple[tuple[str, str], ...]
+    notes: tuple[str, ...]
+
+    @cached_property
+    def estimates(self) -> dict[str, dict[str, Estimate]]:
+        """Means over images with 95 % intervals, by quantity and method."""
+        return {
+            quantity: {name: estimate(values) for name, values in methods.items()}
+            for quantity, methods in self.values.items()
+        }
+
+    def ordered(self, quantity: str) -> list[str]:
+        """Methods, the simplest first."""
+        sign = -1 if QUANTITIES[quantity].higher_is_simpler else 1
+        means = self.estimates[quantity]
+        return sorted(means, key=lambda name: sign * means[name].mean)
+
+    @property
+    def verdict(self) -> list[str]:
+        """The answer in plain words, one sentence for each quantity."""
+        sentences = [self._sentence(quantity) for quantity in QUANTITIES]
+        return [*sentences, "A simple heatmap is easier to read; whether it is right is another question (compare)."]
+
+    @property
+    def warnings(self) -> list[str]:
+        """What a reader must know before trusting the numbers."""
+        found = [*self.notes]
+        for name, values in self.values["entropy"].items():
+            empty = int((values == 0).sum())
+            if empty:
+                found.append(
+                    f"{empty} of {len(values)} heatmaps of {name} are one colour, which is simple and says nothing"
+                )
+        if self.skipped:
+            found.append(f"{len(self.skipped)} of {len(self.skipped) + len(self.names)} pictures could not be used")
+        return found
+
+    def table(self) -> Table:
+        """Means of each method, smallest PNG files first, as Table I of the paper."""
+        rows: list[tuple[str | float, ...]] = [
+            (name, *[self.estimates[quantity][name].mean for quantity in QUANTITIES]) for name in self.ordered("PNG")
+        ]
+        note = (
+            f"Means over {len(self.names)} images. File sizes in KB (1000 bytes) of the heatmap's picture as PNG and "
+            "as JPEG of quality 90, entropy of its grey levels in bits: lower is simpler. Gini coefficient of "
+            "|relevance|: higher is simpler."
+        )
+        return Table(("method", "PNG (KB)", "JPEG (KB)", "entropy (bits)", "Gini"), tuple(rows), (note,))
+
+    def intervals_table(self) -> Table:
+        """Means with 95 % intervals, simplest first."""
+        rows = [
+            (quantity + QUANTITIES[quantity].unit.replace(" ", ", "), name, value.mean, value.low, value.high)
+            for quantity in QUANTITIES
+            for name in self.ordered(quantity)
+            for value in [self.estimates[quantity][name]]
+        ]
+        return Table(("quantity", "method", "mean", "low", "high"), tuple(rows))
+
+    def differences_table(self) -> Table:
+        """Paired differences between methods; an interval that excludes zero separates the two."""
+        rows = [
+            (quantity, simpler, other, value.mean, value.low, value.high, "yes" if value.excludes_zero else "no")
+            for quantity in QUANTITIES
+            for simpler, other in combinations(self.ordered(quantity), 2)
+            for value in [self.difference(quantity, simpler, other)]
+        ]
+        return Table(("quantity", "simpler", "other", "by", "low", "high", "separate"), tuple(rows))
+
+    def difference(self, quantity: str, simpler: str, other: str) -> Estimate:
+        """By how much one method is simpler than another on the same images, with a 95 % interval."""
+        values = self.values[quantity]
+        sign = -1 if QUANTITIES[quantity].higher_is_simpler else 1
+        return estimate(sign * (values[other] - values[simpler]))
+
+    def frame(self) -> pl.DataFrame:
+        """One row per image and method; columns image, method, png_kb, jpeg_kb, entropy_bits, gini."""
+        methods = list(self.heatmaps)
+        return pl.DataFrame(
+            {"image": [name for _ in methods for name in self.names], "method": np.repeat(methods, len(self.names))}
+            | {
+                quantity.column: np.concatenate([self.values[key][name] for name in methods])
+                for key, quantity in QUANTITIES.items()
+            }
+        )
+
+    def figures(self) -> dict[str, Figure]:
+        """The figures, by file name; the first two are those of the paper's Figure 5."""
+        values = self.values
+        sizes = {name: np.stack([values["PNG"][name], values["JPEG"][name]], axis=1) for name in self.heatmaps}
+        return {
+            "sizes": scatter_figure(
+                sizes, title="File sizes of heatmaps", xlabel="PNG (KB)", ylabel="JPEG, quality 90 (KB)"
+            ),
+            "entropy": boxes_figure(values["entropy"], title="Entropy of heatmaps", xlabel="entropy (bits)"),
+            "gallery": self._gallery(),
+        }
+
+    def report(self, path: str | Path, *, reproduce: str = "") -> Path:
+        """Writes one self-contained HTML page."""
+        return write_page(Path(path), self._page(self.figures(), reproduce))
+
+    def save(self, path: str | Path, *, reproduce: str = "", overwrite: bool = False) -> Path:
+        """Writes the run directory: every value, the first heatmaps, table, figures, the page; all or nothing."""
+        return write_run(
+            Path(path),
+            figures=self.figures(),
+            page=lambda figures: self._page(figures, reproduce),
+            frame=self.frame(),
+            heatmaps={name: torch.from_numpy(maps) for name, maps in self.heatmaps.items()},
+            names=self.names[:GALLERY_IMAGES],
+            table=self.table(),
+            reproduce=self._reproduce_text(reproduce),
+            description=self.describe() | {"reproduce": reproduce},
+            overwrite=overwrite,
+        )
+
+    def describe(self) -> dict[str, Any]:
+        """Everything about the run but its arrays, as JSON-able values."""
+        return {
+            "schema": runs.SCHEMA,
+            "study": "complexity",
+            "network": dict(self.network),
+            "methods": list(self.heatmaps),
+            "images": list(self.names),
+            "skipped": [{"image": name, "reason": reason} for name, reason in self.skipped],
+            "complete": not self.skipped,
+            "verdict": self.verdict,
+            "warnings": self.warnings,
+            "encoders": encoders(),
+            **runs.environment(),
+        }
+
+    def _sentence(self, quantity: str) -> str:
+        what, unit = QUANTITIES[quantity].sentence, QUANTITIES[quantity].unit
+        methods, means = self.ordered(quantity), self.estimates[quantity]
+        first, last = methods[0], methods[-1]
+        if len(methods) == 1:
+            return f"{what} of {first}: {means[first]}{unit}."
+        said = (
+            f"{what}: {first} is simplest ({means[first].mean:.3g}{unit}), "
+            f"{last} most complex ({means[last].mean:.3g}{unit})"
+        )
+        gap = self.difference(quantity, first, methods[1])
+        apart = "is ahead of" if gap.excludes_zero else "cannot be told from"
+        return f"{said}; {first} {apart} {methods[1]} on the same images ({gap}{unit})."
+
+    def _gallery(self) -> Figure:
+        images = self.images.expand(-1, 3, -1, -1).permute(0, 2, 3, 1).float().cpu().numpy()
+        captions = [
+            f"{Path(name).name}\nPNG KB: {', '.join(f'{values[i]:.0f}' for values in self.values['PNG'].values())}"
+            for i, name in enumerate(self.names[:GALLERY_IMAGES])
+        ]
+        return gallery_figure(images, self.heatmaps, captions)
+
+    def _page(self, figures: Mapping[str, Figure], reproduce: str) -> str:
+        captions = {
+            "sizes": "File sizes of the heatmaps' pictures; lower is simpler",
+            "entropy": "Entropy of the pictures' grey levels; lower is simpler",
+            "gallery": "Images and heatmaps; red is evidence for the class, blue against it",
+        }
+        return render_page(
+            title=f"How complex are heatmaps of {self.network['name']}?",
+            verdict=self.verdict,
+            tables={
+                "Complexity": self.table(),
+                "Means with 95 % intervals": self.intervals_table(),
+                "Differences between methods on the same images": self.differences_table(),
+            },
+            figures={captions[name]: figure for name, figure in figures.items()},
+            warnings=self.warnings,
+            reproduce=self._reproduce_text(reproduce),
+            skipped=self.skipped,
+        )
+
+    def _reproduce_text(self, command: str) -> str:
+        versions = ", ".join(f"{name} {version}" for name, version in encoders()["versions"].items())
+        text = reproduction(command or "study = hp.complexity(…)", 0, len(self.names), self.network)
+        return f"{text}File sizes: {versions}\n"
+
+    def __str__(self) -> str:
+        return "\n".join([str(self.table()), "", *self.verdict])
+
+    def _repr_html_(self) -> str:
+        return self.table()._repr_html_()
