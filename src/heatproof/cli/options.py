@@ -1,6 +1,7 @@
 """The options that commands share."""
 
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -9,6 +10,7 @@ from heatproof.cli.printing import console, progress, warn
 from heatproof.data import PRESETS, Dataset, Pictures, as_dataset, open_dataset, read_pictures
 from heatproof.errors import InputError
 from heatproof.network import Network, load_network
+from heatproof.network.caffe import read_mean
 from heatproof.network.loading import OFFLINE_DEFAULT
 from heatproof.perturbation.scores import SCORES
 from heatproof.registry import split_specs
@@ -29,6 +31,13 @@ def _numbers(text: str) -> tuple[float, ...]:
         return tuple(float(number) for number in text.split(","))
     except ValueError:
         raise InputError(f"expected numbers separated by commas, got {text!r}") from None
+
+
+def _mean(text: str | tuple[float, ...]) -> tuple[float, ...]:
+    """Numbers, or those in a file of Caffe's."""
+    if not isinstance(text, str):
+        return text
+    return read_mean(Path(text)) if text.endswith(".binaryproto") else _numbers(text)
 
 
 @dataclass(frozen=True)
@@ -53,7 +62,10 @@ class Reading:
         Any, typer.Option(parser=_size, metavar="SIZE", help="Side, or HEIGHTxWIDTH, of the centre crop.")
     ] = None
     mean: Annotated[
-        Any, typer.Option(parser=_numbers, metavar="A,B,C", help="Mean of each channel, such as 0.485,0.456,0.406.")
+        Any,
+        typer.Option(
+            parser=_mean, metavar="A,B,C|FILE", help="Mean of each channel: 0.485,0.456,0.406, or a .binaryproto file."
+        ),
     ] = None
     std: Annotated[Any, typer.Option(parser=_numbers, metavar="A,B,C", help="Standard deviation of each channel.")] = (
         None
@@ -61,6 +73,9 @@ class Reading:
     channels: Annotated[str | None, typer.Option(help="Order of the network's channels: rgb or bgr.")] = None
     scale: Annotated[float | None, typer.Option(help="The network wants values from 0 to this: 1 or 255.")] = None
     interpolation: Annotated[str | None, typer.Option(help="nearest, bilinear, bicubic or lanczos.")] = None
+    classes: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Names of the network's classes, one on each line.")
+    ] = None
     device: Annotated[str | None, typer.Option(help="Where to compute, such as cuda.")] = None
     download: Annotated[bool, typer.Option("--download", help="Published weights may be downloaded.")] = False
     memory: Annotated[float, typer.Option(help="Memory for activations and images, in GB.", min=0.05)] = 2.0
@@ -72,6 +87,8 @@ class Reading:
                 self.network,
                 weights=weights,
                 preprocessing=self.preset,
+                mean=self.mean,
+                classes=self.classes,
                 device=self.device,
                 download=self.download,
             )

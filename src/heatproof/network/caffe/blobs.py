@@ -76,9 +76,9 @@ def read_mean(path: Path) -> tuple[float, ...]:
         blob = _blob(_mapped(path))
     except InputError as error:
         raise InputError(f"{path.name} is no whole .binaryproto: {error}") from None
-    sizes = (1,) * (3 - len(blob.shape)) + blob.shape  # (…, channels, height, width)
-    channels = blob.values.size if blob.values.size in (1, 3) else sizes[-3]
-    if channels not in (1, 3) or channels * prod(sizes[-2:]) not in (blob.values.size, channels):
+    sizes = _without_ones(blob.shape) if blob.values.size == 3 else (1, 1, 1, *blob.shape)[-3:]
+    channels = sizes[0]  # (channels, height, width), or the channels alone
+    if channels not in (1, 3) or prod(sizes) != blob.values.size:
         raise InputError(f"{path.name} must hold a mean of one or three channels, got an array {blob.shape}")
     mean = blob.values.reshape(channels, -1).mean(axis=1, dtype=np.float64)
     if not np.isfinite(mean).all():
@@ -161,6 +161,6 @@ def _wholes(data: memoryview) -> Iterator[int]:
 
 
 def _without_ones(shape: tuple[int, ...]) -> tuple[int, ...]:
-    """The shape from its first size above one on."""
+    """The shape without the ones in front."""
     significant = [index for index, size in enumerate(shape) if size != 1]
     return shape[significant[0] :] if significant else ()

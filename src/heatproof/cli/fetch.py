@@ -1,0 +1,45 @@
+"""``heatproof fetch``."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from heatproof.cli.application import app
+from heatproof.cli.printing import downloading, say
+from heatproof.errors import InputError
+from heatproof.network.fetching import cache_folder, fetch
+from heatproof.network.published import PUBLISHED
+from heatproof.registry import unknown
+
+
+@app.command("fetch")
+def fetch_command(
+    names: Annotated[list[str] | None, typer.Argument(metavar="[NAME]…", show_default=False)] = None,
+    *,
+    to: Annotated[Path | None, typer.Option("--to", help="Folder. Default: heatproof in your cache folder.")] = None,
+) -> None:
+    """Downloads networks from the addresses of their authors; without a name, says which there are.
+
+    A download that broke goes on where it stopped.
+    """
+    if not names:
+        for name, entry in PUBLISHED.items():
+            say(f"{name}\n    {entry.about}")
+        return
+    for name in names:
+        if name not in PUBLISHED:
+            raise InputError(unknown("published network", name, list(PUBLISHED)))
+    for name in names:
+        _fetch(name, to or cache_folder())
+
+
+def _fetch(name: str, folder: Path) -> None:
+    """All files of one network."""
+    entry = PUBLISHED[name]
+    for file in entry.files:
+        with downloading(file.filename) as advance:
+            fetched = fetch(file, folder, on_progress=advance)
+        note = "as published" if fetched.verified else "its publisher prints no checksum"
+        say(f"{fetched.path}\n    SHA-256 {fetched.sha256} ({note})")
+    say(f"\n{name}: {entry.options(folder)}")
