@@ -7,11 +7,12 @@ from heatproof.heatmaps import explain
 from heatproof.measures import aopc, aopc_curve
 from heatproof.network import Network, load_network
 from heatproof.perturbation import Curves, perturb
-from heatproof.studies import Comparison, compare, plan_comparison
+from heatproof.studies import Assessment, Comparison, assess, compare, plan_comparison
 
 __version__ = "0.1.0"
 
 __all__ = [
+    "Assessment",
     "Comparison",
     "Curves",
     "InputError",
@@ -19,6 +20,7 @@ __all__ = [
     "Preprocessing",
     "aopc",
     "aopc_curve",
+    "assess",
     "compare",
     "explain",
     "load_dataset",

@@ -1,6 +1,7 @@
 import heatproof
 
 PUBLIC = [
+    "Assessment",
     "Comparison",
     "Curves",
     "InputError",
@@ -8,6 +9,7 @@ PUBLIC = [
     "Preprocessing",
     "aopc",
     "aopc_curve",
+    "assess",
     "compare",
     "explain",
     "load_dataset",

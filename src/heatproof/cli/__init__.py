@@ -1,6 +1,18 @@
 """The ``heatproof`` command: parse, call, print."""
 
-from heatproof.cli import compare, explain, fetch, listing, plan
+from heatproof.cli import assess, compare, explain, fetch, listing, plan
 from heatproof.cli.application import DISK_ERROR, INPUT_ERROR, INTERRUPTED, PARTIAL, main
 
-__all__ = ["DISK_ERROR", "INPUT_ERROR", "INTERRUPTED", "PARTIAL", "compare", "explain", "fetch", "listing", "main", "plan"]
+__all__ = [
+    "DISK_ERROR",
+    "INPUT_ERROR",
+    "INTERRUPTED",
+    "PARTIAL",
+    "assess",
+    "compare",
+    "explain",
+    "fetch",
+    "listing",
+    "main",
+    "plan",
+]

@@ -7,6 +7,7 @@ from heatproof.report.figures import save_figure
 from heatproof.report.gallery import gallery_figure, heatmap_figure, heatmap_rgb, pictures_figure
 from heatproof.report.page import render_page, write_page
 from heatproof.report.quantities import amount, counted, duration, memory
+from heatproof.report.series import series_figure
 from heatproof.report.tables import Table
 
 __all__ = [
@@ -26,6 +27,7 @@ __all__ = [
     "pictures_figure",
     "render_page",
     "save_figure",
+    "series_figure",
     "scatter_figure",
     "write_page",
 ]

@@ -1,0 +1,96 @@
+"""Quantities of several networks on the same images, and how they go together.
+
+Intervals are over images: the same images are drawn again for all networks and quantities, so what they share cancels.
+The networks are those given; nothing is said about other training runs.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.stats import rankdata
+
+from heatproof.errors import InputError
+from heatproof.measures.intervals import CONFIDENCE, RESAMPLES, Estimate
+
+TAILS = (100 * (1 - CONFIDENCE) / 2, 100 * (1 + CONFIDENCE) / 2)  # per cent
+
+
+@dataclass(frozen=True)
+class Series:
+    """One quantity of C networks on the same N images, as a mean over images, or as the ratio of two means.
+
+    Attributes:
+        numerator: (C, N).
+        denominator: (C, N), or none for a mean. Where its mean is not above zero, the quantity is NaN.
+
+    >>> Series(np.array([[1.0, 3.0]]), np.array([[2.0, 6.0]])).values()
+    array([0.5])
+    """
+
+    numerator: np.ndarray
+    denominator: np.ndarray | None = None
+
+    def __post_init__(self) -> None:
+        for part in (self.numerator, self.denominator):
+            if part is not None and (part.ndim != 2 or part.shape != self.numerator.shape or not part.size):
+                raise InputError(f"a series must have shape (C, N), C networks and N images, got {part.shape}")
+
+    def values(self, drawn: np.ndarray | None = None) -> np.ndarray:
+        """(C,) its values; or (R, C) those when each image was ``drawn`` (R, N) so many times."""
+        counts = np.ones((1, self.numerator.shape[1])) if drawn is None else drawn
+        found = counts @ self.numerator.T / counts.sum(axis=1, keepdims=True)
+        if self.denominator is not None:
+            below = counts @ self.denominator.T / counts.sum(axis=1, keepdims=True)
+            found = np.divide(found, below, out=np.full_like(found, np.nan), where=below > 0)
+        return found[0] if drawn is None else found
+
+    def estimates(self, *, seed: int = 0) -> list[Estimate]:
+        """Its C values with percentile intervals over images."""
+        drawn = self.values(resampled(self.numerator.shape[1], seed=seed))
+        return [_estimate(float(value), column) for value, column in zip(self.values(), drawn.T, strict=True)]
+
+
+def rank_correlation(first: Series, second: Series, *, seed: int = 0) -> Estimate:
+    """Spearman's rank correlation over C networks of two quantities of theirs, with its interval over images.
+
+    1: both rank the networks alike; 0: they have nothing to do with each other; −1: one ranks them backwards. NaN where
+    a quantity is the same for all networks. Drawing images again adds noise to both rankings, so the interval lies
+    rather too low than too high (percentile bootstrap, the same images for both) [Spearman1904].
+
+    >>> rising = Series(np.arange(12.0).reshape(4, 3))
+    >>> print(rank_correlation(rising, rising))
+    1 [1, 1]
+    """
+    drawn = resampled(first.numerator.shape[1], seed=seed)
+    values = spearman(first.values(drawn), second.values(drawn))
+    return _estimate(float(spearman(first.values()[None], second.values()[None])[0]), values)
+
+
+def spearman(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    """(R,) rank correlation of each row of (R, C) with the same row of another; ties share their mean rank.
+
+    >>> spearman(np.array([[1.0, 2.0, 3.0]]), np.array([[10.0, 30.0, 20.0]]))
+    array([0.5])
+    """
+    ranks = [rankdata(part, axis=1, nan_policy="propagate") for part in (first, second)]
+    one, other = (part - part.mean(axis=1, keepdims=True) for part in ranks)
+    spread = np.sqrt((one**2).sum(axis=1) * (other**2).sum(axis=1))
+    found: np.ndarray = np.divide((one * other).sum(axis=1), spread, out=np.full(len(one), np.nan), where=spread > 0)
+    return found.clip(-1, 1)
+
+
+def resampled(count: int, *, seed: int = 0) -> np.ndarray:
+    """(R, count) how often each of so many images is drawn, as many with replacement; NaN where there is only one."""
+    if count < 2:
+        return np.full((RESAMPLES, count), np.nan)
+    generator = np.random.default_rng(seed)
+    return generator.multinomial(count, np.full(count, 1 / count), size=RESAMPLES).astype(np.float64)
+
+
+def _estimate(value: float, drawn: np.ndarray) -> Estimate:
+    """With the interval of what resampling gave (R,); none where most draws have no value, as with one image."""
+    known = drawn[np.isfinite(drawn)]
+    if not np.isfinite(value) or len(known) < len(drawn) / 2:
+        return Estimate(value, np.nan, np.nan)
+    low, high = np.percentile(known, TAILS)
+    return Estimate(value, float(low), float(high))

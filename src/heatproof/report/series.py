@@ -1,0 +1,98 @@
+"""Quantities over a series of networks, each in a panel of its own, and one that stands beside them all."""
+
+from collections.abc import Sequence
+from math import ceil
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from heatproof.errors import InputError
+from heatproof.report.curves import Band
+from heatproof.report.style import (
+    FAINT,
+    GREY,
+    REFERENCE,
+    canvas,
+    legible,
+    line_style,
+    place,
+    shortened,
+    styled,
+    write_lines,
+)
+
+PANEL_WIDTH, PANEL_HEIGHT = 170.0, 130.0  # points
+LEFT, RIGHT, GAP, TOP, BOTTOM = 46.0, 46.0, 78.0, 24.0, 60.0
+COLUMNS = 3
+NAME_SIZE, LONGEST_NAME, MOST_NAMES = 6.5, 52.0, 12
+
+
+@styled()
+def series_figure(bands: Sequence[Band], names: Sequence[str], *, title: str, beside: Band | None = None) -> Figure:
+    """One panel per quantity over the named networks, evenly spaced in the order given.
+
+    Args:
+        bands: the quantities, three arrays (C,) each; NaN where there is no interval.
+        names: C names of the networks.
+        title: a line or two on top.
+        beside: a quantity that is drawn into every panel, dashed and on an axis of its own at the right.
+
+    >>> line = np.arange(3.0)
+    >>> figure = series_figure([Band("AOPC", line, line, line)], ["a", "b", "c"], title="Training")
+    >>> [axes.get_title() for axes in figure.axes]
+    ['AOPC']
+    """
+    _check(bands if beside is None else [*bands, beside], names)
+    columns = min(COLUMNS, len(bands))
+    rows = ceil(len(bands) / columns)
+    width = LEFT + columns * PANEL_WIDTH + (columns - 1) * GAP + RIGHT
+    figure, heading = canvas(width, rows * (TOP + PANEL_HEIGHT + BOTTOM) + 12, title=title)
+    for number, band in enumerate(bands):
+        row, column = divmod(number, columns)
+        left, top = LEFT + column * (PANEL_WIDTH + GAP), heading + row * (TOP + PANEL_HEIGHT + BOTTOM) + TOP
+        axes = place(figure, left, top, PANEL_WIDTH, PANEL_HEIGHT)
+        _draw(axes, band, line_style(number)["color"], "-")
+        axes.set_title(legible(band.name), fontsize=8, loc="left", color=line_style(number)["color"])
+        _name(axes, names)
+        if beside is not None:
+            other = axes.twinx()
+            _draw(other, beside, REFERENCE["color"], REFERENCE["linestyle"])
+            other.set_ylabel(legible(beside.name), color=GREY)
+            other.spines[["top", "left"]].set_visible(False)
+    explained = ["bands: 95 % intervals over images"] + (
+        [f"dashed: {beside.name}, axis at the right"] if beside else []
+    )
+    write_lines(
+        figure, ["; ".join(explained)], LEFT, heading + rows * (TOP + PANEL_HEIGHT + BOTTOM), size=6.5, color=GREY
+    )
+    return figure
+
+
+def _check(bands: Sequence[Band], names: Sequence[str]) -> None:
+    if not bands or not names:
+        raise InputError("expected at least one quantity of at least one network to draw")
+    for band in bands:
+        for part in ("middle", "low", "high"):
+            shape = np.shape(getattr(band, part))
+            if shape != (len(names),):
+                raise InputError(
+                    f"{part} of {band.name!r} must have one value for each of {len(names)} names, got {shape}"
+                )
+
+
+def _draw(axes: Axes, band: Band, color: object, linestyle: object) -> None:
+    places = np.arange(len(band.middle))
+    axes.fill_between(places, band.low, band.high, color=color, alpha=0.14, linewidth=0)
+    axes.plot(places, band.middle, color=color, linestyle=linestyle, linewidth=1.5, marker="o", markersize=2.5)
+    axes.margins(x=0.03)
+    axes.set_axisbelow(True)
+
+
+def _name(axes: Axes, names: Sequence[str]) -> None:
+    """Names below the axes, as many as there is room for."""
+    shown = np.unique(np.linspace(0, len(names) - 1, min(len(names), MOST_NAMES)).round().astype(int))
+    labels = [shortened(legible(names[index]), LONGEST_NAME, NAME_SIZE) for index in shown]
+    axes.set_xticks(shown, labels, rotation=60, ha="right", rotation_mode="anchor", fontsize=NAME_SIZE)
+    axes.grid(axis="y", color=FAINT, linewidth=0.6)
+    axes.spines[["top", "right"]].set_visible(False)

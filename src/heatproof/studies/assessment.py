@@ -1,0 +1,278 @@
+"""The result of judging checkpoints by their heatmaps: tables, a figure, a page, and a run directory."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+from matplotlib.figure import Figure
+from torch import Tensor
+
+from heatproof import runs
+from heatproof.heatmaps import Conservation
+from heatproof.measures import Estimate
+from heatproof.measures.quality import CONTROLS, QUALITIES, Perturbed, series_of
+from heatproof.measures.series import Series, rank_correlation
+from heatproof.perturbation import Curves, Protocol
+from heatproof.report import Band, Table, gallery_figure, render_page, series_figure, write_page
+from heatproof.studies.merit import merit
+from heatproof.studies.work import Work
+from heatproof.studies.writing import reproduction, write_run
+
+ACCURACY = "accuracy"
+GALLERY_IMAGES, GALLERY_CHECKPOINTS = 4, 6
+FEW_REGIONS = 25
+UNITS = {
+    "AOPC": "logits",
+    "above random": "logits",
+    "relative drop": "share of the logit",
+    "standardised": "deviations",
+    "probability": "above random",
+    "mean logit": "untouched images",
+}
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """What was found of one checkpoint on N images.
+
+    Attributes:
+        network: its description, with a hash of the weights.
+        perturbed: its curves.
+        heatmaps: (n, H, W) of the first images.
+        conservation: what became of the score, if the method was LRP.
+        right: (N,) whether the predicted class is the true one, where labels are known.
+    """
+
+    network: Mapping[str, Any]
+    perturbed: Perturbed
+    heatmaps: Tensor
+    conservation: Conservation | None
+    right: np.ndarray | None
+
+
+@dataclass(frozen=True)
+class Assessment:
+    """What the heatmaps of several checkpoints say about them.
+
+    Attributes:
+        topology: name of the network.
+        method: of the heatmaps.
+        names: (N) names of the images.
+        images: (n, C, H, W) the first ones, RGB in [0, 1].
+        checkpoints: by name, in the order given.
+        protocol: how regions were removed.
+        skipped: names of pictures that could not be used, each with the reason.
+        notes: what else a reader must know.
+        work: how much was evaluated, how long it took, and by which engine.
+    """
+
+    topology: str
+    method: str
+    names: tuple[str, ...]
+    images: Tensor
+    checkpoints: Mapping[str, Checkpoint]
+    protocol: Protocol
+    skipped: tuple[tuple[str, str], ...]
+    notes: tuple[str, ...]
+    work: Work
+
+    @cached_property
+    def series(self) -> dict[str, Series]:
+        """Each quantity over the checkpoints, by name; where labels are known, the accuracy too. Higher is better."""
+        found = [checkpoint.perturbed for checkpoint in self.checkpoints.values()]
+        series = {name: series_of(quantity, found) for name, quantity in (QUALITIES | CONTROLS).items()}
+        right = [checkpoint.right for checkpoint in self.checkpoints.values() if checkpoint.right is not None]
+        return series | ({ACCURACY: Series(np.stack(right).astype(np.float64))} if right else {})
+
+    @cached_property
+    def estimates(self) -> dict[str, list[Estimate]]:
+        """Values of each quantity for all checkpoints, with 95 % intervals over images."""
+        return {name: series.estimates() for name, series in self.series.items()}
+
+    @cached_property
+    def rank_correlations(self) -> dict[str, Estimate]:
+        """Spearman's, of each quantity with the accuracy; empty without labels or with fewer than three checkpoints."""
+        if ACCURACY not in self.series or len(self.checkpoints) < 3:
+            return {}
+        accuracy = self.series[ACCURACY]
+        return {name: rank_correlation(self.series[name], accuracy) for name in self.series if name != ACCURACY}
+
+    @property
+    def verdict(self) -> list[str]:
+        """The answer in plain words, one sentence after the other."""
+        return merit(list(self.checkpoints), self.series, self.rank_correlations, len(self.names))
+
+    @property
+    def warnings(self) -> list[str]:
+        """What a reader must know before trusting the numbers."""
+        found = [*self.notes]
+        regions = int(self._curves.orders.max()) + 1
+        if regions < FEW_REGIONS:
+            found.append(f"there are only {regions} regions in an image; smaller ones (regions) order more finely")
+        leaks = {
+            name: checkpoint.conservation
+            for name, checkpoint in self.checkpoints.items()
+            if checkpoint.conservation and checkpoint.conservation.warnings(self.method)
+        }
+        if leaks:
+            name, worst = max(leaks.items(), key=lambda item: abs(float(np.median(item[1].kept)) - 1))
+            found += [f"{name}: {text}" for text in worst.warnings(self.method)]
+        if self.skipped:
+            found.append(f"{len(self.skipped)} of {len(self.skipped) + len(self.names)} pictures could not be used")
+        return found
+
+    def table(self) -> Table:
+        """Every quantity of every checkpoint, in the order given; higher is better."""
+        shown = [ACCURACY] if ACCURACY in self.series else []
+        shown += [*QUALITIES, *CONTROLS]
+        values = np.stack([self.series[name].values() for name in shown], axis=1)
+        rows = tuple((name, *row) for name, row in zip(self.checkpoints, values.tolist(), strict=True))
+        note = (
+            f"Means over {len(self.names)} images and repeats ({self.protocol.repeats}), {self._steps} steps, heatmaps "
+            f"by {self.method}; higher is better. AOPC and above random are in logits, and grow with them. Above "
+            "random, as the three columns after it: AOPC minus that of the random order; relative drop: as a share of "
+            "the mean logit; standardised: of the logit in standard deviations over the classes; probability: of the "
+            "probability. Mean logit and mean confidence are of untouched images."
+        )
+        return Table(("checkpoint", *shown), rows, (note,))
+
+    def intervals(self) -> Table:
+        """Every quantity of every checkpoint with its 95 % interval over images."""
+        rows = tuple(
+            (name, quantity, value.mean, value.low, value.high)
+            for quantity, values in self.estimates.items()
+            for name, value in zip(self.checkpoints, values, strict=True)
+        )
+        return Table(("checkpoint", "quantity", "value", "low", "high"), rows)
+
+    def correlations(self) -> Table:
+        """Spearman's rank correlation of each quantity with the accuracy, with its 95 % interval over images."""
+        rows = tuple((name, value.mean, value.low, value.high) for name, value in self.rank_correlations.items())
+        note = f"Over {len(self.checkpoints)} checkpoints; bootstrap over {len(self.names)} images, the same for all."
+        return Table(("quantity", "rank correlation", "low", "high"), rows, (note,))
+
+    def frame(self) -> pl.DataFrame:
+        """Scores of every checkpoint, score, image, order, repeat and step."""
+        return pl.concat(
+            runs.scores_frame({self.method: curves}, self.names).with_columns(
+                pl.lit(name).alias("checkpoint"), pl.lit(score).alias("of")
+            )
+            for name, checkpoint in self.checkpoints.items()
+            for by_score in (checkpoint.perturbed.morf, checkpoint.perturbed.random)
+            for score, curves in by_score.items()
+        )
+
+    def figures(self) -> dict[str, Figure]:
+        """The figures, by file name."""
+        return {"training": self.training_figure(), "gallery": self.gallery_figure()}
+
+    def training_figure(self) -> Figure:
+        """Each quantity over the checkpoints, and the accuracy beside it, as in Figure 7 of [Samek2017]."""
+        return series_figure(
+            [self._band(name, f"{name} ({UNITS[name]})") for name in (*QUALITIES, "mean logit")],
+            list(self.checkpoints),
+            title=f"{self.topology}: what removing the regions takes that {self.method} calls relevant",
+            beside=self._band(ACCURACY, ACCURACY) if ACCURACY in self.series else None,
+        )
+
+    def gallery_figure(self) -> Figure:
+        """The first images with their heatmaps at some of the checkpoints."""
+        chosen = np.linspace(0, len(self.checkpoints) - 1, min(len(self.checkpoints), GALLERY_CHECKPOINTS)).round()
+        maps = {name: self.checkpoints[name].heatmaps for name in np.array([*self.checkpoints])[chosen.astype(int)]}
+        images = self.images.expand(-1, 3, -1, -1).permute(0, 2, 3, 1).float().cpu().numpy()
+        captions = [Path(name).name for name in self.names[: len(images)]]
+        return gallery_figure(images, {name: found.float().cpu().numpy() for name, found in maps.items()}, captions)
+
+    def report(self, path: str | Path, *, reproduce: str = "") -> Path:
+        """Writes one self-contained HTML page."""
+        return write_page(Path(path), self._page(self.figures(), reproduce))
+
+    def save(self, path: str | Path, *, reproduce: str = "", overwrite: bool = False) -> Path:
+        """Writes the run directory: scores, heatmaps of the first images, the table, figures, and the page.
+
+        It appears whole or not at all. ``reproduce`` is the command or code that made it.
+        """
+        return write_run(
+            Path(path),
+            figures=self.figures(),
+            page=lambda figures: self._page(figures, reproduce),
+            frame=self.frame(),
+            heatmaps={name: checkpoint.heatmaps for name, checkpoint in self.checkpoints.items()},
+            names=self.names[: len(self.images)],
+            table=self.table(),
+            reproduce=self._reproduce_text(reproduce),
+            description=self.describe() | {"reproduce": reproduce},
+            overwrite=overwrite,
+        )
+
+    def describe(self) -> dict[str, Any]:
+        """Everything about the run but its arrays, as JSON-able values."""
+        scores = list(next(iter(self.checkpoints.values())).perturbed.morf)
+        return {
+            "schema": runs.SCHEMA,
+            "study": "assess",
+            "topology": self.topology,
+            "checkpoints": {
+                name: dict(checkpoint.network)
+                | {"conservation": checkpoint.conservation.summary() if checkpoint.conservation else None}
+                for name, checkpoint in self.checkpoints.items()
+            },
+            "method": self.method,
+            "protocol": self.protocol.describe() | {"score": scores, "steps": self._steps},
+            "estimates": {name: [asdict(value) for value in values] for name, values in self.estimates.items()},
+            "rank_correlations_with_accuracy": {name: asdict(value) for name, value in self.rank_correlations.items()},
+            "images": dict(zip(self.names, self._curves.images, strict=True)),
+            "skipped": [{"image": name, "reason": reason} for name, reason in self.skipped],
+            "complete": not self.skipped,
+            "verdict": self.verdict,
+            "warnings": self.warnings,
+            "work": self.work.describe(),
+            **runs.environment(),
+        }
+
+    @property
+    def _curves(self) -> Curves:
+        """Some of the curves: images, steps and regions are the same for all."""
+        return next(iter(self.checkpoints.values())).perturbed.random["logit"]
+
+    @property
+    def _steps(self) -> int:
+        return self._curves.orders.shape[-1]
+
+    def _band(self, name: str, label: str) -> Band:
+        values = self.estimates[name]
+        return Band(label, *(np.array([getattr(v, part) for v in values]) for part in ("mean", "low", "high")))
+
+    def _page(self, figures: Mapping[str, Figure], reproduce: str) -> str:
+        captions = {
+            "training": "Quality of the heatmaps over the checkpoints"
+            + (", and accuracy" if ACCURACY in self.series else "")
+            + "; bands are 95 % intervals over images; higher is better",
+            "gallery": "Images and heatmaps of the predicted class; red is evidence for the class, blue against it",
+        }
+        tables = {"Checkpoints": self.table()}
+        if self.rank_correlations:
+            tables["Rank correlation with the accuracy"] = self.correlations()
+        return render_page(
+            title=f"Checkpoints of {self.topology}, judged by their heatmaps",
+            verdict=self.verdict,
+            tables=tables | {"With intervals": self.intervals()},
+            figures={captions[name]: figure for name, figure in figures.items()},
+            warnings=self.warnings,
+            reproduce=self._reproduce_text(reproduce),
+            skipped=self.skipped,
+        )
+
+    def _reproduce_text(self, command: str) -> str:
+        *_, last = self.checkpoints.values()
+        return reproduction(command or "study = hp.assess(…)", self.protocol.seed, len(self.names), last.network)
+
+    def __str__(self) -> str:
+        return "\n".join([str(self.table()), "", *self.verdict])
+
+    def _repr_html_(self) -> str:
+        return self.table()._repr_html_()

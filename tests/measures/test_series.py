@@ -1,0 +1,92 @@
+"""Quantities of several networks on the same images: ratios of means, rank correlations, intervals over images."""
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from heatproof.errors import InputError
+from heatproof.measures.intervals import RESAMPLES
+from heatproof.measures.series import Series, rank_correlation, resampled, spearman
+
+
+@pytest.fixture
+def rng():
+    return np.random.default_rng(3)
+
+
+def test_values_are_means_or_ratios_of_means():
+    above, below = np.array([[1.0, 3.0], [2.0, 2.0]]), np.array([[1.0, 7.0], [-4.0, 2.0]])
+    np.testing.assert_allclose(Series(above).values(), [2.0, 2.0])
+    np.testing.assert_allclose(Series(above, below).values(), [0.5, np.nan])  # the second has a mean below zero
+
+
+def test_drawn_values_equal_the_loop(rng):
+    above, below = rng.normal(size=(3, 5)), rng.uniform(1, 2, size=(3, 5))
+    drawn = resampled(5, seed=7)
+    found = Series(above, below).values(drawn)
+    for row in (0, 1, RESAMPLES - 1):
+        images = [image for image, count in enumerate(drawn[row]) for _ in range(int(count))]
+        assert len(images) == 5
+        expected = [np.mean(above[c, images]) / np.mean(below[c, images]) for c in range(3)]
+        np.testing.assert_allclose(found[row], expected)
+
+
+def test_intervals_of_a_mean_are_scipy_s_percentile_bootstrap_up_to_chance(rng):
+    values = rng.normal(size=(1, 200))
+    (found,) = Series(values).estimates()
+    expected = stats.bootstrap((values[0],), np.mean, method="percentile", rng=1).confidence_interval
+    assert found.mean == pytest.approx(values.mean())
+    assert (found.low, found.high) == pytest.approx((expected.low, expected.high), abs=0.02)
+
+
+@pytest.mark.parametrize("ties", [False, True])
+def test_spearman_is_scipy_s(rng, ties):
+    first, second = rng.normal(size=(4, 9)), rng.normal(size=(4, 9))
+    if ties:
+        first, second = first.round(), second.round()
+    expected = [stats.spearmanr(one, other).statistic for one, other in zip(first, second, strict=True)]
+    np.testing.assert_allclose(spearman(first, second), expected)
+
+
+def test_rank_correlation_by_hand():
+    """Three networks ranked 1, 2, 3 and 1, 3, 2: 1 − 6 · (0 + 1 + 1) / (3 · 8) = 0.5."""
+    first, second = Series(np.array([[1.0, 1.0], [2.0, 2.0], [9.0, 9.0]])), Series(np.array([[0, 0], [5, 5], [4.0, 4]]))
+    found = rank_correlation(first, second)
+    assert (found.mean, found.low, found.high) == pytest.approx((0.5, 0.5, 0.5))
+
+
+def test_rank_correlation_knows_ranks_only(rng):
+    values = rng.normal(size=(6, 1)) + np.zeros((6, 8))
+    other = Series(rng.normal(size=(6, 1)) + np.zeros((6, 8)))
+    plain, bent = rank_correlation(Series(values), other), rank_correlation(Series(np.exp(values)), other)
+    assert plain == bent
+    assert rank_correlation(Series(-values), other).mean == pytest.approx(-plain.mean)
+
+
+def test_a_constant_quantity_has_no_rank_correlation(rng):
+    found = rank_correlation(Series(np.ones((4, 6))), Series(rng.normal(size=(4, 6))))
+    assert all(np.isnan([found.mean, found.low, found.high]))
+
+
+def test_one_image_has_no_intervals():
+    one = Series(np.array([[1.0], [2.0], [4.0]]))
+    assert [value.mean for value in one.estimates()] == [1, 2, 4]
+    assert np.isnan(one.estimates()[0].low)
+    found = rank_correlation(one, one)
+    assert found.mean == 1
+    assert np.isnan(found.low)
+
+
+def test_images_are_drawn_alike_for_all(rng):
+    """Two networks that differ by a constant on every image differ by it in every draw."""
+    values = rng.normal(size=(1, 30))
+    drawn = Series(np.concatenate([values, values + 1])).values(resampled(30))
+    np.testing.assert_allclose(drawn[:, 1] - drawn[:, 0], 1)
+
+
+@pytest.mark.parametrize("shape", [(3,), (0, 4), (2, 0), (2, 3, 4)])
+def test_other_shapes_are_refused(shape):
+    with pytest.raises(InputError, match=r"must have shape \(C, N\)"):
+        Series(np.ones(shape))
+    with pytest.raises(InputError, match=r"must have shape \(C, N\)"):
+        Series(np.ones((2, 2)), np.ones((2, 3)))
