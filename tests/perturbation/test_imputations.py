@@ -195,6 +195,11 @@ class TestRoad:
         kept = removed[:, None].expand_as(noise)
         torch.testing.assert_close(noise[kept], same[kept], rtol=0, atol=1e-6)  # a pixel keeps its noise
 
+    def test_noise_stays_within_images(self):
+        for value in (0.0, 1.0):
+            found = filled(torch.full((1, 3, 18, 18), value), masks(1), "road[noise=0.1]")
+            assert 0 <= float(found.min()) < float(found.max()) <= 1
+
     def test_refuses_negative_noise(self, pictures):
         with pytest.raises(InputError, match="noise of replacement 'road' must not be negative, got -1"):
             filled(pictures(1), masks(1), "road[noise=-1]")

@@ -26,6 +26,11 @@ def _size(text: str) -> int | tuple[int, int]:
     return int(sides[0]) if len(sides) == 1 else (int(sides[0]), int(sides[1]))
 
 
+def _regions(text: str | int) -> int | str:
+    """A size in pixels, or a name."""
+    return int(text) if str(text).isdecimal() else str(text)
+
+
 def _numbers(text: str) -> tuple[float, ...]:
     try:
         return tuple(float(number) for number in text.split(","))
@@ -118,16 +123,13 @@ class Reading:
 
 
 @dataclass(frozen=True)
-class Explaining(Reading):
-    """Which pictures, which network, which methods."""
+class Picturing(Reading):
+    """Which pictures, or which data set, and which network with which weights."""
 
     images: Annotated[
         list[str] | None,
         typer.Argument(help="Pictures or folders of them, or 'builtin'; or --data instead.", show_default=False),
     ] = None
-    methods: Annotated[
-        str, typer.Option("--methods", "-m", help="Separated by commas; see 'heatproof list methods'.")
-    ] = ",".join(DEFAULT_METHODS)
     weights: Annotated[
         str | None, typer.Option(help="A safetensors or state-dict file, a name of published weights, or 'none'.")
     ] = None
@@ -141,6 +143,15 @@ class Explaining(Reading):
             raise InputError("expected pictures or --data NAME:PATH, and not both; see 'heatproof list data'")
         return as_dataset(self.images) if self.images else super()._dataset()
 
+
+@dataclass(frozen=True)
+class Explaining(Picturing):
+    """Which pictures, which network, which methods."""
+
+    methods: Annotated[
+        str, typer.Option("--methods", "-m", help="Separated by commas; see 'heatproof list methods'.")
+    ] = ",".join(DEFAULT_METHODS)
+
     @property
     def method_names(self) -> list[str]:
         """The methods, one by one."""
@@ -148,15 +159,19 @@ class Explaining(Reading):
 
 
 @dataclass(frozen=True)
-class Removing:
-    """How regions are removed; the names are those of ``heatproof.compare``."""
+class Stepping:
+    """Which regions are removed, how often; the names are those of ``heatproof.compare``."""
 
     steps: Annotated[
         int | None, typer.Option(help="Regions to remove. Default: 100, or all where there are fewer.")
     ] = None
     repeats: Annotated[int, typer.Option(help="Repeats, each with other replacement images.", min=1)] = 1
-    regions: Annotated[int, typer.Option(help="Side of a region, in pixels.", min=1)] = 9
-    replacement: Annotated[str, typer.Option(help="What a removed region becomes.")] = "uniform"
+    regions: Annotated[
+        Any,
+        typer.Option(
+            parser=_regions, metavar="SIZE|NAME", help="Side of a region in pixels, or pixels, or slic[segments=100]."
+        ),
+    ] = 9
     seed: Annotated[int, typer.Option(help="Of all random draws.")] = 0
     engine: Annotated[
         str,
@@ -167,7 +182,27 @@ class Removing:
 
 
 @dataclass(frozen=True)
-class Perturbing(Removing):
-    """How regions are removed and scored."""
+class Removing(Stepping):
+    """How regions are removed."""
+
+    replacement: Annotated[
+        str, typer.Option(help="What a removed region becomes; see 'heatproof list replacements'.")
+    ] = "uniform"
+
+
+@dataclass(frozen=True)
+class Scoring(Stepping):
+    """Which regions are removed, and how that is scored."""
 
     score: Annotated[str, typer.Option(help=f"Score of the target: {', '.join(SCORES)}.")] = "logit"
+    statistics: Annotated[
+        Path | None,
+        typer.Option(
+            help="File of 'heatproof statistics' for constant and dirichlet. Default: those of the given pictures."
+        ),
+    ] = None
+
+
+@dataclass(frozen=True)
+class Perturbing(Removing, Scoring):
+    """How regions are removed and scored."""

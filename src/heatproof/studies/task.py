@@ -134,9 +134,12 @@ def labelled(names: Sequence[str] | None, images: Tensor) -> tuple[str, ...]:
     return labels
 
 
-def notes_on(protocol: Protocol) -> list[str]:
-    """What a reader must know about the replacement."""
-    if not protocol.uses_statistics or protocol.statistics is None:
+def notes_on(*protocols: Protocol) -> list[str]:
+    """What a reader must know about replacements that are fitted to a data set, with the same statistics."""
+    fitted = {protocol.replacement: protocol.statistics for protocol in protocols if protocol.uses_statistics}
+    if not fitted:
         return []
-    own = " (give --statistics for those of a larger data set)" if protocol.statistics.source == OF_THIS_RUN else ""
-    return [f"replacement {protocol.replacement!r} has the mean and spread of {protocol.statistics}{own}"]
+    statistics = next(iter(fitted.values()))
+    assert statistics is not None
+    own = "; --statistics takes those of a larger data set" if statistics.source == OF_THIS_RUN else ""
+    return [f"mean and spread for {', '.join(fitted)} come from {statistics}{own}"]

@@ -27,9 +27,9 @@ def road(images: Tensor, *, removed: Tensor, generators: Sequence[np.random.Gene
     """Each removed pixel is the weighted mean of its neighbours, plus N(0, noise²): ROAD's imputation [Rong2022].
 
     The four direct neighbours weigh 1/6 each, the diagonal ones 1/12; at the border the weights of those that exist are
-    normalised. All removed pixels of an image make one sparse linear system, which its channels share. Values may leave
-    [0, 1] by what the noise adds, as in the published definition. Where nothing is left any constant solves the system;
-    the image's mean colour is taken.
+    normalised. All removed pixels of an image make one sparse linear system, which its channels share. What the noise
+    adds is cut off at 0 and 1, where images end (the published code lets it pass). Where nothing is left any constant
+    solves the system; the image's mean colour is taken.
     """
     if noise < 0:
         raise InputError(f"noise of replacement 'road' must not be negative, got {noise}")
@@ -51,7 +51,7 @@ def _filled(image: Tensor, removed: Tensor, noise: np.ndarray) -> Tensor:
         # the matrix is symmetric and diagonally dominant, so no pivots are needed
         solver = splu(matrix, permc_spec="MMD_AT_PLUS_A", diag_pivot_thresh=0, options={"SymmetricMode": True})
         values[:, where] = solver.solve(known).T
-    values[:, where] += noise[:, where]
+    values[:, where] = (values[:, where] + noise[:, where]).clip(0, 1)
     return torch.from_numpy(values).to(image)
 
 

@@ -1,0 +1,61 @@
+"""``heatproof replacements``."""
+
+import shlex
+import sys
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from heatproof import runs, studies
+from heatproof.cli.application import PARTIAL, app
+from heatproof.cli.options import Picturing, Scoring
+from heatproof.cli.printing import print_study, progress, say
+from heatproof.cli.spreading import spread
+from heatproof.registry import split_specs
+from heatproof.studies.replacements import DEFAULT_REPLACEMENTS, THE_METHOD
+
+
+@app.command("replacements")
+@spread
+def replacements_command(
+    *,
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the results; it appears whole or not at all.")],
+    given: Picturing,
+    replacements: Annotated[
+        str, typer.Option("--replacements", help="Separated by commas; see 'heatproof list replacements'.")
+    ] = ",".join(DEFAULT_REPLACEMENTS),
+    method: Annotated[
+        str, typer.Option("--method", "-m", help="Of the heatmaps; see 'heatproof list methods'.")
+    ] = THE_METHOD,
+    scoring: Scoring,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an earlier run in --out.")] = False,
+) -> None:
+    r"""Which replacement of removed regions takes information away? MoRF and LeRF curves, and the area between (ABPC).
+
+    [bold]heatproof replacements photos/ --out RUN[/bold]
+
+    [bold]heatproof replacements builtin --replacements "uniform,blur\[sigma=5],road" --steps 40 --out RUN[/bold]
+    """
+    runs.check_free(out, overwrite=overwrite)
+    network = given.load_network()
+    pictures = given.read_pictures(network, seed=scoring.seed)
+    with progress("evaluations") as advance:
+        study = studies.compare_replacements(
+            network,
+            pictures.images,
+            split_specs(replacements),
+            method=method,
+            **asdict(scoring),
+            memory=given.memory_bytes,
+            names=pictures.names,
+            skipped=pictures.skipped,
+            on_progress=advance,
+        )
+    study.save(out, reproduce=shlex.join(["heatproof", *sys.argv[1:]]), overwrite=overwrite)
+    print_study(study)
+    say(f"\n{study.work}")
+    say(f"Results: {out}/report.html (page), scores.parquet, heatmaps.zarr, figures as PNG and SVG")
+    if pictures.skipped:
+        raise typer.Exit(PARTIAL)

@@ -1,0 +1,41 @@
+"""``heatproof statistics``."""
+
+import shlex
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from heatproof.cli.application import PARTIAL, app
+from heatproof.cli.options import Picturing
+from heatproof.cli.printing import say
+from heatproof.cli.spreading import spread
+from heatproof.errors import InputError
+from heatproof.perturbation import Statistics
+
+
+@app.command("statistics")
+@spread
+def statistics_command(
+    *,
+    out: Annotated[Path, typer.Option("--out", "-o", help="A safetensors file that is not there yet.")],
+    given: Picturing,
+) -> None:
+    """Mean image and spread of a data set, as the network wants its pictures: for replacements constant and dirichlet.
+
+    [bold]heatproof statistics --data ilsvrc2012:PATH --images 5000 --out mean.safetensors[/bold]
+
+    [bold]heatproof compare photos/ --replacement constant --statistics mean.safetensors --out RUN[/bold]
+    """
+    if out.exists():
+        raise InputError(f"{str(out)!r} is there already; choose another --out")
+    if not out.parent.is_dir():
+        raise InputError(f"there is no folder {str(out.parent)!r} to write into")
+    network = given.load_network()
+    pictures = given.read_pictures(network)
+    where = shlex.join(given.images) if given.images else str(given.data)
+    found = Statistics.of(pictures.images, source=where)
+    found.save(out)
+    say(f"{out}: {found}")
+    if pictures.skipped:
+        raise typer.Exit(PARTIAL)

@@ -1,0 +1,281 @@
+"""The result of comparing replacements: tables, figures, a page, and a run directory."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import combinations
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+import torch
+from matplotlib.figure import Figure
+from torch import Tensor
+
+from heatproof import runs
+from heatproof.heatmaps import Conservation
+from heatproof.measures import Estimate, abpc, aopc, estimate, estimate_curve
+from heatproof.perturbation import Curves, Engine, Protocol
+from heatproof.perturbation.replacing import with_removed
+from heatproof.report import Band, Panel, Table, areas_figure, pictures_figure, render_page, write_page
+from heatproof.studies.verdict import caution, listed, told_apart
+from heatproof.studies.work import Work
+from heatproof.studies.writing import reproduction, write_run
+
+EXAMPLES = 4
+
+
+@dataclass(frozen=True)
+class BothCurves:
+    """The curves of one replacement.
+
+    Attributes:
+        morf: most relevant regions first.
+        lerf: least relevant regions first.
+    """
+
+    morf: Curves
+    lerf: Curves
+
+    @property
+    def engine(self) -> Engine:
+        """Which evaluated the perturbed images."""
+        return self.morf.engine
+
+
+@dataclass(frozen=True)
+class ReplacementComparison:
+    """What a comparison of replacements found.
+
+    Attributes:
+        network: description of the network, with a hash of its weights.
+        names: (N) names of the images.
+        images: (N, C, H, W) RGB in [0, 1].
+        classes: (N) names of the target classes.
+        method: name of the heatmaps' method.
+        heatmaps: (N, H, W).
+        regions: (N, H, W) region indices.
+        curves: by replacement.
+        conservation: what became of the score, if the method is LRP.
+        skipped: names of pictures that could not be used, each with the reason.
+        notes: what else a reader must know.
+        work: how much was evaluated, how long it took, and by which engine (of the replacement where it spared most).
+    """
+
+    network: Mapping[str, Any]
+    names: tuple[str, ...]
+    images: Tensor
+    classes: tuple[str, ...]
+    method: str
+    heatmaps: Tensor
+    regions: Tensor
+    curves: dict[str, BothCurves]
+    conservation: Conservation | None
+    skipped: tuple[tuple[str, str], ...]
+    notes: tuple[str, ...]
+    work: Work
+
+    @property
+    def protocol(self) -> Protocol:
+        """How regions were removed and scored, with the first replacement; all else is the same for all."""
+        return next(iter(self.curves.values())).morf.protocol
+
+    @property
+    def steps(self) -> int:
+        """L."""
+        return self.protocol.steps_for(self.regions)
+
+    @cached_property
+    def areas(self) -> dict[str, np.ndarray]:
+        """ABPC of each image (N,), by replacement, the largest mean first; higher is better."""
+        found = {spec: abpc(both.morf, both.lerf).double().numpy() for spec, both in self.curves.items()}
+        return dict(sorted(found.items(), key=lambda item: -float(item[1].mean())))
+
+    @cached_property
+    def abpc(self) -> dict[str, Estimate]:
+        """Mean ABPC with its 95 % interval over images, by replacement, the largest first; higher is better."""
+        return {spec: estimate(values) for spec, values in self.areas.items()}
+
+    @cached_property
+    def differences(self) -> dict[tuple[str, str], Estimate]:
+        """ABPC of one replacement minus that of another on the same images, for each pair, the larger one first."""
+        return {(a, b): estimate(self.areas[a] - self.areas[b]) for a, b in combinations(self.areas, 2)}
+
+    @property
+    def verdict(self) -> list[str]:
+        """The answer in plain words, one sentence after the other."""
+        best, *_ = self.abpc
+        if len(self.names) < 2:
+            return [
+                f"On this one image {best} leaves the largest area between the curves ({self.abpc[best].mean:.3g}); "
+                "one image says nothing about others: give more for a verdict."
+            ]
+        unclear = [spec for spec, value in self.abpc.items() if value.low <= 0 <= value.high]
+        negative = [spec for spec, value in self.abpc.items() if value.high < 0]
+        said = [
+            f"The area between the curves is largest with {best}: ABPC {self.abpc[best]}.",
+            told_apart(list(self.abpc), self.differences, "replacements"),
+            f"The order is not shown to matter with {listed(unclear)}." if unclear else "",
+            f"MoRF falls less than LeRF with {listed(negative)}." if negative else "",
+            f"ABPC of {self.method}: higher is better. Intervals are 95 % bootstrap intervals over {len(self.names)} "
+            "images, paired, each by itself (not corrected for the number of comparisons).",
+            caution(len(self.names)),
+        ]
+        return [sentence for sentence in said if sentence]
+
+    @property
+    def warnings(self) -> list[str]:
+        """What a reader must know before trusting the numbers."""
+        found = [*self.notes, *(self.conservation.warnings(self.method) if self.conservation else [])]
+        if self.skipped:
+            found.append(f"{len(self.skipped)} of {len(self.skipped) + len(self.names)} pictures could not be used")
+        return found
+
+    def table(self) -> Table:
+        """ABPC of each replacement with its interval, and the AOPC of both curves, the largest ABPC first."""
+        rows = tuple(
+            (spec, value.mean, value.low, value.high, _mean_aopc(both.morf), _mean_aopc(both.lerf))
+            for spec, value, both in ((spec, value, self.curves[spec]) for spec, value in self.abpc.items())
+        )
+        note = (
+            f"ABPC of {self.method} over {self.steps} steps in units of the {self.protocol.score}, mean over "
+            f"{len(self.names)} images and repeats ({self.protocol.repeats}), with 95 % intervals; higher is better. "
+            "It is the AOPC of MoRF (higher is better) minus that of LeRF (lower is better)."
+        )
+        return Table(("replacement", "ABPC", "low", "high", "AOPC MoRF", "AOPC LeRF"), rows, (note,))
+
+    def differences_table(self) -> Table:
+        """Paired differences of ABPC between replacements; an interval that excludes zero separates the two."""
+        rows = tuple(
+            (larger, smaller, value.mean, value.low, value.high, "yes" if value.excludes_zero else "no")
+            for (larger, smaller), value in self.differences.items()
+        )
+        return Table(("larger", "smaller", "difference", "low", "high", "separate"), rows)
+
+    def frame(self) -> pl.DataFrame:
+        """Scores of every replacement, image, order, repeat and step."""
+        return pl.concat(
+            [
+                runs.scores_frame({self.method: curves}, self.names).insert_column(0, pl.lit(spec).alias("replacement"))
+                for spec, both in self.curves.items()
+                for curves in (both.morf, both.lerf)
+            ]
+        )
+
+    def figures(self) -> dict[str, Figure]:
+        """The figures, by file name."""
+        return {"areas": self.areas_figure(), "examples": self.examples_figure()}
+
+    def areas_figure(self) -> Figure:
+        """MoRF and LeRF curves of each replacement with the area between them, as in Figure 8 of [Samek2017]."""
+        panels = [
+            Panel(spec, f"ABPC {value}", _band("LeRF", self.curves[spec].lerf), _band("MoRF", self.curves[spec].morf))
+            for spec, value in self.abpc.items()
+        ]
+        title = f"Score while regions are removed, by what they become ({self.method})"
+        return areas_figure(panels, title=title, ylabel=f"score ({self.protocol.score})")
+
+    def examples_figure(self) -> Figure:
+        """The first images after all steps, most relevant regions first, with each replacement."""
+        shown = slice(0, EXAMPLES)
+        images, regions = self.images[shown].cpu(), self.regions[shown]
+        pictures = {"image": images}
+        for spec in self.abpc:
+            morf = self.curves[spec].morf
+            removed = torch.stack(
+                [torch.isin(one, order) for one, order in zip(regions, morf.orders[shown, 0], strict=True)]
+            )
+            pictures[spec] = with_removed(images, removed, morf.protocol, morf.images[shown])
+        captions = [
+            f"{Path(name).name}\n{label}" for name, label in zip(self.names[shown], self.classes[shown], strict=True)
+        ]
+        arrays = {
+            name: shown.expand(-1, 3, -1, -1).permute(0, 2, 3, 1).float().numpy() for name, shown in pictures.items()
+        }
+        return pictures_figure(arrays, captions, title=f"The {self.steps} most relevant regions removed")
+
+    def report(self, path: str | Path, *, reproduce: str = "") -> Path:
+        """Writes one self-contained HTML page."""
+        return write_page(Path(path), self._page(self.figures(), reproduce))
+
+    def save(self, path: str | Path, *, reproduce: str = "", overwrite: bool = False) -> Path:
+        """Writes the run directory: scores, heatmaps, tables, figures, the page, and how to reproduce it.
+
+        It appears whole or not at all. ``reproduce`` is the command or code that made it.
+        """
+        return write_run(
+            Path(path),
+            figures=self.figures(),
+            page=lambda figures: self._page(figures, reproduce),
+            frame=self.frame(),
+            heatmaps={self.method: self.heatmaps},
+            names=self.names,
+            table=self.table(),
+            reproduce=self._reproduce_text(reproduce),
+            description=self.describe() | {"reproduce": reproduce},
+            overwrite=overwrite,
+        )
+
+    def describe(self) -> dict[str, Any]:
+        """Everything about the run but its arrays, as JSON-able values."""
+        described = {spec: both.morf.protocol.describe() for spec, both in self.curves.items()}
+        shared = self.protocol.describe() | {"steps": self.steps}
+        del shared["replacement"], shared["statistics"]
+        return {
+            "schema": runs.SCHEMA,
+            "study": "replacements",
+            "network": dict(self.network),
+            "protocol": shared,
+            "method": self.method,
+            "replacements": {
+                spec: {"statistics": described[spec]["statistics"], "engine": str(both.engine)}
+                for spec, both in self.curves.items()
+            },
+            "images": dict(zip(self.names, next(iter(self.curves.values())).morf.images, strict=True)),
+            "skipped": [{"image": name, "reason": reason} for name, reason in self.skipped],
+            "complete": not self.skipped,
+            "verdict": self.verdict,
+            "warnings": self.warnings,
+            "conservation": self.conservation.summary() if self.conservation else None,
+            "work": self.work.describe(),
+            **runs.environment(),
+        }
+
+    def _page(self, figures: Mapping[str, Figure], reproduce: str) -> str:
+        captions = {
+            "areas": "Mean score while regions are removed, least relevant first (LeRF) and most relevant first "
+            "(MoRF); ABPC is the shaded area, divided by the number of steps + 1",
+            "examples": "The first images after the last step, most relevant regions first",
+        }
+        return render_page(
+            title=f"Replacements put to the proof on {self.network['name']}",
+            verdict=self.verdict,
+            tables={
+                "Area between the perturbation curves": self.table(),
+                "Differences between replacements on the same images": self.differences_table(),
+            },
+            figures={captions[name]: figure for name, figure in figures.items()},
+            warnings=self.warnings,
+            reproduce=self._reproduce_text(reproduce),
+            skipped=self.skipped,
+        )
+
+    def _reproduce_text(self, command: str) -> str:
+        code = command or "study = hp.compare_replacements(…)"
+        return reproduction(code, self.protocol.seed, len(self.names), self.network)
+
+    def __str__(self) -> str:
+        return "\n".join([str(self.table()), "", *self.verdict])
+
+    def _repr_html_(self) -> str:
+        return self.table()._repr_html_()
+
+
+def _band(name: str, curves: Curves) -> Band:
+    """The mean score over images and repeats, with pointwise 95 % intervals."""
+    return Band(name, *estimate_curve(curves.scores.double().mean(dim=1).numpy()))
+
+
+def _mean_aopc(curves: Curves) -> float:
+    return float(aopc(curves).double().mean())
