@@ -300,6 +300,20 @@ def test_explain_writes_one_picture_per_image_and_method(run, photos, tmp_path):
     assert out.count(".png") == 12
 
 
+def test_complexity_writes_its_table_and_figures(run, photos, tmp_path):
+    arguments = ("--network", "tiny_networks:cnn", "--methods", "lrp-epsilon,sensitivity-l2", "--out", "RUN")
+    code, out, err = run("complexity", photos, *arguments)
+    assert code == 0, err
+    assert "PNG file size: " in out
+    assert {"report.html", "sizes.png", "entropy.svg", "scores.parquet"} <= {
+        p.name for p in (tmp_path / "RUN").iterdir()
+    }
+    code, _, err = run("complexity", photos, *arguments)
+    assert (code, "is there already" in err) == (cli.INPUT_ERROR, True)
+    assert run("complexity", photos, "--images", "2", "--seed", "3", *arguments, "--overwrite")[0] == 0
+    assert len(json.loads((tmp_path / "RUN" / "run.json").read_text())["images"]) == 2
+
+
 def test_list_names_everything(run):
     code, out, _ = run("list")
     assert code == 0

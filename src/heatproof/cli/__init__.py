@@ -1,6 +1,6 @@
 """The ``heatproof`` command: parse, call, print."""
 
-from heatproof.cli import assess, compare, explain, fetch, listing, plan, replacements, statistics
+from heatproof.cli import assess, compare, complexity, explain, fetch, listing, plan, replacements, statistics
 from heatproof.cli.application import DISK_ERROR, INPUT_ERROR, INTERRUPTED, PARTIAL, main
 
 __all__ = [
@@ -10,9 +10,12 @@ __all__ = [
     "PARTIAL",
     "assess",
     "compare",
+    "complexity",
     "explain",
     "fetch",
     "listing",
     "main",
     "plan",
+    "replacements",
+    "statistics",
 ]

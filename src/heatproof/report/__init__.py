@@ -15,8 +15,8 @@ __all__ = [
     "Panel",
     "Table",
     "amount",
-    "boxes_figure",
     "areas_figure",
+    "boxes_figure",
     "counted",
     "curves_figure",
     "duration",
@@ -27,7 +27,7 @@ __all__ = [
     "pictures_figure",
     "render_page",
     "save_figure",
-    "series_figure",
     "scatter_figure",
+    "series_figure",
     "write_page",
 ]

@@ -1,6 +1,7 @@
-"""The questions that people ask: which method (compare), what will that take (plan), what does it show (explain).
+"""The questions that people ask.
 
-And: what becomes of a removed region (replacements)?
+Which method (compare), which network (assess), how simple are its heatmaps (complexity), what will that take (plan),
+what does it show (explain), what becomes of what is removed (replacements).
 """
 
 from heatproof.studies.assess import DEFAULT_METHOD, assess
@@ -8,18 +9,25 @@ from heatproof.studies.assessment import Assessment
 from heatproof.studies.between import ReplacementComparison
 from heatproof.studies.compare import DEFAULT_METHODS, compare
 from heatproof.studies.comparison import Comparison
+from heatproof.studies.complexity import complexity
 from heatproof.studies.explain import explain_pictures
 from heatproof.studies.forecast import Forecast
 from heatproof.studies.plan import plan_comparison
 from heatproof.studies.replacements import compare_replacements
+from heatproof.studies.simplicity import Simplicity
 
 __all__ = [
+    "DEFAULT_METHOD",
     "DEFAULT_METHODS",
+    "Assessment",
     "Comparison",
     "Forecast",
     "ReplacementComparison",
+    "Simplicity",
+    "assess",
     "compare",
     "compare_replacements",
+    "complexity",
     "explain_pictures",
     "plan_comparison",
 ]
