@@ -192,7 +192,7 @@ def test_few_regions_are_worth_a_warning(network, weights, images):
     [
         ({"checkpoints": {}}, "at least one checkpoint"),
         ({"labels": torch.tensor([0, 1])}, r"one class index per image, shape \(6,\)"),
-        ({"labels": torch.tensor([0, 1, 2, 3, 4, 0])}, r"targets must lie in 0 … 3, got 0 … 4"),
+        ({"labels": torch.tensor([0, 1, 2, 3, 4, 0])}, r"labels must be classes of the network, 0 … 3, got 0 … 4"),
         ({"checkpoints": {"other": {"4.weight": torch.ones(2, 2)}}}, "weights of other do not fit Sequential"),
         ({"checkpoints": ["absent.safetensors"]}, "there is no file"),
         ({"checkpoints": ["same.pt", "same.pt"]}, "one of them twice"),

@@ -12,7 +12,7 @@ import typer
 from heatproof import runs, studies
 from heatproof.cli.application import PARTIAL, app
 from heatproof.cli.options import Reading, Removing
-from heatproof.cli.printing import print_study, progress, say
+from heatproof.cli.printing import print_study, progress, say, warn
 from heatproof.cli.spreading import spread
 
 
@@ -29,13 +29,16 @@ def assess_command(
         str, typer.Option("--method", "-m", help="Of the heatmaps; see 'heatproof list methods'.")
     ] = studies.DEFAULT_METHOD,
     removing: Removing,
+    labels: Annotated[
+        bool, typer.Option("--labels/--no-labels", help="Accuracy beside the rest, if the data set has labels.")
+    ] = True,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an earlier run in --out.")] = False,
 ) -> None:
     """Which checkpoint of a network has the best heatmaps? Needs no labels; where the data set has them, they are used.
 
     [bold]heatproof assess run/step*.safetensors --network torchvision:resnet18 --data folder:photos --out RUN[/bold]
 
-    [bold]heatproof assess run/*.pt --network model.py:Model --data cifar10:data --images 500 --regions 4 --out RUN[/bold]
+    [bold]heatproof assess run/*.pt --network model.py:Model --data cifar10:data --regions 4 --out RUN[/bold]
     """
     runs.check_free(out, overwrite=overwrite)
     ordered = sorted(checkpoints, key=_in_order)
@@ -47,12 +50,16 @@ def assess_command(
             ordered,
             pictures.images,
             method=method,
-            labels=pictures.labels,
+            labels=pictures.labels if labels else None,
             **asdict(removing),
             memory=given.memory_bytes,
             names=pictures.names,
             skipped=pictures.skipped,
             on_progress=advance,
+        )
+    if labels and pictures.classes and network.classes and pictures.classes != network.classes:
+        warn(
+            ["the data set names its classes otherwise than the network: the accuracy holds if their order is the same"]
         )
     study.save(out, reproduce=shlex.join(["heatproof", *sys.argv[1:]]), overwrite=overwrite)
     print_study(study)

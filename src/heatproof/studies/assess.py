@@ -12,13 +12,14 @@ from heatproof.errors import InputError
 from heatproof.heatmaps import Conservation
 from heatproof.heatmaps.explaining import Explained, OwnMethod
 from heatproof.measures.quality import SCORES, Perturbed
-from heatproof.network.network import DEFAULT_MEMORY, Network, as_targets, check_classes
+from heatproof.network.network import DEFAULT_MEMORY, Network, as_targets
 from heatproof.network.weights import load_weights, read_weights
 from heatproof.perturbation import Curves, Protocol
 from heatproof.perturbation.curves import least_on_windows, perturb_scores
+from heatproof.perturbation.statistics import Statistics, as_statistics
 from heatproof.studies.assessment import GALLERY_IMAGES, Assessment, Checkpoint
 from heatproof.studies.comparison import REFERENCE, joined
-from heatproof.studies.task import Task, labelled
+from heatproof.studies.task import Task, labelled, notes_on
 from heatproof.studies.watching import Clock, OnTotal, Progress
 
 DEFAULT_METHOD = "lrp-alphabeta"  # the paper's "LRP"
@@ -34,12 +35,13 @@ def assess(
     method: str | OwnMethod = DEFAULT_METHOD,
     labels: Tensor | None = None,
     replacement: str = "uniform",
-    regions: int | Tensor = 9,
+    regions: int | str | Tensor = 9,
     steps: int | None = None,
     repeats: int = 1,
     seed: int = 0,
     engine: str = "auto",
     memory: int = DEFAULT_MEMORY,
+    statistics: Statistics | str | Path | None = None,
     names: Sequence[str] | None = None,
     skipped: Sequence[tuple[str, str]] = (),
     on_progress: OnTotal | None = None,
@@ -56,13 +58,15 @@ def assess(
         method: of the heatmaps: a name, or your own callable ``(network, images, targets) -> (N, H, W)``.
         labels: (N,) true class indices, if known: then the accuracy stands beside the rest, with rank correlations.
         replacement: what a removed region becomes.
-        regions: size of the grid's regions in pixels (small images want small ones: 4 for 32 × 32), or a map of region
-            indices (H, W) or (N, H, W).
+        regions: size of the grid's regions in pixels (small images want small ones: 4 for 32 × 32), "pixels",
+            superpixels such as "slic[segments=100]", or a map of region indices (H, W) or (N, H, W).
         steps: number L of regions to remove; by default 100, or all where there are fewer.
         repeats: how often, each time with another replacement image and another random order.
         seed: of all random draws.
         engine: "full", "incremental", or "auto".
         memory: bytes that activations and images may take.
+        statistics: of a data set, or a file of them, for the replacements "constant" and "dirichlet"; by default
+            those of ``images``.
         names: of the images.
         skipped: pictures that could not be used, each with the reason; they are counted in the result.
         on_progress: called with the number of network evaluations done, and of those in all.
@@ -85,7 +89,7 @@ def assess(
     """
     sources = _named(checkpoints)
     first, *_ = [loaded(network, name, weights) for name, weights in sources.items()]  # all are checked
-    protocol = Protocol(replacement, regions, steps, repeats, seed, "logit", engine, memory)
+    protocol = Protocol(replacement, regions, steps, repeats, seed, "logit", engine, memory, as_statistics(statistics))
     task = Task.of(first, images, {method_name(method): method}, None, protocol)
     image_names, labels = labelled(names, images), _checked(labels, task)
     clock = Clock()
@@ -104,7 +108,7 @@ def assess(
         checkpoints=found,
         protocol=task.protocol,
         skipped=tuple(skipped),
-        notes=(without_graph,) if without_graph else (),
+        notes=(*([without_graph] if without_graph else []), *notes_on(task.protocol)),
         work=clock.work(progress.total, least_on_windows([curve.engine for curve in curves])),
     )
 
@@ -142,7 +146,12 @@ def _checked(labels: Tensor | None, task: Task) -> Tensor | None:
     if labels is None:
         return None
     labels = as_targets(labels, len(task.images)).cpu()
-    check_classes(labels, task.network.logits(task.images[:1]).shape[1])
+    classes = task.network.logits(task.images[:1]).shape[1]
+    if not 0 <= int(labels.min()) <= int(labels.max()) < classes:
+        raise InputError(
+            f"labels must be classes of the network, 0 … {classes - 1}, got {int(labels.min())} … {int(labels.max())}; "
+            "without labels (labels=None, --no-labels) everything but the accuracy is found all the same"
+        )
     return labels
 
 
