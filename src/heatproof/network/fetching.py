@@ -114,11 +114,12 @@ class _Part:
             if error.code != http.client.REQUESTED_RANGE_NOT_SATISFIABLE:
                 raise
             error.close()
-            return _size_of_all(error.headers) == start or self._restart()
+            whole = start > 0 and _size_of_all(error.headers) == start
+            return whole or self._restart(start, on_progress)
         with answer:
             going_on = answer.status == http.client.PARTIAL_CONTENT and _begin(answer.headers) == start
             if answer.status == http.client.PARTIAL_CONTENT and not going_on:
-                return self._restart()
+                return self._restart(start, on_progress)
             return self._write(answer, start if going_on else 0, on_progress)
 
     def _write(self, answer: Any, start: int, on_progress: Advance) -> bool:  # noqa: ANN401 - a response of urllib's
@@ -134,11 +135,13 @@ class _Part:
                 on_progress(start, total)
         return total is None or start == total
 
-    def _restart(self) -> bool:
-        """Forgets what is here: the server has another file, or counts otherwise."""
+    def _restart(self, start: int, on_progress: Advance) -> bool:
+        """Forgets the ``start`` bytes that are here, since the server has another file or counts otherwise."""
+        if not start:
+            return False  # the server makes no sense even so
         self.path.unlink(missing_ok=True)
         self.tag.unlink(missing_ok=True)
-        return False
+        return self._continue(on_progress)
 
 
 def _check(file: File, path: Path, target: Path) -> None:

@@ -146,7 +146,7 @@ def _from_library(
         module,
         preprocessing=blueprint.preprocessing if preprocessing is None else preprocessing,
         name=name,
-        classes=classes or named,
+        classes=_checked_names(classes, count_classes(module, module.state_dict())) or named,
         device=device,
         notes=notes,
     )
@@ -170,7 +170,7 @@ def _with_weights(
         load_weights(module, tensors, path.name)
         own = blueprint.classes if blueprint.classes and len(blueprint.classes) == count else None
         return module, (), read_classes(path) or own
-    if not download:
+    if not download and not blueprint.weights_from:
         raise InputError(
             f"weights {str(weights)!r} is no file; published weights of that name would be downloaded, which has to be "
             "asked for: --download (download=True)"

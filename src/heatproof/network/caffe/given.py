@@ -28,6 +28,10 @@ class Given:
         self._asked: set[str] = set()
         self._parts: list[Given] = []
 
+    def rename(self, place: str) -> None:
+        """Says another place from now on, without the field that holds the message."""
+        self.place, self._prefix = place, ""
+
     def error(self, text: str) -> InputError:
         """An error that says where."""
         return InputError(f"{self.place}: {text}")

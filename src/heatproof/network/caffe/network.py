@@ -120,7 +120,7 @@ def _steps(given: Given, layers: Sequence[Given], source: str, shape: Shape) -> 
     for number, said in enumerate(layers, start=1):
         name = (said.texts("name") or [f"number {number}"])[-1]
         kind = (said.texts("type") or ["no type"])[-1]
-        said.place = f"{given.place}, layer {name!r} ({kind})"
+        said.rename(f"{given.place}, layer {name!r} ({kind})")
         if kind == "Input" or _in_training_only(said):
             said.ignore_all()
             continue
