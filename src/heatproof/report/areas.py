@@ -10,12 +10,12 @@ from matplotlib.ticker import MaxNLocator
 
 from heatproof.errors import InputError
 from heatproof.report.curves import Band
-from heatproof.report.style import COLOURS, FAINT, GREY, canvas, legible, place, styled, wrapped, write_lines
+from heatproof.report.style import COLOURS, FAINT, GREY, LEADING, canvas, legible, place, styled, wrapped, write_lines
 
 SIDE, MOST_COLUMNS = 150.0, 5  # points; panels in a row
-LEFT, RIGHT, TOP, BOTTOM, GUTTER = 46.0, 14.0, 46.0, 34.0, 14.0  # points around panels
+LEFT, RIGHT, TOP, BOTTOM, GUTTER = 46.0, 14.0, 44.0, 34.0, 20.0  # points around panels
 KEY_HEIGHT = 20.0
-NAME_SIZE, TEXT_SIZE, NAME_LINES = 8.5, 7.5, 2
+NAME_SIZE, TEXT_SIZE, NAME_LINES, GAP = 8.5, 7.5, 2, 6.0
 
 
 @dataclass(frozen=True)
@@ -55,16 +55,18 @@ def areas_figure(panels: Sequence[Panel], *, title: str, ylabel: str) -> Figure:
     columns = _columns(len(panels))
     rows = -(-len(panels) // columns)
     width = LEFT + columns * (SIDE + GUTTER) - GUTTER + RIGHT
-    figure, heading = canvas(width, KEY_HEIGHT + rows * (TOP + SIDE + BOTTOM), title=title)
+    note = wrapped(_note(panels), width - LEFT - RIGHT, TEXT_SIZE, lines=3)
+    below = BOTTOM + len(note) * TEXT_SIZE * LEADING + GAP
+    figure, heading = canvas(width, KEY_HEIGHT + rows * (TOP + SIDE) + below, title=title)
     limits = _limits(panels)
     for number, panel in enumerate(panels):
         row, column = divmod(number, columns)
-        left, top = LEFT + column * (SIDE + GUTTER), heading + KEY_HEIGHT + TOP + row * (TOP + SIDE + BOTTOM)
+        left, top = LEFT + column * (SIDE + GUTTER), heading + KEY_HEIGHT + TOP + row * (TOP + SIDE)
         axes = place(figure, left, top, SIDE, SIDE)
         _draw(axes, panel, limits)
         name = wrapped(panel.name, SIDE, NAME_SIZE, lines=NAME_LINES, bold=True)
-        write_lines(figure, name, left, top - 18, size=NAME_SIZE, weight="bold", va="bottom")
-        write_lines(figure, [legible(panel.text)], left, top - 5, size=TEXT_SIZE, color=GREY, va="bottom")
+        write_lines(figure, name, left, top - 18, size=NAME_SIZE, weight="bold", va="baseline")
+        write_lines(figure, [legible(panel.text)], left, top - 7, size=TEXT_SIZE, color=GREY, va="baseline")
         if column:
             axes.tick_params(labelleft=False)
         else:
@@ -74,6 +76,8 @@ def areas_figure(panels: Sequence[Panel], *, title: str, ylabel: str) -> Figure:
         else:
             axes.tick_params(labelbottom=False)
     _draw_key(figure, panels[0], heading)
+    end = heading + KEY_HEIGHT + rows * (TOP + SIDE)
+    write_lines(figure, note, LEFT, end + BOTTOM, size=TEXT_SIZE, color=GREY)
     return figure
 
 
@@ -110,8 +114,8 @@ def _draw(axes: Axes, panel: Panel, limits: tuple[float, float]) -> None:
     where_above = upper >= lower
     axes.fill_between(steps, lower, upper, where=where_above, interpolate=True, color="#d9d9d9", linewidth=0)
     axes.fill_between(
-        steps, lower, upper, where=~where_above, interpolate=True, color="#d9d9d9", hatch="////", edgecolor="#888888",
-        linewidth=0,
+        steps, lower, upper, where=~where_above, interpolate=True, facecolor="#d9d9d9", hatch="////",
+        edgecolor="#999999", linewidth=0,
     )  # fmt: skip
     for band, colour, dashes in _styled(panel):
         for edge in (band.low, band.high):
@@ -130,9 +134,14 @@ def _draw_key(figure: Figure, panel: Panel, heading: float) -> None:
         text = f"━ {band.name}"
         write_lines(figure, [text], left, heading + 2, size=TEXT_SIZE, color=colour)
         left += 6.0 + 4.4 * len(text)
-    has_bands = any(np.isfinite(band.low).any() for band, *_ in _styled(panel))
-    note = "shaded: the area between" + ("; thin lines: 95 % intervals" if has_bands else "")
-    write_lines(figure, [note], left, heading + 2, size=TEXT_SIZE, color=GREY)
+
+
+def _note(panels: Sequence[Panel]) -> str:
+    """What is not a curve."""
+    crossed = any((panel.upper.middle < panel.lower.middle).any() for panel in panels)
+    has_bands = any(np.isfinite(band.low).any() for panel in panels for band in (panel.upper, panel.lower))
+    shaded = "shaded: the area between" + (" (hatched: counts as negative)" if crossed else "")
+    return shaded + ("; thin lines: 95 % intervals" if has_bands else "")
 
 
 def _check(panels: Sequence[Panel]) -> None:
