@@ -1,9 +1,10 @@
 PYTHON ?= python3.11
+SIZE ?= small
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: help demo test test-all check bench docs-figures clean
+.PHONY: help demo test test-all check bench reproduce docs-figures clean
 
 help:  ## Show what there is to make.
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -35,6 +36,10 @@ bench: $(INSTALLED)  ## Measure the speed claims, also as bench.json (half an ho
 	$(BIN)/python -m pip install --quiet --editable ".[bench]"
 	$(BIN)/python benchmarks/bench_lrp.py
 	$(BIN)/python benchmarks/bench_incremental.py --out bench.json
+
+reproduce: $(INSTALLED)  ## Make the paper's figures and tables again (SIZE=paper for all of it).
+	$(BIN)/python -m pip install --quiet --editable ".[reproduce]"
+	$(BIN)/python -m reproduce --size $(SIZE)
 
 docs-figures: $(INSTALLED)  ## Draw the figures of docs/ anew, by running its pages.
 	$(BIN)/python docs/run.py docs/why.md

@@ -11,13 +11,16 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from reproduce import digits, perturbation
+from reproduce import assessment, complexity, digits, perturbation, replacements
 from reproduce.results import Result
 from reproduce.sources import SIZES, Size
 
 PARTS: dict[str, Callable[[Path, Size], Iterator[Result]]] = {
     "digits": digits.run,  # Figure 3
     "perturbation": perturbation.run,  # Figures 4 and 6
+    "complexity": complexity.run,  # Figure 5 and Table I
+    "assessment": assessment.run,  # Figure 7
+    "replacements": replacements.run,  # Figure 8
 }
 
 

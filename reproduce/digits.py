@@ -78,7 +78,7 @@ def _trained(images: Tensor, labels: Tensor) -> nn.Module:
 def _likeness(heatmaps: Tensor) -> float:
     """Mean correlation of the heatmaps of two images."""
     correlations = torch.corrcoef(heatmaps.flatten(start_dim=1).double())
-    pairs = torch.triu_indices(*correlations.shape, offset=1)
+    pairs = torch.triu_indices(len(heatmaps), len(heatmaps), offset=1)
     return correlations[pairs[0], pairs[1]].mean().item()
 
 

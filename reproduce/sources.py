@@ -1,11 +1,10 @@
 """The data sets and networks that stand for those of the paper, and how much of each is used."""
 
-import csv
 from dataclasses import dataclass
 from pathlib import Path
 
 import heatproof as hp
-from heatproof.data import Pictures, Preprocessing, read_pictures
+from heatproof.data import Pictures, Preprocessing, find_pictures, read_pictures
 from heatproof.randomness import addressed
 
 # how the SqueezeNets at hand were trained: squeezed to a square, the centre cut out
@@ -64,8 +63,7 @@ class Source:
 
     def read(self, shared: Path, count: int) -> Pictures:
         """A seeded sample of the pictures."""
-        folder = shared / "data" / self.images
-        files = sorted(folder / row["file"] for row in csv.DictReader((folder / "labels.csv").open(encoding="utf-8")))
+        files = find_pictures([shared / "data" / self.images])
         chosen = addressed(seed=0, image=self.name, purpose="sample").permutation(len(files))[:count]
         return read_pictures([files[index] for index in sorted(chosen)], SQUEEZENET)
 

@@ -1,0 +1,50 @@
+"""Figure 7: the quality of a network, told without labels."""
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import heatproof as hp
+from reproduce.results import Result
+from reproduce.sources import Size
+
+IMAGES = 200
+TRAINER = Path(__file__).parent.parent / "examples" / "train_cifar10.py"
+CHECKPOINTS = Path(__file__).parent / "results" / "cifar10"
+PAPER = "over 200 … 5000 iterations of training on CIFAR-10 the AOPC curve rises with the accuracy (45 % to 75 %)."
+
+
+def run(shared: Path, size: Size) -> Iterator[Result]:
+    """Trains where there are no checkpoints yet; then one table and figure for each run of training."""
+    result = Result("figure7", "Figure 7: AOPC and accuracy over training", PAPER)
+    train, test = (shared / "data/cifar10" / name for name in ("train-jpeg.parquet", "test1000-lossless.parquet"))
+    if not (train.exists() and test.exists()):
+        result.text.append(f"CIFAR-10: {train.name} and {test.name} not found in {train.parent}")
+        yield result
+        return
+    preprocessing = hp.Preprocessing(mean=(0.5,) * 3, std=(0.25,) * 3)
+    network = hp.load_network(f"{TRAINER}:network", preprocessing=preprocessing)
+    pictures = hp.load_dataset(f"parquet:{test}", network, count=IMAGES)
+    for seed in range(size.seeds):
+        checkpoints = _checkpoints(train, test, seed)
+        study = hp.assess(
+            network, checkpoints, pictures.images, labels=pictures.labels, regions=4, names=pictures.names,
+        )  # fmt: skip
+        result.add(
+            f"Run {seed}: {len(checkpoints)} checkpoints, {len(pictures.names)} lossless test images", study.table()
+        )
+        result.add("Rank correlation with the accuracy", study.correlations())
+        result.text.append(" ".join(study.verdict))
+        result.figures[f"run-{seed}"] = study.training_figure()
+    yield result
+
+
+def _checkpoints(train: Path, test: Path, seed: int) -> list[Path]:
+    """Those of one run of training, in order; trains first where there are none."""
+    folder = CHECKPOINTS / f"seed{seed}"
+    if not (folder / "done").exists():
+        command = [sys.executable, TRAINER, "--train", train, "--test", test, "--out", folder, "--seed", str(seed)]
+        subprocess.run([*map(str, command), "--cache", str(CHECKPOINTS)], check=True)
+        (folder / "done").touch()
+    return sorted(folder.glob("step*.safetensors"))
