@@ -26,7 +26,8 @@ class Perturbed:
 
     def above(self, score: str) -> np.ndarray:
         """(N,) AOPC minus that of the random order, in units of the score."""
-        return _numbers(self.morf[score]) - _numbers(self.random[score])
+        found: np.ndarray = _numbers(self.morf[score]) - _numbers(self.random[score])
+        return found
 
     def untouched(self, score: str) -> np.ndarray:
         """(N,) the score of the untouched images."""
@@ -90,14 +91,14 @@ def confidence(perturbed: Perturbed) -> tuple[np.ndarray, None]:
 
 Quantity = Callable[[Perturbed], tuple[np.ndarray, np.ndarray | None]]  # numerator and denominator, each (N,)
 
-QUALITIES: Mapping[str, Quantity] = {
+QUALITIES: dict[str, Quantity] = {
     "AOPC": raw,
     "above random": above_random,
     "relative drop": relative_drop,
     "standardised": standardised,
     "probability": probability,
 }
-CONTROLS: Mapping[str, Quantity] = {"mean logit": untouched_logit, "mean confidence": confidence}
+CONTROLS: dict[str, Quantity] = {"mean logit": untouched_logit, "mean confidence": confidence}
 SCALE_FREE = ("relative drop", "standardised")
 
 

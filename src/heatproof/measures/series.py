@@ -38,11 +38,11 @@ class Series:
     def values(self, drawn: np.ndarray | None = None) -> np.ndarray:
         """(C,) its values; or (R, C) those when each image was ``drawn`` (R, N) so many times."""
         counts = np.ones((1, self.numerator.shape[1])) if drawn is None else drawn
-        found = counts @ self.numerator.T / counts.sum(axis=1, keepdims=True)
+        found: np.ndarray = counts @ self.numerator.T / counts.sum(axis=1, keepdims=True)
         if self.denominator is not None:
             below = counts @ self.denominator.T / counts.sum(axis=1, keepdims=True)
             found = np.divide(found, below, out=np.full_like(found, np.nan), where=below > 0)
-        return found[0] if drawn is None else found
+        return found.reshape(-1) if drawn is None else found
 
     def estimates(self, *, seed: int = 0) -> list[Estimate]:
         """Its C values with percentile intervals over images."""

@@ -245,7 +245,8 @@ class Assessment:
 
     def _band(self, name: str, label: str) -> Band:
         values = self.estimates[name]
-        return Band(label, *(np.array([getattr(v, part) for v in values]) for part in ("mean", "low", "high")))
+        middle, low, high = np.array([(value.mean, value.low, value.high) for value in values]).T
+        return Band(label, middle, low, high)
 
     def _page(self, figures: Mapping[str, Figure], reproduce: str) -> str:
         captions = {
