@@ -45,11 +45,10 @@ def _in_folders(root: Path, folders: list[str], synsets: list[Synset] | None) ->
     """Class indices count the sorted ids of all thousand classes, so they need a list where folders are missing."""
     wnids = [synset.wnid for synset in synsets] if synsets else folders if len(folders) == CLASSES else []
     indices = {wnid: index for index, wnid in enumerate(wnids)}
+    found = [(name, picture) for name in folders if any((root / name).iterdir()) for picture in search(root / name)]
     members = tuple(
         file_member(picture.relative_to(root).as_posix(), picture, indices.get(name))
-        for name in folders
-        if any((root / name).iterdir())
-        for picture in search(root / name)
+        for name, picture in sorted(found, key=lambda pair: _number(pair[1]))
     )
     classes = tuple(synset.name for synset in synsets) if synsets else tuple(wnids)
     without = f"no labels: {len(folders)} of {CLASSES} class folders, and no {' or '.join(SYNSETS[:2])} to number them"
@@ -73,6 +72,12 @@ def _flat(path: Path, root: Path, synsets: list[Synset] | None) -> Dataset:
         tuple(_labelled(number, file, numbers, indices) for number, file in sorted(found)),
         tuple(synset.name for synset in synsets),
     )
+
+
+def _number(picture: Path) -> int:
+    """Of a validation picture, so that the first ones are the same in every layout; others keep their order."""
+    match = _FLAT.fullmatch(picture.name)
+    return int(match[1]) if match else 0
 
 
 def _labelled(number: int, file: Path, numbers: list[str], indices: dict[int, int]) -> Member:
