@@ -2,7 +2,8 @@
 
 Biases stand in the denominators, as in the first public implementations, and absorb relevance there; with
 ``bias=exclude`` they are left out, as in the printed formulas. Sums of maps and mean pooling share relevance in
-proportion, with a stabiliser of 1e-6; activations pass it; max-pooling sends it to the maximum.
+proportion, with a stabiliser of 1e-6; activations pass it; max-pooling sends it to the maximum; local response norms
+share it by a first-order expansion.
 """
 
 from heatproof.errors import InputError

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from math import prod
 from pathlib import Path
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -14,6 +15,7 @@ from heatproof.network.caffe.blobs import Blob, read_blobs
 from heatproof.network.caffe.given import Given
 from heatproof.network.caffe.layer import LAYERS, META, Layer, Shape, Start, listed
 from heatproof.network.caffe.text import read_text
+from heatproof.randomness import addressed
 from heatproof.registry import unknown
 
 MOST_VALUES = 2**28  # of one map, for one image: 1 GB
@@ -85,7 +87,7 @@ def read_network(prototxt: Path, caffemodel: Path | None) -> CaffeNetwork:
     blobs = None if caffemodel is None else read_blobs(caffemodel)
     for step in steps:
         if step.layer.arrays:
-            arrays = _random(step.layer) if blobs is None else _stored(step, blobs, str(caffemodel and caffemodel.name))
+            arrays = _random(step) if blobs is None else _stored(step, blobs, str(caffemodel and caffemodel.name))
             network.get_submodule(step.key).load_state_dict(step.layer.state(*arrays), assign=True)
     return network
 
@@ -219,15 +221,17 @@ def _stored(step: Step, blobs: Mapping[str, list[Blob]], file: str) -> list[Tens
     ]
 
 
-def _random(layer: Layer) -> list[Tensor]:
-    """Arrays that keep values about as large as they came, drawn from torch's state."""
-    return [_started(shape, start) for shape, start in layer.arrays]
+def _random(step: Step) -> list[Tensor]:
+    """Arrays that keep values about as large as they came."""
+    draws = addressed(seed=0, image=step.name, purpose="weights")
 
+    def started(shape: Shape, start: Start) -> Tensor:
+        if start != "weights":
+            return torch.zeros(shape) if start == "zeros" else torch.ones(shape)
+        values = torch.from_numpy(draws.standard_normal(shape, dtype=np.float32))
+        return values.mul_((2 / max(1, prod(shape[1:]))) ** 0.5)
 
-def _started(shape: Shape, start: Start) -> Tensor:
-    if start == "weights":
-        return torch.randn(shape).mul_((2 / max(1, prod(shape[1:]))) ** 0.5)
-    return torch.zeros(shape) if start == "zeros" else torch.ones(shape)
+    return [started(shape, start) for shape, start in step.layer.arrays]
 
 
 def _first_line(error: Exception) -> str:
