@@ -88,9 +88,10 @@ def assess(
     3.0
     """
     sources = _named(checkpoints)
-    first, *_ = [loaded(network, name, weights) for name, weights in sources.items()]  # all are checked
+    for name, weights in sources.items():
+        last = loaded(network, name, weights)  # all are checked before anything is computed
     protocol = Protocol(replacement, regions, steps, repeats, seed, "logit", engine, memory, as_statistics(statistics))
-    task = Task.of(first, images, {method_name(method): method}, None, protocol)
+    task = Task.of(last, images, {method_name(method): method}, None, protocol)
     image_names, labels = labelled(names, images), _checked(labels, task)
     clock = Clock()
     progress = Progress(len(sources) * task.evaluations, on_progress)
@@ -98,7 +99,7 @@ def assess(
         name: _judged(replace(task, network=loaded(network, name, weights)), labels, clock, progress)
         for name, weights in sources.items()
     }
-    without_graph = first.without_graph(task.shape)
+    without_graph = last.without_graph(task.shape)
     curves = [checkpoint.perturbed.morf["logit"] for checkpoint in found.values()]
     return Assessment(
         topology=network.name,
