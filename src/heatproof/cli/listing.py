@@ -11,7 +11,7 @@ from heatproof.data import DATASETS
 from heatproof.errors import InputError
 from heatproof.heatmaps import METHODS
 from heatproof.network.loading import SOURCES
-from heatproof.perturbation import REPLACEMENTS
+from heatproof.perturbation import REGIONS, REPLACEMENTS
 from heatproof.perturbation.scores import SCORES
 from heatproof.registry import options_of, unknown
 
@@ -23,13 +23,14 @@ PICTURES = {
 
 @app.command("list")
 def list_command(
-    what: Annotated[str | None, typer.Argument(help="networks, methods, replacements, scores or data.")] = None,
+    what: Annotated[str | None, typer.Argument(help="networks, methods, replacements, regions, scores, data.")] = None,
 ) -> None:
-    """Names of networks, methods, replacements, scores and data sets."""
+    """Names of networks, methods, replacements, regions, scores and data sets."""
     catalogues = {
         "networks": SOURCES,
         "methods": _described(METHODS),
         "replacements": _described(REPLACEMENTS),
+        "regions": _described(REGIONS),
         "scores": _described(SCORES),
         "data": PICTURES | {f"--data {name}:PATH": text for name, text in _described(DATASETS).items()},
     }

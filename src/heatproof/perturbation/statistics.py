@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor
 
 from heatproof.errors import InputError
@@ -78,7 +78,8 @@ class Statistics:
     def save(self, path: str | Path) -> Path:
         """Writes a safetensors file: ``mean`` and ``std``, and where they come from as its metadata."""
         about = {"source": self.source, "count": str(self.count), "images_blake2b": self.images_blake2b}
-        save_file({"mean": self.mean.contiguous(), "std": self.std.contiguous()}, path, metadata=about)
+        tensors = {"mean": self.mean.contiguous(), "std": self.std.contiguous()}
+        Path(path).write_bytes(save(tensors, metadata=about))
         return Path(path)
 
     def check(self, images: Tensor) -> None:
