@@ -342,7 +342,7 @@ def test_a_list_of_paths_and_labels(tmp_path):
     picture(tmp_path / "deep" / "my cat 3.png", 1)
     absolute = picture(tmp_path / "dog.png", 2)
     names = tmp_path / "list.txt"
-    names.write_bytes(f"\ufeffdeep/my cat 3.png 4\r\n\r\n{absolute} 0\r\n".encode())
+    names.write_bytes(f"\ufeffdeep/my cat 3.png 4\r\n\r\n{absolute}\t0\r\n".encode())
     pictures = read(f"list:{names}")
     assert (reds(pictures), pictures.labels.tolist()) == ([1, 2], [4, 0])
 

@@ -1,6 +1,7 @@
 """Text lists of pictures: ``path[ label]`` lines, or CSV with a header."""
 
 import csv
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
@@ -67,9 +68,9 @@ def listed(name: str, path: Path, entries: list[Entry], root: Path, classes: tup
 
 def _lines(text: str) -> Iterator[Entry]:
     for number, line in enumerate(text.splitlines(), start=1):
-        path, _, last = line.strip().rpartition(" ")
-        if path and last.isascii() and last.isdigit():
-            yield Entry(number, path.strip(), int(last))
+        labelled = re.fullmatch(r"(.*\S)\s+([0-9]+)", line.strip())
+        if labelled:
+            yield Entry(number, labelled[1], int(labelled[2]))
         elif line.strip():
             yield Entry(number, line.strip(), None)
 
