@@ -9,8 +9,8 @@ are those of three colours and of darkness, and a channel is its colour's share 
 So each channel is Beta(α_c, α_0) distributed and lies in [0, 1]; since darkness is shared, channels rise and fall
 together, as in photographs. With α_c = α_0 μ_c / (1 − μ_c) the mean is the data's at that location, exactly, and the
 variance is μ_c (1 − μ_c) / (α_0 / (1 − μ_c) + 1), which falls with α_0, the one left to choose: so that the channels'
-variances add up to the data's. Images with C channels have a Dirichlet distribution of C + 1 dimensions. Correlations of
-channels follow from that; they are about half of those in photographs (0.45 where these have 0.8 to 0.9).
+variances add up to the data's. Images with C channels have a Dirichlet distribution of C + 1 dimensions. Correlations
+of channels follow from that; they are about half of those in photographs (0.45 where these have 0.8 to 0.9).
 """
 
 from collections.abc import Sequence
