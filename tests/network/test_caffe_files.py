@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 import heatproof as hp
 from heatproof.errors import InputError
 from heatproof.network.caffe import read_mean, read_network
+from heatproof.network.caffe.blobs import read_blobs
 from heatproof.network.caffe.text import parse
 
 TEXT = "".join([
@@ -141,7 +142,7 @@ def test_missing_and_far_too_large_descriptions_are_told(tmp_path):
     with pytest.raises(InputError, match=r"there is no file '.*none\.prototxt'"):
         read_network(tmp_path / "none.prototxt", None)
     (tmp_path / "large.prototxt").write_bytes(b"\n" * (5 * 2**20))
-    with pytest.raises(InputError, match=r"large\.prototxt has 5,242,880 bytes; a description of layers has 4,194,304"):
+    with pytest.raises(InputError, match=r"large\.prototxt has 5,242,880 bytes; a description of layers has 1,048,576"):
         read_network(tmp_path / "large.prototxt", None)
 
 
@@ -224,6 +225,10 @@ def test_layers_that_the_description_lacks_are_left_out(tmp_path):
             r"field 100 should have 1152921504606846976 bytes, and 1 are left",
         ),
         (varint(1 << 3 | 3), r"field 1 has the wire type 3"),
+        (field(100, field(7, field(7, field(1, bytes(40))))), r"an array has more than 32 sizes"),
+        (field(100, field(7, blob(np.ones(2)) + blob(np.ones(2), double=True))), r"numbers of four and of eight bytes"),
+        (changed(fc=[np.ones(1)] * 20), r"layer 'fc': it has more than 16 arrays"),
+        (caffemodel({str(i): [np.ones(1)] for i in range(10_001)}), r"it has more than 10,000 layers with weights"),
     ],
 )
 def test_weights_that_do_not_fit_or_are_broken_are_told(content, message, tmp_path):
@@ -265,6 +270,18 @@ def test_weights_of_four_sizes_may_have_ones_in_front_only(tmp_path):
     wrong = [np.ones((3, 8, 1, 1), np.float32), ARRAYS["fc"][1]]
     with pytest.raises(InputError, match=r"layer 'fc' \(Dense\) needs \(3, 8\) as array 1, got \(3, 8, 1, 1\)"):
         read(tmp_path, content=changed(fc=wrong))
+
+
+def test_numbers_that_are_not_packed_take_little_memory(tmp_path):
+    content = field(100, field(1, b"c") + field(7, field(7, field(1, varint(200_000))) + b"\x2d\0\0\x80\x3f" * 200_000))
+    (tmp_path / "net.caffemodel").write_bytes(content)
+    tracemalloc.start()
+    try:
+        (found,) = read_blobs(tmp_path / "net.caffemodel")["c"]
+        assert tracemalloc.get_traced_memory()[1] < 5e6
+    finally:
+        tracemalloc.stop()
+    assert (found.shape, float(found.values.sum())) == ((200_000,), 200_000)
 
 
 # --- by name
@@ -331,6 +348,20 @@ def test_grey_networks_have_one_channel(tmp_path):
     network = hp.load_network(f"caffe:{tmp_path / 'lenet.prototxt'}")
     assert (network.preprocessing.mean, network.preprocessing.channels) == ((0.0,), "rgb")
     assert network.logits(torch.rand(2, 1, 8, 8)).shape == (2, 3)
+
+
+def test_images_of_another_size_are_told(files):
+    network = hp.load_network(f"caffe:{files / 'deploy.prototxt'}", weights=files / "net.caffemodel")
+    with pytest.raises(InputError, match=r"net takes images \(3, 6, 6\), got \(3, 8, 6\); set the crop"):
+        network.logits(torch.rand(1, 3, 8, 6))
+    with pytest.raises(InputError, match=r"net takes images \(3, 6, 6\), got \(3, 8, 6\)"):
+        hp.explain(network, torch.rand(1, 3, 8, 6), "lrp-epsilon")
+
+
+def test_plain_names_are_left_as_they_are(files):
+    (files / "plain.txt").write_text("Boeing 737\n/b/bar 1\n\n  n1 \n")
+    network = hp.load_network(f"caffe:{files / 'deploy.prototxt'}", classes=str(files / "plain.txt"))
+    assert network.classes == ("Boeing 737", "bar", "n1")
 
 
 def test_names_of_other_classes_are_told(files):

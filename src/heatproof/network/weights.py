@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from heatproof.errors import InputError
 
-_CLASS_NAME = re.compile(r"^/[a-z]/(?=\S+ \d+$)|^n\d{8}\s+|(?<=\S)\s\d+$")  # what stands around a name
+_CLASS_NAME = re.compile(r"/[a-z]/(\S+) \d+|n\d{8}\s+(.+)|(.+)")
 
 
 def read_weights(path: Path) -> dict[str, Tensor]:
@@ -59,7 +59,8 @@ def read_class_names(path: Path) -> tuple[str, ...]:
     if not path.is_file():
         raise InputError(f"names of classes: there is no file {str(path)!r}")
     lines = path.read_text("utf-8", errors="replace").split("\n")
-    names = tuple(_CLASS_NAME.sub("", line.strip()) for line in lines if line.strip())
+    found = [_CLASS_NAME.fullmatch(line.strip()) for line in lines]
+    names = tuple(match[match.lastindex or 0] for match in found if match)
     if not names:
         raise InputError(f"names of classes: {path.name} is empty; expected one name on each line")
     return names

@@ -3,8 +3,10 @@
 import mmap
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 from math import prod
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -17,6 +19,7 @@ _OLD_FIRST, _OLD_NAME, _OLD_BLOBS = 1, 4, 6
 _NEW_NAME, _NEW_BLOBS = 1, 7
 _BLOB_SIZES, _BLOB_DATA, _BLOB_SHAPE, _BLOB_DOUBLE = (1, 2, 3, 4), 5, 7, 8
 _SHAPE_DIM = 1
+MOST_LAYERS, MOST_ARRAYS, MOST_AXES = 10_000, 16, 32  # with weights in a file; of one layer; of an array
 
 
 @dataclass(frozen=True)
@@ -56,6 +59,8 @@ def read_blobs(path: Path) -> dict[str, list[Blob]]:
                 name, blobs = _layer(field)
                 if blobs:
                     found[name] = blobs
+                if len(found) > MOST_LAYERS:
+                    raise InputError(f"it has more than {MOST_LAYERS:,} layers with weights")
     except InputError as error:
         raise InputError(f"{path.name} is no whole .caffemodel: {error}") from None
     if not found:
@@ -114,6 +119,8 @@ def _layer(field: Field) -> tuple[str, list[Blob]]:
                 name = text(part.view)
             elif part.number == holding:
                 blobs.append(_blob(part.view))
+                if len(blobs) > MOST_ARRAYS:
+                    raise InputError(f"it has more than {MOST_ARRAYS} arrays")
             elif old and part.number == _OLD_FIRST and part.kind == BYTES:
                 raise InputError("it has Caffe's first form (of 2013); upgrade_net_proto_binary writes the present one")
     except InputError as error:
@@ -125,27 +132,37 @@ def _blob(data: memoryview) -> Blob:
     """One array; its sizes must be those of its numbers."""
     sizes = dict.fromkeys(_BLOB_SIZES, 1)
     shape: tuple[int, ...] | None = None
-    parts: list[np.ndarray] = []
+    held: memoryview | bytearray = memoryview(b"")
+    dtype = np.dtype("<f4")
     for field in fields(data):
         if field.number in sizes:
             sizes[field.number] = field.whole
         elif field.number == _BLOB_SHAPE:
-            shape = tuple(_wholes(field.view))
+            shape = tuple(islice(_wholes(field.view), MOST_AXES + 1))
         elif field.number in (_BLOB_DATA, _BLOB_DOUBLE):
-            parts.append(_numbers(field))
+            before, (dtype, numbers) = dtype, _numbers(field)
+            if not held:
+                held = numbers
+                continue
+            if dtype != before:
+                raise InputError("an array holds numbers of four and of eight bytes")
+            held = bytearray(held) if isinstance(held, memoryview) else held
+            held += numbers  # numbers that are not packed come one by one
     shape = tuple(sizes.values()) if shape is None else shape
-    values = parts[0] if len(parts) == 1 else np.concatenate([np.empty(0, np.float32), *parts])
+    if len(shape) > MOST_AXES:
+        raise InputError(f"an array has more than {MOST_AXES} sizes")
+    values = np.frombuffer(held, dtype) if held else np.empty(0, dtype)
     if prod(shape) != values.size or not values.size:
         raise InputError(f"an array {shape} should hold {prod(shape)} numbers (one at least), got {values.size}")
     return Blob(shape, values)
 
 
-def _numbers(field: Field) -> np.ndarray:
-    """Numbers, packed or one alone."""
+def _numbers(field: Field) -> tuple[np.dtype[Any], memoryview]:
+    """The bytes of numbers, packed or one alone, and their type."""
     kind, dtype = (FOUR_BYTES, np.dtype("<f4")) if field.number == _BLOB_DATA else (EIGHT_BYTES, np.dtype("<f8"))
     if field.kind not in (kind, BYTES) or len(field.view) % dtype.itemsize:
         raise InputError(f"field {field.number} must hold numbers of {dtype.itemsize} bytes each")
-    return np.frombuffer(field.view, dtype)
+    return dtype, field.view
 
 
 def _wholes(data: memoryview) -> Iterator[int]:

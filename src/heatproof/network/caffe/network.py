@@ -14,6 +14,7 @@ from heatproof.errors import InputError
 from heatproof.network.caffe.blobs import Blob, read_blobs
 from heatproof.network.caffe.given import Given
 from heatproof.network.caffe.layer import LAYERS, META, Layer, Shape, Start, listed
+from heatproof.network.caffe.modules import Dense
 from heatproof.network.caffe.text import read_text
 from heatproof.randomness import addressed
 from heatproof.registry import unknown
@@ -21,7 +22,16 @@ from heatproof.registry import unknown
 MOST_VALUES = 2**28  # of one map, for one image: 1 GB
 MOST_WEIGHTS = 2**30  # of a network: 4 GB; VGG-19 has 0.14 · 10⁹
 _TRAINING = ("Data", "ImageData", "HDF5Data", "SoftmaxWithLoss", "Accuracy", "DATA", "SOFTMAX_LOSS", "ACCURACY")
-_OWN = {"title", "input_shape", "classes", "_source", "_output", "_wiring", *vars(nn.Module())}  # not for layers
+_OWN = {
+    "title",
+    "input_shape",
+    "classes",
+    "_source",
+    "_output",
+    "_wiring",
+    "_one_size",
+    *vars(nn.Module()),
+}  # not for layers
 _IGNORED = ("param", "blobs_lr", "weight_decay", "propagate_down", "loss_weight", "phase", "include", "exclude")
 
 
@@ -52,12 +62,17 @@ class CaffeNetwork(nn.Module):
     def __init__(self, source: str, steps: Sequence[Step], output: str) -> None:
         super().__init__()
         self._source, self._output = source, output
+        self._one_size = any(isinstance(step.layer.module, Dense) for step in steps)
         self._wiring = [(step.key, step.reads, step.makes) for step in steps]
         for step in steps:
             self.add_module(step.key, step.layer.module)
 
     def forward(self, images: Tensor) -> Tensor:
-        """(B, C, H, W) to (B, classes)."""
+        """(B, C, H, W) to (B, classes); dense layers take images of one size."""
+        if self._one_size and tuple(images.shape[1:]) != self.input_shape:
+            raise InputError(
+                f"{self.title} takes images {self.input_shape}, got {tuple(images.shape[1:])}; set the crop"
+            )
         values = {self._source: images}
         for key, reads, makes in self._wiring:
             values[makes] = self.get_submodule(key)(*[values[name] for name in reads])

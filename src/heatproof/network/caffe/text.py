@@ -8,7 +8,7 @@ from typing import NamedTuple
 from heatproof.errors import InputError
 
 DEEPEST = 16  # messages within messages; Caffe's have four
-LARGEST = 4 * 2**20  # bytes of a file; ResNet-152's has 0.1 MB
+LARGEST = 2**20  # bytes of a file; ResNet-152's has 0.1 MB
 
 _TOKEN = re.compile(
     r"""(?P<space>\s+|\#[^\n]*)
