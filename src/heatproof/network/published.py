@@ -119,7 +119,8 @@ PUBLISHED: dict[str, Published] = {
     "places205-alexnet": Published(
         "Places-CNN, an AlexNet on Places205, of Caffe: the paper's (an archive; unpack it with tar xzf)",
         (File("http://places.csail.mit.edu/model/placesCNN_upgraded.tar.gz"),),
-        "--network caffe:….prototxt --weights ….caffemodel --mean ….binaryproto (files of {0})",
+        "unpack {0}; --network caffe:placesCNN_upgraded/places205CNN_deploy_upgraded.prototxt "
+        "--weights placesCNN_upgraded/places205CNN_iter_300000_upgraded.caffemodel",
     ),
     "caffe-places365-alexnet": _places_caffe("alexnet", "AlexNet"),
     "caffe-places365-googlenet": _places_caffe("googlenet", "GoogLeNet"),
