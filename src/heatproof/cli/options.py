@@ -169,7 +169,9 @@ class Stepping:
     regions: Annotated[
         Any,
         typer.Option(
-            parser=_regions, metavar="SIZE|NAME", help="Side of a region in pixels, or pixels, or slic[segments=100]."
+            parser=_regions,
+            metavar="SIZE|NAME",
+            help="Side of a region in pixels, or a name; see 'heatproof list regions'.",
         ),
     ] = 9
     seed: Annotated[int, typer.Option(help="Of all random draws.")] = 0
