@@ -18,11 +18,14 @@ _spec.loader.exec_module(docs)
 
 @pytest.fixture
 def empty_repository(tmp_path, monkeypatch):
-    """A directory with the folders that pages write to; torch's global generator is left as it was."""
+    """A directory with the folders that pages write to; torch's global state is left as it was."""
     (tmp_path / "docs" / "figures").mkdir(parents=True)
     monkeypatch.chdir(tmp_path)
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)  # the networks of pages are so small that several threads only wait for one another
     with torch.random.fork_rng():
         yield tmp_path
+    torch.set_num_threads(threads)
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
