@@ -247,6 +247,10 @@ def test_the_verdict_says_when_logits_grow():
 def test_the_verdict_compares_with_what_needs_no_heatmap():
     series = {name: constant(1.0, 2.0, 3.0) for name in ("standardised", "above random", "mean logit")}
     names = (*QUALITIES, "mean logit", "mean confidence")
-    found = said(series, {name: Estimate(0.5, 0.1, 0.9) for name in names})
-    assert any(sentence.startswith("Rank correlation with the accuracy: AOPC 0.5 [0.1, 0.9]") for sentence in found)
-    assert any("needs no heatmap: mean logit 0.5" in sentence for sentence in found)
+    equal = {name: Estimate(0.5, 0.1, 0.9) for name in names}
+    *_, first, second, _ = said(series, equal)
+    assert first.startswith("Rank correlation with the accuracy: AOPC 0.5 [0.1, 0.9], above random 0.5")
+    assert second.startswith("For comparison, what needs no heatmap: mean logit 0.5 [0.1, 0.9], mean confidence")
+    assert second.endswith("; nothing that comes from heatmaps follows the accuracy more closely.")
+    *_, second, _ = said(series, equal | {"relative drop": Estimate(0.6, 0.1, 0.9)})
+    assert second.endswith("; relative drop follows the accuracy more closely.")

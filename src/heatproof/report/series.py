@@ -25,7 +25,7 @@ from heatproof.report.style import (
 PANEL_WIDTH, PANEL_HEIGHT = 170.0, 130.0  # points
 LEFT, RIGHT, GAP, TOP, BOTTOM = 46.0, 46.0, 78.0, 24.0, 60.0
 COLUMNS = 3
-NAME_SIZE, LONGEST_NAME, MOST_NAMES = 6.5, 52.0, 12
+NAME_SIZE, LONGEST_NAME, MOST_NAMES = 6.5, 52.0, 16
 
 
 @styled()
@@ -91,7 +91,7 @@ def _draw(axes: Axes, band: Band, color: object, linestyle: object) -> None:
 
 def _name(axes: Axes, names: Sequence[str]) -> None:
     """Names below the axes, as many as there is room for."""
-    shown = np.unique(np.linspace(0, len(names) - 1, min(len(names), MOST_NAMES)).round().astype(int))
+    shown = range(0, len(names), ceil(len(names) / MOST_NAMES))
     labels = [shortened(legible(names[index]), LONGEST_NAME, NAME_SIZE) for index in shown]
     axes.set_xticks(shown, labels, rotation=60, ha="right", rotation_mode="anchor", fontsize=NAME_SIZE)
     axes.grid(axis="y", color=FAINT, linewidth=0.6)
