@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from heatproof.measures.quality import (
+    ALONE,
     CONTROLS,
     QUALITIES,
     SCALE_FREE,
@@ -49,7 +50,7 @@ def two_classes():
 def test_quantities_by_hand(two_classes):
     """AOPC of 2, 0, −1: (0 + 2 + 3)/3; of 2, 2, −1: (0 + 0 + 3)/3."""
     found = {name: float(series_of(quantity, [two_classes]).values()[0]) for name, quantity in QUALITIES.items()}
-    p = [1 / (1 + np.exp(-2 * z)) for z in (2.0, 0.0)]
+    p = [1 / (1 + np.exp(-2 * z)) for z in (2.0, 0.0, -1.0)]
     assert found == pytest.approx(
         {
             "AOPC": 5 / 3,
@@ -57,6 +58,14 @@ def test_quantities_by_hand(two_classes):
             "relative drop": 1 / 3,  # of the logit 2
             "standardised": 1 / 3,  # 1, 0, −1 against 1, 1, −1
             "probability": (p[0] - p[1]) / 3,
+        }
+    )
+    alone = {name: float(series_of(quantity, [two_classes]).values()[0]) for name, quantity in ALONE.items()}
+    assert alone == pytest.approx(
+        {
+            "relative drop alone": 5 / 6,
+            "standardised alone": 1.0,  # 1, 0, −1
+            "probability alone": (2 * p[0] - p[1] - p[2]) / 3,
         }
     )
     controls = {name: float(series_of(quantity, [two_classes]).values()[0]) for name, quantity in CONTROLS.items()}
@@ -72,7 +81,7 @@ def logits():
 def test_scale(logits):
     """All logits times three: raw AOPC times three, what is scale-free stays, the probability does neither."""
     once, thrice = perturbed(*logits), perturbed(*(3 * part for part in logits))
-    values = {name: series_of(quantity, [once, thrice]).values() for name, quantity in QUALITIES.items()}
+    values = {name: series_of(quantity, [once, thrice]).values() for name, quantity in (QUALITIES | ALONE).items()}
     for name in ("AOPC", "above random"):
         assert values[name][1] == pytest.approx(3 * values[name][0])
     for name in SCALE_FREE:
@@ -97,5 +106,5 @@ def test_all_qualities_are_zero_where_the_order_does_not_matter(logits):
 
 
 def test_every_quantity_tells_what_it_is():
-    for quantity in (QUALITIES | CONTROLS).values():
+    for quantity in (QUALITIES | ALONE | CONTROLS).values():
         assert (quantity.__doc__ or "").strip()

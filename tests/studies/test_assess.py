@@ -71,20 +71,22 @@ def test_quantities_are_those_of_perturb(network, weights, images):
         alone = hp.Network(module)
         heatmaps = hp.explain(alone, images, METHOD)
         options = {"regions": 5, "repeats": 2, "seed": 3}
-        above, start = {}, {}
+        above, morfs, start = {}, {}, {}
         for score in ("logit", "standardised_logit", "probability"):
             morf = perturb(alone, images, heatmaps, score=score, **options)
             random = perturb(alone, images, order="random", score=score, **options)
             above[score] = float((hp.aopc(morf) - hp.aopc(random)).double().mean())
             start[score] = float(morf.scores[:, 0, 0].double().mean())
-            if score == "logit":
-                raw = float(hp.aopc(morf).double().mean())
+            morfs[score] = float(hp.aopc(morf).double().mean())
         expected = {
-            "AOPC": raw,
+            "AOPC": morfs["logit"],
             "above random": above["logit"],
             "relative drop": above["logit"] / start["logit"],
             "standardised": above["standardised_logit"],
             "probability": above["probability"],
+            "relative drop alone": morfs["logit"] / start["logit"],
+            "standardised alone": morfs["standardised_logit"],
+            "probability alone": morfs["probability"],
             "mean logit": start["logit"],
             "mean confidence": start["probability"],
         }

@@ -29,6 +29,10 @@ class Perturbed:
         found: np.ndarray = _numbers(self.morf[score]) - _numbers(self.random[score])
         return found
 
+    def alone(self, score: str) -> np.ndarray:
+        """(N,) AOPC, nothing subtracted, in units of the score."""
+        return _numbers(self.morf[score])
+
     def untouched(self, score: str) -> np.ndarray:
         """(N,) the score of the untouched images."""
         found: np.ndarray = self.morf[score].scores[:, 0, 0].double().numpy()
@@ -40,7 +44,7 @@ def raw(perturbed: Perturbed) -> tuple[np.ndarray, None]:
 
     .. math:: \frac{1}{L+1} \Bigl\langle \sum_{k=0}^{L} f(x^{(0)}) - f(x^{(k)}_{\mathrm{MoRF}}) \Bigr\rangle
     """
-    return _numbers(perturbed.morf["logit"]), None
+    return perturbed.alone("logit"), None
 
 
 def above_random(perturbed: Perturbed) -> tuple[np.ndarray, None]:
@@ -79,6 +83,21 @@ def probability(perturbed: Perturbed) -> tuple[np.ndarray, None]:
     return perturbed.above("probability"), None
 
 
+def relative_drop_alone(perturbed: Perturbed) -> tuple[np.ndarray, np.ndarray]:
+    """The relative drop without subtracting the random order: AOPC as a share of the untouched score."""
+    return perturbed.alone("logit"), perturbed.untouched("logit")
+
+
+def standardised_alone(perturbed: Perturbed) -> tuple[np.ndarray, None]:
+    """AOPC of the class-standardised logit, the random order not subtracted; unit: standard deviations."""
+    return perturbed.alone("standardised_logit"), None
+
+
+def probability_alone(perturbed: Perturbed) -> tuple[np.ndarray, None]:
+    """AOPC of the predicted class's probability, the random order not subtracted; grows with confidence."""
+    return perturbed.alone("probability"), None
+
+
 def untouched_logit(perturbed: Perturbed) -> tuple[np.ndarray, None]:
     """The mean logit of the predicted class on untouched images, which needs no heatmap: the scale of the logits."""
     return perturbed.untouched("logit"), None
@@ -98,8 +117,13 @@ QUALITIES: dict[str, Quantity] = {
     "standardised": standardised,
     "probability": probability,
 }
+ALONE: dict[str, Quantity] = {  # these also count what any removal takes, whatever the heatmap
+    "relative drop alone": relative_drop_alone,
+    "standardised alone": standardised_alone,
+    "probability alone": probability_alone,
+}
 CONTROLS: dict[str, Quantity] = {"mean logit": untouched_logit, "mean confidence": confidence}
-SCALE_FREE = ("relative drop", "standardised")
+SCALE_FREE = ("relative drop", "standardised", "relative drop alone", "standardised alone")
 
 
 def series_of(quantity: Quantity, networks: Sequence[Perturbed]) -> Series:

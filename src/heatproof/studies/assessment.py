@@ -14,7 +14,7 @@ from torch import Tensor
 from heatproof import runs
 from heatproof.heatmaps import Conservation
 from heatproof.measures import Estimate
-from heatproof.measures.quality import CONTROLS, QUALITIES, Perturbed, series_of
+from heatproof.measures.quality import ALONE, CONTROLS, QUALITIES, Perturbed, series_of
 from heatproof.measures.series import Series, rank_correlation
 from heatproof.perturbation import Curves, Protocol
 from heatproof.report import Band, Table, gallery_figure, render_page, series_figure, write_page
@@ -84,7 +84,7 @@ class Assessment:
     def series(self) -> dict[str, Series]:
         """Each quantity over the checkpoints, by name; where labels are known, the accuracy too. Higher is better."""
         found = [checkpoint.perturbed for checkpoint in self.checkpoints.values()]
-        series = {name: series_of(quantity, found) for name, quantity in (QUALITIES | CONTROLS).items()}
+        series = {name: series_of(quantity, found) for name, quantity in (QUALITIES | ALONE | CONTROLS).items()}
         right = [checkpoint.right for checkpoint in self.checkpoints.values() if checkpoint.right is not None]
         return series | ({ACCURACY: Series(np.stack(right).astype(np.float64))} if right else {})
 
@@ -152,7 +152,10 @@ class Assessment:
     def correlations(self) -> Table:
         """Spearman's rank correlation of each quantity with the accuracy, with its 95 % interval over images."""
         rows = tuple((name, value.mean, value.low, value.high) for name, value in self.rank_correlations.items())
-        note = f"Over {len(self.checkpoints)} checkpoints; bootstrap over {len(self.names)} images, the same for all."
+        note = (
+            f"Over {len(self.checkpoints)} checkpoints; bootstrap over {len(self.names)} images, the same for all. "
+            "Alone: the random order is not subtracted, so what any removal takes counts too."
+        )
         return Table(("quantity", "rank correlation", "low", "high"), rows, (note,))
 
     def frame(self) -> pl.DataFrame:
