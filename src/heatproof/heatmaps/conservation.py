@@ -69,8 +69,8 @@ class Conservation:
             absorbed = np.median(self.absorbed, axis=0)
             most = int(np.argmax(np.abs(absorbed)))
             found.append(
-                f"{method}: the pixels get {kept:.0%} of the score (median over images); {self.places[most]} alone "
-                f"absorbs {absorbed[most]:.0%}"
+                f"{method}: the pixels get {round(kept, 2) + 0.0:.0%} of the score (median over images); "
+                f"{self.places[most]} alone absorbs {absorbed[most]:.0%}"
             )
         if peak > 1:
             found.append(

@@ -84,7 +84,7 @@ class Comparison:
             relative = ranking.relative.get(name)
             kept = self.conservation.get(name)
             above = (relative.mean, relative.low, relative.high) if relative else (None, None, None)
-            share = float(np.median(kept.kept)) if kept else None
+            share = round(float(np.median(kept.kept)), 3) + 0.0 if kept else None  # no −0
             rows.append((name, value.mean, value.low, value.high, *above, share))
         columns = ("method", "AOPC", "low", "high", "above random", "above low", "above high", "kept")
         note = (
