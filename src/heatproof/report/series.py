@@ -40,7 +40,7 @@ def series_figure(bands: Sequence[Band], names: Sequence[str], *, title: str, be
 
     >>> line = np.arange(3.0)
     >>> figure = series_figure([Band("AOPC", line, line, line)], ["a", "b", "c"], title="Training")
-    >>> [axes.get_title() for axes in figure.axes]
+    >>> [axes.get_title(loc="left") for axes in figure.axes]
     ['AOPC']
     """
     _check(bands if beside is None else [*bands, beside], names)
