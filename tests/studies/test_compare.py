@@ -85,6 +85,7 @@ def test_result_is_frozen_counts_progress_and_shows_itself(network, images):
     with pytest.raises(dataclasses.FrozenInstanceError, match="work"):
         study.work = None
     assert "higher is better" in str(study)
+    assert all(f"warning: {text}" in str(study) for text in study.warnings)
     assert "<table" in study._repr_html_()
 
 

@@ -20,7 +20,7 @@ from heatproof.perturbation import Curves, Protocol
 from heatproof.report import Band, Table, gallery_figure, render_page, series_figure, write_page
 from heatproof.studies.merit import merit
 from heatproof.studies.work import Work
-from heatproof.studies.writing import reproduction, write_run
+from heatproof.studies.writing import in_words, reproduction, write_run
 
 ACCURACY = "accuracy"
 GALLERY_IMAGES, GALLERY_CHECKPOINTS = 4, 6
@@ -276,7 +276,7 @@ class Assessment:
         return reproduction(command or "study = hp.assess(…)", self.protocol.seed, len(self.names), last.network)
 
     def __str__(self) -> str:
-        return "\n".join([str(self.table()), "", *self.verdict])
+        return in_words(self.table(), self.verdict, self.warnings)
 
     def _repr_html_(self) -> str:
         return self.table()._repr_html_()

@@ -21,7 +21,7 @@ from heatproof.perturbation.replacing import with_removed
 from heatproof.report import Band, Panel, Table, areas_figure, pictures_figure, render_page, write_page
 from heatproof.studies.verdict import caution, listed, told_apart
 from heatproof.studies.work import Work
-from heatproof.studies.writing import reproduction, write_run
+from heatproof.studies.writing import in_words, reproduction, write_run
 
 EXAMPLES = 4
 
@@ -266,7 +266,7 @@ class ReplacementComparison:
         return reproduction(code, self.protocol.seed, len(self.names), self.network)
 
     def __str__(self) -> str:
-        return "\n".join([str(self.table()), "", *self.verdict])
+        return in_words(self.table(), self.verdict, self.warnings)
 
     def _repr_html_(self) -> str:
         return self.table()._repr_html_()

@@ -20,7 +20,7 @@ from heatproof.perturbation.curves import least_on_windows
 from heatproof.report import Band, Table, curves_figure, gallery_figure, render_page, write_page
 from heatproof.studies.verdict import Ranking, rank, verdict
 from heatproof.studies.work import Work
-from heatproof.studies.writing import reproduction, write_run
+from heatproof.studies.writing import in_words, reproduction, write_run
 
 REFERENCE = "random order"
 GALLERY_IMAGES = 6
@@ -211,7 +211,7 @@ class Comparison:
         return reproduction(command or "study = hp.compare(…)", self.protocol.seed, len(self.names), self.network)
 
     def __str__(self) -> str:
-        return "\n".join([str(self.table()), "", *self.verdict])
+        return in_words(self.table(), self.verdict, self.warnings)
 
     def _repr_html_(self) -> str:
         return self.table()._repr_html_()

@@ -17,7 +17,7 @@ from heatproof import runs
 from heatproof.measures import Estimate, estimate
 from heatproof.measures.complexity import encoders
 from heatproof.report import Table, boxes_figure, gallery_figure, render_page, scatter_figure, write_page
-from heatproof.studies.writing import reproduction, write_run
+from heatproof.studies.writing import in_words, reproduction, write_run
 
 GALLERY_IMAGES = 6
 
@@ -241,7 +241,7 @@ class Simplicity:
         return f"{text}File sizes: {versions}\n"
 
     def __str__(self) -> str:
-        return "\n".join([str(self.table()), "", *self.verdict])
+        return in_words(self.table(), self.verdict, self.warnings)
 
     def _repr_html_(self) -> str:
         return self.table()._repr_html_()

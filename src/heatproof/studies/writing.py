@@ -1,6 +1,6 @@
-"""A study's results become a run directory."""
+"""A study's results become text, or a run directory."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -61,3 +61,8 @@ def reproduction(command: str, seed: int, images: int, network: Mapping[str, Any
         f"seed {seed}; {images} images; network {network['name']}, weights (blake2b) {network['weights_blake2b']}; "
         f"{versions}; {environment['machine']['threads']} threads on {environment['machine']['processor']}\n"
     )
+
+
+def in_words(table: Table, verdict: Sequence[str], warnings: Sequence[str]) -> str:
+    """What ``print`` shows of a study: the table, the verdict, and what must be known before trusting them."""
+    return "\n".join([str(table), "", *verdict, *(f"warning: {text}" for text in warnings)])
