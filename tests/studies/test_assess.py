@@ -184,9 +184,14 @@ def test_a_run_directory_holds_everything(network, weights, images, tmp_path):
     assert all(sentence.split(":")[0] in page for sentence in study.verdict)
 
 
+def test_removing_most_of_the_image_is_worth_a_warning(network, weights, images):
+    assert any("100% of the image are removed" in text for text in judged(network, weights, images).warnings)
+    assert not any("are removed" in text for text in judged(network, weights, images, steps=3).warnings)
+
+
 def test_few_regions_are_worth_a_warning(network, weights, images):
     assert any("only 16 regions" in text for text in judged(network, weights, images).warnings)
-    assert not any("regions" in text for text in judged(network, weights, images, regions=4).warnings)
+    assert not any("there are only" in text for text in judged(network, weights, images, regions=4).warnings)
 
 
 @pytest.mark.parametrize(

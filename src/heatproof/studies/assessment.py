@@ -25,6 +25,7 @@ from heatproof.studies.writing import in_words, reproduction, write_run
 ACCURACY = "accuracy"
 GALLERY_IMAGES, GALLERY_CHECKPOINTS = 4, 6
 FEW_REGIONS = 25
+MANY = 0.5  # the share of the image from which on it is mostly gone
 UNITS = {
     "AOPC": "logits",
     "above random": "logits",
@@ -113,6 +114,12 @@ class Assessment:
         regions = int(self._curves.orders.max()) + 1
         if regions < FEW_REGIONS:
             found.append(f"there are only {regions} regions in an image; smaller ones (regions) order more finely")
+        removed = float(self._curves.removed_fraction[..., -1].mean())
+        if removed > MANY:
+            found.append(
+                f"{removed:.0%} of the image are removed: what is said of a mostly removed image counts as much as the "
+                "first steps; the paper removes 16 % (steps)"
+            )
         leaks = {
             name: checkpoint.conservation
             for name, checkpoint in self.checkpoints.items()

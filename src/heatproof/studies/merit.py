@@ -76,7 +76,7 @@ def _growth(logits: Series) -> str:
         return ""
     return (
         f"The mean logit of untouched images lies between {values.min():.3g} and {values.max():.3g}: raw AOPC grows "
-        "with it by itself, so compare checkpoints by the scale-free quantities."
+        "with it by itself, and is no proof of better heatmaps."
     )
 
 
