@@ -19,18 +19,16 @@ class Size:
         images: of each data set, at most.
         repeats: of the random replacement.
         seeds: of training runs.
-        epochs: of each training run.
     """
 
     images: int
     repeats: int
     seeds: int
-    epochs: int
 
 
 SIZES = {
-    "small": Size(images=48, repeats=1, seeds=1, epochs=3),
-    "paper": Size(images=5040, repeats=10, seeds=3, epochs=3),
+    "small": Size(images=48, repeats=1, seeds=1),
+    "paper": Size(images=5040, repeats=10, seeds=3),
 }
 
 
