@@ -37,5 +37,8 @@ class Result:
             save_figure(figure, out / f"{self.name}-{name}")
         pictures = [f"![{name}]({self.name}-{name}.png)" for name in self.figures]
         page = out / f"{self.name}.md"
-        page.write_text("\n\n".join([f"# {self.title}", f"**In the paper:** {self.paper}", *self.text, *pictures, ""]))
+        page.write_text(
+            "\n\n".join([f"# {self.title}", f"**In the paper:** {self.paper}", *self.text, *pictures, ""]),
+            encoding="utf-8",
+        )
         return page
