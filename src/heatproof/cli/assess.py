@@ -1,8 +1,6 @@
 """``heatproof assess``."""
 
 import re
-import shlex
-import sys
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
@@ -10,9 +8,10 @@ from typing import Annotated
 import typer
 
 from heatproof import runs, studies
-from heatproof.cli.application import PARTIAL, app
+from heatproof.cli.application import app
 from heatproof.cli.options import Reading, Removing
-from heatproof.cli.printing import print_study, progress, say, warn
+from heatproof.cli.printing import progress, warn
+from heatproof.cli.results import Out, Overwrite, deliver
 from heatproof.cli.spreading import spread
 
 
@@ -23,7 +22,7 @@ def assess_command(
     checkpoints: Annotated[
         list[Path], typer.Argument(help="Weights of one network, put in the order of the numbers in their names.")
     ],
-    out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the results; it appears whole or not at all.")],
+    out: Out,
     given: Reading,
     method: Annotated[
         str, typer.Option("--method", "-m", help="Of the heatmaps; see 'heatproof list methods'.")
@@ -32,7 +31,7 @@ def assess_command(
     labels: Annotated[
         bool, typer.Option("--labels/--no-labels", help="Accuracy beside the rest, if the data set has labels.")
     ] = True,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an earlier run in --out.")] = False,
+    overwrite: Overwrite = False,
 ) -> None:
     """Which checkpoint of a network has the best heatmaps? Needs no labels; where the data set has them, they are used.
 
@@ -61,12 +60,7 @@ def assess_command(
         warn(
             ["the data set names its classes otherwise than the network: the accuracy holds if their order is the same"]
         )
-    study.save(out, reproduce=shlex.join(["heatproof", *sys.argv[1:]]), overwrite=overwrite)
-    print_study(study)
-    say(f"\n{study.work}")
-    say(f"Results: {out}/report.html (page), scores.parquet, figures as PNG and SVG")
-    if pictures.skipped:
-        raise typer.Exit(PARTIAL)
+    deliver(study, pictures, out, overwrite=overwrite, holding="scores.parquet", work=study.work)
 
 
 def _in_order(path: Path) -> list[tuple[int, str]]:

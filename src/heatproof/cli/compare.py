@@ -1,17 +1,12 @@
 """``heatproof compare``."""
 
-import shlex
-import sys
 from dataclasses import asdict
-from pathlib import Path
-from typing import Annotated
-
-import typer
 
 from heatproof import runs, studies
-from heatproof.cli.application import PARTIAL, app
+from heatproof.cli.application import app
 from heatproof.cli.options import Explaining, Perturbing
-from heatproof.cli.printing import print_study, progress, say
+from heatproof.cli.printing import progress
+from heatproof.cli.results import Out, Overwrite, deliver
 from heatproof.cli.spreading import spread
 
 
@@ -19,10 +14,10 @@ from heatproof.cli.spreading import spread
 @spread
 def compare_command(
     *,
-    out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the results; it appears whole or not at all.")],
+    out: Out,
     given: Explaining,
     perturbing: Perturbing,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an earlier run in --out.")] = False,
+    overwrite: Overwrite = False,
 ) -> None:
     r"""Which heatmap method explains this network best, on these images?
 
@@ -44,9 +39,4 @@ def compare_command(
             skipped=pictures.skipped,
             on_progress=advance,
         )
-    study.save(out, reproduce=shlex.join(["heatproof", *sys.argv[1:]]), overwrite=overwrite)
-    print_study(study)
-    say(f"\n{study.work}")
-    say(f"Results: {out}/report.html (page), scores.parquet, heatmaps.zarr, figures as PNG and SVG")
-    if pictures.skipped:
-        raise typer.Exit(PARTIAL)
+    deliver(study, pictures, out, overwrite=overwrite, holding="scores.parquet, heatmaps.zarr", work=study.work)

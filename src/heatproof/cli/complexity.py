@@ -1,16 +1,14 @@
 """``heatproof complexity``."""
 
-import shlex
-import sys
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from heatproof import runs, studies
-from heatproof.cli.application import PARTIAL, app
+from heatproof.cli.application import app
 from heatproof.cli.options import Explaining
-from heatproof.cli.printing import print_study, progress, say
+from heatproof.cli.printing import progress
+from heatproof.cli.results import Out, Overwrite, deliver
 from heatproof.cli.spreading import spread
 
 
@@ -18,10 +16,10 @@ from heatproof.cli.spreading import spread
 @spread
 def complexity_command(
     *,
-    out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the results; it appears whole or not at all.")],
+    out: Out,
     given: Explaining,
     seed: Annotated[int, typer.Option(help="Of the sample of --images.")] = 0,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an earlier run in --out.")] = False,
+    overwrite: Overwrite = False,
 ) -> None:
     """How complex are the heatmaps of each method: file sizes as PNG and JPEG, entropy, sparsity?
 
@@ -40,8 +38,4 @@ def complexity_command(
             skipped=pictures.skipped,
             on_progress=advance,
         )
-    study.save(out, reproduce=shlex.join(["heatproof", *sys.argv[1:]]), overwrite=overwrite)
-    print_study(study)
-    say(f"\nResults: {out}/report.html (page), scores.parquet (every value), figures as PNG and SVG")
-    if pictures.skipped:
-        raise typer.Exit(PARTIAL)
+    deliver(study, pictures, out, overwrite=overwrite, holding="scores.parquet (every value)")

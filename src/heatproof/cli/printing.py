@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from typing import Any, Protocol
+from typing import Any
 
 from rich.console import Console
 from rich.markup import escape
@@ -20,23 +20,9 @@ from rich.table import Table as Grid
 
 from heatproof.report import Table
 from heatproof.studies import Forecast
+from heatproof.studies.study import Study
 
 WIDEST_NAME = 34  # longer names of methods are folded
-
-
-class Study(Protocol):
-    """What every study has to say."""
-
-    def table(self) -> Table:
-        """The main table."""
-
-    @property
-    def verdict(self) -> list[str]:
-        """The answer in plain words."""
-
-    @property
-    def warnings(self) -> list[str]:
-        """What a reader must know."""
 
 
 console = Console(stderr=True)

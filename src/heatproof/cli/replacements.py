@@ -1,17 +1,15 @@
 """``heatproof replacements``."""
 
-import shlex
-import sys
 from dataclasses import asdict
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from heatproof import runs, studies
-from heatproof.cli.application import PARTIAL, app
+from heatproof.cli.application import app
 from heatproof.cli.options import Picturing, Scoring
-from heatproof.cli.printing import print_study, progress, say
+from heatproof.cli.printing import progress
+from heatproof.cli.results import Out, Overwrite, deliver
 from heatproof.cli.spreading import spread
 from heatproof.registry import split_specs
 from heatproof.studies.replacements import DEFAULT_REPLACEMENTS, THE_METHOD
@@ -21,7 +19,7 @@ from heatproof.studies.replacements import DEFAULT_REPLACEMENTS, THE_METHOD
 @spread
 def replacements_command(
     *,
-    out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the results; it appears whole or not at all.")],
+    out: Out,
     given: Picturing,
     replacements: Annotated[
         str, typer.Option("--replacements", help="Separated by commas; see 'heatproof list replacements'.")
@@ -30,7 +28,7 @@ def replacements_command(
         str, typer.Option("--method", "-m", help="Of the heatmaps; see 'heatproof list methods'.")
     ] = THE_METHOD,
     scoring: Scoring,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an earlier run in --out.")] = False,
+    overwrite: Overwrite = False,
 ) -> None:
     r"""Which replacement of removed regions takes information away? MoRF and LeRF curves, and the area between (ABPC).
 
@@ -53,9 +51,4 @@ def replacements_command(
             skipped=pictures.skipped,
             on_progress=advance,
         )
-    study.save(out, reproduce=shlex.join(["heatproof", *sys.argv[1:]]), overwrite=overwrite)
-    print_study(study)
-    say(f"\n{study.work}")
-    say(f"Results: {out}/report.html (page), scores.parquet, heatmaps.zarr, figures as PNG and SVG")
-    if pictures.skipped:
-        raise typer.Exit(PARTIAL)
+    deliver(study, pictures, out, overwrite=overwrite, holding="scores.parquet, heatmaps.zarr", work=study.work)

@@ -17,10 +17,10 @@ from heatproof.measures import Estimate
 from heatproof.measures.quality import ALONE, CONTROLS, QUALITIES, Perturbed, series_of
 from heatproof.measures.series import Series, rank_correlation
 from heatproof.perturbation import Curves, Protocol
-from heatproof.report import Band, Table, gallery_figure, render_page, series_figure, write_page
+from heatproof.report import Band, Table, gallery_figure, render_page, series_figure
 from heatproof.studies.merit import merit
+from heatproof.studies.study import Study, reproduction
 from heatproof.studies.work import Work
-from heatproof.studies.writing import in_words, reproduction, write_run
 
 ACCURACY = "accuracy"
 GALLERY_IMAGES, GALLERY_CHECKPOINTS = 4, 6
@@ -56,7 +56,7 @@ class Checkpoint:
 
 
 @dataclass(frozen=True)
-class Assessment:
+class Assessment(Study):
     """What the heatmaps of several checkpoints say about them.
 
     Attributes:
@@ -197,28 +197,6 @@ class Assessment:
         captions = [Path(name).name for name in self.names[: len(images)]]
         return gallery_figure(images, {name: found.float().cpu().numpy() for name, found in maps.items()}, captions)
 
-    def report(self, path: str | Path, *, reproduce: str = "") -> Path:
-        """Writes one self-contained HTML page."""
-        return write_page(Path(path), self._page(self.figures(), reproduce))
-
-    def save(self, path: str | Path, *, reproduce: str = "", overwrite: bool = False) -> Path:
-        """Writes the run directory: scores, heatmaps of the first images, the table, figures, and the page.
-
-        It appears whole or not at all. ``reproduce`` is the command or code that made it.
-        """
-        return write_run(
-            Path(path),
-            figures=self.figures(),
-            page=lambda figures: self._page(figures, reproduce),
-            frame=self.frame(),
-            heatmaps={name: checkpoint.heatmaps for name, checkpoint in self.checkpoints.items()},
-            names=self.names[: len(self.images)],
-            table=self.table(),
-            reproduce=self._reproduce_text(reproduce),
-            description=self.describe() | {"reproduce": reproduce},
-            overwrite=overwrite,
-        )
-
     def describe(self) -> dict[str, Any]:
         """Everything about the run but its arrays, as JSON-able values."""
         scores = list(next(iter(self.checkpoints.values())).perturbed.morf)
@@ -258,6 +236,11 @@ class Assessment:
         middle, low, high = np.array([(value.mean, value.low, value.high) for value in values]).T
         return Band(label, middle, low, high)
 
+    def _saved_heatmaps(self) -> tuple[Mapping[str, Tensor], tuple[str, ...]]:
+        return {name: checkpoint.heatmaps for name, checkpoint in self.checkpoints.items()}, self.names[
+            : len(self.images)
+        ]
+
     def _page(self, figures: Mapping[str, Figure], reproduce: str) -> str:
         captions = {
             "training": "Quality of the heatmaps over the checkpoints"
@@ -281,9 +264,3 @@ class Assessment:
     def _reproduce_text(self, command: str) -> str:
         *_, last = self.checkpoints.values()
         return reproduction(command or "study = hp.assess(…)", self.protocol.seed, len(self.names), last.network)
-
-    def __str__(self) -> str:
-        return in_words(self.table(), self.verdict, self.warnings)
-
-    def _repr_html_(self) -> str:
-        return self.table()._repr_html_()

@@ -18,10 +18,10 @@ from heatproof.heatmaps import Conservation
 from heatproof.measures import Estimate, abpc, aopc, estimate, estimate_curve
 from heatproof.perturbation import Curves, Engine, Protocol
 from heatproof.perturbation.replacing import with_removed
-from heatproof.report import Band, Panel, Table, areas_figure, pictures_figure, render_page, write_page
+from heatproof.report import Band, Panel, Table, areas_figure, pictures_figure, render_page
+from heatproof.studies.study import Study, reproduction
 from heatproof.studies.verdict import caution, listed, told_apart
 from heatproof.studies.work import Work
-from heatproof.studies.writing import in_words, reproduction, write_run
 
 EXAMPLES = 4
 
@@ -45,7 +45,7 @@ class BothCurves:
 
 
 @dataclass(frozen=True)
-class ReplacementComparison:
+class ReplacementComparison(Study):
     """What a comparison of replacements found.
 
     Attributes:
@@ -195,28 +195,6 @@ class ReplacementComparison:
         }
         return pictures_figure(arrays, captions, title=f"The {self.steps} most relevant regions removed")
 
-    def report(self, path: str | Path, *, reproduce: str = "") -> Path:
-        """Writes one self-contained HTML page."""
-        return write_page(Path(path), self._page(self.figures(), reproduce))
-
-    def save(self, path: str | Path, *, reproduce: str = "", overwrite: bool = False) -> Path:
-        """Writes the run directory: scores, heatmaps, tables, figures, the page, and how to reproduce it.
-
-        It appears whole or not at all. ``reproduce`` is the command or code that made it.
-        """
-        return write_run(
-            Path(path),
-            figures=self.figures(),
-            page=lambda figures: self._page(figures, reproduce),
-            frame=self.frame(),
-            heatmaps={self.method: self.heatmaps},
-            names=self.names,
-            table=self.table(),
-            reproduce=self._reproduce_text(reproduce),
-            description=self.describe() | {"reproduce": reproduce},
-            overwrite=overwrite,
-        )
-
     def describe(self) -> dict[str, Any]:
         """Everything about the run but its arrays, as JSON-able values."""
         described = {spec: both.morf.protocol.describe() for spec, both in self.curves.items()}
@@ -242,6 +220,9 @@ class ReplacementComparison:
             **runs.environment(),
         }
 
+    def _saved_heatmaps(self) -> tuple[Mapping[str, Tensor], tuple[str, ...]]:
+        return {self.method: self.heatmaps}, self.names
+
     def _page(self, figures: Mapping[str, Figure], reproduce: str) -> str:
         captions = {
             "areas": "Mean score while regions are removed, least relevant first (LeRF) and most relevant first "
@@ -264,12 +245,6 @@ class ReplacementComparison:
     def _reproduce_text(self, command: str) -> str:
         code = command or "study = hp.compare_replacements(…)"
         return reproduction(code, self.protocol.seed, len(self.names), self.network)
-
-    def __str__(self) -> str:
-        return in_words(self.table(), self.verdict, self.warnings)
-
-    def _repr_html_(self) -> str:
-        return self.table()._repr_html_()
 
 
 def _band(name: str, curves: Curves) -> Band:

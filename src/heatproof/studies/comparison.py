@@ -17,17 +17,17 @@ from heatproof.heatmaps import Conservation
 from heatproof.measures import aopc, aopc_curve, estimate_curve
 from heatproof.perturbation import Curves, Protocol
 from heatproof.perturbation.curves import least_on_windows
-from heatproof.report import Band, Table, curves_figure, gallery_figure, render_page, write_page
+from heatproof.report import Band, Table, curves_figure, gallery_figure, render_page
+from heatproof.studies.study import Study, reproduction
 from heatproof.studies.verdict import Ranking, rank, verdict
 from heatproof.studies.work import Work
-from heatproof.studies.writing import in_words, reproduction, write_run
 
 REFERENCE = "random order"
 GALLERY_IMAGES = 6
 
 
 @dataclass(frozen=True)
-class Comparison:
+class Comparison(Study):
     """What a comparison of heatmap methods found.
 
     Attributes:
@@ -144,28 +144,6 @@ class Comparison:
         maps = {name: heatmaps[shown].float().cpu().numpy() for name, heatmaps in self.heatmaps.items()}
         return gallery_figure(images, maps, captions)
 
-    def report(self, path: str | Path, *, reproduce: str = "") -> Path:
-        """Writes one self-contained HTML page."""
-        return write_page(Path(path), self._page(self.figures(), reproduce))
-
-    def save(self, path: str | Path, *, reproduce: str = "", overwrite: bool = False) -> Path:
-        """Writes the run directory: scores, heatmaps, tables, figures, the page, and how to reproduce it.
-
-        It appears whole or not at all. ``reproduce`` is the command or code that made it.
-        """
-        return write_run(
-            Path(path),
-            figures=self.figures(),
-            page=lambda figures: self._page(figures, reproduce),
-            frame=self.frame(),
-            heatmaps=self.heatmaps,
-            names=self.names,
-            table=self.table(),
-            reproduce=self._reproduce_text(reproduce),
-            description=self.describe() | {"reproduce": reproduce},
-            overwrite=overwrite,
-        )
-
     def describe(self) -> dict[str, Any]:
         """Everything about the run but its arrays, as JSON-able values."""
         return {
@@ -188,6 +166,9 @@ class Comparison:
         removed = self.curves[REFERENCE].removed_fraction.mean(dim=(0, 1)).numpy()
         return curves_figure(bands, title=title, ylabel=ylabel, removed_fraction=removed)
 
+    def _saved_heatmaps(self) -> tuple[Mapping[str, Tensor], tuple[str, ...]]:
+        return self.heatmaps, self.names
+
     def _page(self, figures: Mapping[str, Figure], reproduce: str) -> str:
         captions = {
             "curves-relative": "AOPC above the random order, by removed regions; bands are pointwise 95 % intervals",
@@ -209,12 +190,6 @@ class Comparison:
 
     def _reproduce_text(self, command: str) -> str:
         return reproduction(command or "study = hp.compare(…)", self.protocol.seed, len(self.names), self.network)
-
-    def __str__(self) -> str:
-        return in_words(self.table(), self.verdict, self.warnings)
-
-    def _repr_html_(self) -> str:
-        return self.table()._repr_html_()
 
 
 def joined(parts: list[Curves]) -> Curves:

@@ -16,8 +16,8 @@ from torch import Tensor
 from heatproof import runs
 from heatproof.measures import Estimate, estimate
 from heatproof.measures.complexity import encoders
-from heatproof.report import Table, boxes_figure, gallery_figure, render_page, scatter_figure, write_page
-from heatproof.studies.writing import in_words, reproduction, write_run
+from heatproof.report import Table, boxes_figure, gallery_figure, render_page, scatter_figure
+from heatproof.studies.study import Study, reproduction
 
 GALLERY_IMAGES = 6
 
@@ -41,7 +41,7 @@ QUANTITIES = {
 
 
 @dataclass(frozen=True)
-class Simplicity:
+class Simplicity(Study):
     """How complex the heatmaps of several methods are.
 
     Attributes:
@@ -158,25 +158,6 @@ class Simplicity:
             "gallery": self._gallery(),
         }
 
-    def report(self, path: str | Path, *, reproduce: str = "") -> Path:
-        """Writes one self-contained HTML page."""
-        return write_page(Path(path), self._page(self.figures(), reproduce))
-
-    def save(self, path: str | Path, *, reproduce: str = "", overwrite: bool = False) -> Path:
-        """Writes the run directory: every value, the first heatmaps, table, figures, the page; all or nothing."""
-        return write_run(
-            Path(path),
-            figures=self.figures(),
-            page=lambda figures: self._page(figures, reproduce),
-            frame=self.frame(),
-            heatmaps={name: torch.from_numpy(maps) for name, maps in self.heatmaps.items()},
-            names=self.names[:GALLERY_IMAGES],
-            table=self.table(),
-            reproduce=self._reproduce_text(reproduce),
-            description=self.describe() | {"reproduce": reproduce},
-            overwrite=overwrite,
-        )
-
     def describe(self) -> dict[str, Any]:
         """Everything about the run but its arrays, as JSON-able values."""
         return {
@@ -215,6 +196,9 @@ class Simplicity:
         ]
         return gallery_figure(images, self.heatmaps, captions)
 
+    def _saved_heatmaps(self) -> tuple[Mapping[str, Tensor], tuple[str, ...]]:
+        return {name: torch.from_numpy(maps) for name, maps in self.heatmaps.items()}, self.names[:GALLERY_IMAGES]
+
     def _page(self, figures: Mapping[str, Figure], reproduce: str) -> str:
         captions = {
             "sizes": "File sizes of the heatmaps' pictures; lower is simpler",
@@ -239,9 +223,3 @@ class Simplicity:
         versions = ", ".join(f"{name} {version}" for name, version in encoders()["versions"].items())
         text = reproduction(command or "study = hp.complexity(…)", 0, len(self.names), self.network)
         return f"{text}File sizes: {versions}\n"
-
-    def __str__(self) -> str:
-        return in_words(self.table(), self.verdict, self.warnings)
-
-    def _repr_html_(self) -> str:
-        return self.table()._repr_html_()

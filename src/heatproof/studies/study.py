@@ -1,0 +1,96 @@
+"""What all studies share: they are printed, written as a page, and saved as a run directory."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+from matplotlib.figure import Figure
+from torch import Tensor
+
+from heatproof import runs
+from heatproof.report import Table, save_figure, write_page
+
+
+class Study(ABC):
+    """The result of a study, which prints, draws and saves itself."""
+
+    @abstractmethod
+    def table(self) -> Table:
+        """The main table."""
+
+    @property
+    @abstractmethod
+    def verdict(self) -> list[str]:
+        """The answer in plain words, one sentence after the other."""
+
+    @property
+    @abstractmethod
+    def warnings(self) -> list[str]:
+        """What a reader must know before trusting the numbers."""
+
+    @abstractmethod
+    def frame(self) -> pl.DataFrame:
+        """Every single value."""
+
+    @abstractmethod
+    def figures(self) -> dict[str, Figure]:
+        """The figures, by file name."""
+
+    @abstractmethod
+    def describe(self) -> dict[str, Any]:
+        """Everything about the run but its arrays, as JSON-able values."""
+
+    @abstractmethod
+    def _saved_heatmaps(self) -> tuple[Mapping[str, Tensor], tuple[str, ...]]:
+        """(n, H, W) by name, and the names of their n images."""
+
+    @abstractmethod
+    def _page(self, figures: Mapping[str, Figure], reproduce: str) -> str:
+        """The HTML page."""
+
+    @abstractmethod
+    def _reproduce_text(self, command: str) -> str:
+        """How to make the results again."""
+
+    def report(self, path: str | Path, *, reproduce: str = "") -> Path:
+        """Writes one self-contained HTML page."""
+        return write_page(Path(path), self._page(self.figures(), reproduce))
+
+    def save(self, path: str | Path, *, reproduce: str = "", overwrite: bool = False) -> Path:
+        """Writes the run directory: every value, heatmaps, the table, figures, the page, and how to reproduce it.
+
+        It appears whole or not at all. ``reproduce`` is the command or code that made it.
+        """
+        with runs.whole_directory(Path(path), overwrite=overwrite) as folder:
+            figures, table = self.figures(), self.table()
+            self.frame().write_parquet(folder / "scores.parquet")
+            runs.write_heatmaps(folder / "heatmaps.zarr", *self._saved_heatmaps())
+            (folder / "table.md").write_text(table.to_markdown(), encoding="utf-8")
+            (folder / "table.csv").write_text(table.to_csv(), encoding="utf-8")
+            for name, figure in figures.items():
+                save_figure(figure, folder / name)
+            write_page(folder / "report.html", self._page(figures, reproduce))
+            again = self._reproduce_text(reproduce)
+            (folder / "reproduce.md").write_text(again, encoding="utf-8", errors="replace")
+            runs.write_json(folder / "run.json", self.describe() | {"reproduce": reproduce})
+        return Path(path)
+
+    def __str__(self) -> str:
+        warnings = [f"warning: {text}" for text in self.warnings]
+        return "\n".join([str(self.table()), "", *self.verdict, *warnings])
+
+    def _repr_html_(self) -> str:
+        return self.table()._repr_html_()
+
+
+def reproduction(command: str, seed: int, images: int, network: Mapping[str, Any]) -> str:
+    """The command or code that made the results, and what else they depend on."""
+    environment = runs.environment()
+    versions = ", ".join(f"{name} {number}" for name, number in environment["versions"].items())
+    return (
+        f"{command}\n\n"
+        f"seed {seed}; {images} images; network {network['name']}, weights (blake2b) {network['weights_blake2b']}; "
+        f"{versions}; {environment['machine']['threads']} threads on {environment['machine']['processor']}\n"
+    )
