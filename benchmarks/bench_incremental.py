@@ -237,7 +237,7 @@ def _work(ours: WithHeatproof, medians: dict[str, float]) -> dict[str, Any]:
     """Multiply-adds in full and as planned, their ratio, and the share of the matrix product's rate that is reached."""
     if ours.plan is None:
         return {}
-    full = sum(node.operation.multiply_adds(node.shape) for node in ours.network.graph(ours.shape))
+    full = ours.network.graph(ours.shape).multiply_adds
     needed = ours.plan.multiply_adds() if ours.plan.head else full
     return {
         "multiply_adds": {"full": full, "step": needed, "ratio": full / needed},

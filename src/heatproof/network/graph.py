@@ -157,6 +157,11 @@ class Graph:
             alive -= sum(sizes[name] for name in finished)
         return peak
 
+    @property
+    def multiply_adds(self) -> int:
+        """Multiplications with weights for one image."""
+        return self._whole.multiply_adds
+
     @cached_property
     def _whole(self) -> "Section":
         return Section(self, self.nodes)
@@ -186,6 +191,11 @@ class Section:
             yield node.name, value
             for name in finished:
                 del values[name]
+
+    @property
+    def multiply_adds(self) -> int:
+        """Multiplications with weights for one image."""
+        return sum(node.operation.multiply_adds(node.shape) for node in self.nodes)
 
     @cached_property
     def finished(self) -> tuple[tuple[str, ...], ...]:

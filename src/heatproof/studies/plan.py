@@ -174,8 +174,7 @@ def _follow(task: Task, orders: dict[str, Tensor], batch: Explained, steps: int)
 
 def _step_cost(task: Task, plan: Plan | None, together: int) -> StepCost:
     network = task.network
-    nodes = () if network.without_graph(task.shape) else network.graph(task.shape)
-    in_full = sum(node.operation.multiply_adds(node.shape) for node in nodes)
+    in_full = 0 if network.without_graph(task.shape) else network.graph(task.shape).multiply_adds
     return StepCost(
         multiply_adds=plan.multiply_adds() if plan else in_full,
         in_full=in_full,

@@ -37,8 +37,7 @@ def measure(whole: Plan, like: Tensor) -> Costs:
     generator = addressed(seed=0, image="noise", purpose="costs")
     image = whole.touched[whole.graph.input]
     channels, height, width = whole.graph.input_shape
-    each = max(1, sum(node.operation.multiply_adds(node.shape) for node in whole.graph))
-    count = min(MOST, max(FEWEST, WORK // each))
+    count = min(MOST, max(FEWEST, WORK // max(1, whole.graph.multiply_adds)))
 
     def noise(height: int, width: int) -> Tensor:
         values = generator.standard_normal((count, height, width, channels), dtype=np.float32)

@@ -148,8 +148,7 @@ class Plan:
     def multiply_adds(self, windows: int = 1) -> int:
         """Multiplications with weights that a step needs, with so many windows at once."""
         head = windows * sum(step.multiply_adds for step in self.steps)
-        tail = sum(node.operation.multiply_adds(node.shape) for node in self.tail.nodes)
-        return head + tail + (prod(self.shapes[self.graph.output]) if self.readout else 0)
+        return head + self.tail.multiply_adds + (prod(self.shapes[self.graph.output]) if self.readout else 0)
 
     def _map_size(self, name: str) -> Pair:
         _, height, width = self.shapes[name]
