@@ -22,6 +22,7 @@ def curves_of(scores):
         scores=scores,
         orders=torch.arange(columns - 1).expand(count, 1, -1),
         removed_fraction=torch.linspace(0, 1, columns).expand(count, 1, -1),
+        scored=torch.arange(columns).expand(count, 1, -1),
         targets=torch.zeros(count, dtype=torch.int64),
         images=tuple(map(str, range(count))),
         order="given",

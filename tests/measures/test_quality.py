@@ -23,6 +23,7 @@ def curves(scores):
         scores=scores,
         orders=torch.arange(steps - 1).expand(count, 1, -1),
         removed_fraction=torch.linspace(0, 1, steps).expand(count, 1, -1),
+        scored=torch.arange(steps).expand(count, 1, -1),
         targets=torch.zeros(count, dtype=torch.long),
         images=tuple(map(str, range(count))),
         order="given",

@@ -17,8 +17,9 @@ from heatproof.perturbation.full import evaluate_fully
 from heatproof.perturbation.incremental import evaluate_incrementally
 from heatproof.perturbation.orders import orders_of_heatmaps, random_orders
 from heatproof.perturbation.regions import as_regions
+from heatproof.perturbation.sampling import scored_steps
 from heatproof.perturbation.scores import SCORES, logit
-from heatproof.perturbation.sequences import Sequences, every_step
+from heatproof.perturbation.sequences import Sequences
 from heatproof.randomness import identify
 
 DTYPES = [torch.float32, torch.float64]
@@ -374,7 +375,7 @@ def sequences(request, pictures):
         regions=regions,
         orders=orders,
         targets=torch.tensor([0, 3, 1]),
-        scored=every_step(orders),
+        scored=scored_steps(9, 9, repeats=REPEATS, seed=0, ids="abc")[:, None].expand(orders.shape),
     )
 
 

@@ -9,6 +9,7 @@ import typer
 from heatproof.cli.printing import console, progress, warn
 from heatproof.data import PRESETS, Dataset, Pictures, as_dataset, open_dataset, read_pictures
 from heatproof.errors import InputError
+from heatproof.heatmaps import controls
 from heatproof.network import Network, load_network
 from heatproof.network.caffe import read_mean
 from heatproof.network.loading import OFFLINE_DEFAULT
@@ -157,6 +158,11 @@ class Explaining(Picturing):
         """The methods, one by one."""
         return split_specs(self.methods)
 
+    def with_controls(self) -> list[str]:
+        """The methods, and the controls of the first."""
+        names = self.method_names
+        return list(dict.fromkeys([*names, *controls(names[0])])) if names else names
+
 
 @dataclass(frozen=True)
 class Stepping:
@@ -164,6 +170,10 @@ class Stepping:
 
     steps: Annotated[
         int | None, typer.Option(help="Regions to remove. Default: 100, or all where there are fewer.")
+    ] = None
+    scored: Annotated[
+        int | None,
+        typer.Option(help="At how many of the steps to evaluate the score, drawn at random. Default: at all.", min=1),
     ] = None
     repeats: Annotated[int, typer.Option(help="Repeats, each with other replacement images.", min=1)] = 1
     regions: Annotated[

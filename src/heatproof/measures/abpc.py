@@ -3,6 +3,7 @@
 from torch import Tensor
 
 from heatproof.errors import InputError
+from heatproof.measures.stored import as_scores, float_type
 from heatproof.perturbation.curves import Curves
 
 
@@ -27,19 +28,18 @@ def abpc(morf: Curves | Tensor, lerf: Curves | Tensor) -> Tensor:
     >>> abpc(torch.tensor([[1.0, 0.5, 0.0]]), torch.tensor([[1.0, 1.0, 0.5]]))
     tensor([0.3333])
     """
-    least, most = _scores(lerf, "lerf"), _scores(morf, "morf")
-    if least.shape != most.shape or least.ndim not in (2, 3) or 0 in least.shape:
+    _check_order(morf, "morf")
+    _check_order(lerf, "lerf")
+    (most, weights), (least, others) = as_scores(morf), as_scores(lerf)
+    if least.shape != most.shape or not weights.equal(others):
         raise InputError(
             "scores of morf and lerf must have the same shape, (N, L + 1) or (N, repeats, L + 1), got "
             f"{tuple(most.shape)} and {tuple(least.shape)}"
         )
-    between = (least.double() - most.double()).mean(dim=-1)
-    return (between if between.ndim == 1 else between.mean(dim=1)).to(least.dtype)
+    between = (weights * (least - most)).sum(dim=-1) / weights.sum()
+    return between.mean(dim=1).to(float_type(lerf))
 
 
-def _scores(curves: Curves | Tensor, order: str) -> Tensor:
-    if isinstance(curves, Tensor):
-        return curves if curves.is_floating_point() else curves.float()
-    if curves.order != order:
+def _check_order(curves: Curves | Tensor, order: str) -> None:
+    if isinstance(curves, Curves) and curves.order != order:
         raise InputError(f"expected curves of order {order!r}, got {curves.order!r}; abpc takes morf, then lerf")
-    return curves.scores

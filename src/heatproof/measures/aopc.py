@@ -1,9 +1,8 @@
 """Area over the perturbation curve."""
 
-import torch
 from torch import Tensor
 
-from heatproof.errors import InputError
+from heatproof.measures.stored import as_scores, float_type
 from heatproof.perturbation.curves import Curves
 
 
@@ -18,6 +17,7 @@ def aopc(curves: Curves | Tensor) -> Tensor:
     Returns:
         (N,) in the unit of the score. For most-relevant-first, higher is better.
 
+    >>> import torch
     >>> aopc(torch.tensor([[1.0, 0.5, 0.0]]))
     tensor([0.5000])
     """
@@ -27,14 +27,12 @@ def aopc(curves: Curves | Tensor) -> Tensor:
 def aopc_curve(curves: Curves | Tensor) -> Tensor:
     r"""AOPC of each image as a function of L = 0, 1, …, averaged over repeats; direction and unit as for ``aopc``.
 
+    Where not all steps were scored, it is estimated, without bias, for each L of ``curves.ends``.
+
+    >>> import torch
     >>> aopc_curve(torch.tensor([[1.0, 0.5, 0.0]]))
     tensor([[0.0000, 0.2500, 0.5000]])
     """
-    scores = curves.scores if isinstance(curves, Curves) else curves
-    if scores.ndim not in (2, 3) or 0 in scores.shape:
-        raise InputError(f"scores must have shape (N, L + 1) or (N, repeats, L + 1), got {tuple(scores.shape)}")
-    scores = scores if scores.ndim == 3 else scores[:, None]
-    scores = scores if scores.is_floating_point() else scores.float()
-    drops = (scores[..., :1] - scores).double()  # (N, repeats, L + 1)
-    counts = torch.arange(1, scores.shape[-1] + 1, device=scores.device)
-    return (drops.cumsum(dim=-1) / counts).mean(dim=1).to(scores.dtype)
+    scores, weights = as_scores(curves)
+    sums = (weights * (scores[..., :1] - scores)).cumsum(dim=-1)  # (N, repeats, L + 1)
+    return (sums / weights.cumsum(dim=0)).mean(dim=1).to(float_type(curves))

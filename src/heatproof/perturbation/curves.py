@@ -15,8 +15,9 @@ from heatproof.perturbation.orders import check_order, given_orders, orders_of_h
 from heatproof.perturbation.protocol import Protocol
 from heatproof.perturbation.regions import as_regions
 from heatproof.perturbation.replacing import imputation, replacement_images
+from heatproof.perturbation.sampling import scored_steps, stratum_ends
 from heatproof.perturbation.scores import SCORES, together
-from heatproof.perturbation.sequences import OnProgress, Sequences, every_step
+from heatproof.perturbation.sequences import OnProgress, Sequences
 from heatproof.perturbation.statistics import Statistics, as_statistics
 from heatproof.randomness import identify
 
@@ -26,9 +27,10 @@ class Curves:
     """Scores of N images while regions are removed in one order.
 
     Attributes:
-        scores: (N, repeats, L + 1) the target's score; step 0 is the untouched image.
+        scores: (N, repeats, K + 1) the target's score after the scored steps; the first is that of the untouched image.
         orders: (N, 1 or repeats, L) index of the region that each step removes.
         removed_fraction: (N, 1 or repeats, L + 1) share of the image's pixels that is removed.
+        scored: (N, repeats, K + 1) the steps after which the score was evaluated, ascending from 0; K = L if after all.
         targets: (N,) class indices.
         images: identities of the images.
         order: "morf", "lerf", "random", or "given".
@@ -39,11 +41,32 @@ class Curves:
     scores: Tensor
     orders: Tensor
     removed_fraction: Tensor
+    scored: Tensor
     targets: Tensor
     images: tuple[str, ...]
     order: str
     protocol: Protocol
     engine: Engine
+
+    @property
+    def steps(self) -> int:
+        """L, how many regions were removed."""
+        return self.orders.shape[-1]
+
+    @property
+    def ends(self) -> Tensor:
+        """(K + 1,) the last step that each score stands for; where all steps were scored, they are 0 … L."""
+        return stratum_ends(self.steps, self.scores.shape[-1] - 1)
+
+    @property
+    def weights(self) -> Tensor:
+        """(K + 1,) how many steps each score stands for; they add up to L + 1. Where all were scored, they are 1."""
+        return self.ends.diff(prepend=torch.tensor([-1]))
+
+    @property
+    def middles(self) -> Tensor:
+        """(K + 1,) the mean of the steps that each score stands for, in float64."""
+        return self.ends - (self.weights - 1) / torch.tensor(2.0, dtype=torch.float64)
 
 
 def perturb(
@@ -62,6 +85,7 @@ def perturb(
     engine: str = "auto",
     memory: int = DEFAULT_MEMORY,
     statistics: Statistics | str | Path | None = None,
+    scored: int | None = None,
     ids: Sequence[str] | None = None,
     on_progress: OnProgress | None = None,
 ) -> Curves:
@@ -86,11 +110,13 @@ def perturb(
         memory: bytes that activations and images may take.
         statistics: of a data set, or a file of them, for the replacements "constant" and "dirichlet"; by default
             those of ``images``.
+        scored: at how many of the steps the score is evaluated, one drawn at random in each of as many strata, for each
+            image and repeat; by default at all. All means over steps stay unbiased.
         ids: identities that address the random draws; by default hashes of the images.
         on_progress: called with the number of network evaluations since the last call.
 
     Returns:
-        Curves with scores (N, repeats, L + 1) in the unit of the score.
+        Curves with scores (N, repeats, L + 1), or (N, repeats, scored + 1), in the unit of the score.
 
     Raises:
         InputError: for shapes that do not match, or values that are not finite.
@@ -101,7 +127,9 @@ def perturb(
     >>> perturb(network, images, images.sum(dim=1), repeats=3).scores.shape
     torch.Size([2, 3, 5])
     """
-    protocol = Protocol(replacement, regions, steps, repeats, seed, score, engine, memory, as_statistics(statistics))
+    protocol = Protocol(
+        replacement, regions, steps, repeats, seed, score, engine, memory, as_statistics(statistics), scored
+    )
     check_images(images)
     protocol = protocol.fitted(images)
     identities = _identities(images, ids)
@@ -143,20 +171,25 @@ def perturb_scores(
     """Curves of several orders by the name of the score, all from the same evaluations; for the rest see above."""
     regions = as_regions(protocol.regions, images)
     stacked = torch.stack([order.expand(-1, protocol.repeats, -1) for order in orders.values()], dim=1)  # (N, M, T, L)
+    steps = stacked.shape[-1]
+    chosen = protocol.scored_of(steps)
+    scored = scored_steps(steps, chosen, repeats=protocol.repeats, seed=protocol.seed, ids=ids)  # (N, T, K)
     score = together([SCORES.resolve(name) for name in wanted])
     report = on_progress or (lambda evaluations: None)
     blocks, engines = [], []
-    for block in _blocks(images, stacked, regions, targets, protocol, ids):
+    for block in _blocks(images, stacked, scored, regions, targets, protocol, ids):
         engine, plan = choose_for(network, block, protocol.engine, score)
         engines.append(engine)
         blocks.append(evaluate(network, block, score, plan, memory=protocol.evaluation_memory, on_progress=report))
-    scores = torch.cat(blocks).reshape(*stacked.shape[:3], -1, len(wanted))  # (N, M, T, L + 1, S)
+    scores = torch.cat(blocks).reshape(*stacked.shape[:3], -1, len(wanted))  # (N, M, T, K + 1, S)
+    after = torch.nn.functional.pad(scored, (1, 0))
     return {
         what: {
             name: Curves(
                 scores=scores[:, number, ..., index],
                 orders=order,
                 removed_fraction=removed_fractions(order, regions),
+                scored=after,
                 targets=targets,
                 images=tuple(ids),
                 order=name,
@@ -214,9 +247,15 @@ def _identities(images: Tensor, ids: Sequence[str] | None) -> list[str]:
 
 
 def _blocks(
-    images: Tensor, orders: Tensor, regions: Tensor, targets: Tensor, protocol: Protocol, ids: Sequence[str]
+    images: Tensor,
+    orders: Tensor,
+    scored: Tensor,
+    regions: Tensor,
+    targets: Tensor,
+    protocol: Protocol,
+    ids: Sequence[str],
 ) -> Iterator[Sequences]:
-    """Sequences of orders (N, M, T, L), block by block of images."""
+    """Sequences of orders (N, M, T, L) with scored steps (N, T, K), block by block of images."""
     for index in torch.arange(len(images)).split(_block_size(images, orders.shape[1], protocol)):
         chosen, named = images[index.to(images.device)].cpu(), [ids[i] for i in index]
         yield Sequences(
@@ -226,7 +265,7 @@ def _blocks(
             regions=regions[index],
             orders=orders[index],
             targets=targets.cpu()[index],
-            scored=every_step(orders[index]),
+            scored=scored[index][:, None].expand(-1, orders.shape[1], -1, -1),
         )
 
 

@@ -32,6 +32,7 @@ class Protocol:
         engine: how perturbed images are evaluated.
         memory: bytes that activations and images may take.
         statistics: of a data set, for replacements that ask for them.
+        scored: at how many of the steps the score is evaluated, drawn at random for each image; none for all.
     """
 
     replacement: str = "uniform"
@@ -43,6 +44,7 @@ class Protocol:
     engine: str = "auto"
     memory: int = DEFAULT_MEMORY
     statistics: Statistics | None = None
+    scored: int | None = None
 
     def __post_init__(self) -> None:
         REPLACEMENTS.resolve(self.replacement)
@@ -54,7 +56,7 @@ class Protocol:
                 f"engine 'incremental' cannot follow replacement {self.replacement!r}, which fills all removed pixels "
                 "anew at every step, from what is left; take engine 'full', or 'auto', which does"
             )
-        for name, count in (("steps", self.steps), ("repeats", self.repeats)):
+        for name, count in (("steps", self.steps), ("repeats", self.repeats), ("scored", self.scored)):
             if count is not None and (not isinstance(count, int) or isinstance(count, bool)):
                 raise TypeError(f"{name} must be a whole number, got {count!r}")
         if self.repeats < 1:
@@ -99,6 +101,13 @@ class Protocol:
         if not 1 <= steps <= number:
             raise InputError(f"steps must be between 1 and {what}, {number}, got {steps}")
         return steps
+
+    def scored_of(self, steps: int) -> int:
+        """At how many of so many steps the score is evaluated."""
+        scored = steps if self.scored is None else self.scored
+        if not 1 <= scored <= steps:
+            raise InputError(f"scored must be between 1 and the number of steps, {steps}, got {scored}")
+        return scored
 
     def describe(self) -> dict[str, Any]:
         """All of it as JSON-able values."""

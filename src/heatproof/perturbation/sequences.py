@@ -78,8 +78,3 @@ class Sequences:
 def distinct(regions: Tensor) -> Tensor:
     """(n or 1, H, W) maps of regions (n, H, W), once if they are all the same."""
     return regions[:1] if bool((regions == regions[:1]).all()) else regions
-
-
-def every_step(orders: Tensor) -> Tensor:
-    """(n, M, T, L) the scored steps of orders of this shape, when every score is wanted."""
-    return torch.arange(1, orders.shape[-1] + 1).expand(orders.shape)

@@ -102,14 +102,13 @@ def _limits(panels: Sequence[Panel]) -> tuple[float, float]:
 
 
 def _draw(axes: Axes, panel: Panel, limits: tuple[float, float]) -> None:
-    last = len(panel.upper.middle) - 1
-    axes.set(xlim=(0, max(last, 1)), ylim=limits)
+    steps = panel.upper.steps
+    axes.set(xlim=(0, max(steps[-1], 1)), ylim=limits)
     axes.grid(color=FAINT, linewidth=0.6)
     axes.set_axisbelow(True)
     axes.spines[["right", "top"]].set_visible(False)
     axes.xaxis.set_major_locator(MaxNLocator(4, integer=True))
     axes.yaxis.set_major_locator(MaxNLocator(6))
-    steps = np.arange(last + 1)
     upper, lower = panel.upper.middle, panel.lower.middle
     where_above = upper >= lower
     axes.fill_between(steps, lower, upper, where=where_above, interpolate=True, color="#d9d9d9", linewidth=0)

@@ -35,6 +35,8 @@ ELBOW, HANDLE, GAP = 12.0, 24.0, 4.0  # from the end of a curve to its name: a w
 class Band:
     """A curve over steps with its 95 % interval: three arrays of shape (L+1,); NaN where there is no interval.
 
+    ``at`` holds the steps of its points, where these are not all of 0 … L; the arrays are then as long as it is.
+
     >>> Band("random", middle=np.zeros(3), low=np.full(3, -1.0), high=np.ones(3), is_reference=True).name
     'random'
     """
@@ -44,6 +46,12 @@ class Band:
     low: np.ndarray
     high: np.ndarray
     is_reference: bool = False
+    at: np.ndarray | None = None
+
+    @property
+    def steps(self) -> np.ndarray:
+        """Of its points."""
+        return np.arange(len(self.middle)) if self.at is None else self.at
 
 
 @styled()
@@ -111,10 +119,11 @@ def _check(bands: Sequence[Band], removed_fraction: np.ndarray) -> None:
     for band in bands:
         for part in ("middle", "low", "high"):
             shape = np.shape(getattr(band, part))
-            if shape != removed_fraction.shape:
+            expected = removed_fraction.shape if band.at is None else band.at.shape
+            if shape != expected:
                 raise InputError(
-                    f"{part} of curve {band.name!r} must have shape (L+1,) = {removed_fraction.shape} "
-                    f"to match removed_fraction, got {shape}"
+                    f"{part} of curve {band.name!r} must have shape (L+1,) = {expected} to match "
+                    f"{'removed_fraction' if band.at is None else 'its steps'}, got {shape}"
                 )
 
 
@@ -151,11 +160,10 @@ def _styles(bands: Sequence[Band]) -> list[dict[str, Any]]:
 
 
 def _draw_band(axes: Axes, band: Band, style: dict[str, Any]) -> None:
-    steps = np.arange(len(band.middle))
     few = np.isfinite(band.middle).sum() <= 12
-    axes.fill_between(steps, band.low, band.high, color=style["color"], alpha=0.14, linewidth=0)
+    axes.fill_between(band.steps, band.low, band.high, color=style["color"], alpha=0.14, linewidth=0)
     axes.plot(
-        steps,
+        band.steps,
         band.middle,
         **style,
         label=band.name,

@@ -23,13 +23,15 @@ def scores_frame(curves: Mapping[str, Curves], names: tuple[str, ...]) -> pl.Dat
     """One row per image, method, repeat and step.
 
     Columns: ``image`` (name), ``identity`` (of its pixels), ``target`` (class index), ``method``, ``order``,
-    ``repeat``, ``step`` (0 = untouched), ``removed_fraction`` (of the pixels), ``score`` (in the protocol's unit).
+    ``repeat``, ``step`` (0 = untouched; the scored ones, if not all were scored), ``removed_fraction`` (of the pixels),
+    ``score`` (in the protocol's unit).
     """
     frames = []
     for method, curve in curves.items():
-        count, repeats, steps = curve.scores.shape
-        image, repeat, step = (axis.ravel() for axis in np.indices((count, repeats, steps), dtype=np.int32))
-        removed = curve.removed_fraction.expand(-1, repeats, -1)
+        repeats = curve.scores.shape[1]
+        image, repeat, _ = (axis.ravel() for axis in np.indices(curve.scores.shape, dtype=np.int32))
+        step = curve.scored.expand(curve.scores.shape)
+        removed = curve.removed_fraction.expand(-1, repeats, -1).gather(2, step)
         frames.append(
             pl.DataFrame(
                 {
@@ -39,7 +41,7 @@ def scores_frame(curves: Mapping[str, Curves], names: tuple[str, ...]) -> pl.Dat
                     "method": [method] * len(image),
                     "order": [curve.order] * len(image),
                     "repeat": repeat,
-                    "step": step,
+                    "step": step.reshape(-1).int().numpy(),
                     "removed_fraction": removed.reshape(-1).numpy(),
                     "score": curve.scores.reshape(-1).numpy(),
                 }

@@ -42,6 +42,7 @@ def assess(
     engine: str = "auto",
     memory: int = DEFAULT_MEMORY,
     statistics: Statistics | str | Path | None = None,
+    scored: int | None = None,
     names: Sequence[str] | None = None,
     skipped: Sequence[tuple[str, str]] = (),
     on_progress: OnTotal | None = None,
@@ -67,6 +68,8 @@ def assess(
         memory: bytes that activations and images may take.
         statistics: of a data set, or a file of them, for the replacements "constant" and "dirichlet"; by default
             those of ``images``.
+        scored: at how many of the steps the score is evaluated, one drawn at random in each of as many strata, for each
+            image and repeat; by default at all. Means over steps stay unbiased.
         names: of the images.
         skipped: pictures that could not be used, each with the reason; they are counted in the result.
         on_progress: called with the number of network evaluations done, and of those in all.
@@ -90,7 +93,9 @@ def assess(
     sources = _named(checkpoints)
     for name, weights in sources.items():
         last = loaded(network, name, weights)  # all are checked before anything is computed
-    protocol = Protocol(replacement, regions, steps, repeats, seed, "logit", engine, memory, as_statistics(statistics))
+    protocol = Protocol(
+        replacement, regions, steps, repeats, seed, "logit", engine, memory, as_statistics(statistics), scored
+    )
     task = Task.of(last, images, {method_name(method): method}, None, protocol)
     image_names, labels = labelled(names, images), _checked(labels, task)
     clock = Clock()

@@ -15,10 +15,11 @@ from torch import Tensor
 
 from heatproof import runs
 from heatproof.heatmaps import Conservation
-from heatproof.measures import Estimate, abpc, aopc, estimate, estimate_curve
+from heatproof.measures import Estimate, abpc, aopc, estimate
 from heatproof.perturbation import Curves, Engine, Protocol
 from heatproof.perturbation.replacing import with_removed
-from heatproof.report import Band, Panel, Table, areas_figure, pictures_figure, render_page
+from heatproof.report import Panel, Table, areas_figure, pictures_figure, render_page
+from heatproof.studies.comparison import score_band
 from heatproof.studies.study import Study, reproduction
 from heatproof.studies.verdict import caution, listed, told_apart
 from heatproof.studies.work import Work
@@ -170,7 +171,12 @@ class ReplacementComparison(Study):
     def areas_figure(self) -> Figure:
         """MoRF and LeRF curves of each replacement with the area between them, as in Figure 8 of [Samek2017]."""
         panels = [
-            Panel(spec, f"ABPC {value}", _band("LeRF", self.curves[spec].lerf), _band("MoRF", self.curves[spec].morf))
+            Panel(
+                spec,
+                f"ABPC {value}",
+                score_band("LeRF", self.curves[spec].lerf),
+                score_band("MoRF", self.curves[spec].morf),
+            )
             for spec, value in self.abpc.items()
         ]
         title = f"Score while regions are removed, by what they become ({self.method})"
@@ -245,11 +251,6 @@ class ReplacementComparison(Study):
     def _reproduce_text(self, command: str) -> str:
         code = command or "study = hp.compare_replacements(…)"
         return reproduction(code, self.protocol.seed, len(self.names), self.network)
-
-
-def _band(name: str, curves: Curves) -> Band:
-    """The mean score over images and repeats, with pointwise 95 % intervals."""
-    return Band(name, *estimate_curve(curves.scores.double().mean(dim=1).numpy()))
 
 
 def _mean_aopc(curves: Curves) -> float:

@@ -34,6 +34,7 @@ def compare(
     engine: str = "auto",
     memory: int = DEFAULT_MEMORY,
     statistics: Statistics | str | Path | None = None,
+    scored: int | None = None,
     names: Sequence[str] | None = None,
     skipped: Sequence[tuple[str, str]] = (),
     on_progress: OnTotal | None = None,
@@ -60,6 +61,8 @@ def compare(
         memory: bytes that activations and images may take.
         statistics: of a data set, or a file of them, for the replacements "constant" and "dirichlet"; by default
             those of ``images``.
+        scored: at how many of the steps the score is evaluated, one drawn at random in each of as many strata, for each
+            image and repeat; by default at all. Means over steps stay unbiased.
         names: of the images, for tables and pictures.
         skipped: pictures that could not be used, each with the reason; they are counted in the result.
         on_progress: called with the number of network evaluations done, and of those in all.
@@ -73,7 +76,9 @@ def compare(
     >>> sorted(study.curves)
     ['lrp-epsilon', 'random order', 'sensitivity-l2']
     """
-    protocol = Protocol(replacement, regions, steps, repeats, seed, score, engine, memory, as_statistics(statistics))
+    protocol = Protocol(
+        replacement, regions, steps, repeats, seed, score, engine, memory, as_statistics(statistics), scored
+    )
     task = Task.of(network, images, methods, targets, protocol)
     labels = labelled(names, images)
     clock = Clock()

@@ -18,6 +18,7 @@ from heatproof.measures import aopc, aopc_curve, estimate_curve
 from heatproof.perturbation import Curves, Protocol
 from heatproof.perturbation.curves import least_on_windows
 from heatproof.report import Band, Table, curves_figure, gallery_figure, render_page
+from heatproof.studies.controls import unbeaten_controls
 from heatproof.studies.study import Study, reproduction
 from heatproof.studies.verdict import Ranking, rank, verdict
 from heatproof.studies.work import Work
@@ -72,6 +73,8 @@ class Comparison(Study):
         found = [*self.notes]
         for method, conservation in self.conservation.items():
             found += conservation.warnings(method)
+        if self.ranking.count > 1:
+            found += unbeaten_controls(self.ranking)
         if self.skipped:
             found.append(f"{len(self.skipped)} of {len(self.skipped) + len(self.names)} pictures could not be used")
         return found
@@ -118,7 +121,7 @@ class Comparison(Study):
         """AOPC(L) minus that of the random order, with pointwise 95 % bands (higher is better)."""
         reference = aopc_curve(self.curves[REFERENCE])
         bands = [
-            Band(name, *estimate_curve((aopc_curve(curves) - reference).double().numpy()))
+            Band(name, *estimate_curve((aopc_curve(curves) - reference).double().numpy()), at=curves.ends.numpy())
             for name, curves in self.curves.items()
             if name != REFERENCE
         ]
@@ -126,10 +129,7 @@ class Comparison(Study):
 
     def absolute_figure(self) -> Figure:
         """The mean score while regions are removed, most relevant first (a steeper fall is better)."""
-        bands = [
-            Band(name, *estimate_curve(curves.scores.double().mean(dim=1).numpy()), is_reference=name == REFERENCE)
-            for name, curves in self.curves.items()
-        ]
+        bands = [score_band(name, curves, is_reference=name == REFERENCE) for name, curves in self.curves.items()]
         return self._curves_figure(bands, "Score while regions are removed", f"score ({self.protocol.score})")
 
     def gallery_figure(self) -> Figure:
@@ -192,6 +192,12 @@ class Comparison(Study):
         return reproduction(command or "study = hp.compare(…)", self.protocol.seed, len(self.names), self.network)
 
 
+def score_band(name: str, curves: Curves, *, is_reference: bool = False) -> Band:
+    """The mean score over images and repeats with pointwise 95 % intervals, where each score stands for."""
+    values = curves.scores.double().mean(dim=1).numpy()
+    return Band(name, *estimate_curve(values), is_reference=is_reference, at=curves.middles.numpy())
+
+
 def joined(parts: list[Curves]) -> Curves:
     """Curves of several batches of images as one."""
     first = parts[0]
@@ -199,6 +205,7 @@ def joined(parts: list[Curves]) -> Curves:
         scores=torch.cat([part.scores for part in parts]),
         orders=torch.cat([part.orders for part in parts]),
         removed_fraction=torch.cat([part.removed_fraction for part in parts]),
+        scored=torch.cat([part.scored for part in parts]),
         targets=torch.cat([part.targets for part in parts]),
         images=tuple(image for part in parts for image in part.images),
         order=first.order,

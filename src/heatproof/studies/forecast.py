@@ -52,6 +52,7 @@ class Forecast:
         methods: how many, without the random order.
         repeats: of every sequence.
         steps: L.
+        scored: at how many of them the score is evaluated.
         engine: which will evaluate the perturbed images, and why.
         step: what one step costs.
         preparing_seconds: expected for making the network's graph and choosing the engine, once.
@@ -64,6 +65,7 @@ class Forecast:
     methods: int
     repeats: int
     steps: int
+    scored: int
     engine: Engine
     step: StepCost
     preparing_seconds: float
@@ -74,7 +76,7 @@ class Forecast:
     @property
     def evaluations(self) -> int:
         """Of the network, on perturbed images and untouched ones."""
-        return self.images * (1 + (self.methods + 1) * self.repeats * self.steps)
+        return self.images * (1 + (self.methods + 1) * self.repeats * self.scored)
 
     @property
     def seconds(self) -> float:
@@ -114,7 +116,7 @@ class Forecast:
         orders = f"({counted(self.methods, 'method')} + random order)"
         return (
             f"{self.evaluations:,} = {counted(self.images, 'image')} × {orders} × {repeats}"
-            f"{counted(self.steps, 'step')} + {self.images:,} untouched"
+            f"{counted(self.scored, 'scored step' if self.scored < self.steps else 'step')} + {self.images:,} untouched"
         )
 
     def _multiply_adds(self) -> str:

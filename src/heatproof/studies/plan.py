@@ -40,6 +40,7 @@ def plan_comparison(
     engine: str = "auto",
     memory: int = DEFAULT_MEMORY,
     statistics: Statistics | str | Path | None = None,
+    scored: int | None = None,
 ) -> Forecast:
     """What ``compare`` will take with the same arguments [Samek2017].
 
@@ -63,6 +64,8 @@ def plan_comparison(
         memory: bytes that activations and images may take.
         statistics: of a data set, or a file of them, for the replacements "constant" and "dirichlet"; by default
             those of ``images``.
+        scored: at how many of the steps the score is evaluated, one drawn at random in each of as many strata, for each
+            image and repeat; by default at all. Means over steps stay unbiased.
 
     Returns:
         A ``Forecast``, which prints as a table; times in seconds, memory in bytes.
@@ -75,7 +78,9 @@ def plan_comparison(
     40
     """
     started = time.perf_counter()
-    protocol = Protocol(replacement, regions, steps, repeats, seed, score, engine, memory, as_statistics(statistics))
+    protocol = Protocol(
+        replacement, regions, steps, repeats, seed, score, engine, memory, as_statistics(statistics), scored
+    )
     task = Task.of(network, images, methods, targets, protocol)
     chosen, plan = choose(
         network,
@@ -83,6 +88,7 @@ def plan_comparison(
         distinct(task.regions),
         engine=engine,
         score=SCORES.resolve(protocol.score),
+        regions_at_once=task.regions_at_once,
         imputes=protocol.imputes,
     )
     preparing_seconds = time.perf_counter() - started
@@ -94,18 +100,19 @@ def plan_comparison(
         methods=len(task.computed) + len(task.given),
         repeats=repeats,
         steps=task.steps,
+        scored=task.scored,
         engine=chosen,
         step=_step_cost(task, plan, together),
         preparing_seconds=preparing_seconds,
         heatmap_seconds=heatmap_seconds / len(batch.targets) * len(images),
-        perturbation_seconds=pace.seconds(task.sequences, task.steps),
+        perturbation_seconds=pace.seconds(task.sequences, task.scored),
         measured=Measured(len(batch.targets), pace.sequences, pace.measured_steps, time.perf_counter() - started),
     )
 
 
 @dataclass(frozen=True)
 class _Pace:
-    """How many seconds it takes to begin so many sequences, and to go on with them for one step."""
+    """How many seconds it takes to begin so many sequences, and to go on with them for one scored step."""
 
     sequences: int
     measured_steps: int
@@ -136,17 +143,17 @@ def _together(task: Task, batch: Explained, plan: Plan | None) -> int:
     """How many sequences go side by side, or perturbed images: all of a batch of images, or what memory allows."""
     allowed = at_once(task.network, task.shape, plan, memory=task.protocol.evaluation_memory)
     sequences = len(batch.targets) * task.sequences_of_an_image
-    return min(allowed, sequences if plan else sequences * task.steps)
+    return min(allowed, sequences if plan else sequences * task.scored)
 
 
 def _pace(task: Task, batch: Explained, together: int) -> _Pace:
     """Follows the same sequences over a few steps, and over many if that is quick, or one."""
     sample, orders = _sample(task, batch, together)
-    count, few = len(sample.images) * len(orders), min(FEW_STEPS, task.steps)
+    count, few = len(sample.images) * len(orders), min(FEW_STEPS, task.scored)
     _follow(sample, orders, batch, 1)  # some things are slow the first time
     seconds = {few: _follow(sample, orders, batch, few)}
-    run = _Pace.of(count, seconds).seconds(task.sequences, task.steps)
-    many = min(task.steps, int(few / seconds[few] * min(max(SHARE * run, SHORTEST), LONGEST)))
+    run = _Pace.of(count, seconds).seconds(task.sequences, task.scored)
+    many = min(task.scored, int(few / seconds[few] * min(max(SHARE * run, SHORTEST), LONGEST)))
     other = many if many >= 2 * few else 1
     if other != few:
         seconds[other] = _follow(sample, orders, batch, other)
@@ -163,9 +170,10 @@ def _sample(task: Task, batch: Explained, together: int) -> tuple[Task, dict[str
     return task.first(count), {f"order {number}": order[:, :1] for number, order in enumerate(repeated)}
 
 
-def _follow(task: Task, orders: dict[str, Tensor], batch: Explained, steps: int) -> float:
-    """Seconds for the first steps of some sequences."""
-    protocol = replace(task.protocol, regions=task.regions, steps=steps, repeats=1)
+def _follow(task: Task, orders: dict[str, Tensor], batch: Explained, scored: int) -> float:
+    """Seconds for the first scored steps of some sequences."""
+    steps = min(task.steps, scored * task.regions_at_once)
+    protocol = replace(task.protocol, regions=task.regions, steps=steps, scored=scored, repeats=1)
     cut = {name: order[:, :, :steps] for name, order in orders.items()}
     started = time.perf_counter()
     perturb_orders(task.network, task.images, cut, batch.targets[: len(task.images)], protocol, task.identities)

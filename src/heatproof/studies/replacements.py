@@ -38,6 +38,7 @@ def compare_replacements(
     engine: str = "auto",
     memory: int = DEFAULT_MEMORY,
     statistics: Statistics | str | Path | None = None,
+    scored: int | None = None,
     names: Sequence[str] | None = None,
     skipped: Sequence[tuple[str, str]] = (),
     on_progress: OnTotal | None = None,
@@ -64,6 +65,8 @@ def compare_replacements(
         memory: bytes that activations and images may take.
         statistics: of a data set, or a file of them, for the replacements "constant" and "dirichlet"; by default
             those of ``images``.
+        scored: at how many of the steps the score is evaluated, one drawn at random in each of as many strata, for each
+            image and repeat; by default at all. Means over steps stay unbiased.
         names: of the images, for tables and pictures.
         skipped: pictures that could not be used, each with the reason; they are counted in the result.
         on_progress: called with the number of network evaluations done, and of those in all.
@@ -80,13 +83,15 @@ def compare_replacements(
     >>> sorted(study.abpc), study.curves["uniform"].morf.scores.shape
     (['blur[sigma=2]', 'uniform'], torch.Size([4, 1, 5]))
     """
-    shared = Protocol("uniform", regions, steps, repeats, seed, score, engine, memory, as_statistics(statistics))
+    shared = Protocol(
+        "uniform", regions, steps, repeats, seed, score, engine, memory, as_statistics(statistics), scored
+    )
     wanted = _wanted(replacements, shared)
     name = method if isinstance(method, str) else getattr(method, "__name__", "given heatmaps")
     task = Task.of(network, images, {name: method}, targets, shared)
     protocols = _fitted(wanted, images)
     labels, clock, without_graph = labelled(names, images), Clock(), network.without_graph(task.shape)
-    progress = Progress(len(images) * len(protocols) * (1 + 2 * repeats * task.steps), on_progress)
+    progress = Progress(len(images) * len(protocols) * (1 + 2 * repeats * task.scored), on_progress)
     parts: list[dict[str, BothCurves]] = []
     batches: list[Explained] = []
     for part, batch in clock.timed("heatmaps", task.explained()):

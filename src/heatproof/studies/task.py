@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from math import ceil
 
 from torch import Tensor
 
@@ -52,7 +53,7 @@ class Task:
         protocol = protocol.fitted(images)
         computed, given = sorted_out(methods, images)
         regions = as_regions(protocol.regions, images)
-        protocol.steps_for(regions)
+        protocol.scored_of(protocol.steps_for(regions))
         return cls(network, images, computed, given, targets, protocol, regions, tuple(identify(images)))
 
     @property
@@ -64,6 +65,16 @@ class Task:
     def steps(self) -> int:
         """How many regions are removed from each image."""
         return self.protocol.steps_for(self.regions)
+
+    @property
+    def scored(self) -> int:
+        """At how many of them the score is evaluated."""
+        return self.protocol.scored_of(self.steps)
+
+    @property
+    def regions_at_once(self) -> int:
+        """How many are removed from one scored step to the next, at most."""
+        return ceil(self.steps / self.scored)
 
     @property
     def sequences_of_an_image(self) -> int:
@@ -78,7 +89,7 @@ class Task:
     @property
     def evaluations(self) -> int:
         """How many scores are wanted, those of the untouched images included."""
-        return len(self.images) + self.sequences * self.steps
+        return len(self.images) + self.sequences * self.scored
 
     def explained(self) -> Iterator[tuple[slice, Explained]]:
         """Batch by batch: which images, and their heatmaps, computed and given."""
