@@ -63,6 +63,14 @@ def leftovers(folder):
     return sorted(path.name for path in folder.iterdir() if path.name != "photos")
 
 
+def test_compare_adds_the_controls_of_the_first_method(run, photos, tmp_path):
+    code, _, _ = compare_tiny(run, photos, "--methods", "lrp-epsilon,sobel", "--steps", "2", "--controls")
+    assert code == 0
+    others = ["random", "constant", "centre-gaussian", "negated:lrp-epsilon", "randomised:lrp-epsilon"]
+    found = json.loads((tmp_path / "RUN" / "run.json").read_text())["methods"]
+    assert found == ["lrp-epsilon", "sobel", *others]
+
+
 def test_compare_writes_everything_that_it_promises(run, photos, tmp_path):
     code, out, _ = compare_tiny(run, photos, "--methods", METHODS, "--steps", "6", "--repeats", "2")
     assert code == 0

@@ -2,12 +2,12 @@ import pytest
 import torch
 
 from heatproof import InputError
-from heatproof.heatmaps import METHODS
+from heatproof.heatmaps import METHODS, WRAPPERS
 from heatproof.perturbation import REPLACEMENTS
 from heatproof.perturbation.scores import SCORES
 from heatproof.registry import Registry, options_of, parse_spec, split_specs, unknown
 
-REGISTRIES = {"methods": METHODS, "replacements": REPLACEMENTS, "scores": SCORES}
+REGISTRIES = {"methods": METHODS, "prefixs": WRAPPERS, "replacements": REPLACEMENTS, "scores": SCORES}
 NAMED = [(kind, name) for kind, registry in REGISTRIES.items() for name in registry]
 
 

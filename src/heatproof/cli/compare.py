@@ -1,6 +1,9 @@
 """``heatproof compare``."""
 
 from dataclasses import asdict
+from typing import Annotated
+
+import typer
 
 from heatproof import runs, studies
 from heatproof.cli.application import app
@@ -18,6 +21,14 @@ def compare_command(
     given: Explaining,
     perturbing: Perturbing,
     overwrite: Overwrite = False,
+    controls: Annotated[
+        bool,
+        typer.Option(
+            "--controls",
+            help="Add what methods must beat: maps that never saw the network, the first method with flipped signs, "
+            "and the first method on a network with shuffled weights.",
+        ),
+    ] = False,
 ) -> None:
     r"""Which heatmap method explains this network best, on these images?
 
@@ -32,7 +43,7 @@ def compare_command(
         study = studies.compare(
             network,
             pictures.images,
-            given.method_names,
+            given.with_controls() if controls else given.method_names,
             **asdict(perturbing),
             memory=given.memory_bytes,
             names=pictures.names,

@@ -9,7 +9,7 @@ from heatproof.cli.application import app
 from heatproof.cli.printing import screen
 from heatproof.data import DATASETS
 from heatproof.errors import InputError
-from heatproof.heatmaps import METHODS
+from heatproof.heatmaps import METHODS, WRAPPERS
 from heatproof.network.loading import SOURCES
 from heatproof.perturbation import REGIONS, REPLACEMENTS
 from heatproof.perturbation.scores import SCORES
@@ -28,7 +28,7 @@ def list_command(
     """Names of networks, methods, replacements, regions, scores and data sets."""
     catalogues = {
         "networks": SOURCES,
-        "methods": _described(METHODS),
+        "methods": _described(METHODS) | {f"{name}:METHOD": text for name, text in _described(WRAPPERS).items()},
         "replacements": _described(REPLACEMENTS),
         "regions": _described(REGIONS),
         "scores": _described(SCORES),

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from heatproof.errors import InputError
 from heatproof.heatmaps.conservation import Conservation, first_overflow
-from heatproof.heatmaps.methods import METHODS, ForwardPass, Method, Relevance, require
+from heatproof.heatmaps.methods import ForwardPass, Method, Relevance, method_of, require
 from heatproof.network.network import DEFAULT_MEMORY, Network
 
 OwnMethod = Callable[[Network, Tensor, Tensor], Tensor]  # (network, images, targets) -> (N, H, W)
@@ -74,7 +74,8 @@ def explain_batches(
     for method in methods.values():
         if isinstance(method, str):
             require(network, method, tuple(images.shape[1:]))
-    size = network.batch_size(tuple(images.shape[1:]), memory, recorded=True)
+    records = 2 if any("randomised" in method for method in methods.values() if isinstance(method, str)) else 1
+    size = network.batch_size(tuple(images.shape[1:]), memory // records, recorded=True)
     for start in range(0, len(images), size):
         chosen = None if targets is None else targets[start : start + size]
         yield _explained(network, images[start : start + size], chosen, resolved, start)
@@ -98,7 +99,7 @@ def check_heatmaps(heatmaps: Tensor, images: Tensor, name: str, first: int = 0) 
 
 def _resolved(method: str | OwnMethod, network: Network) -> Method:
     if isinstance(method, str):
-        return METHODS.resolve(method)
+        return method_of(method, network)
     if not callable(method):
         raise TypeError(f"method must be a name or a callable (network, images, targets), got {type(method).__name__}")
     return lambda forward: method(network, forward.images, forward.targets)

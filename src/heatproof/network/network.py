@@ -17,6 +17,7 @@ from heatproof.network.graph import Graph
 from heatproof.network.incremental import Costs, Plan, Touched, cheapest, leanest, measure, whole_plan
 from heatproof.network.operations import Way
 from heatproof.network.readout import split_readout
+from heatproof.network.shuffling import shuffled
 from heatproof.registry import unknown
 
 DEFAULT_MEMORY = 2 * 2**30  # bytes
@@ -68,6 +69,7 @@ class Network:
         self.device, self.dtype = parameter.device, parameter.dtype
         self._graphs: dict[tuple[int, ...], Graph | InputError] = {}
         self._costs: dict[tuple[int, ...], Costs] = {}
+        self._randomised: dict[int, Network] = {}
 
     def graph(self, shape: tuple[int, ...]) -> Graph:
         """The network as a graph, for images of ``shape`` (C, H, W).
@@ -122,6 +124,14 @@ class Network:
         check_images(images)
         size = self.batch_size(tuple(images.shape[1:]), memory)
         return torch.cat([self.logits(batch).argmax(dim=1) for batch in images.split(size)]).to(images.device)
+
+    def randomised(self, seed: int = 0) -> "Network":
+        """A network with the same weights in other places, made once for each seed; this one stays as it is."""
+        if seed not in self._randomised:
+            self._randomised[seed] = Network(shuffled(self.module, seed), name=f"{self.name}, weights shuffled")
+        other = self._randomised[seed]
+        other.preprocessing = self.preprocessing
+        return other
 
     def forward_pass(self, images: Tensor, targets: Tensor | None = None) -> ForwardPass:
         """A recorded forward pass of (B, C, H, W) images, for the predicted classes or ``targets`` (B,)."""

@@ -1,0 +1,37 @@
+"""Methods made of methods, written as a prefix, and the controls that belong beside a method."""
+
+from torch import Tensor
+
+from heatproof.heatmaps.methods import WRAPPERS, ForwardPass, Method, Relevance
+from heatproof.network import Network
+
+BLIND = ("random", "constant", "centre-gaussian", "sobel")  # controls that never saw the network
+
+
+@WRAPPERS.register("negated")
+def negated(method: Method, network: Network) -> Method:
+    """The method's map with its sign flipped: it removes first what the method keeps longest."""
+    return lambda forward: -_maps(method(forward))
+
+
+@WRAPPERS.register("randomised")
+def randomised(method: Method, network: Network, *, seed: int = 0) -> Method:
+    """The method's map of a copy of the network with shuffled weights, for the same classes [Adebayo2018]."""
+
+    def of_the_copy(forward: ForwardPass) -> Tensor:
+        return _maps(method(network.randomised(seed).forward_pass(forward.images, forward.targets)))
+
+    return of_the_copy
+
+
+def controls(method: str) -> tuple[str, ...]:
+    """Names of the controls for ``method``: four maps that never saw the network, and two made of the method.
+
+    >>> controls("lrp-epsilon")[2:]
+    ('centre-gaussian', 'sobel', 'negated:lrp-epsilon', 'randomised:lrp-epsilon')
+    """
+    return (*BLIND, *(f"{prefix}:{method}" for prefix in WRAPPERS))
+
+
+def _maps(found: Tensor | Relevance) -> Tensor:
+    return found.heatmaps if isinstance(found, Relevance) else found
