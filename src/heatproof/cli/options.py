@@ -10,7 +10,6 @@ from heatproof.cli.printing import console, progress, warn
 from heatproof.data import PRESETS, Dataset, Pictures, as_dataset, open_dataset, read_pictures
 from heatproof.errors import InputError
 from heatproof.heatmaps import controls
-from heatproof.heatmaps import controls
 from heatproof.network import Network, load_network
 from heatproof.network.caffe import read_mean
 from heatproof.network.loading import OFFLINE_DEFAULT
@@ -158,11 +157,6 @@ class Explaining(Picturing):
     def method_names(self) -> list[str]:
         """The methods, one by one."""
         return split_specs(self.methods)
-
-    def with_controls(self) -> list[str]:
-        """The methods, and the controls of the first."""
-        names = self.method_names
-        return list(dict.fromkeys([*names, *controls(names[0])])) if names else names
 
     def with_controls(self) -> list[str]:
         """The methods, and the controls of the first."""

@@ -19,7 +19,6 @@ from heatproof.perturbation import Curves, Protocol
 from heatproof.perturbation.curves import least_on_windows
 from heatproof.report import Band, Table, curves_figure, gallery_figure, render_page
 from heatproof.studies.controls import unbeaten_controls
-from heatproof.studies.controls import unbeaten_controls
 from heatproof.studies.study import Study, reproduction
 from heatproof.studies.verdict import Ranking, rank, verdict
 from heatproof.studies.work import Work
@@ -74,8 +73,6 @@ class Comparison(Study):
         found = [*self.notes]
         for method, conservation in self.conservation.items():
             found += conservation.warnings(method)
-        if self.ranking.count > 1:
-            found += unbeaten_controls(self.ranking)
         if self.ranking.count > 1:
             found += unbeaten_controls(self.ranking)
         if self.skipped:
