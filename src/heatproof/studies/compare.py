@@ -1,6 +1,6 @@
 """Which heatmap method explains this network best, on these images?"""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,10 +9,12 @@ from torch import Tensor
 
 from heatproof.heatmaps import Conservation
 from heatproof.heatmaps.explaining import Explained
+from heatproof.measures import aopc
 from heatproof.network.network import DEFAULT_MEMORY, Network
 from heatproof.perturbation import Curves, Protocol, perturb_orders
 from heatproof.perturbation.statistics import Statistics, as_statistics
 from heatproof.studies.comparison import REFERENCE, Comparison, joined
+from heatproof.studies.racing import LOOK, Race, Rule, at_random
 from heatproof.studies.task import Methods, Task, labelled, notes_on
 from heatproof.studies.watching import Clock, OnTotal, Progress
 
@@ -35,6 +37,8 @@ def compare(
     memory: int = DEFAULT_MEMORY,
     statistics: Statistics | str | Path | None = None,
     scored: int | None = None,
+    until: str | None = None,
+    indifference: float | None = None,
     names: Sequence[str] | None = None,
     skipped: Sequence[tuple[str, str]] = (),
     on_progress: OnTotal | None = None,
@@ -63,6 +67,11 @@ def compare(
             those of ``images``.
         scored: at how many of the steps the score is evaluated, one drawn at random in each of as many strata, for each
             image and repeat; by default at all. Means over steps stay unbiased.
+        until: add images, in random order, only until it is settled whether each method is above or below the random
+            order ("signs"), and how the methods rank ("ranked"), with a family-wise error of 5 % however often one
+            looks. A method that is placed gets no more images.
+        indifference: differences below this, in the score's unit, count as none for ``until``; by default a twentieth
+            of the random order's AOPC.
         names: of the images, for tables and pictures.
         skipped: pictures that could not be used, each with the reason; they are counted in the result.
         on_progress: called with the number of network evaluations done, and of those in all.
@@ -76,34 +85,57 @@ def compare(
     >>> sorted(study.curves)
     ['lrp-epsilon', 'random order', 'sensitivity-l2']
     """
+    rule = None if until is None else Rule(until, indifference)
     protocol = Protocol(
         replacement, regions, steps, repeats, seed, score, engine, memory, as_statistics(statistics), scored
     )
-    task = Task.of(network, images, methods, targets, protocol)
-    labels = labelled(names, images)
-    clock = Clock()
+    task, labels = Task.of(network, images, methods, targets, protocol), labelled(names, images)
+    race = None if rule is None else Race(task.names, REFERENCE, rule)
+    if race:
+        shuffled = at_random(task.identities, seed=seed)
+        task, labels = task.of_images(shuffled), tuple(labels[number] for number in shuffled)
+    clock, progress = Clock(), Progress(task.evaluations, on_progress)
     without_graph = network.without_graph(task.shape)
-    progress = Progress(task.evaluations, on_progress)
-    parts: list[dict[str, Curves]] = []
-    batches: list[Explained] = []
-    for part, batch in clock.timed("heatmaps", task.explained()):
-        batches.append(batch)
-        with clock.timing("perturbation"):
-            parts.append(_perturbed(task, part, batch, progress.add))
-    curves = {name: joined([found[name] for found in parts]) for name in parts[0]}
+    parts = list(_parts(task, race, clock, progress))
+    batches = [batch for batch, _ in parts]
+    curves = {name: joined([found[name] for _, found in parts if name in found]) for name in parts[0][1]}
+    taken = sum(len(batch.targets) for batch in batches)
     return Comparison(
         network=network.describe(),
-        names=labels,
-        images=images,
+        names=labels[:taken],
+        images=task.images[:taken],
         classes=tuple(network.class_name(int(target)) for batch in batches for target in batch.targets),
-        heatmaps={name: torch.cat([batch.heatmaps[name] for batch in batches]) for name in batches[0].heatmaps},
+        heatmaps={
+            name: torch.cat([batch.heatmaps[name] for batch in batches if name in batch.heatmaps])
+            for name in batches[0].heatmaps
+        },
         curves=curves,
         conservation=_conservation(batches),
         protocol=task.protocol,
+        settlement=race.settlement(given=len(images)) if race else None,
         skipped=tuple(skipped),
         notes=(*network.notes, *([without_graph] if without_graph else []), *notes_on(task.protocol)),
-        work=clock.work(task.evaluations, curves[REFERENCE].engine),
+        work=clock.work(progress.done, curves[REFERENCE].engine),
     )
+
+
+def _parts(
+    task: Task, race: Race | None, clock: Clock, progress: Progress
+) -> Iterator[tuple[Explained, dict[str, Curves]]]:
+    """Heatmaps and curves batch by batch: of all images, or of as many as it takes to settle the race."""
+    count = len(task.images)
+    for start in range(0, count, LOOK if race else count):
+        block = task.of_images(range(start, min(start + LOOK, count))).among(race.running) if race else task
+        progress.expect(progress.done + (count - start) // len(block.images) * block.evaluations)
+        for part, batch in clock.timed("heatmaps", block.explained()):
+            with clock.timing("perturbation"):
+                found = _perturbed(block, part, batch, progress.add)
+            yield batch, found
+            if race:
+                race.add({name: aopc(curves).double().numpy() for name, curves in found.items()})
+        if race and not race.running:
+            progress.expect(progress.done)
+            return
 
 
 def _perturbed(task: Task, part: slice, batch: Explained, on_progress: Callable[[int], None]) -> dict[str, Curves]:
@@ -120,4 +152,7 @@ def _perturbed(task: Task, part: slice, batch: Explained, on_progress: Callable[
 
 def _conservation(batches: list[Explained]) -> dict[str, Conservation]:
     methods = batches[0].conservation
-    return {name: Conservation.join([batch.conservation[name] for batch in batches]) for name in methods}
+    return {
+        name: Conservation.join([batch.conservation[name] for batch in batches if name in batch.conservation])
+        for name in methods
+    }

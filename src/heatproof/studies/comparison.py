@@ -19,6 +19,7 @@ from heatproof.perturbation import Curves, Protocol
 from heatproof.perturbation.curves import least_on_windows
 from heatproof.report import Band, Table, curves_figure, gallery_figure, render_page
 from heatproof.studies.controls import unbeaten_controls
+from heatproof.studies.racing import Settlement
 from heatproof.studies.study import Study, reproduction
 from heatproof.studies.verdict import Ranking, rank, verdict
 from heatproof.studies.work import Work
@@ -40,6 +41,7 @@ class Comparison(Study):
         curves: by method, and of the random order.
         conservation: what became of the score, by LRP method.
         protocol: how regions were removed and scored.
+        settlement: how it ended, if images were added until it was settled; methods may then have the first ones only.
         skipped: names of pictures that could not be used, each with the reason.
         notes: what else a reader must know.
         work: how much was evaluated, how long it took, and by which engine.
@@ -53,6 +55,7 @@ class Comparison(Study):
     curves: dict[str, Curves]
     conservation: dict[str, Conservation]
     protocol: Protocol
+    settlement: Settlement | None
     skipped: tuple[tuple[str, str], ...]
     notes: tuple[str, ...]
     work: Work
@@ -119,12 +122,14 @@ class Comparison(Study):
 
     def relative_figure(self) -> Figure:
         """AOPC(L) minus that of the random order, with pointwise 95 % bands (higher is better)."""
-        reference = aopc_curve(self.curves[REFERENCE])
-        bands = [
-            Band(name, *estimate_curve((aopc_curve(curves) - reference).double().numpy()), at=curves.ends.numpy())
-            for name, curves in self.curves.items()
-            if name != REFERENCE
-        ]
+        reference = aopc_curve(self.curves[REFERENCE]).double().numpy()
+        bands = []
+        for name, curves in self.curves.items():
+            if name != REFERENCE:
+                values = aopc_curve(curves).double().numpy()
+                both = min(len(values), len(reference))
+                band = estimate_curve(values[:both] - reference[:both])
+                bands.append(Band(name, *band, at=curves.ends.numpy()))
         return self._curves_figure(bands, "AOPC relative to the random order", "AOPC above random order")
 
     def absolute_figure(self) -> Figure:

@@ -133,7 +133,7 @@ class _Pace:
 
 def _time_heatmaps(task: Task) -> tuple[float, Explained]:
     """Seconds for one batch of heatmaps, and the batch."""
-    next(task.first(1).explained())  # some things are slow the first time
+    next(task.of_images([0]).explained())  # some things are slow the first time
     started = time.perf_counter()
     _, batch = next(task.explained())
     return time.perf_counter() - started, batch
@@ -167,7 +167,7 @@ def _sample(task: Task, batch: Explained, together: int) -> tuple[Task, dict[str
     heatmaps = {name: maps[:count] for name, maps in batch.heatmaps.items()}
     orders = task.orders(heatmaps, slice(0, count)).values()
     repeated = islice(cycle(orders), max(1, together // count))  # which regions they remove makes no difference
-    return task.first(count), {f"order {number}": order[:, :1] for number, order in enumerate(repeated)}
+    return task.of_images(range(count)), {f"order {number}": order[:, :1] for number, order in enumerate(repeated)}
 
 
 def _follow(task: Task, orders: dict[str, Tensor], batch: Explained, scored: int) -> float:

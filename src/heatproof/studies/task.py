@@ -1,6 +1,6 @@
 """What is to be compared, sorted out and checked before anything is computed."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import ceil
 
@@ -33,6 +33,7 @@ class Task:
         protocol: how regions are removed and scored.
         regions: (N, H, W) region indices.
         identities: of the images.
+        reference: whether the random order is wanted.
     """
 
     network: Network
@@ -43,6 +44,7 @@ class Task:
     protocol: Protocol
     regions: Tensor
     identities: tuple[str, ...]
+    reference: bool = True
 
     @classmethod
     def of(
@@ -77,9 +79,14 @@ class Task:
         return ceil(self.steps / self.scored)
 
     @property
+    def names(self) -> list[str]:
+        """Of all methods, as their heatmaps come."""
+        return [*self.computed, *self.given]
+
+    @property
     def sequences_of_an_image(self) -> int:
         """Of all methods and the random order, in all repeats."""
-        return (len(self.computed) + len(self.given) + 1) * self.protocol.repeats
+        return (len(self.names) + self.reference) * self.protocol.repeats
 
     @property
     def sequences(self) -> int:
@@ -110,17 +117,29 @@ class Task:
             for name, maps in heatmaps.items()
         }
         repeats = self.protocol.repeats
-        return orders | {REFERENCE: random_orders(regions, steps=self.steps, repeats=repeats, seed=seed, ids=ids)}
+        if self.reference:
+            orders[REFERENCE] = random_orders(regions, steps=self.steps, repeats=repeats, seed=seed, ids=ids)
+        return orders
 
-    def first(self, count: int) -> "Task":
-        """The same for the first images only."""
+    def of_images(self, index: Sequence[int]) -> "Task":
+        """The same for some of the images only, or in another order."""
+        chosen = list(index)
         return replace(
             self,
-            images=self.images[:count],
-            given={name: maps[:count] for name, maps in self.given.items()},
-            targets=None if self.targets is None else self.targets[:count],
-            regions=self.regions[:count],
-            identities=self.identities[:count],
+            images=self.images[chosen],
+            given={name: maps[chosen] for name, maps in self.given.items()},
+            targets=None if self.targets is None else self.targets[chosen],
+            regions=self.regions[chosen],
+            identities=tuple(self.identities[number] for number in chosen),
+        )
+
+    def among(self, names: Collection[str]) -> "Task":
+        """The same for some of the methods only; for the random order only if it is among the names."""
+        return replace(
+            self,
+            computed={name: method for name, method in self.computed.items() if name in names},
+            given={name: maps for name, maps in self.given.items() if name in names},
+            reference=REFERENCE in names,
         )
 
 

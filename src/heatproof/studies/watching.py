@@ -49,6 +49,11 @@ class Progress:
         self.done = 0
         self.watcher = watcher
 
+    def expect(self, total: int) -> None:
+        """So many are expected in all, by now."""
+        self.total = total
+        self.add(0)
+
     def add(self, evaluations: int) -> None:
         """So many more are done."""
         self.done += evaluations
