@@ -5,8 +5,7 @@ import pytest
 from scipy import stats
 
 from heatproof.errors import InputError
-from heatproof.measures.intervals import RESAMPLES
-from heatproof.measures.series import Series, rank_correlation, resampled, spearman
+from heatproof.measures.series import RESAMPLES, Series, rank_correlation, resampled, spearman
 
 
 @pytest.fixture

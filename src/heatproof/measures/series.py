@@ -10,8 +10,9 @@ import numpy as np
 from scipy.stats import rankdata
 
 from heatproof.errors import InputError
-from heatproof.measures.intervals import CONFIDENCE, RESAMPLES, Estimate
+from heatproof.measures.intervals import CONFIDENCE, Estimate
 
+RESAMPLES = 2000
 TAILS = (100 * (1 - CONFIDENCE) / 2, 100 * (1 + CONFIDENCE) / 2)  # per cent
 
 
