@@ -20,6 +20,21 @@ def compare_command(
     out: Out,
     given: Explaining,
     perturbing: Perturbing,
+    until: Annotated[
+        str | None,
+        typer.Option(
+            metavar="signs|ranked",
+            help="Add images, in random order, only until it is settled which methods are above the random order "
+            "(signs) and how they rank (ranked).",
+        ),
+    ] = None,
+    indifference: Annotated[
+        float | None,
+        typer.Option(
+            help="For --until: smaller differences count as none, in the score's unit. Default: a twentieth of the "
+            "random order's AOPC."
+        ),
+    ] = None,
     overwrite: Overwrite = False,
     controls: Annotated[
         bool,
@@ -35,6 +50,8 @@ def compare_command(
     [bold]heatproof compare photos/ --out RUN[/bold]
 
     [bold]heatproof compare builtin --methods "lrp-epsilon,lrp-alphabeta\[alpha=1,beta=0]" --steps 40 --out RUN[/bold]
+
+    [bold]heatproof compare photos/ --scored 8 --until ranked --out RUN[/bold]
     """
     runs.check_free(out, overwrite=overwrite)
     network = given.load_network()
@@ -45,6 +62,8 @@ def compare_command(
             pictures.images,
             given.with_controls() if controls else given.method_names,
             **asdict(perturbing),
+            until=until,
+            indifference=indifference,
             memory=given.memory_bytes,
             names=pictures.names,
             skipped=pictures.skipped,

@@ -14,7 +14,7 @@ from heatproof.network.network import DEFAULT_MEMORY, Network
 from heatproof.perturbation import Curves, Protocol, perturb_orders
 from heatproof.perturbation.statistics import Statistics, as_statistics
 from heatproof.studies.comparison import REFERENCE, Comparison, joined
-from heatproof.studies.racing import LOOK, Race, Rule, at_random
+from heatproof.studies.racing import LOOK, Race, at_random, rule_of
 from heatproof.studies.task import Methods, Task, labelled, notes_on
 from heatproof.studies.watching import Clock, OnTotal, Progress
 
@@ -85,7 +85,7 @@ def compare(
     >>> sorted(study.curves)
     ['lrp-epsilon', 'random order', 'sensitivity-l2']
     """
-    rule = None if until is None else Rule(until, indifference)
+    rule = rule_of(until, indifference)
     protocol = Protocol(
         replacement, regions, steps, repeats, seed, score, engine, memory, as_statistics(statistics), scored
     )

@@ -1,7 +1,7 @@
 """Images are added until the question is settled; methods that are placed stop costing.
 
-Each pair of methods, and each method with the random order, has an interval that holds at all numbers of images at once:
-one may look whenever one likes. The pairs share an error of 5 %, so that all that is said is right with 95 %.
+Each pair of methods, and each method with the random order, has an interval that holds at all numbers of images at
+once, so that one may look whenever one likes. The pairs share an error of 5 %: all that is said is right with 95 %.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -46,6 +46,15 @@ class Rule:
         """Which differences are to be settled."""
         signs = [(method, reference) for method in methods]
         return signs if self.until == "signs" else [*signs, *combinations(methods, 2)]
+
+
+def rule_of(until: str | None, indifference: float | None) -> Rule | None:
+    """The rule that was asked for, if any."""
+    if until is not None:
+        return Rule(until, indifference)
+    if indifference is not None:
+        raise InputError("indifference is for until, which was not given: add until='ranked' or 'signs'")
+    return None
 
 
 @dataclass(frozen=True)

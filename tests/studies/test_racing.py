@@ -1,0 +1,184 @@
+"""Stopping when it is settled must say nothing wrong, cost less, and depend on nothing but the images and the seed."""
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+import heatproof as hp
+from heatproof.studies.comparison import REFERENCE
+from heatproof.studies.racing import LOOK, Race, Rule, at_random
+
+MAPS = (3, 18, 18)
+
+
+@pytest.fixture(scope="module")
+def network():
+    """The score is the sum of the pixels, so that a map of the image itself is the best there is."""
+    module = nn.Sequential(nn.Flatten(), nn.Linear(3 * 18 * 18, 2, bias=False))
+    with torch.no_grad():
+        module[1].weight[:] = torch.tensor([[1.0], [0.5]])
+    return hp.Network(module)
+
+
+@pytest.fixture(scope="module")
+def images():
+    return torch.rand(240, *MAPS, generator=torch.Generator().manual_seed(0)) ** 4
+
+
+def noise(network, images, targets):
+    """Depends on nothing but the image."""
+    return torch.stack([torch.sin(1e4 * image.sum(dim=0)) for image in images])
+
+
+METHODS = {
+    "best": lambda network, images, targets: images.sum(dim=1),
+    "twin": lambda network, images, targets: 3 * images.sum(dim=1),
+    "worst": lambda network, images, targets: -images.sum(dim=1),
+    "noise": noise,
+}
+OPTIONS = {"regions": 6, "steps": 6, "replacement": "constant"}
+
+
+@pytest.fixture(scope="module")
+def study(network, images):
+    return hp.compare(network, images, METHODS, until="ranked", indifference=2.0, **OPTIONS)
+
+
+def test_the_ranking_is_settled_with_fewer_images_than_there_are(study):
+    placed = {pair: standing.placed for pair, standing in study.settlement.standings.items()}
+    assert placed["best", REFERENCE] == placed["twin", REFERENCE] == placed["best", "worst"] == "higher"
+    assert placed["worst", REFERENCE] == placed["worst", "noise"] == "lower"
+    assert placed["best", "twin"] == "equal"
+    assert len(study.names) < 240
+
+
+def test_a_method_that_is_placed_gets_no_more_images(study):
+    got = study.settlement.images
+    assert got == {name: len(curves.images) for name, curves in study.curves.items()}
+    assert got["worst"] < got["noise"] == got[REFERENCE] == len(study.names)
+    assert study.work.evaluations < len(study.names) * (1 + 5 * 6)
+
+
+def test_what_was_computed_is_what_a_plain_comparison_computes(study, network, images):
+    plain = hp.compare(network, images, METHODS, **OPTIONS)
+    for name, curves in study.curves.items():
+        where = [plain.curves[name].images.index(image) for image in curves.images]
+        torch.testing.assert_close(curves.scores, plain.curves[name].scores[where], atol=1e-4, rtol=1e-5)
+    assert (
+        study.names
+        == tuple(plain.names[where] for where in at_random(plain.curves["best"].images, seed=0))[: len(study.names)]
+    )
+
+
+def test_the_order_given_makes_no_difference(study, network, images):
+    other = hp.compare(network, images.flip(0), METHODS, until="ranked", indifference=2.0, **OPTIONS)
+    assert other.curves["noise"].images == study.curves["noise"].images
+    assert other.settlement.standings == study.settlement.standings
+
+
+def test_images_come_in_an_order_of_their_own_that_the_seed_changes(study, network, images):
+    names = [f"image {number}" for number in range(len(study.names))]
+    assert list(study.names) != names
+    ids = [str(number) for number in range(50)]
+    assert sorted(at_random(ids, seed=0)) == list(range(50))
+    assert at_random(ids, seed=0) != at_random(ids, seed=1)
+
+
+def test_signs_alone_are_settled_sooner(study, network, images):
+    signs = hp.compare(network, images, METHODS, until="signs", indifference=2.0, **OPTIONS)
+    assert set(signs.settlement.standings) == {(name, REFERENCE) for name in METHODS}
+    assert len(signs.names) <= len(study.names)
+
+
+def test_what_is_not_settled_stays_open(network, images):
+    few = hp.compare(network, images[:24], METHODS, until="ranked", indifference=0.0, **OPTIONS)
+    assert ("noise", REFERENCE) in few.settlement.open
+    assert len(few.names) == 24
+
+
+def test_progress_ends_at_its_total(network, images):
+    seen = []
+    hp.compare(
+        network, images, METHODS, until="ranked", indifference=2.0, **OPTIONS, on_progress=lambda *at: seen.append(at)
+    )
+    done, total = seen[-1]
+    assert done == total
+    assert [at[0] for at in seen] == sorted(at[0] for at in seen)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (
+            {"until": "rank"},
+            r"unknown end of adding images \(until\) 'rank'; did you mean 'ranked'\? known: signs, ranked",
+        ),
+        ({"until": "ranked", "indifference": -1}, "indifference must be 0 or more, in the score's unit, got -1"),
+        ({"until": "ranked", "indifference": float("nan")}, "indifference must be 0 or more"),
+        ({"indifference": 1.0}, "indifference is for until"),
+    ],
+)
+def test_rules_that_cannot_be(network, images, options, message):
+    with pytest.raises(hp.InputError, match=message):
+        hp.compare(network, images, METHODS, **options, **OPTIONS)
+
+
+def runs(means, *, count, seed, skewness=1.0, images=200, indifference=0.0):
+    """Races of methods whose AOPC has these means above the random order's, with noise as seen in real ones.
+
+    On ILSVRC2012 with SqueezeNet, AOPCs have a standard deviation of 6 to 8 over images, their differences one of 1.7
+    to 6, with a skewness up to 1: images share much (here 5.5), and methods add 3 (a gamma distribution).
+    """
+    generator = np.random.default_rng(seed)
+    names = [f"method {number}" for number in range(len(means) - 1)]
+    for _ in range(count):
+        shape = 4 / skewness**2
+        own = (generator.gamma(shape, size=(len(means), images)) - shape) / shape**0.5
+        values = 8 + np.array(means)[:, None] + 5.5 * generator.standard_normal(images) + 3 * own
+        race = Race(names, REFERENCE, Rule("ranked", indifference))
+        for start in range(0, images, LOOK):
+            running = race.running
+            if not running:
+                break
+            rows = [[*names, REFERENCE].index(name) for name in running]
+            race.add(dict(zip(running, values[rows, start : start + LOOK], strict=True)))
+        yield race.settlement(given=images)
+
+
+def share_of_errors(settlements, truth):
+    """How often at least one thing that is wrong is said."""
+    wrong = [
+        any(standing.placed not in ("open", truth) for standing in settled.standings.values())
+        for settled in settlements
+    ]
+    return np.mean(wrong)
+
+
+@pytest.mark.parametrize("skewness", [0.2, 1.0])
+def test_methods_that_are_equal_are_seldom_told_apart(skewness):
+    settled = runs([0.0] * 4, count=200, seed=0, skewness=skewness, images=120)
+    assert share_of_errors(settled, "equal") <= 0.05 + 2 * (0.05 * 0.95 / 200) ** 0.5
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("skewness", [0.2, 1.0, 2.0])
+def test_the_family_wise_error_is_kept_under_continuous_looking(skewness):
+    """2000 races: no method differs from another or from the random order, and one looks after every 8 images."""
+    assert share_of_errors(runs([0.0] * 5, count=2000, seed=1, skewness=skewness), "equal") <= 0.05
+
+
+@pytest.mark.slow
+def test_methods_at_the_edge_of_the_indifference_are_seldom_called_equal():
+    settled = list(runs([1.0, 0.0], count=2000, seed=2, images=400, indifference=1.0))
+    assert np.mean([pair.placed == "equal" for race in settled for pair in race.standings.values()]) <= 0.05
+
+
+def test_methods_that_differ_are_placed_rightly_and_cheaply():
+    settled = list(runs([6.0, 3.0, -2.0, 0.0], count=20, seed=3, images=400))
+    assert all(race.open == [] for race in settled)
+    assert all(standing.placed == "higher" for race in settled for pair, standing in race.standings.items()
+               if pair != ("method 2", REFERENCE))  # fmt: skip
+    assert np.mean([race.images["method 0"] for race in settled]) < np.mean(
+        [max(race.images.values()) for race in settled]
+    )
