@@ -325,7 +325,15 @@ def test_complexity_writes_its_table_and_figures(run, photos, tmp_path):
 def test_list_names_everything(run):
     code, out, _ = run("list")
     assert code == 0
-    for name in ("efficientnet-lite0", "torchvision:NAME", "lrp-epsilon-gamma-box", "uniform", "logit", "builtin"):
+    for name in (
+        "efficientnet-lite0",
+        "torchvision:NAME",
+        "lrp-epsilon-gamma-box",
+        "uniform",
+        "logit",
+        "naopc",
+        "builtin",
+    ):
         assert name in out
     code, _, err = run("list", "method")
     assert code == cli.INPUT_ERROR

@@ -10,6 +10,7 @@ from heatproof.cli.printing import screen
 from heatproof.data import DATASETS
 from heatproof.errors import InputError
 from heatproof.heatmaps import METHODS, WRAPPERS
+from heatproof.measures import MEASURES
 from heatproof.network.loading import SOURCES
 from heatproof.perturbation import REGIONS, REPLACEMENTS
 from heatproof.perturbation.scores import SCORES
@@ -23,15 +24,18 @@ PICTURES = {
 
 @app.command("list")
 def list_command(
-    what: Annotated[str | None, typer.Argument(help="networks, methods, replacements, regions, scores, data.")] = None,
+    what: Annotated[
+        str | None, typer.Argument(help="networks, methods, replacements, regions, scores, measures, data.")
+    ] = None,
 ) -> None:
-    """Names of networks, methods, replacements, regions, scores and data sets."""
+    """Names of networks, methods, replacements, regions, scores, measures and data sets."""
     catalogues = {
         "networks": SOURCES,
         "methods": _described(METHODS) | {f"{name}:METHOD": text for name, text in _described(WRAPPERS).items()},
         "replacements": _described(REPLACEMENTS),
         "regions": _described(REGIONS),
         "scores": _described(SCORES),
+        "measures": {name: measure.describe() for name, measure in MEASURES.items()},
         "data": PICTURES | {f"--data {name}:PATH": text for name, text in _described(DATASETS).items()},
     }
     if what is not None and what not in catalogues:
