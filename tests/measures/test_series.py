@@ -5,6 +5,7 @@ import pytest
 from scipy import stats
 
 from heatproof.errors import InputError
+from heatproof.measures import estimate
 from heatproof.measures.series import RESAMPLES, Series, rank_correlation, resampled, spearman
 
 
@@ -30,12 +31,33 @@ def test_drawn_values_equal_the_loop(rng):
         np.testing.assert_allclose(found[row], expected)
 
 
-def test_intervals_of_a_mean_are_scipy_s_percentile_bootstrap_up_to_chance(rng):
-    values = rng.normal(size=(1, 200))
-    (found,) = Series(values).estimates()
-    expected = stats.bootstrap((values[0],), np.mean, method="percentile", rng=1).confidence_interval
-    assert found.mean == pytest.approx(values.mean())
-    assert (found.low, found.high) == pytest.approx((expected.low, expected.high), abs=0.02)
+def test_intervals_of_a_mean_are_estimates(rng):
+    values = rng.normal(size=(2, 30))
+    assert Series(values).estimates() == [estimate(row) for row in values]
+
+
+def test_intervals_of_a_ratio_are_those_of_resampled_ratios_up_to_chance(rng):
+    above, below = rng.normal(3, 1, size=(1, 200)), rng.uniform(1, 2, size=(1, 200))
+    series = Series(above, below)
+    (found,) = series.estimates()
+    assert found.mean == pytest.approx(above.mean() / below.mean())
+    expected = np.percentile(series.values(resampled(200)), (2.5, 97.5))
+    assert (found.low, found.high) == pytest.approx(expected, abs=0.03)
+
+
+def test_numbers_per_image_are_the_first_order_of_the_ratio(rng):
+    """Leaving out an image moves the ratio as its number says, up to second order."""
+    above, below = rng.normal(3, 1, size=(1, 400)), rng.uniform(1, 2, size=(1, 400))
+    series = Series(above, below)
+    parts, whole = series.per_image()[0], series.values()[0]
+    assert parts.mean() == pytest.approx(whole)
+    without = np.ones((400, 400)) - np.eye(400)
+    np.testing.assert_allclose(series.values(without)[:, 0], whole - (parts - whole) / 399, atol=1e-4)
+
+
+def test_a_ratio_to_what_may_be_zero_has_no_interval(rng):
+    (found,) = Series(rng.normal(size=(1, 30)), rng.normal(0.01, 1, size=(1, 30)) + 0.05).estimates()
+    assert np.isnan([found.low, found.high]).all()
 
 
 @pytest.mark.parametrize("ties", [False, True])

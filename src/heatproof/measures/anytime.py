@@ -5,9 +5,7 @@ import numpy as np
 from heatproof.errors import InputError
 from heatproof.measures.intervals import CONFIDENCE, Estimate, Sample
 
-EFFECT = (
-    0.3  # effects of this size are looked for: differences between methods have 0.1 to 1 (a third finds them soonest)
-)
+EFFECT = 0.3  # methods differ by 0.1 to 1 standard deviations; the small differences cost the images
 MINIMUM = 20  # images before the first look: fewer say too little about the skewness
 
 
@@ -18,8 +16,8 @@ def confidence_sequence(values: np.ndarray, *, level: float = CONFIDENCE, effect
     and stop when the interval is clear of zero. For one of m differences at a family-wise error of 5 %, give a level of
     1 − 0.05 / m.
 
-    The interval holds each m for which the evidence against it, a mixture of t-likelihood ratios over effects δ =
-    (μ − m) / σ from N(0, effect²), has not reached 1 / (1 − level); that is exact for normal values [Lai1976, Wang2024].
+    The interval holds each m for which the evidence against it, a mixture of t-likelihood ratios over effects δ = (μ −
+    m) / σ from N(0, effect²), has not reached 1 / (1 − level); that is exact for normal values [Lai1976, Wang2024].
     Skewed values would break it, so each bound is the wider one of this and of what Hall's transformation gives, as in
     :func:`~heatproof.measures.estimate`. Simulated with 36 differences, looks after every fourth image up to 500, and a
     family-wise 5 %: at least one wrong verdict in 1 % of the runs for normal values, 1.1 % for differences like those

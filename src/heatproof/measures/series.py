@@ -1,6 +1,6 @@
 """Quantities of several networks on the same images, and how they go together.
 
-Intervals are over images: the same images are drawn again for all networks and quantities, so what they share cancels.
+Intervals are over images, the same for all networks and quantities, so what they share cancels.
 The networks are those given; nothing is said about other training runs.
 """
 
@@ -10,7 +10,7 @@ import numpy as np
 from scipy.stats import rankdata
 
 from heatproof.errors import InputError
-from heatproof.measures.intervals import CONFIDENCE, Estimate
+from heatproof.measures.intervals import CONFIDENCE, Estimate, estimate
 
 RESAMPLES = 2000
 TAILS = (100 * (1 - CONFIDENCE) / 2, 100 * (1 + CONFIDENCE) / 2)  # per cent
@@ -45,10 +45,25 @@ class Series:
             found = np.divide(found, below, out=np.full_like(found, np.nan), where=below > 0)
         return found.reshape(-1) if drawn is None else found
 
-    def estimates(self, *, seed: int = 0) -> list[Estimate]:
-        """Its C values with percentile intervals over images."""
-        drawn = self.values(resampled(self.numerator.shape[1], seed=seed))
-        return [_estimate(float(value), column) for value, column in zip(self.values(), drawn.T, strict=True)]
+    def per_image(self) -> np.ndarray:
+        """(C, N) numbers whose mean is the value, and which vary between images as the value does.
+
+        For a ratio R of means, R + (numerator − R · denominator) / mean of the denominator: what an image adds to
+        R, to first order (the delta method). NaN where that cannot be said: where the denominator is not clear of zero.
+        """
+        if self.denominator is None:
+            return self.numerator
+        clear = np.array([[estimate(row).low > 0 if len(row) > 1 else row[0] > 0] for row in self.denominator])
+        ratio, below = self.values()[:, None], self.denominator.mean(axis=1, keepdims=True)
+        apart = self.numerator - ratio * self.denominator
+        return np.asarray(ratio + np.divide(apart, below, out=np.full_like(apart, np.nan), where=clear))
+
+    def estimates(self) -> list[Estimate]:
+        """Its C values with 95 % intervals over images, as :func:`~heatproof.measures.estimate` makes them."""
+        return [
+            estimate(row) if np.isfinite(row).all() else Estimate(float(value), np.nan, np.nan)
+            for value, row in zip(self.values(), self.per_image(), strict=True)
+        ]
 
 
 def rank_correlation(first: Series, second: Series, *, seed: int = 0) -> Estimate:

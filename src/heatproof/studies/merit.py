@@ -4,9 +4,9 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from heatproof.measures import Estimate
+from heatproof.measures import Estimate, estimate
 from heatproof.measures.quality import CONTROLS, QUALITIES
-from heatproof.measures.series import TAILS, Series, resampled, spearman
+from heatproof.measures.series import Series, spearman
 from heatproof.studies.verdict import FEW_IMAGES
 
 LEADING = "standardised"  # neither scaling nor shifting the logits changes it
@@ -30,8 +30,8 @@ def merit(
     said = [_best(checkpoints, series[LEADING]), _raw(checkpoints, series), _growth(series["mean logit"])]
     said += _against_accuracy(rank_correlations)
     said.append(
-        f"Higher is better. Intervals are 95 % bootstrap intervals over {images} images, the same for all "
-        "checkpoints; they say nothing about other training runs."
+        f"Higher is better. Intervals are of 95 %, over {images} images, the same for all checkpoints; they say "
+        "nothing about other training runs."
     )
     if images < FEW_IMAGES:
         said.append(f"With fewer than {FEW_IMAGES} images they come out too narrow: take this as a first look.")
@@ -41,9 +41,10 @@ def merit(
 def not_told_apart(series: Series) -> tuple[int, list[int]]:
     """The best network, and those whose difference from it has an interval over images that reaches zero."""
     best = int(np.nanargmax(series.values()))
-    drawn = series.values(resampled(series.numerator.shape[1]))
-    low = np.percentile(drawn[:, [best]] - drawn, TAILS[0], axis=0)
-    return best, [index for index, value in enumerate(low) if index != best and not value > 0]
+    rows = series.per_image()
+    known = np.isfinite(rows).all(axis=1)
+    apart = [known[best] and known[index] and estimate(rows[best] - row).low > 0 for index, row in enumerate(rows)]
+    return best, [index for index, clear in enumerate(apart) if index != best and not clear]
 
 
 def _best(checkpoints: Sequence[str], series: Series) -> str:
