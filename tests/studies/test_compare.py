@@ -136,3 +136,16 @@ def test_absorbed_relevance_is_warned_of(images):
         module[0].bias.data.fill_(5.0)
     study = hp.compare(hp.Network(module), images.float(), ["lrp-epsilon"], regions=9)
     assert any("of the score" in warning and "0 (conv2d)" in warning for warning in study.warnings)
+
+
+def test_least_relevant_first_too(network, images):
+    both = hp.compare(network, images, METHODS, lerf=True, regions=5, steps="all")
+    plain = hp.compare(network, images, METHODS, regions=5, steps="all")
+    assert set(both.lerf) == set(METHODS)
+    assert plain.lerf == {}
+    assert both.work.evaluations == len(images) * (1 + 7 * both.curves[METHODS[0]].steps)
+    for name in METHODS:
+        assert (both.curves[name].order, both.lerf[name].order) == ("morf", "lerf")
+        assert torch.equal(both.curves[name].scores, plain.curves[name].scores)
+        assert torch.equal(both.lerf[name].orders, both.curves[name].orders.flip(2))
+    assert set(both.frame()["order"]) == {"morf", "lerf", "random"}

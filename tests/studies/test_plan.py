@@ -158,7 +158,7 @@ def test_what_compare_refuses_is_refused(network, images, changed, message):
 
 def forecast_of(**changed):
     values = {
-        "images": 16, "methods": 2, "repeats": 1, "steps": 100, "scored": 100,
+        "images": 16, "methods": 2, "repeats": 1, "steps": 100, "scored": 100, "lerf": False,
         "engine": Engine("incremental", 58, 65, "the fastest plan, as measured"),
         "step": StepCost(208_000_000, 736_000_000, 24, 9_900_000, 2**31),
         "preparing_seconds": 1.25, "heatmap_seconds": 2.5, "perturbation_seconds": 16.0,

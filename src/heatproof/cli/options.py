@@ -13,6 +13,7 @@ from heatproof.heatmaps import controls
 from heatproof.network import Network, load_network
 from heatproof.network.caffe import read_mean
 from heatproof.network.loading import OFFLINE_DEFAULT
+from heatproof.perturbation.protocol import ALL
 from heatproof.perturbation.scores import SCORES
 from heatproof.registry import split_specs
 from heatproof.studies import DEFAULT_METHODS
@@ -30,6 +31,13 @@ def _size(text: str) -> int | tuple[int, int]:
 def _regions(text: str | int) -> int | str:
     """A size in pixels, or a name."""
     return int(text) if str(text).isdecimal() else str(text)
+
+
+def _steps(text: str) -> int | str:
+    """A number of steps, or all."""
+    if text == ALL or text.isdecimal():
+        return text if text == ALL else int(text)
+    raise InputError(f"steps must be a whole number or 'all', got {text!r}")
 
 
 def _numbers(text: str) -> tuple[float, ...]:
@@ -169,7 +177,10 @@ class Stepping:
     """Which regions are removed, how often; the names are those of ``heatproof.compare``."""
 
     steps: Annotated[
-        int | None, typer.Option(help="Regions to remove. Default: 100, or all where there are fewer.")
+        Any,
+        typer.Option(
+            parser=_steps, metavar="N|all", help="Regions to remove. Default: 100, or all where there are fewer."
+        ),
     ] = None
     scored: Annotated[
         int | None,
@@ -217,4 +228,9 @@ class Scoring(Stepping):
 
 @dataclass(frozen=True)
 class Perturbing(Removing, Scoring):
-    """How regions are removed and scored."""
+    """How regions are removed and scored, and in which orders."""
+
+    lerf: Annotated[
+        bool,
+        typer.Option("--lerf", help="Least relevant first too: for ABPC, and with --steps all for SRG."),
+    ] = False

@@ -78,7 +78,7 @@ def perturb(
     order: str | Tensor = "morf",
     replacement: str = "uniform",
     regions: int | str | Tensor = 9,
-    steps: int | None = None,
+    steps: int | str | None = None,
     repeats: int = 10,
     seed: int = 0,
     score: str = "logit",
@@ -101,7 +101,7 @@ def perturb(
         replacement: what a removed region becomes (``heatproof list replacements``).
         regions: size of the grid's regions in pixels, "pixels", superpixels such as "slic[segments=100]", or a map of
             region indices (H, W) or (N, H, W), −1 = never.
-        steps: number L of regions to remove; by default 100, or all where there are fewer.
+        steps: number L of regions to remove; or "all"; by default 100, or all where there are fewer.
         repeats: how often, each time with another replacement image.
         seed: of all random draws, which depend on it and on each image alone.
         score: "logit" (the paper's), "probability", "log_probability" or "margin".

@@ -15,6 +15,7 @@ from heatproof.perturbation.statistics import Statistics
 from heatproof.registry import unknown
 
 PROTOCOL_STEPS = 100  # [Samek2017]
+ALL = "all"
 
 
 @dataclass(frozen=True)
@@ -25,7 +26,7 @@ class Protocol:
         replacement: what a removed region becomes, by name.
         regions: size of the grid's regions in pixels, "pixels", superpixels such as "slic[segments=100]", or a map of
             region indices (H, W) or (N, H, W).
-        steps: how many regions are removed; none for the paper's 100, or all where there are fewer.
+        steps: how many regions are removed, or "all"; none for the paper's 100, or all where there are fewer.
         repeats: how often, each time with another replacement image.
         seed: of all random draws.
         score: of the target, by name.
@@ -37,7 +38,7 @@ class Protocol:
 
     replacement: str = "uniform"
     regions: int | str | Tensor = 9
-    steps: int | None = None
+    steps: int | str | None = None
     repeats: int = 10
     seed: int = 0
     score: str = "logit"
@@ -56,7 +57,11 @@ class Protocol:
                 f"engine 'incremental' cannot follow replacement {self.replacement!r}, which fills all removed pixels "
                 "anew at every step, from what is left; take engine 'full', or 'auto', which does"
             )
-        for name, count in (("steps", self.steps), ("repeats", self.repeats), ("scored", self.scored)):
+        for name, count in (
+            ("steps", None if self.steps == ALL else self.steps),
+            ("repeats", self.repeats),
+            ("scored", self.scored),
+        ):
             if count is not None and (not isinstance(count, int) or isinstance(count, bool)):
                 raise TypeError(f"{name} must be a whole number, got {count!r}")
         if self.repeats < 1:
@@ -97,7 +102,7 @@ class Protocol:
 
     def steps_of(self, number: int, what: str, default: int) -> int:
         """How many of ``number`` steps are taken."""
-        steps = default if self.steps is None else self.steps
+        steps = number if self.steps == ALL else default if self.steps is None else int(self.steps)
         if not 1 <= steps <= number:
             raise InputError(f"steps must be between 1 and {what}, {number}, got {steps}")
         return steps

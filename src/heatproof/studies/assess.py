@@ -36,7 +36,7 @@ def assess(
     labels: Tensor | None = None,
     replacement: str = "uniform",
     regions: int | str | Tensor = 9,
-    steps: int | None = None,
+    steps: int | str | None = None,
     repeats: int = 1,
     seed: int = 0,
     engine: str = "auto",
@@ -61,7 +61,7 @@ def assess(
         replacement: what a removed region becomes.
         regions: size of the grid's regions in pixels (small images want small ones: 4 for 32 × 32), "pixels",
             superpixels such as "slic[segments=100]", or a map of region indices (H, W) or (N, H, W).
-        steps: number L of regions to remove; by default 100, or all where there are fewer.
+        steps: number L of regions to remove; or "all"; by default 100, or all where there are fewer.
         repeats: how often, each time with another replacement image and another random order.
         seed: of all random draws.
         engine: "full", "incremental", or "auto".

@@ -15,7 +15,7 @@ from heatproof.perturbation import Curves, Protocol, perturb_orders
 from heatproof.perturbation.statistics import Statistics, as_statistics
 from heatproof.studies.comparison import REFERENCE, Comparison, joined
 from heatproof.studies.racing import LOOK, Race, at_random, rule_of
-from heatproof.studies.task import Methods, Task, labelled, notes_on
+from heatproof.studies.task import Methods, Task, backwards, labelled, notes_on
 from heatproof.studies.watching import Clock, OnTotal, Progress
 
 DEFAULT_METHODS = ("lrp-epsilon", "lrp-alphabeta", "gradient-x-input", "sensitivity-l2", "deconvolution-l2")
@@ -29,7 +29,7 @@ def compare(
     targets: Tensor | None = None,
     replacement: str = "uniform",
     regions: int | str | Tensor = 9,
-    steps: int | None = None,
+    steps: int | str | None = None,
     repeats: int = 1,
     seed: int = 0,
     score: str = "logit",
@@ -37,6 +37,7 @@ def compare(
     memory: int = DEFAULT_MEMORY,
     statistics: Statistics | str | Path | None = None,
     scored: int | None = None,
+    lerf: bool = False,
     until: str | None = None,
     indifference: float | None = None,
     names: Sequence[str] | None = None,
@@ -56,7 +57,7 @@ def compare(
         replacement: what a removed region becomes.
         regions: size of the grid's regions in pixels, "pixels", superpixels such as "slic[segments=100]", or a map of
             region indices (H, W) or (N, H, W).
-        steps: number L of regions to remove; by default 100, or all where there are fewer.
+        steps: number L of regions to remove; or "all"; by default 100, or all where there are fewer.
         repeats: how often, each time with another replacement image and another random order.
         seed: of all random draws.
         score: of the target: "logit" (the paper's), "probability", "log_probability" or "margin".
@@ -67,6 +68,7 @@ def compare(
             those of ``images``.
         scored: at how many of the steps the score is evaluated, one drawn at random in each of as many strata, for each
             image and repeat; by default at all. Means over steps stay unbiased.
+        lerf: also remove the least relevant regions first, for measures between the two curves, such as ABPC.
         until: add images, in random order, only until it is settled whether each method is above or below the random
             order ("signs"), and how the methods rank ("ranked"), with a family-wise error of 5 % however often one
             looks. A method that is placed gets no more images.
@@ -89,7 +91,7 @@ def compare(
     protocol = Protocol(
         replacement, regions, steps, repeats, seed, score, engine, memory, as_statistics(statistics), scored
     )
-    task, labels = Task.of(network, images, methods, targets, protocol), labelled(names, images)
+    task, labels = Task.of(network, images, methods, targets, protocol, lerf=lerf), labelled(names, images)
     race = None if rule is None else Race(task.names, REFERENCE, rule)
     if race:
         shuffled = at_random(task.identities, seed=seed)
@@ -98,7 +100,8 @@ def compare(
     without_graph = network.without_graph(task.shape)
     parts = list(_parts(task, race, clock, progress))
     batches = [batch for batch, _ in parts]
-    curves = {name: joined([found[name] for _, found in parts if name in found]) for name in parts[0][1]}
+    joint = {name: joined([found[name] for _, found in parts if name in found]) for name in parts[0][1]}
+    curves = {name: joint[name] for name in (*task.names, REFERENCE)}
     taken = sum(len(batch.targets) for batch in batches)
     return Comparison(
         network=network.describe(),
@@ -110,6 +113,7 @@ def compare(
             for name in batches[0].heatmaps
         },
         curves=curves,
+        lerf={name: joint[backwards(name)] for name in task.names if lerf},
         conservation=_conservation(batches),
         protocol=task.protocol,
         settlement=race.settlement(given=len(images)) if race else None,
@@ -132,7 +136,9 @@ def _parts(
                 found = _perturbed(block, part, batch, progress.add)
             yield batch, found
             if race:
-                race.add({name: aopc(curves).double().numpy() for name, curves in found.items()})
+                race.add(
+                    {name: aopc(curves).double().numpy() for name, curves in found.items() if curves.order != "lerf"}
+                )
         if race and not race.running:
             progress.expect(progress.done)
             return
@@ -144,10 +150,10 @@ def _perturbed(task: Task, part: slice, batch: Explained, on_progress: Callable[
     orders = task.orders(batch.heatmaps, part)
     ids = task.identities[part]
     found = perturb_orders(task.network, task.images[part], orders, batch.targets, local, ids, on_progress)
-    return {
-        name: replace(curves, protocol=task.protocol, order="random" if name == REFERENCE else "morf")
-        for name, curves in found.items()
-    }
+    walked = (
+        dict.fromkeys(task.names, "morf") | {backwards(name): "lerf" for name in task.names} | {REFERENCE: "random"}
+    )
+    return {name: replace(curves, protocol=task.protocol, order=walked[name]) for name, curves in found.items()}
 
 
 def _conservation(batches: list[Explained]) -> dict[str, Conservation]:

@@ -39,6 +39,7 @@ class Comparison(Study):
         classes: (N) names of the target classes.
         heatmaps: (N, H, W) by method.
         curves: by method, and of the random order.
+        lerf: by method, the least relevant regions removed first, if that was asked for.
         conservation: what became of the score, by LRP method.
         protocol: how regions were removed and scored.
         settlement: how it ended, if images were added until it was settled; methods may then have the first ones only.
@@ -53,6 +54,7 @@ class Comparison(Study):
     classes: tuple[str, ...]
     heatmaps: dict[str, Tensor]
     curves: dict[str, Curves]
+    lerf: dict[str, Curves]
     conservation: dict[str, Conservation]
     protocol: Protocol
     settlement: Settlement | None
@@ -110,7 +112,8 @@ class Comparison(Study):
 
     def frame(self) -> pl.DataFrame:
         """Scores of every image, method, repeat and step."""
-        return runs.scores_frame(self.curves, self.names)
+        frames = [runs.scores_frame(curves, self.names) for curves in (self.curves, self.lerf) if curves]
+        return pl.concat(frames)
 
     def figures(self) -> dict[str, Figure]:
         """The figures, by file name."""

@@ -53,6 +53,7 @@ class Forecast:
         repeats: of every sequence.
         steps: L.
         scored: at how many of them the score is evaluated.
+        lerf: whether the least relevant regions are also removed first.
         engine: which will evaluate the perturbed images, and why.
         step: what one step costs.
         preparing_seconds: expected for making the network's graph and choosing the engine, once.
@@ -66,6 +67,7 @@ class Forecast:
     repeats: int
     steps: int
     scored: int
+    lerf: bool
     engine: Engine
     step: StepCost
     preparing_seconds: float
@@ -76,7 +78,7 @@ class Forecast:
     @property
     def evaluations(self) -> int:
         """Of the network, on perturbed images and untouched ones."""
-        return self.images * (1 + (self.methods + 1) * self.repeats * self.scored)
+        return self.images * (1 + (self.methods * (1 + self.lerf) + 1) * self.repeats * self.scored)
 
     @property
     def seconds(self) -> float:
@@ -113,7 +115,7 @@ class Forecast:
 
     def _evaluations(self) -> str:
         repeats = f"{counted(self.repeats, 'repeat')} × " if self.repeats > 1 else ""
-        orders = f"({counted(self.methods, 'method')} + random order)"
+        orders = f"({counted(self.methods, 'method')}{' × 2 orders' if self.lerf else ''} + random order)"
         return (
             f"{self.evaluations:,} = {counted(self.images, 'image')} × {orders} × {repeats}"
             f"{counted(self.scored, 'scored step' if self.scored < self.steps else 'step')} + {self.images:,} untouched"

@@ -33,7 +33,7 @@ def plan_comparison(
     targets: Tensor | None = None,
     replacement: str = "uniform",
     regions: int | str | Tensor = 9,
-    steps: int | None = None,
+    steps: int | str | None = None,
     repeats: int = 1,
     seed: int = 0,
     score: str = "logit",
@@ -41,6 +41,7 @@ def plan_comparison(
     memory: int = DEFAULT_MEMORY,
     statistics: Statistics | str | Path | None = None,
     scored: int | None = None,
+    lerf: bool = False,
 ) -> Forecast:
     """What ``compare`` will take with the same arguments [Samek2017].
 
@@ -56,7 +57,7 @@ def plan_comparison(
         replacement: what a removed region becomes.
         regions: size of the grid's regions in pixels, "pixels", superpixels such as "slic[segments=100]", or a map of
             region indices (H, W) or (N, H, W).
-        steps: number L of regions to remove; by default 100, or all where there are fewer.
+        steps: number L of regions to remove; or "all"; by default 100, or all where there are fewer.
         repeats: how often, each time with another replacement image and another random order.
         seed: of all random draws.
         score: of the target.
@@ -66,6 +67,7 @@ def plan_comparison(
             those of ``images``.
         scored: at how many of the steps the score is evaluated, one drawn at random in each of as many strata, for each
             image and repeat; by default at all. Means over steps stay unbiased.
+        lerf: also remove the least relevant regions first.
 
     Returns:
         A ``Forecast``, which prints as a table; times in seconds, memory in bytes.
@@ -81,7 +83,7 @@ def plan_comparison(
     protocol = Protocol(
         replacement, regions, steps, repeats, seed, score, engine, memory, as_statistics(statistics), scored
     )
-    task = Task.of(network, images, methods, targets, protocol)
+    task = Task.of(network, images, methods, targets, protocol, lerf=lerf)
     chosen, plan = choose(
         network,
         task.shape,
@@ -101,6 +103,7 @@ def plan_comparison(
         repeats=repeats,
         steps=task.steps,
         scored=task.scored,
+        lerf=lerf,
         engine=chosen,
         step=_step_cost(task, plan, together),
         preparing_seconds=preparing_seconds,

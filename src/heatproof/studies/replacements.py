@@ -31,7 +31,7 @@ def compare_replacements(
     method: str | OwnMethod | Tensor = THE_METHOD,
     targets: Tensor | None = None,
     regions: int | str | Tensor = 9,
-    steps: int | None = None,
+    steps: int | str | None = None,
     repeats: int = 1,
     seed: int = 0,
     score: str = "logit",
@@ -56,7 +56,7 @@ def compare_replacements(
         targets: (N,) class indices; by default the predicted classes.
         regions: size of the grid's regions in pixels, "pixels", superpixels such as "slic[segments=100]", or a map of
             region indices (H, W) or (N, H, W).
-        steps: number L of regions to remove; by default 100, or all where there are fewer.
+        steps: number L of regions to remove; or "all"; by default 100, or all where there are fewer.
         repeats: how often, each time with other random draws.
         seed: of all random draws.
         score: of the target: "logit" (the paper's), "probability", "log_probability" or "margin".

@@ -34,6 +34,7 @@ class Task:
         regions: (N, H, W) region indices.
         identities: of the images.
         reference: whether the random order is wanted.
+        lerf: whether least relevant regions are also removed first.
     """
 
     network: Network
@@ -45,10 +46,18 @@ class Task:
     regions: Tensor
     identities: tuple[str, ...]
     reference: bool = True
+    lerf: bool = False
 
     @classmethod
     def of(
-        cls, network: Network, images: Tensor, methods: Methods, targets: Tensor | None, protocol: Protocol
+        cls,
+        network: Network,
+        images: Tensor,
+        methods: Methods,
+        targets: Tensor | None,
+        protocol: Protocol,
+        *,
+        lerf: bool = False,
     ) -> "Task":
         """Sorts out and checks what was asked for."""
         check_images(images)
@@ -56,7 +65,7 @@ class Task:
         computed, given = sorted_out(methods, images)
         regions = as_regions(protocol.regions, images)
         protocol.scored_of(protocol.steps_for(regions))
-        return cls(network, images, computed, given, targets, protocol, regions, tuple(identify(images)))
+        return cls(network, images, computed, given, targets, protocol, regions, tuple(identify(images)), lerf=lerf)
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -86,7 +95,7 @@ class Task:
     @property
     def sequences_of_an_image(self) -> int:
         """Of all methods and the random order, in all repeats."""
-        return (len(self.names) + self.reference) * self.protocol.repeats
+        return (len(self.names) * (1 + self.lerf) + self.reference) * self.protocol.repeats
 
     @property
     def sequences(self) -> int:
@@ -113,7 +122,10 @@ class Task:
         """(n, 1 or repeats, L) order of each method and the reference, from heatmaps of some of the images."""
         regions, ids, seed = self.regions[part], self.identities[part], self.protocol.seed
         orders = {
-            name: orders_of_heatmaps(maps, regions, order="morf", steps=self.steps, seed=seed, ids=ids)
+            backwards(name) if order == "lerf" else name: orders_of_heatmaps(
+                maps, regions, order=order, steps=self.steps, seed=seed, ids=ids
+            )
+            for order in (("morf", "lerf") if self.lerf else ("morf",))
             for name, maps in heatmaps.items()
         }
         repeats = self.protocol.repeats
@@ -141,6 +153,11 @@ class Task:
             given={name: maps for name, maps in self.given.items() if name in names},
             reference=REFERENCE in names,
         )
+
+
+def backwards(method: str) -> str:
+    """The name of a method's order when the least relevant regions go first."""
+    return f"{method} (least relevant first)"
 
 
 def sorted_out(methods: Methods, images: Tensor) -> tuple[dict[str, str | OwnMethod], dict[str, Tensor]]:
