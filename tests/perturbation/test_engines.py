@@ -11,11 +11,11 @@ from heatproof import Network, perturb
 from heatproof.errors import InputError
 from heatproof.network.incremental import touched_by_regions
 from heatproof.perturbation import Protocol, perturb_orders
-from heatproof.perturbation.curves import perturb_scores
 from heatproof.perturbation.engine import ENGINES, choose_for, evaluate
 from heatproof.perturbation.full import evaluate_fully
 from heatproof.perturbation.incremental import evaluate_incrementally
 from heatproof.perturbation.orders import orders_of_heatmaps, random_orders
+from heatproof.perturbation.perturbing import perturb_scores
 from heatproof.perturbation.regions import as_regions
 from heatproof.perturbation.sampling import scored_steps
 from heatproof.perturbation.scores import SCORES, logit

@@ -8,7 +8,7 @@ from torch import nn
 
 import heatproof as hp
 from heatproof.perturbation import perturb
-from heatproof.studies.comparison import REFERENCE
+from heatproof.studies.task import REFERENCE
 
 
 @pytest.fixture(scope="module")

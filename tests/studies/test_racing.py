@@ -6,8 +6,8 @@ import torch
 from torch import nn
 
 import heatproof as hp
-from heatproof.studies.comparison import REFERENCE
 from heatproof.studies.racing import LOOK, Race, Rule, at_random
+from heatproof.studies.task import REFERENCE
 
 MAPS = (3, 18, 18)
 

@@ -1,8 +1,9 @@
 """Regions are removed in an order, replaced by something, and the score is followed."""
 
 from heatproof.perturbation import superpixels  # noqa: F401 - imported to register
-from heatproof.perturbation.curves import Curves, perturb, perturb_orders
+from heatproof.perturbation.curves import Curves
 from heatproof.perturbation.engine import Engine
+from heatproof.perturbation.perturbing import perturb, perturb_orders
 from heatproof.perturbation.protocol import Protocol
 from heatproof.perturbation.regions import REGIONS
 from heatproof.perturbation.replacements import REPLACEMENTS

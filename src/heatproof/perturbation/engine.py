@@ -1,5 +1,6 @@
 """Which way perturbed images are evaluated."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from math import ceil
 
@@ -78,6 +79,11 @@ def choose_for(network: Network, sequences: Sequences, engine: str, score: Score
     shape = tuple(sequences.images.shape[1:])
     imputes = sequences.impute is not None
     return choose(network, shape, sequences.maps, engine=engine, score=score, regions_at_once=at_once, imputes=imputes)
+
+
+def least_on_windows(engines: Sequence[Engine]) -> Engine:
+    """The engine with fewest nodes on windows: other regions in other images may have led to another."""
+    return min(engines, key=lambda engine: engine.nodes_on_windows)
 
 
 def evaluate(

@@ -10,7 +10,8 @@ from torch import Tensor
 
 from heatproof.errors import InputError
 from heatproof.network.network import Network
-from heatproof.perturbation.curves import Curves, perturb_orders
+from heatproof.perturbation.curves import Curves
+from heatproof.perturbation.perturbing import perturb_orders
 from heatproof.perturbation.protocol import Protocol
 from heatproof.perturbation.regions import as_regions
 from heatproof.perturbation.sequences import OnProgress

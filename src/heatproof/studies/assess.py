@@ -15,11 +15,11 @@ from heatproof.measures.quality import SCORES, Perturbed
 from heatproof.network.network import DEFAULT_MEMORY, Network, as_targets
 from heatproof.network.weights import load_weights, read_weights
 from heatproof.perturbation import Curves, Protocol
-from heatproof.perturbation.curves import least_on_windows, perturb_scores
+from heatproof.perturbation.engine import least_on_windows
+from heatproof.perturbation.perturbing import perturb_scores
 from heatproof.perturbation.statistics import Statistics, as_statistics
 from heatproof.studies.assessment import GALLERY_IMAGES, Assessment, Checkpoint
-from heatproof.studies.comparison import REFERENCE, joined
-from heatproof.studies.task import Task, labelled, notes_on
+from heatproof.studies.task import REFERENCE, Task, labelled, notes_on
 from heatproof.studies.watching import Clock, OnTotal, Progress
 
 DEFAULT_METHOD = "lrp-alphabeta"  # the paper's "LRP"
@@ -194,4 +194,4 @@ def _perturbed(task: Task, part: slice, batch: Explained, progress: Progress) ->
 
 def _whole(parts: list[dict[str, dict[str, Curves]]], name: str, order: str) -> dict[str, Curves]:
     """Curves of all images, by score."""
-    return {score: replace(joined([part[score][name] for part in parts]), order=order) for score in SCORES}
+    return {score: replace(Curves.joined([part[score][name] for part in parts]), order=order) for score in SCORES}

@@ -13,9 +13,9 @@ from heatproof.measures import aopc
 from heatproof.network.network import DEFAULT_MEMORY, Network
 from heatproof.perturbation import Curves, Protocol, perturb_orders
 from heatproof.perturbation.statistics import Statistics, as_statistics
-from heatproof.studies.comparison import REFERENCE, Comparison, joined
+from heatproof.studies.comparison import Comparison
 from heatproof.studies.racing import LOOK, Race, at_random, rule_of
-from heatproof.studies.task import Methods, Task, backwards, labelled, notes_on
+from heatproof.studies.task import REFERENCE, Methods, Task, backwards, labelled, notes_on
 from heatproof.studies.watching import Clock, OnTotal, Progress
 
 DEFAULT_METHODS = ("lrp-epsilon", "lrp-alphabeta", "gradient-x-input", "sensitivity-l2", "deconvolution-l2")
@@ -100,7 +100,7 @@ def compare(
     without_graph = network.without_graph(task.shape)
     parts = list(_parts(task, race, clock, progress))
     batches = [batch for batch, _ in parts]
-    joint = {name: joined([found[name] for _, found in parts if name in found]) for name in parts[0][1]}
+    joint = {name: Curves.joined([found[name] for _, found in parts if name in found]) for name in parts[0][1]}
     curves = {name: joint[name] for name in (*task.names, REFERENCE)}
     taken = sum(len(batch.targets) for batch in batches)
     return Comparison(

@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 import polars as pl
-import torch
 from matplotlib.figure import Figure
 from torch import Tensor
 
@@ -16,15 +15,14 @@ from heatproof import runs
 from heatproof.heatmaps import Conservation
 from heatproof.measures import aopc, aopc_curve, estimate_curve
 from heatproof.perturbation import Curves, Protocol
-from heatproof.perturbation.curves import least_on_windows
 from heatproof.report import Band, Table, curves_figure, gallery_figure, render_page
 from heatproof.studies.controls import unbeaten_controls
 from heatproof.studies.racing import Settlement
 from heatproof.studies.study import Study, reproduction
+from heatproof.studies.task import REFERENCE
 from heatproof.studies.verdict import Ranking, rank, verdict
 from heatproof.studies.work import Work
 
-REFERENCE = "random order"
 GALLERY_IMAGES = 6
 
 
@@ -204,19 +202,3 @@ def score_band(name: str, curves: Curves, *, is_reference: bool = False) -> Band
     """The mean score over images and repeats with pointwise 95 % intervals, where each score stands for."""
     values = curves.scores.double().mean(dim=1).numpy()
     return Band(name, *estimate_curve(values), is_reference=is_reference, at=curves.middles.numpy())
-
-
-def joined(parts: list[Curves]) -> Curves:
-    """Curves of several batches of images as one."""
-    first = parts[0]
-    return Curves(
-        scores=torch.cat([part.scores for part in parts]),
-        orders=torch.cat([part.orders for part in parts]),
-        removed_fraction=torch.cat([part.removed_fraction for part in parts]),
-        scored=torch.cat([part.scored for part in parts]),
-        targets=torch.cat([part.targets for part in parts]),
-        images=tuple(image for part in parts for image in part.images),
-        order=first.order,
-        protocol=first.protocol,
-        engine=least_on_windows([part.engine for part in parts]),
-    )

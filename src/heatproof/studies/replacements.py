@@ -11,11 +11,10 @@ from heatproof.errors import InputError
 from heatproof.heatmaps import Conservation
 from heatproof.heatmaps.explaining import Explained, OwnMethod
 from heatproof.network.network import DEFAULT_MEMORY, Network
-from heatproof.perturbation import Protocol, perturb_orders
+from heatproof.perturbation import Curves, Protocol, perturb_orders
 from heatproof.perturbation.orders import orders_of_heatmaps
 from heatproof.perturbation.statistics import Statistics, as_statistics
 from heatproof.studies.between import BothCurves, ReplacementComparison
-from heatproof.studies.comparison import joined
 from heatproof.studies.task import Task, labelled, notes_on
 from heatproof.studies.watching import Clock, OnTotal, Progress
 
@@ -162,4 +161,4 @@ def _perturbed(
 
 
 def _joined(parts: Sequence[BothCurves]) -> BothCurves:
-    return BothCurves(joined([part.morf for part in parts]), joined([part.lerf for part in parts]))
+    return BothCurves(Curves.joined([part.morf for part in parts]), Curves.joined([part.lerf for part in parts]))

@@ -15,8 +15,8 @@ from heatproof.perturbation.orders import orders_of_heatmaps, random_orders
 from heatproof.perturbation.regions import as_regions
 from heatproof.perturbation.statistics import OF_THIS_RUN
 from heatproof.randomness import identify
-from heatproof.studies.comparison import REFERENCE
 
+REFERENCE = "random order"
 Methods = Sequence[str] | Mapping[str, str | OwnMethod | Tensor]
 
 

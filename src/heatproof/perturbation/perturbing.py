@@ -1,0 +1,217 @@
+"""Removing regions in an order, with a replacement, and recording the score: curves."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from heatproof.errors import InputError
+from heatproof.heatmaps import check_heatmaps
+from heatproof.network.network import DEFAULT_MEMORY, Network, as_targets, check_images
+from heatproof.perturbation.curves import Curves, removed_fractions
+from heatproof.perturbation.engine import choose_for, evaluate, least_on_windows
+from heatproof.perturbation.orders import check_order, given_orders, orders_of_heatmaps, random_orders
+from heatproof.perturbation.protocol import Protocol
+from heatproof.perturbation.regions import as_regions
+from heatproof.perturbation.replacing import imputation, replacement_images
+from heatproof.perturbation.sampling import scored_steps
+from heatproof.perturbation.scores import SCORES, together
+from heatproof.perturbation.sequences import OnProgress, Sequences
+from heatproof.perturbation.statistics import Statistics, as_statistics
+from heatproof.randomness import identify
+
+
+def perturb(
+    network: Network,
+    images: Tensor,
+    heatmaps: Tensor | None = None,
+    *,
+    targets: Tensor | None = None,
+    order: str | Tensor = "morf",
+    replacement: str = "uniform",
+    regions: int | str | Tensor = 9,
+    steps: int | str | None = None,
+    repeats: int = 10,
+    seed: int = 0,
+    score: str = "logit",
+    engine: str = "auto",
+    memory: int = DEFAULT_MEMORY,
+    statistics: Statistics | str | Path | None = None,
+    scored: int | None = None,
+    ids: Sequence[str] | None = None,
+    on_progress: OnProgress | None = None,
+) -> Curves:
+    """Removes regions in the order of their relevance and records the target's score [Samek2017].
+
+    Args:
+        network: the classifier.
+        images: (N, C, H, W) RGB in [0, 1].
+        heatmaps: (N, H, W); what they rank highest goes first. Not needed for other orders than MoRF and LeRF.
+        targets: (N,) class indices; by default the predicted classes.
+        order: "morf" (most relevant first), "lerf" (least relevant first), "random" (a shuffle for each repeat), or
+            your own: region indices (N, L) or (N, repeats, L), first removed first.
+        replacement: what a removed region becomes (``heatproof list replacements``).
+        regions: size of the grid's regions in pixels, "pixels", superpixels such as "slic[segments=100]", or a map of
+            region indices (H, W) or (N, H, W), −1 = never.
+        steps: number L of regions to remove; or "all"; by default 100, or all where there are fewer.
+        repeats: how often, each time with another replacement image.
+        seed: of all random draws, which depend on it and on each image alone.
+        score: "logit" (the paper's), "probability", "log_probability" or "margin".
+        engine: "full" evaluates the whole network at each step; "incremental" only what the step touches, with the same
+            scores up to rounding; "auto" takes what is faster, as measured.
+        memory: bytes that activations and images may take.
+        statistics: of a data set, or a file of them, for the replacements "constant" and "dirichlet"; by default
+            those of ``images``.
+        scored: at how many of the steps the score is evaluated, one drawn at random in each of as many strata, for each
+            image and repeat; by default at all. All means over steps stay unbiased.
+        ids: identities that address the random draws; by default hashes of the images.
+        on_progress: called with the number of network evaluations since the last call.
+
+    Returns:
+        Curves with scores (N, repeats, L + 1), or (N, repeats, scored + 1), in the unit of the score.
+
+    Raises:
+        InputError: for shapes that do not match, or values that are not finite.
+
+    >>> from torch import nn
+    >>> network = Network(nn.Sequential(nn.Flatten(), nn.Linear(3 * 18 * 18, 2)))
+    >>> images = torch.rand(2, 3, 18, 18)
+    >>> perturb(network, images, images.sum(dim=1), repeats=3).scores.shape
+    torch.Size([2, 3, 5])
+    """
+    protocol = Protocol(
+        replacement, regions, steps, repeats, seed, score, engine, memory, as_statistics(statistics), scored
+    )
+    check_images(images)
+    protocol = protocol.fitted(images)
+    identities = _identities(images, ids)
+    if targets is None:
+        targets = network.predict(images, memory=memory)
+    targets = as_targets(targets, len(images))
+    maps = as_regions(regions, images)
+    name = order if isinstance(order, str) else "given"
+    chosen = _orders(heatmaps, images, order, maps, protocol, identities)
+    local = replace(protocol, regions=maps)
+    found = perturb_orders(network, images, {name: chosen}, targets, local, identities, on_progress)[name]
+    return replace(found, protocol=protocol)
+
+
+def perturb_orders(
+    network: Network,
+    images: Tensor,
+    orders: Mapping[str, Tensor],
+    targets: Tensor,
+    protocol: Protocol,
+    ids: Sequence[str],
+    on_progress: OnProgress | None = None,
+) -> dict[str, Curves]:
+    """Curves of several orders (N, 1 or repeats, L) by name, of the same images with the same replacement images."""
+    wanted = [protocol.score]
+    return perturb_scores(network, images, orders, targets, protocol, ids, wanted, on_progress)[protocol.score]
+
+
+def perturb_scores(
+    network: Network,
+    images: Tensor,
+    orders: Mapping[str, Tensor],
+    targets: Tensor,
+    protocol: Protocol,
+    ids: Sequence[str],
+    wanted: Sequence[str],
+    on_progress: OnProgress | None = None,
+) -> dict[str, dict[str, Curves]]:
+    """Curves of several orders by the name of the score, all from the same evaluations; for the rest see above."""
+    regions = as_regions(protocol.regions, images)
+    stacked = torch.stack([order.expand(-1, protocol.repeats, -1) for order in orders.values()], dim=1)  # (N, M, T, L)
+    steps = stacked.shape[-1]
+    chosen = protocol.scored_of(steps)
+    scored = scored_steps(steps, chosen, repeats=protocol.repeats, seed=protocol.seed, ids=ids)  # (N, T, K)
+    score = together([SCORES.resolve(name) for name in wanted])
+    report = on_progress or (lambda evaluations: None)
+    blocks, engines = [], []
+    for block in _blocks(images, stacked, scored, regions, targets, protocol, ids):
+        engine, plan = choose_for(network, block, protocol.engine, score)
+        engines.append(engine)
+        blocks.append(evaluate(network, block, score, plan, memory=protocol.evaluation_memory, on_progress=report))
+    scores = torch.cat(blocks).reshape(*stacked.shape[:3], -1, len(wanted))  # (N, M, T, K + 1, S)
+    after = torch.nn.functional.pad(scored, (1, 0))
+    return {
+        what: {
+            name: Curves(
+                scores=scores[:, number, ..., index],
+                orders=order,
+                removed_fraction=removed_fractions(order, regions),
+                scored=after,
+                targets=targets,
+                images=tuple(ids),
+                order=name,
+                protocol=replace(protocol, score=what),
+                engine=least_on_windows(engines),
+            )
+            for number, (name, order) in enumerate(orders.items())
+        }
+        for index, what in enumerate(wanted)
+    }
+
+
+def _orders(
+    heatmaps: Tensor | None,
+    images: Tensor,
+    order: str | Tensor,
+    regions: Tensor,
+    protocol: Protocol,
+    ids: Sequence[str],
+) -> Tensor:
+    if not isinstance(order, str):
+        given = given_orders(order, regions, protocol.repeats)
+        return given[:, :, : protocol.steps_of(given.shape[2], "the length of the order", given.shape[2])]
+    check_order(order)
+    steps = protocol.steps_for(regions)
+    if order == "random":
+        return random_orders(regions, steps=steps, repeats=protocol.repeats, seed=protocol.seed, ids=ids)
+    if heatmaps is None:
+        raise InputError(f"order {order!r} needs heatmaps of shape (N, H, W)")
+    check_heatmaps(heatmaps, images, "perturb")
+    return orders_of_heatmaps(heatmaps, regions, order=order, steps=steps, seed=protocol.seed, ids=ids)
+
+
+def _identities(images: Tensor, ids: Sequence[str] | None) -> list[str]:
+    identities = identify(images) if ids is None else list(ids)
+    if not all(isinstance(identity, str) for identity in identities):
+        raise TypeError("ids must be texts, one for each image")
+    if len(identities) != len(images):
+        raise InputError(f"ids must name each of the {len(images)} images, got {len(identities)}")
+    return identities
+
+
+def _blocks(
+    images: Tensor,
+    orders: Tensor,
+    scored: Tensor,
+    regions: Tensor,
+    targets: Tensor,
+    protocol: Protocol,
+    ids: Sequence[str],
+) -> Iterator[Sequences]:
+    """Sequences of orders (N, M, T, L) with scored steps (N, T, K), block by block of images."""
+    for index in torch.arange(len(images)).split(_block_size(images, orders.shape[1], protocol)):
+        chosen, named = images[index.to(images.device)].cpu(), [ids[i] for i in index]
+        yield Sequences(
+            images=chosen,
+            replacements=None if protocol.imputes else replacement_images(chosen, protocol, named),
+            impute=imputation(protocol, named) if protocol.imputes else None,
+            regions=regions[index],
+            orders=orders[index],
+            targets=targets.cpu()[index],
+            scored=scored[index][:, None].expand(-1, orders.shape[1], -1, -1),
+        )
+
+
+def _block_size(images: Tensor, orders: int, protocol: Protocol) -> int:
+    """How many images are worked on at once, so that their sequences take half of the memory budget."""
+    pixels = images.shape[2] * images.shape[3]
+    channels = images.shape[1]
+    per_image = pixels * (4 * channels * (1 + protocol.repeats) + 8 * orders * protocol.repeats)
+    return max(1, protocol.memory // 2 // per_image)
