@@ -4,7 +4,7 @@ from itertools import combinations
 
 import numpy as np
 import pytest
-from scipy import optimize, stats
+from scipy import integrate, optimize, stats
 
 from heatproof.measures.anytime import EFFECT, MINIMUM, confidence_sequence, sequence_reach
 from heatproof.measures.intervals import Sample
@@ -24,7 +24,7 @@ def evidence(distance, count, effect):
 
     effects = np.linspace(-8 * effect, 8 * effect, 1001)
     ratios = stats.nct.pdf(distance, count - 1, np.sqrt(count) * effects) / stats.t.pdf(distance, count - 1)
-    return np.trapezoid(ratios * stats.norm.pdf(effects, scale=effect), effects)
+    return integrate.trapezoid(ratios * stats.norm.pdf(effects, scale=effect), effects)
 
 
 @pytest.mark.parametrize("level", [0.95, LEVEL])

@@ -153,11 +153,6 @@ class TestHolm:
         assert holm(np.array([0.02])).tolist() == [0.02]
         assert holm(np.array([])).tolist() == []
 
-    def test_equals_statsmodels(self, rng):
-        multitest = pytest.importorskip("statsmodels.stats.multitest")
-        values = rng.random(15) ** 3
-        np.testing.assert_allclose(holm(values), multitest.multipletests(values, method="holm")[1])
-
     def test_one_family_in_twenty_has_a_wrong_one(self):
         """Eight methods that do not differ on 25 images, all 28 pairs: dependent tests, 2000 families."""
         generator, wrong = np.random.default_rng(2), 0
