@@ -7,6 +7,7 @@ import torch
 from torch import nn
 
 import heatproof as hp
+from heatproof.measures import Estimate
 from heatproof.perturbation import perturb
 from heatproof.studies.task import REFERENCE
 
@@ -75,13 +76,15 @@ def test_own_methods_maps_and_region_maps_are_judged(network, images):
 def test_equal_methods_do_not_separate(network, images):
     study = hp.compare(network, images, {"one": "lrp-epsilon", "same": "lrp-epsilon"}, regions=5)
     (difference,) = study.ranking.differences.values()
-    assert (difference.low, difference.mean, difference.high) == (0, 0, 0)
+    assert difference.estimate == Estimate(0, 0, 0)
+    assert (difference.sign_flip, difference.wilcoxon, difference.separate) == (1, 1, False)
 
 
 def test_result_is_frozen_counts_progress_and_shows_itself(network, images):
     seen = []
     study = hp.compare(network, images, METHODS, regions=5, on_progress=lambda done, total: seen.append((done, total)))
-    assert seen[-1][0] == seen[-1][1] == 5 * (1 + 4 * 24)
+    assert study.work.evaluations == 5 * (1 + 4 * 24)
+    assert seen[-1][0] == seen[-1][1] == study.work.evaluations + study.audit.evaluations
     with pytest.raises(dataclasses.FrozenInstanceError, match="work"):
         study.work = None
     assert "higher is better" in str(study)
@@ -95,9 +98,8 @@ def test_result_is_frozen_counts_progress_and_shows_itself(network, images):
 )
 def test_the_work_is_told(network, images, engine, name, where):
     seen = []
-    study = hp.compare(
-        network, images, METHODS, regions=5, steps=4, engine=engine, on_progress=lambda done, _: seen.append(done)
-    )
+    options = {"regions": 5, "steps": 4, "engine": engine, "audit": 0}
+    study = hp.compare(network, images, METHODS, **options, on_progress=lambda done, _: seen.append(done))
     work = study.work
     assert work.evaluations == seen[-1] == 5 * (1 + 4 * 4)
     assert work.engine.name == name

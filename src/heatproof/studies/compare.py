@@ -13,6 +13,7 @@ from heatproof.measures import aopc
 from heatproof.network.network import DEFAULT_MEMORY, Network
 from heatproof.perturbation import Curves, Protocol, perturb_orders
 from heatproof.perturbation.statistics import Statistics, as_statistics
+from heatproof.studies.audit import check_audit, make_audit
 from heatproof.studies.comparison import Comparison
 from heatproof.studies.racing import LOOK, Race, at_random, rule_of
 from heatproof.studies.task import REFERENCE, Methods, Task, backwards, labelled, notes_on
@@ -40,6 +41,7 @@ def compare(
     lerf: bool = False,
     until: str | None = None,
     indifference: float | None = None,
+    audit: int | None = None,
     names: Sequence[str] | None = None,
     skipped: Sequence[tuple[str, str]] = (),
     on_progress: OnTotal | None = None,
@@ -74,6 +76,9 @@ def compare(
             looks. A method that is placed gets no more images.
         indifference: differences below this, in the score's unit, count as none for ``until``; by default a twentieth
             of the random order's AOPC.
+        audit: on how many images to ask whether the ranking would be the same with other replacements, orders, scores
+            and sizes of regions, and how far off each replacement leads (R-OMS); 0 for none. By default on 4 to 16, as
+            many as take a quarter of the comparison's evaluations. They come on top of these.
         names: of the images, for tables and pictures.
         skipped: pictures that could not be used, each with the reason; they are counted in the result.
         on_progress: called with the number of network evaluations done, and of those in all.
@@ -87,6 +92,7 @@ def compare(
     >>> sorted(study.curves)
     ['lrp-epsilon', 'random order', 'sensitivity-l2']
     """
+    check_audit(audit)
     rule = rule_of(until, indifference)
     protocol = Protocol(
         replacement, regions, steps, repeats, seed, score, engine, memory, as_statistics(statistics), scored
@@ -102,24 +108,29 @@ def compare(
     batches = [batch for batch, _ in parts]
     joint = {name: Curves.joined([found[name] for _, found in parts if name in found]) for name in parts[0][1]}
     curves = {name: joint[name] for name in (*task.names, REFERENCE)}
-    taken = sum(len(batch.targets) for batch in batches)
+    heatmaps = {
+        name: torch.cat([batch.heatmaps[name] for batch in batches if name in batch.heatmaps])
+        for name in batches[0].heatmaps
+    }
+    targets, evaluations = torch.cat([batch.targets for batch in batches]), progress.done
+    audited = make_audit(task, heatmaps, targets, labels, audit, progress)
+    taken = len(targets)
     return Comparison(
         network=network.describe(),
         names=labels[:taken],
         images=task.images[:taken],
-        classes=tuple(network.class_name(int(target)) for batch in batches for target in batch.targets),
-        heatmaps={
-            name: torch.cat([batch.heatmaps[name] for batch in batches if name in batch.heatmaps])
-            for name in batches[0].heatmaps
-        },
+        classes=tuple(network.class_name(int(target)) for target in targets),
+        heatmaps=heatmaps,
+        regions=task.regions[:taken],
         curves=curves,
         lerf={name: joint[backwards(name)] for name in task.names if lerf},
         conservation=_conservation(batches),
         protocol=task.protocol,
+        audit=audited,
         settlement=race.settlement(given=len(images)) if race else None,
         skipped=tuple(skipped),
         notes=(*network.notes, *([without_graph] if without_graph else []), *notes_on(task.protocol)),
-        work=clock.work(progress.done, curves[REFERENCE].engine),
+        work=clock.work(evaluations, curves[REFERENCE].engine),
     )
 
 

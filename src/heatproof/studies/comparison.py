@@ -1,7 +1,7 @@
 """The result of comparing methods: tables, figures, a page, and a run directory."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,10 @@ from heatproof.heatmaps import Conservation
 from heatproof.measures import aopc, aopc_curve, estimate_curve
 from heatproof.perturbation import Curves, Protocol
 from heatproof.report import Band, Table, curves_figure, gallery_figure, render_page
+from heatproof.studies.audited import Audit
+from heatproof.studies.contrast import contrasts_table
 from heatproof.studies.controls import unbeaten_controls
+from heatproof.studies.measured import Measured, measured, measures_table
 from heatproof.studies.racing import Settlement
 from heatproof.studies.study import Study, reproduction
 from heatproof.studies.task import REFERENCE
@@ -36,10 +39,12 @@ class Comparison(Study):
         images: (N, C, H, W) RGB in [0, 1].
         classes: (N) names of the target classes.
         heatmaps: (N, H, W) by method.
+        regions: (N, H, W) region indices.
         curves: by method, and of the random order.
         lerf: by method, the least relevant regions removed first, if that was asked for.
         conservation: what became of the score, by LRP method.
         protocol: how regions were removed and scored.
+        audit: whether the ranking depends on how regions are removed and scored, if that was asked.
         settlement: how it ended, if images were added until it was settled; methods may then have the first ones only.
         skipped: names of pictures that could not be used, each with the reason.
         notes: what else a reader must know.
@@ -51,10 +56,12 @@ class Comparison(Study):
     images: Tensor
     classes: tuple[str, ...]
     heatmaps: dict[str, Tensor]
+    regions: Tensor
     curves: dict[str, Curves]
     lerf: dict[str, Curves]
     conservation: dict[str, Conservation]
     protocol: Protocol
+    audit: Audit | None
     settlement: Settlement | None
     skipped: tuple[tuple[str, str], ...]
     notes: tuple[str, ...]
@@ -68,7 +75,7 @@ class Comparison(Study):
     @property
     def verdict(self) -> list[str]:
         """The answer in plain words, one sentence after the other."""
-        return verdict(self.ranking)
+        return [*verdict(self.ranking), *(self.audit.verdict if self.audit else [])]
 
     @property
     def warnings(self) -> list[str]:
@@ -78,6 +85,8 @@ class Comparison(Study):
             found += conservation.warnings(method)
         if self.ranking.count > 1:
             found += unbeaten_controls(self.ranking)
+        if self.audit:
+            found += self.audit.warnings
         if self.skipped:
             found.append(f"{len(self.skipped)} of {len(self.skipped) + len(self.names)} pictures could not be used")
         return found
@@ -89,24 +98,35 @@ class Comparison(Study):
         for name, value in ranking.aopc.items():
             relative = ranking.relative.get(name)
             kept = self.conservation.get(name)
-            above = (relative.mean, relative.low, relative.high) if relative else (None, None, None)
+            above = (relative.estimate.mean, relative.estimate.low, relative.estimate.high) if relative else (None,) * 3
             share = round(float(np.median(kept.kept)), 3) + 0.0 if kept else None  # no −0
-            rows.append((name, value.mean, value.low, value.high, *above, share))
-        columns = ("method", "AOPC", "low", "high", "above random", "above low", "above high", "kept")
+            tested = relative.sign_flip if relative else None
+            rows.append((name, value.mean, value.low, value.high, *above, tested, share))
+        columns = ("method", "AOPC", "low", "high", "above random", "above low", "above high", "p", "kept")
+        if len(set(ranking.counts.values())) > 1:
+            columns += ("images",)
+            rows = [(*row, images) for row, images in zip(rows, ranking.counts.values(), strict=True)]
         note = (
             f"AOPC over {steps} steps in units of the {self.protocol.score}, mean over {ranking.count} images and "
-            f"repeats ({self.protocol.repeats}), with 95 % intervals; higher is better. Kept: the share of the "
-            "score that LRP brings to the pixels (median)."
+            f"repeats ({self.protocol.repeats}), with 95 % intervals; higher is better. p: of the sign-flip test "
+            "against the random order, corrected for the number of methods (Holm). Kept: the share of the score that "
+            "LRP brings to the pixels (median)."
         )
         return Table(columns, tuple(rows), (note,))
 
+    @cached_property
+    def measures(self) -> Measured:
+        """Every measure that the curves allow, with its interval, by method, best first."""
+        curves = {name: self.curves[name] for name in self.ranking.methods}
+        return measured(curves, self.lerf, self.curves[REFERENCE], self.heatmaps, self.regions)
+
+    def measures_table(self) -> Table:
+        """Every measure of every method, with its direction."""
+        return measures_table(self.measures)
+
     def differences_table(self) -> Table:
-        """Paired differences of AOPC between methods, with intervals; one that excludes zero separates the two."""
-        rows = tuple(
-            (higher, lower, value.mean, value.low, value.high, "yes" if value.excludes_zero else "no")
-            for (higher, lower), value in self.ranking.differences.items()
-        )
-        return Table(("higher", "lower", "difference", "low", "high", "separate"), rows)
+        """Paired differences of AOPC between methods, with intervals and corrected p-values."""
+        return contrasts_table(self.ranking.differences, ("higher", "lower"))
 
     def frame(self) -> pl.DataFrame:
         """Scores of every image, method, repeat and step."""
@@ -115,11 +135,12 @@ class Comparison(Study):
 
     def figures(self) -> dict[str, Figure]:
         """The figures, by file name."""
-        return {
+        found = {
             "curves-relative": self.relative_figure(),
             "curves": self.absolute_figure(),
             "gallery": self.gallery_figure(),
         }
+        return found | ({"audit": self.audit.figure()} if self.audit else {})
 
     def relative_figure(self) -> Figure:
         """AOPC(L) minus that of the random order, with pointwise 95 % bands (higher is better)."""
@@ -158,12 +179,18 @@ class Comparison(Study):
             "network": dict(self.network),
             "protocol": self.protocol.describe() | {"steps": self.curves[REFERENCE].orders.shape[-1]},
             "methods": list(self.heatmaps),
-            "images": dict(zip(self.names, self.curves[REFERENCE].images, strict=True)),
+            "images": dict(zip(self.names, self._identities, strict=True)),
             "skipped": [{"image": name, "reason": reason} for name, reason in self.skipped],
             "complete": not self.skipped,
             "verdict": self.verdict,
             "warnings": self.warnings,
             "conservation": {name: found.summary() for name, found in self.conservation.items()},
+            "audit": self.audit and self.audit.describe(),
+            "settlement": self.settlement and self.settlement.describe(),
+            "measures": {
+                method: {name: asdict(value) for name, value in values.items()}
+                for method, values in self.measures.items()
+            },
             "work": self.work.describe(),
             **runs.environment(),
         }
@@ -171,6 +198,13 @@ class Comparison(Study):
     def _curves_figure(self, bands: list[Band], title: str, ylabel: str) -> Figure:
         removed = self.curves[REFERENCE].removed_fraction.mean(dim=(0, 1)).numpy()
         return curves_figure(bands, title=title, ylabel=ylabel, removed_fraction=removed)
+
+    def _frames(self) -> dict[str, pl.DataFrame]:
+        return super()._frames() | ({"audit": self.audit.frame()} if self.audit else {})
+
+    @property
+    def _identities(self) -> tuple[str, ...]:
+        return max((curves.images for curves in self.curves.values()), key=len)
 
     def _saved_heatmaps(self) -> tuple[Mapping[str, Tensor], tuple[str, ...]]:
         return self.heatmaps, self.names
@@ -180,6 +214,7 @@ class Comparison(Study):
             "curves-relative": "AOPC above the random order, by removed regions; bands are pointwise 95 % intervals",
             "curves": "The target's score while regions are removed, most relevant first",
             "gallery": "Images and heatmaps; red is evidence for the class, blue against it",
+            "audit": "Off-manifold audit: the predicted class's probability while random regions are removed",
         }
         return render_page(
             title=f"Heatmaps of {self.network['name']} put to the proof",
@@ -187,6 +222,8 @@ class Comparison(Study):
             tables={
                 "Area over the perturbation curve": self.table(),
                 "Differences between methods on the same images": self.differences_table(),
+                "All measures of these curves": self.measures_table(),
+                **(self.audit.tables() if self.audit else {}),
             },
             figures={captions[name]: figure for name, figure in figures.items()},
             warnings=self.warnings,

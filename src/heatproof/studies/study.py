@@ -42,6 +42,10 @@ class Study(ABC):
     def describe(self) -> dict[str, Any]:
         """Everything about the run but its arrays, as JSON-able values."""
 
+    def _frames(self) -> dict[str, pl.DataFrame]:
+        """What is saved of it, by file name."""
+        return {"scores": self.frame()}
+
     @abstractmethod
     def _saved_heatmaps(self) -> tuple[Mapping[str, Tensor], tuple[str, ...]]:
         """(n, H, W) by name, and the names of their n images."""
@@ -65,7 +69,8 @@ class Study(ABC):
         """
         with runs.whole_directory(Path(path), overwrite=overwrite) as folder:
             figures, table = self.figures(), self.table()
-            self.frame().write_parquet(folder / "scores.parquet")
+            for name, frame in self._frames().items():
+                frame.write_parquet(folder / f"{name}.parquet")
             runs.write_heatmaps(folder / "heatmaps.zarr", *self._saved_heatmaps())
             (folder / "table.md").write_text(table.to_markdown(), encoding="utf-8")
             (folder / "table.csv").write_text(table.to_csv(), encoding="utf-8")

@@ -1,0 +1,203 @@
+"""Would the methods rank alike if regions were removed or scored in another way? Asked of a few of the images.
+
+One thing is changed at a time: the replacement, the order, the score, the size of the regions. Heatmaps are those of
+the comparison. Since images differ far more than steps do, few steps of more images are scored.
+"""
+
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from torch import Tensor
+
+from heatproof.errors import InputError
+from heatproof.perturbation import Curves, Protocol
+from heatproof.perturbation.orders import orders_of_heatmaps, random_orders
+from heatproof.perturbation.perturbing import perturb_scores
+from heatproof.perturbation.regions import count_regions, grid
+from heatproof.studies.audited import AS_COMPARED, Audit, Evaluated
+from heatproof.studies.racing import at_random
+from heatproof.studies.task import REFERENCE, Task
+from heatproof.studies.watching import Progress
+
+OTHER_REPLACEMENTS = ("uniform", "constant", "blur")  # noise, the mean image, less detail: cheap, and of three kinds
+SCORES = ("logit", "probability")
+SCORED, SCORED_TO_THE_END = 2, 6  # steps of a sequence
+SHARE = 0.25  # of the comparison's evaluations, that the audit takes by default …
+FEWEST, MOST = 4, 16  # … on at least and at most so many images
+SIZE = 9  # of the regions for R-OMS, where the comparison's are no grid
+
+Maps = Mapping[str, Tensor]
+
+
+@dataclass(frozen=True)
+class Setting:
+    """One way of removing regions from the audited images.
+
+    Attributes:
+        changed: what differs from the comparison, "replacement" or "region size", or ``AS_COMPARED``.
+        to: what it becomes, in words.
+        protocol: with the regions as maps of the images.
+        orders: "morf", and "lerf" where nothing else is changed.
+    """
+
+    changed: str
+    to: str
+    protocol: Protocol
+    orders: tuple[str, ...] = ("morf",)
+
+    def evaluations(self, methods: int) -> int:
+        """Of one image and so many methods, the untouched image included."""
+        assert self.protocol.scored is not None
+        return 1 + methods * len(self.orders) * self.protocol.scored
+
+
+def check_audit(wanted: int | None) -> None:
+    """Refuses what is no number of images."""
+    if wanted is not None and (not isinstance(wanted, int) or isinstance(wanted, bool)):
+        raise TypeError(f"audit must be a whole number of images, got {wanted!r}")
+    if wanted is not None and wanted < 0:
+        raise InputError(f"audit must be a number of images, 0 for none, got {wanted}")
+
+
+def images_to_audit(task: Task, wanted: int | None, evaluations: int) -> int:
+    """How many images: as many as were asked for, or as many as take a quarter of the comparison's evaluations."""
+    if wanted is None:
+        affordable = int(SHARE * evaluations / evaluations_of_an_image(task))
+        wanted = max(FEWEST, min(affordable, MOST))
+    return min(wanted, len(task.images))
+
+
+def evaluations_of_an_image(task: Task) -> int:
+    """How many scores the audit wants of each image."""
+    first = task.of_images([0])
+    to_the_end = 1 + min(SCORED_TO_THE_END, count_regions(_whole_grid(first)))
+    return (
+        sum(setting.evaluations(len(task.names)) for setting in settings(first))
+        + len(_replacements(task.protocol)) * to_the_end
+    )
+
+
+def make_audit(
+    task: Task, heatmaps: Maps, targets: Tensor, labels: Sequence[str], wanted: int | None, progress: Progress
+) -> Audit | None:
+    """Audits so many images, drawn at random of those that all methods explained; none for 0.
+
+    Args:
+        task: the comparison, which is done.
+        heatmaps: (n, H, W) by method, of the first n images.
+        targets: (n,) class indices, at least.
+        labels: names of the images.
+        wanted: on how many images; by default as many as are cheap.
+        progress: where evaluations are counted; it has counted those of the comparison.
+    """
+    explained = min(len(maps) for maps in heatmaps.values())
+    count = min(explained, images_to_audit(task, wanted, progress.done))
+    if not count:
+        return None
+    started, evaluations = time.perf_counter(), count * evaluations_of_an_image(task)
+    progress.expect(progress.done + evaluations)
+    chosen = at_random(task.identities[:explained], seed=task.protocol.seed)[:count]
+    few = replace(task.of_images(chosen), protocol=_fitted(task))
+    maps = {name: found[chosen] for name, found in heatmaps.items()}
+    evaluated = tuple(_evaluated(few, setting, maps, targets[chosen], progress) for setting in settings(few))
+    predicted = task.network.predict(few.images, memory=task.protocol.memory)
+    removal = {
+        protocol.replacement: _to_the_end(few, protocol, predicted, progress)
+        for protocol in _replacements(few.protocol)
+    }
+    names = tuple(labels[number] for number in chosen)
+    seconds = time.perf_counter() - started
+    return Audit(names, task.protocol.score, evaluated, removal, evaluations, seconds)
+
+
+def settings(task: Task) -> list[Setting]:
+    """What is evaluated for the ranking of methods; nothing where there is one method."""
+    if len(task.names) < 2:
+        return []
+    own, *others = _replacements(task.protocol)
+    found = [Setting(AS_COMPARED, own.replacement, _with(own, task.regions, task.steps), ("morf", "lerf"))]
+    found += [Setting("replacement", other.replacement, _with(other, task.regions, task.steps)) for other in others]
+    return [*found, *_sizes(task, own)]
+
+
+def _replacements(protocol: Protocol) -> list[Protocol]:
+    """The comparison's own first, each evaluated once and in full: many regions go from one scored step to the next."""
+    names = dict.fromkeys((protocol.replacement, *OTHER_REPLACEMENTS))
+    return [replace(protocol, replacement=name, repeats=1, engine="full") for name in names]
+
+
+def _fitted(task: Task) -> Protocol:
+    """With the statistics that some of the replacements ask for: those of all images, unless others were given."""
+    statistics = replace(task.protocol, replacement="constant").fitted(task.images).statistics
+    return replace(task.protocol, statistics=statistics)
+
+
+def _sizes(task: Task, own: Protocol) -> Iterator[Setting]:
+    """Regions of half and of double the size, the same share of the image removed; of grids only."""
+    size = _grid_size(task.protocol)
+    if size is None:
+        return
+    height, width = task.shape[1:]
+    for other in (size // 2, 2 * size):
+        if 1 <= other <= min(height, width):
+            regions = grid(height, width, other).expand(len(task.images), height, width)
+            steps = max(1, min(count_regions(regions), round(task.steps * size**2 / other**2)))
+            yield Setting("region size", f"{other} pixels", _with(own, regions, steps))
+
+
+def _with(protocol: Protocol, regions: Tensor, steps: int) -> Protocol:
+    return replace(protocol, regions=regions, steps=steps, scored=min(SCORED, steps))
+
+
+def _grid_size(protocol: Protocol) -> int | None:
+    """Of the comparison's regions, if they are a grid."""
+    given = protocol.regions
+    if isinstance(given, Tensor) or not str(given).isdecimal():
+        return None
+    return int(given)
+
+
+def _whole_grid(task: Task) -> Tensor:
+    """(n, H, W) the grid that is removed to the end: that of the comparison, if its regions are one."""
+    height, width = task.shape[1:]
+    size = min(_grid_size(task.protocol) or SIZE, height, width)
+    return grid(height, width, size).expand(len(task.images), height, width)
+
+
+def _evaluated(task: Task, setting: Setting, heatmaps: Maps, targets: Tensor, progress: Progress) -> Evaluated:
+    """Curves of all methods in each order, by score."""
+    protocol, ids = setting.protocol, task.identities
+    assert isinstance(protocol.regions, Tensor)
+    steps = protocol.steps_for(protocol.regions)
+    walks = {
+        f"{order} {name}": orders_of_heatmaps(
+            maps, protocol.regions, order=order, steps=steps, seed=protocol.seed, ids=ids
+        )
+        for order in setting.orders
+        for name, maps in heatmaps.items()
+    }
+    wanted = list(dict.fromkeys((protocol.score, *SCORES)))
+    found = perturb_scores(task.network, task.images, walks, targets, protocol, ids, wanted, progress.add)
+    curves = {
+        (score, order): {name: replace(found[score][f"{order} {name}"], order=order) for name in heatmaps}
+        for score in wanted
+        for order in setting.orders
+    }
+    return Evaluated(setting.changed, setting.to, protocol.replacement, _region_words(task, setting), curves)
+
+
+def _region_words(task: Task, setting: Setting) -> str:
+    return setting.to if setting.changed == "region size" else str(task.protocol.describe()["regions"])
+
+
+def _to_the_end(task: Task, protocol: Protocol, predicted: Tensor, progress: Progress) -> Curves:
+    """The predicted class's probability while all regions go, in an order that is the same for all replacements."""
+    regions, ids = _whole_grid(task), task.identities
+    steps = count_regions(regions)
+    walk = random_orders(regions, steps=steps, repeats=1, seed=protocol.seed, ids=ids)
+    local = replace(protocol, regions=regions, steps=steps, scored=min(SCORED_TO_THE_END, steps), score="probability")
+    found = perturb_scores(
+        task.network, task.images, {REFERENCE: walk}, predicted, local, ids, ["probability"], progress.add
+    )
+    return replace(found["probability"][REFERENCE], order="random")
