@@ -141,6 +141,20 @@ def test_sampled_curves_of_the_product_are_taken_as_they_are(perturbed):
     assert float(area_under(morf, removed_share(morf))[0, 1]) == pytest.approx(sum(own), abs=1e-9)
 
 
+def test_the_first_images_of_curves_over_maps_of_their_own(network, images, heatmaps):
+    """Maps of all images stay in the protocol when curves are cut; what is judged are the orders that are left."""
+    maps = torch.zeros(3, 12, 12, dtype=torch.int64)
+    maps[:, 6:] = 1
+    given = {"regions": maps, "repeats": 1, "engine": "full"}
+    curves = perturb(network, images, heatmaps, order="morf", **given)
+    torch.testing.assert_close(deletion_auc(curves.first(2)), deletion_auc(curves)[:2])
+    maps[2, :, 6:] += 2
+    curves = perturb(network, images, heatmaps, order="morf", **given)
+    assert deletion_auc(curves.first(2)).shape == (2,)
+    with pytest.raises(InputError, match="full removal"):
+        deletion_auc(curves)
+
+
 @pytest.mark.parametrize("measure", [deletion_auc, insertion_auc])
 def test_curves_that_stop_early_are_refused(perturbed, measure):
     order = "morf" if measure is deletion_auc else "lerf"

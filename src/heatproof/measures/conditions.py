@@ -34,7 +34,7 @@ def _removes_all(curves: Curves | Tensor) -> bool:
     if isinstance(curves, Tensor):
         return True
     regions = curves.protocol.regions
-    if isinstance(regions, Tensor) and bool((regions.flatten(-2).amax(dim=-1).cpu() + 1 != curves.steps).any()):
+    if isinstance(regions, Tensor) and regions.ndim == 2 and int(regions.max()) + 1 != curves.steps:
         return False
     return bool((curves.orders.sort(dim=-1).values == torch.arange(curves.steps, device=curves.orders.device)).all())
 
