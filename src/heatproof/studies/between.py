@@ -20,8 +20,9 @@ from heatproof.perturbation import Curves, Engine, Protocol
 from heatproof.perturbation.replacing import with_removed
 from heatproof.report import Panel, Table, areas_figure, pictures_figure, render_page
 from heatproof.studies.comparison import score_band
+from heatproof.studies.contrast import Contrast, contrasts, contrasts_table
 from heatproof.studies.study import Study, reproduction
-from heatproof.studies.verdict import caution, listed, told_apart
+from heatproof.studies.verdict import caution, decided, listed, told_apart
 from heatproof.studies.work import Work
 
 EXAMPLES = 4
@@ -99,9 +100,14 @@ class ReplacementComparison(Study):
         return {spec: estimate(values) for spec, values in self.areas.items()}
 
     @cached_property
-    def differences(self) -> dict[tuple[str, str], Estimate]:
+    def effects(self) -> dict[str, Contrast]:
+        """Mean ABPC by replacement, and whether it is more or less than none."""
+        return contrasts(self.areas)
+
+    @cached_property
+    def differences(self) -> dict[tuple[str, str], Contrast]:
         """ABPC of one replacement minus that of another on the same images, for each pair, the larger one first."""
-        return {(a, b): estimate(self.areas[a] - self.areas[b]) for a, b in combinations(self.areas, 2)}
+        return contrasts({(a, b): self.areas[a] - self.areas[b] for a, b in combinations(self.areas, 2)})
 
     @property
     def verdict(self) -> list[str]:
@@ -112,16 +118,15 @@ class ReplacementComparison(Study):
                 f"On this one image {best} leaves the largest area between the curves ({self.abpc[best].mean:.3g}); "
                 "one image says nothing about others: give more for a verdict."
             ]
-        unclear = [spec for spec, value in self.abpc.items() if value.low <= 0 <= value.high]
-        negative = [spec for spec, value in self.abpc.items() if value.high < 0]
+        unclear = [spec for spec, effect in self.effects.items() if not effect.separate]
+        negative = [spec for spec, effect in self.effects.items() if effect.below]
         said = [
             f"The area between the curves is largest with {best}: ABPC {self.abpc[best]}.",
             told_apart(list(self.abpc), self.differences, "replacements"),
             f"The order is not shown to matter with {listed(unclear)}." if unclear else "",
             f"MoRF falls less than LeRF with {listed(negative)}." if negative else "",
-            f"ABPC of {self.method}: higher is better. Intervals are 95 % bootstrap intervals over {len(self.names)} "
-            "images, paired, each by itself (not corrected for the number of comparisons).",
-            caution(len(self.names)),
+            f"ABPC of {self.method}: higher is better. {decided(len(self.names))}",
+            caution(len(self.names), max(len(self.effects), len(self.differences))),
         ]
         return [sentence for sentence in said if sentence]
 
@@ -147,12 +152,8 @@ class ReplacementComparison(Study):
         return Table(("replacement", "ABPC", "low", "high", "AOPC MoRF", "AOPC LeRF"), rows, (note,))
 
     def differences_table(self) -> Table:
-        """Paired differences of ABPC between replacements; an interval that excludes zero separates the two."""
-        rows = tuple(
-            (larger, smaller, value.mean, value.low, value.high, "yes" if value.excludes_zero else "no")
-            for (larger, smaller), value in self.differences.items()
-        )
-        return Table(("larger", "smaller", "difference", "low", "high", "separate"), rows)
+        """Paired differences of ABPC between replacements, with intervals and corrected p-values."""
+        return contrasts_table(self.differences, ("larger", "smaller"))
 
     def frame(self) -> pl.DataFrame:
         """Scores of every replacement, image, order, repeat and step."""

@@ -102,9 +102,9 @@ class Comparison(Study):
             share = round(float(np.median(kept.kept)), 3) + 0.0 if kept else None  # no −0
             tested = relative.sign_flip if relative else None
             rows.append((name, value.mean, value.low, value.high, *above, tested, share))
-        columns = ("method", "AOPC", "low", "high", "above random", "above low", "above high", "p", "kept")
+        columns = ["method", "AOPC", "low", "high", "above random", "above low", "above high", "p", "kept"]
         if len(set(ranking.counts.values())) > 1:
-            columns += ("images",)
+            columns.append("images")
             rows = [(*row, images) for row, images in zip(rows, ranking.counts.values(), strict=True)]
         note = (
             f"AOPC over {steps} steps in units of the {self.protocol.score}, mean over {ranking.count} images and "
@@ -112,7 +112,7 @@ class Comparison(Study):
             "against the random order, corrected for the number of methods (Holm). Kept: the share of the score that "
             "LRP brings to the pixels (median)."
         )
-        return Table(columns, tuple(rows), (note,))
+        return Table(tuple(columns), tuple(rows), (note,))
 
     @cached_property
     def measures(self) -> Measured:

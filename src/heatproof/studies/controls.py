@@ -22,7 +22,7 @@ def is_control(name: str) -> bool:
 
 
 def unbeaten_controls(ranking: Ranking) -> list[str]:
-    """One sentence for each control that methods do not beat: the interval of the difference reaches below 0.
+    """One sentence for each control that methods do not beat: the difference is not shown to lie above 0.
 
     A negated or randomised method is a control of that method alone, the others of all methods.
     """
@@ -44,4 +44,4 @@ def _kind(name: str) -> str:
 
 def _beats(ranking: Ranking, method: str, control: str) -> bool:
     difference = ranking.differences.get((method, control))  # there, if the method comes first
-    return difference is not None and difference.low > 0
+    return difference is not None and difference.above
