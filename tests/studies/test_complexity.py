@@ -65,9 +65,10 @@ def test_the_order_from_simple_to_complex(network, images):
 
 def test_differences_are_paired_and_point_to_the_simpler_one(network, images):
     study = hp.complexity(network, images, made(9))
-    values = study.values
-    assert study.difference("PNG", "square", "noise") == estimate(values["PNG"]["noise"] - values["PNG"]["square"])
-    assert study.difference("Gini", "square", "noise") == estimate(values["Gini"]["square"] - values["Gini"]["noise"])
+    sizes, sparsity, found = study.values["PNG"], study.values["Gini"], study.differences
+    assert found["PNG", "square", "noise"].estimate == estimate(sizes["noise"] - sizes["square"])
+    assert found["Gini", "square", "noise"].estimate == estimate(sparsity["square"] - sparsity["noise"])
+    assert len(found) == 4 * 3
     assert {row[-1] for row in study.differences_table().rows} == {"yes"}
 
 

@@ -12,6 +12,7 @@ from heatproof.measures.significance import holm, sign_flip, wilcoxon
 from heatproof.report import Table
 
 Name = TypeVar("Name", bound=Hashable)
+Names = TypeVar("Names", bound=tuple[str, ...])
 
 ERROR = round(1 - CONFIDENCE, 6)  # of a family: the probability that anything at all separates by chance
 
@@ -77,8 +78,8 @@ def contrasts(differences: Mapping[Name, np.ndarray]) -> dict[Name, Contrast]:
     }
 
 
-def contrasts_table(found: Mapping[tuple[str, str], Contrast], names: tuple[str, str]) -> Table:
-    """Pairs with their difference, its interval, corrected p-values, and whether they separate."""
+def contrasts_table(found: Mapping[Names, Contrast], names: Names) -> Table:
+    """Pairs, in columns with such names; their differences, intervals and corrected p-values; whether they separate."""
     rows = tuple(
         (*pair, one.estimate.mean, one.estimate.low, one.estimate.high, one.sign_flip, one.wilcoxon, _yes(one.separate))
         for pair, one in found.items()

@@ -34,7 +34,9 @@ def merit(
         "nothing about other training runs."
     )
     if images < FEW_IMAGES:
-        said.append(f"With fewer than {FEW_IMAGES} images they come out too narrow: take this as a first look.")
+        said.append(
+            f"With fewer than {FEW_IMAGES} images little is seen of how values spread: take this as a first look."
+        )
     return [sentence for sentence in said if sentence]
 
 

@@ -17,6 +17,7 @@ from heatproof import runs
 from heatproof.measures import Estimate, estimate
 from heatproof.measures.complexity import encoders
 from heatproof.report import Table, boxes_figure, gallery_figure, render_page, scatter_figure
+from heatproof.studies.contrast import Contrast, contrasts, contrasts_table
 from heatproof.studies.study import Study, reproduction
 
 GALLERY_IMAGES = 6
@@ -119,21 +120,22 @@ class Simplicity(Study):
         ]
         return Table(("quantity", "method", "mean", "low", "high"), tuple(rows))
 
-    def differences_table(self) -> Table:
-        """Paired differences between methods; an interval that excludes zero separates the two."""
-        rows = [
-            (quantity, simpler, other, value.mean, value.low, value.high, "yes" if value.excludes_zero else "no")
-            for quantity in QUANTITIES
-            for simpler, other in combinations(self.ordered(quantity), 2)
-            for value in [self.difference(quantity, simpler, other)]
-        ]
-        return Table(("quantity", "simpler", "other", "by", "low", "high", "separate"), tuple(rows))
+    @cached_property
+    def differences(self) -> dict[tuple[str, str, str], Contrast]:
+        """By how much a method is simpler than another on the same images, by quantity, simpler and other method.
 
-    def difference(self, quantity: str, simpler: str, other: str) -> Estimate:
-        """By how much one method is simpler than another on the same images, with a 95 % interval."""
-        values = self.values[quantity]
-        sign = -1 if QUANTITIES[quantity].higher_is_simpler else 1
-        return estimate(sign * (values[other] - values[simpler]))
+        The pairs of a quantity are a family.
+        """
+        found: dict[tuple[str, str, str], Contrast] = {}
+        for quantity, values in self.values.items():
+            sign = -1 if QUANTITIES[quantity].higher_is_simpler else 1
+            pairs = combinations(self.ordered(quantity), 2)
+            found |= contrasts({(quantity, a, b): sign * (values[b] - values[a]) for a, b in pairs})
+        return found
+
+    def differences_table(self) -> Table:
+        """Paired differences between methods, with intervals and corrected p-values."""
+        return contrasts_table(self.differences, ("quantity", "simpler", "other"))
 
     def frame(self) -> pl.DataFrame:
         """One row per image and method; columns image, method, png_kb, jpeg_kb, entropy_bits, gini."""
@@ -184,9 +186,9 @@ class Simplicity(Study):
             f"{what}: {first} is simplest ({means[first].mean:.3g}{unit}), "
             f"{last} most complex ({means[last].mean:.3g}{unit})"
         )
-        gap = self.difference(quantity, first, methods[1])
-        apart = "is ahead of" if gap.excludes_zero else "cannot be told from"
-        return f"{said}; {first} {apart} {methods[1]} on the same images ({gap}{unit})."
+        gap = self.differences[quantity, first, methods[1]]
+        apart = "is ahead of" if gap.above else "cannot be told from"
+        return f"{said}; {first} {apart} {methods[1]} on the same images ({gap.estimate}{unit})."
 
     def _gallery(self) -> Figure:
         images = self.images.expand(-1, 3, -1, -1).permute(0, 2, 3, 1).float().cpu().numpy()
