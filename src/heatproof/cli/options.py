@@ -228,9 +228,17 @@ class Scoring(Stepping):
 
 @dataclass(frozen=True)
 class Perturbing(Removing, Scoring):
-    """How regions are removed and scored, and in which orders."""
+    """How regions are removed and scored, in which orders, and how that is audited."""
 
     lerf: Annotated[
         bool,
         typer.Option("--lerf", help="Least relevant first too: for ABPC, and with --steps all for SRG."),
     ] = False
+    audit: Annotated[
+        int | None,
+        typer.Option(
+            help="Images on which to ask whether other replacements, orders, scores and sizes of regions would rank "
+            "the methods alike; 0 for none. Default: 4 to 16, for a quarter more evaluations.",
+            min=0,
+        ),
+    ] = None

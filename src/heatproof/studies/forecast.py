@@ -44,6 +44,21 @@ class Measured:
 
 
 @dataclass(frozen=True)
+class AuditCost:
+    """What the audit takes, beside the comparison.
+
+    Attributes:
+        images: that are audited; 0 for no audit.
+        evaluations: of the network, in full.
+        seconds: expected.
+    """
+
+    images: int
+    evaluations: int
+    seconds: float
+
+
+@dataclass(frozen=True)
 class Forecast:
     """What a comparison will take, before it is made.
 
@@ -60,6 +75,7 @@ class Forecast:
         heatmap_seconds: expected for all heatmaps.
         perturbation_seconds: expected for all scores.
         measured: what these times come from.
+        audit: what is audited.
     """
 
     images: int
@@ -74,16 +90,17 @@ class Forecast:
     heatmap_seconds: float
     perturbation_seconds: float
     measured: Measured
+    audit: AuditCost = AuditCost(0, 0, 0.0)
 
     @property
     def evaluations(self) -> int:
-        """Of the network, on perturbed images and untouched ones."""
+        """Of the network, on perturbed images and untouched ones, without the audit."""
         return self.images * (1 + (self.methods * (1 + self.lerf) + 1) * self.repeats * self.scored)
 
     @property
     def seconds(self) -> float:
         """Expected in all, without loading, tables and figures."""
-        return self.preparing_seconds + self.heatmap_seconds + self.perturbation_seconds
+        return self.preparing_seconds + self.heatmap_seconds + self.perturbation_seconds + self.audit.seconds
 
     @property
     def evaluations_per_second(self) -> float:
@@ -94,6 +111,7 @@ class Forecast:
         """All of it in words."""
         rows = {
             "evaluations": self._evaluations(),
+            "audit": self._audit(),
             "engine": f"{self.engine.name}: {self.engine} ({self.engine.reason})",
             "multiply-adds": self._multiply_adds(),
             "memory": self._memory(),
@@ -121,6 +139,11 @@ class Forecast:
             f"{counted(self.scored, 'scored step' if self.scored < self.steps else 'step')} + {self.images:,} untouched"
         )
 
+    def _audit(self) -> str:
+        if not self.audit.images:
+            return ""
+        return f"{self.audit.evaluations:,} more evaluations, in full, on {counted(self.audit.images, 'image')}"
+
     def _multiply_adds(self) -> str:
         step = self.step
         if not step.in_full:
@@ -140,10 +163,11 @@ class Forecast:
         )
 
     def _time(self) -> str:
+        audit = f", audit {duration(self.audit.seconds)}" if self.audit.images else ""
         return (
             f"{duration(self.seconds)}: preparing {duration(self.preparing_seconds)}, "
             f"heatmaps {duration(self.heatmap_seconds)}, perturbation {duration(self.perturbation_seconds)} "
-            f"({self.evaluations_per_second:,.0f} evaluations a second)"
+            f"({self.evaluations_per_second:,.0f} evaluations a second){audit}"
         )
 
     def _measured(self) -> str:

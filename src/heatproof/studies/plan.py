@@ -16,8 +16,9 @@ from heatproof.perturbation.engine import at_once, choose
 from heatproof.perturbation.scores import SCORES
 from heatproof.perturbation.sequences import distinct
 from heatproof.perturbation.statistics import Statistics, as_statistics
+from heatproof.studies.audit import check_audit, evaluations_of_an_image, images_to_audit
 from heatproof.studies.compare import DEFAULT_METHODS
-from heatproof.studies.forecast import Forecast, Measured, StepCost
+from heatproof.studies.forecast import AuditCost, Forecast, Measured, StepCost
 from heatproof.studies.task import Methods, Task
 
 FEW_STEPS = 8
@@ -42,6 +43,7 @@ def plan_comparison(
     statistics: Statistics | str | Path | None = None,
     scored: int | None = None,
     lerf: bool = False,
+    audit: int | None = None,
 ) -> Forecast:
     """What ``compare`` will take with the same arguments [Samek2017].
 
@@ -68,6 +70,7 @@ def plan_comparison(
         scored: at how many of the steps the score is evaluated, one drawn at random in each of as many strata, for each
             image and repeat; by default at all. Means over steps stay unbiased.
         lerf: also remove the least relevant regions first.
+        audit: on how many images the ranking is audited; by default on as many as ``compare`` takes.
 
     Returns:
         A ``Forecast``, which prints as a table; times in seconds, memory in bytes.
@@ -80,6 +83,7 @@ def plan_comparison(
     40
     """
     started = time.perf_counter()
+    check_audit(audit)
     protocol = Protocol(
         replacement, regions, steps, repeats, seed, score, engine, memory, as_statistics(statistics), scored
     )
@@ -96,7 +100,7 @@ def plan_comparison(
     preparing_seconds = time.perf_counter() - started
     heatmap_seconds, batch = _time_heatmaps(task)
     together = _together(task, batch, plan)
-    pace = _pace(task, batch, together)
+    pace, auditing = _pace(task, batch, together), _audit_cost(task, audit)
     return Forecast(
         images=len(images),
         methods=len(task.computed) + len(task.given),
@@ -110,6 +114,7 @@ def plan_comparison(
         heatmap_seconds=heatmap_seconds / len(batch.targets) * len(images),
         perturbation_seconds=pace.seconds(task.sequences, task.scored),
         measured=Measured(len(batch.targets), pace.sequences, pace.measured_steps, time.perf_counter() - started),
+        audit=auditing,
     )
 
 
@@ -181,6 +186,19 @@ def _follow(task: Task, orders: dict[str, Tensor], batch: Explained, scored: int
     started = time.perf_counter()
     perturb_orders(task.network, task.images, cut, batch.targets[: len(task.images)], protocol, task.identities)
     return time.perf_counter() - started
+
+
+def _audit_cost(task: Task, wanted: int | None) -> AuditCost:
+    """Counted; the time is that of one batch, evaluated in full as the audit does."""
+    images = images_to_audit(task, wanted, task.evaluations)
+    if not images:
+        return AuditCost(0, 0, 0.0)
+    evaluations = images * evaluations_of_an_image(task)
+    batch = task.images[: task.network.batch_size(task.shape, task.protocol.evaluation_memory)]
+    task.network.logits(batch[:1])  # some things are slow the first time
+    started = time.perf_counter()
+    task.network.logits(batch)
+    return AuditCost(images, evaluations, evaluations * (time.perf_counter() - started) / len(batch))
 
 
 def _step_cost(task: Task, plan: Plan | None, together: int) -> StepCost:
