@@ -86,8 +86,8 @@ def estimate(values: np.ndarray) -> Estimate:
 
     For a paired difference give the differences per image. The interval is Student's, widened on the side to which a
     skewed sample strays (:meth:`Sample.within`). Simulated at 8 to 200 images, it holds the mean in 93 to 97 % of the
-    cases: for normal values, heavy tails, a skewness up to 2, and AOPCs and their differences as found on ILSVRC2012 (98 %
-    for methods that nearly agree). BCa holds it in 83 to 93 % below 25 images [Student1908, Hall1992].
+    cases: for normal values, heavy tails, a skewness up to 2, and AOPCs and their differences as found on ILSVRC2012
+    (98 % for methods that nearly agree). BCa holds it in 83 to 93 % below 25 images [Student1908, Hall1992].
 
     >>> print(estimate(np.arange(20.0)))
     9.5 [6.73, 12.3]
