@@ -64,7 +64,7 @@ class Curves:
         return replace(
             self,
             images=self.images[:count],
-            **{name: getattr(self, name)[:count] for name in BY_IMAGE},  # type: ignore[arg-type]
+            **{name: getattr(self, name)[:count] for name in BY_IMAGE},
         )
 
     @classmethod

@@ -19,7 +19,7 @@ from heatproof.measures import Estimate, abpc, aopc, estimate
 from heatproof.perturbation import Curves, Engine, Protocol
 from heatproof.perturbation.replacing import with_removed
 from heatproof.report import Panel, Table, areas_figure, pictures_figure, render_page
-from heatproof.studies.comparison import score_band
+from heatproof.studies.comparison import counted_steps, score_band
 from heatproof.studies.contrast import Contrast, contrasts, contrasts_table
 from heatproof.studies.study import Study, reproduction
 from heatproof.studies.verdict import caution, decided, listed, told_apart
@@ -144,8 +144,9 @@ class ReplacementComparison(Study):
             (spec, value.mean, value.low, value.high, _mean_aopc(both.morf), _mean_aopc(both.lerf))
             for spec, value, both in ((spec, value, self.curves[spec]) for spec, value in self.abpc.items())
         )
+        steps = counted_steps(next(iter(self.curves.values())).morf)
         note = (
-            f"ABPC of {self.method} over {self.steps} steps in units of the {self.protocol.score}, mean over "
+            f"ABPC of {self.method} over {steps} in units of the {self.protocol.score}, mean over "
             f"{len(self.names)} images and repeats ({self.protocol.repeats}), with 95 % intervals; higher is better. "
             "It is the AOPC of MoRF (higher is better) minus that of LeRF (lower is better)."
         )

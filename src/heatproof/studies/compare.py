@@ -98,7 +98,7 @@ def compare(
         replacement, regions, steps, repeats, seed, score, engine, memory, as_statistics(statistics), scored
     )
     task, labels = Task.of(network, images, methods, targets, protocol, lerf=lerf), labelled(names, images)
-    race = None if rule is None else Race(task.names, REFERENCE, rule)
+    race = None if rule is None else Race(task.names, REFERENCE, rule, given=len(images))
     if race:
         shuffled = at_random(task.identities, seed=seed)
         task, labels = task.of_images(shuffled), tuple(labels[number] for number in shuffled)
@@ -127,7 +127,7 @@ def compare(
         conservation=_conservation(batches),
         protocol=task.protocol,
         audit=audited,
-        settlement=race.settlement(given=len(images)) if race else None,
+        settlement=race.settlement if race else None,
         skipped=tuple(skipped),
         notes=(*network.notes, *([without_graph] if without_graph else []), *notes_on(task.protocol)),
         work=clock.work(evaluations, curves[REFERENCE].engine),
@@ -150,6 +150,8 @@ def _parts(
                 race.add(
                     {name: aopc(curves).double().numpy() for name, curves in found.items() if curves.order != "lerf"}
                 )
+        if race:
+            race.look()
         if race and not race.running:
             progress.expect(progress.done)
             return

@@ -27,6 +27,7 @@ from heatproof.studies.verdict import Ranking, rank, verdict
 from heatproof.studies.work import Work
 
 GALLERY_IMAGES = 6
+P_VALUES = "p: of the sign-flip test against the random order, corrected for the number of methods (Holm). "
 
 
 @dataclass(frozen=True)
@@ -70,12 +71,17 @@ class Comparison(Study):
     @cached_property
     def ranking(self) -> Ranking:
         """Methods by AOPC, with paired intervals."""
-        return rank({name: aopc(curves).double().numpy() for name, curves in self.curves.items()}, REFERENCE)
+        values = {name: aopc(curves).double().numpy() for name, curves in self.curves.items()}
+        return rank(values, REFERENCE, self.settlement.judge) if self.settlement else rank(values, REFERENCE)
 
     @property
     def verdict(self) -> list[str]:
         """The answer in plain words, one sentence after the other."""
-        return [*verdict(self.ranking), *(self.audit.verdict if self.audit else [])]
+        return [
+            *verdict(self.ranking),
+            *(self.settlement.verdict if self.settlement else []),
+            *(self.audit.verdict if self.audit else []),
+        ]
 
     @property
     def warnings(self) -> list[str]:
@@ -93,26 +99,23 @@ class Comparison(Study):
 
     def table(self) -> Table:
         """AOPC of each method, absolute and relative to the random order, best first; higher is better."""
-        ranking, steps = self.ranking, self.curves[REFERENCE].orders.shape[-1]
+        ranking = self.ranking
         rows: list[tuple[str | float | None, ...]] = []
         for name, value in ranking.aopc.items():
             relative = ranking.relative.get(name)
             kept = self.conservation.get(name)
             above = (relative.estimate.mean, relative.estimate.low, relative.estimate.high) if relative else (None,) * 3
             share = round(float(np.median(kept.kept)), 3) + 0.0 if kept else None  # no −0
-            tested = relative.sign_flip if relative else None
-            rows.append((name, value.mean, value.low, value.high, *above, tested, share))
-        columns = ["method", "AOPC", "low", "high", "above random", "above low", "above high", "p", "kept"]
-        if len(set(ranking.counts.values())) > 1:
-            columns.append("images")
-            rows = [(*row, images) for row, images in zip(rows, ranking.counts.values(), strict=True)]
+            decided = (relative and relative.sign_flip) if ranking.tested else ranking.counts[name]
+            rows.append((name, value.mean, value.low, value.high, *above, decided, share))
+        last = ("p" if ranking.tested else "images", "kept")
+        columns = ("method", "AOPC", "low", "high", "above random", "above low", "above high", *last)
         note = (
-            f"AOPC over {steps} steps in units of the {self.protocol.score}, mean over {ranking.count} images and "
-            f"repeats ({self.protocol.repeats}), with 95 % intervals; higher is better. p: of the sign-flip test "
-            "against the random order, corrected for the number of methods (Holm). Kept: the share of the score that "
-            "LRP brings to the pixels (median)."
+            f"AOPC over {counted_steps(self.curves[REFERENCE])} in units of the {self.protocol.score}, mean over "
+            f"{ranking.count} images and repeats ({self.protocol.repeats}), with 95 % intervals; higher is better. "
+            f"{P_VALUES if ranking.tested else ''}Kept: the share of the score that LRP brings to the pixels (median)."
         )
-        return Table(tuple(columns), tuple(rows), (note,))
+        return Table(columns, tuple(rows), (note,))
 
     @cached_property
     def measures(self) -> Measured:
@@ -233,6 +236,12 @@ class Comparison(Study):
 
     def _reproduce_text(self, command: str) -> str:
         return reproduction(command or "study = hp.compare(…)", self.protocol.seed, len(self.names), self.network)
+
+
+def counted_steps(curves: Curves) -> str:
+    """How many steps there are, and how many were scored, if not all."""
+    scored = curves.scores.shape[-1] - 1
+    return f"{curves.steps} steps" if scored == curves.steps else f"{curves.steps} steps ({scored} of them scored)"
 
 
 def score_band(name: str, curves: Curves, *, is_reference: bool = False) -> Band:

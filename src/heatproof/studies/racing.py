@@ -1,11 +1,11 @@
 """Images are added until the question is settled; methods that are placed stop costing.
 
-Each pair of methods, and each method with the random order, has an interval that holds at all numbers of images at
-once, so that one may look whenever one likes. The pairs share an error of 5 %: all that is said is right with 95 %.
+Each pair of methods, and each method with the random order, has intervals that hold at all planned looks at once (alpha
+spending). The pairs share an error of 5 %: all that is said is right with 95 %.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations
 from typing import Any
 
@@ -13,13 +13,16 @@ import numpy as np
 
 from heatproof.errors import InputError
 from heatproof.measures import Estimate
-from heatproof.measures.anytime import confidence_sequence
 from heatproof.measures.intervals import CONFIDENCE
+from heatproof.measures.spending import repeated_interval
 from heatproof.randomness import addressed
 from heatproof.registry import unknown
+from heatproof.studies.contrast import Contrast
+from heatproof.studies.verdict import listed
 
 UNTIL = ("signs", "ranked")
 LOOK = 8  # images from one look to the next
+FIRST_LOOK = 24  # images: fewer say too little about how skewed the differences are
 INDIFFERENCE = 0.05  # of the random order's AOPC
 
 
@@ -62,8 +65,8 @@ class Standing:
     """What is known of the difference between two methods.
 
     Attributes:
-        difference: AOPC of the first minus that of the second, with an interval that holds whenever one stops, for all
-            pairs at once.
+        difference: AOPC of the first minus that of the second, with an interval that holds at all looks and for all
+            pairs at once; without one before the first look.
         images: on which both were measured.
         placed: "higher", "lower", "equal" (the difference is below the indifference), or "open".
     """
@@ -96,6 +99,50 @@ class Settlement:
         """Pairs that are not settled."""
         return [pair for pair, standing in self.standings.items() if standing.placed == "open"]
 
+    @property
+    def taken(self) -> int:
+        """How many images were looked at."""
+        return max(self.images.values())
+
+    @property
+    def verdict(self) -> list[str]:
+        """How it ended, one sentence after the other."""
+        equal = [pair for pair, standing in self.standings.items() if standing.placed == "equal"]
+        margin = f"less than {self.indifference:.3g} apart (the indifference)"
+        return [
+            self._end(),
+            f"No difference that counts, {margin}: {_pairs(equal)}." if equal else "",
+            f"The {len(self.standings)} intervals of differences hold at all looks at once with 95 % (alpha spending): "
+            "to stop when it was settled makes nothing look surer than it is.",
+        ]
+
+    def judge(self, differences: Mapping[tuple[str, str], np.ndarray]) -> dict[tuple[str, str], Contrast]:
+        """What is known of some pairs, of which only the names are needed; those not asked about are left out."""
+        return {pair: found for pair in differences if (found := self._contrast(pair))}
+
+    def _contrast(self, pair: tuple[str, str]) -> Contrast | None:
+        """For a pair that may be the other way round."""
+        if pair in self.standings:
+            standing = self.standings[pair]
+            return Contrast(standing.difference, standing.images, standing.placed in ("higher", "lower"))
+        turned = self._contrast(pair[::-1]) if pair[::-1] in self.standings else None
+        if turned is None:
+            return None
+        value = turned.estimate
+        return replace(turned, estimate=Estimate(-value.mean, -value.high, -value.low))
+
+    def _end(self) -> str:
+        asked = "Which methods are above the random order" if self.rule.until == "signs" else "The ranking"
+        if not self.open:
+            spared = f" of {self.given}" if self.taken < self.given else ""
+            return f"{asked} is settled after {self.taken}{spared} images."
+        if self.given < FIRST_LOOK:
+            return f"{asked} cannot be settled with {self.given} images: the first look is at {FIRST_LOOK}."
+        return (
+            f"{asked} is not settled with all {self.given} images; open: {_pairs(self.open)}. Give more images, or a "
+            "larger indifference."
+        )
+
     def describe(self) -> dict[str, Any]:
         """All of it as JSON-able values."""
         return {
@@ -121,17 +168,19 @@ class Settlement:
 class Race:
     """Methods that run over more and more images until they are placed.
 
-    >>> race = Race(["good", "bad"], "random order", Rule("ranked", indifference=0.5))
+    >>> race = Race(["good", "bad"], "random order", Rule("ranked", indifference=0.5), given=500)
     >>> noise = np.random.default_rng(0).standard_normal((3, 40))
     >>> race.add({"good": 9 + noise[0], "bad": 4 + noise[1], "random order": 4.1 + 0.1 * noise[2]})
+    >>> race.look()
     >>> race.running
     ['bad', 'random order']
-    >>> race.settlement(given=500).standings["good", "bad"].placed
+    >>> race.settlement.standings["good", "bad"].placed
     'higher'
     """
 
-    def __init__(self, methods: Sequence[str], reference: str, rule: Rule) -> None:
-        self.rule, self.reference = rule, reference
+    def __init__(self, methods: Sequence[str], reference: str, rule: Rule, *, given: int) -> None:
+        self.rule, self.reference, self.given = rule, reference, given
+        self.looks = (*range(FIRST_LOOK, given, LOOK), given)
         self.values: dict[str, np.ndarray] = {name: np.empty(0) for name in (*methods, reference)}
         nothing = Standing(Estimate(np.nan, np.nan, np.nan), 0, "open")
         self.standings = dict.fromkeys(rule.pairs(methods, reference), nothing)
@@ -150,22 +199,28 @@ class Race:
         return INDIFFERENCE * abs(float(self.values[self.reference].mean()))
 
     def add(self, values: Mapping[str, np.ndarray]) -> None:
-        """AOPC (n,) of further images, by method that was running; looks at every pair that is open."""
+        """AOPC (n,) of further images, by method that was running."""
         for name, found in values.items():
             self.values[name] = np.concatenate([self.values[name], found])
+
+    def look(self) -> None:
+        """Looks at every pair that is open."""
         for pair, standing in self.standings.items():
             if standing.placed == "open":
                 self.standings[pair] = self._stand(*pair)
 
-    def settlement(self, *, given: int) -> Settlement:
-        """How it ended, of so many images that were given."""
+    @property
+    def settlement(self) -> Settlement:
+        """How it stands, or ended."""
         images = {name: len(values) for name, values in self.values.items()}
-        return Settlement(self.rule, self.indifference, dict(self.standings), images, given)
+        return Settlement(self.rule, self.indifference, dict(self.standings), images, self.given)
 
     def _stand(self, first: str, second: str) -> Standing:
         differences = self.values[first] - self.values[second]
+        if len(differences) not in self.looks or self.given < FIRST_LOOK:
+            return Standing(Estimate(float(differences.mean()), np.nan, np.nan), len(differences), "open")
         level = 1 - (1 - CONFIDENCE) / len(self.standings)
-        interval = confidence_sequence(differences, level=level)
+        interval = repeated_interval(differences, self.looks, level=level)
         return Standing(interval, len(differences), _placed(interval, self.indifference))
 
 
@@ -175,6 +230,10 @@ def _placed(interval: Estimate, indifference: float) -> str:
     if interval.high < 0:
         return "lower"
     return "equal" if -indifference <= interval.low and interval.high <= indifference else "open"
+
+
+def _pairs(pairs: Sequence[tuple[str, str]]) -> str:
+    return listed([f"{first} with {second}" for first, second in pairs])
 
 
 def at_random(identities: Iterable[str], *, seed: int) -> list[int]:

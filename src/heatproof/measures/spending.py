@@ -1,0 +1,87 @@
+"""Intervals at several looks at growing data, whose errors add up to one: alpha spending [Lan1983].
+
+How many values there will be at most, and when one looks, is planned; the error is spent as the values come, a share of
+it with each. The intervals of all looks hold the mean at once (repeated confidence intervals [Jennison1989]), so that
+one may stop at any of them.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+from scipy import optimize, stats
+
+from heatproof.errors import InputError
+from heatproof.measures.intervals import Estimate, Sample
+
+NODES = 200  # of the quadrature
+
+
+def repeated_interval(values: np.ndarray, looks: Sequence[int], *, level: float) -> Estimate:
+    """Mean of (N,) independent values with its interval at a look that was planned, valid at all looks at once.
+
+    Args:
+        values: (N,) in any unit; N is one of the looks.
+        looks: how many values there are at each look, ascending; all planned before the first.
+        level: probability that the intervals of all looks hold the mean.
+
+    Returns:
+        The mean with its interval, in the unit of ``values``. The bounds become wider for skewed values, as those of
+        ``estimate``.
+
+    >>> print(repeated_interval(np.arange(100.0), [50, 100, 200], level=0.95))
+    49.5 [42.4, 56.6]
+    """
+    if len(values) not in looks:
+        planned = ", ".join(map(str, looks))
+        raise InputError(f"expected as many values as at one of the looks, {planned}, got {len(values)}")
+    sample = Sample.of(values)
+    z = boundaries(tuple(looks), level)[list(looks).index(len(values))]
+    low, high = sample.within(stats.t.isf(stats.norm.sf(z), len(values) - 1))
+    return Estimate(float(sample.mean), float(low), float(high))
+
+
+@lru_cache(maxsize=64)
+def boundaries(looks: tuple[int, ...], level: float) -> np.ndarray:
+    """(K,) how many standard errors the interval of each look reaches to each side, for normal values of known spread.
+
+    The sum of the values, in units in which that at the last look has the variance 1, is a Brownian motion. Its density
+    among paths that have stayed inside is followed from look to look by numerical integration [Armitage1969].
+
+    >>> boundaries((100,), 0.95).round(2)
+    array([1.96])
+    >>> boundaries((25, 50, 75, 100), 0.95).round(2)
+    array([2.5 , 2.41, 2.32, 2.24])
+    """
+    times = np.array(looks) / looks[-1]
+    nodes, weights = np.polynomial.legendre.leggauss(NODES)
+    inside = Paths(np.zeros(1), np.ones(1))
+    found = []
+    for spread, alpha, time in zip(np.sqrt(np.diff(times, prepend=0)), np.diff(times, prepend=0), times, strict=True):
+        edge = inside.edge(spread, (1 - level) * alpha)
+        inside = inside.followed(spread, edge * nodes, edge * weights)
+        found.append(edge / np.sqrt(time))
+    return np.array(found)
+
+
+@dataclass(frozen=True)
+class Paths:
+    """Paths of the sum that have stayed inside, as masses (P,) at places (P,)."""
+
+    places: np.ndarray
+    masses: np.ndarray
+
+    def edge(self, spread: float, leaving: float) -> float:
+        """Beyond which so many of all paths are at the next look, to which the sum moves with this spread."""
+
+        def excess(edge: float) -> float:
+            outside = stats.norm.sf((edge - self.places) / spread) + stats.norm.sf((edge + self.places) / spread)
+            return float(self.masses @ outside) - leaving
+
+        return float(optimize.brentq(excess, 0.0, 40.0))
+
+    def followed(self, spread: float, places: np.ndarray, weights: np.ndarray) -> "Paths":
+        """Those that are inside at the next look, at places for a quadrature with these weights."""
+        density = stats.norm.pdf(places[:, None], self.places, spread) @ self.masses
+        return Paths(places, weights * density)
