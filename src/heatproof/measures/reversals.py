@@ -16,6 +16,8 @@ from heatproof.measures.intervals import CONFIDENCE, Estimate, estimate
 from heatproof.measures.series import TAILS, resampled
 from heatproof.measures.significance import holm
 
+LARGEST = 1e9  # |t| of values that are all the same
+
 
 @dataclass(frozen=True)
 class Reversal:
@@ -85,38 +87,50 @@ def reversals(
     >>> [(found.higher, found.condition) for found in reversals(["a", "b"], values, {"backwards": -values})]
     [('a', 'backwards')]
     """
-    tested = []
-    for name, there in conditions.items():
+    for there in conditions.values():
         _check(here, there)
-        for one, other in combinations(range(len(here)), 2):
-            first, second = (one, other) if here[one].mean() >= here[other].mean() else (other, one)
-            differences = here[first] - here[second], there[first] - there[second]
-            tested.append((names[first], names[second], name, differences))
-    if not tested or here.shape[1] < 2:
+    ahead = here.mean(axis=1)
+    pairs = [(a, b) if ahead[a] >= ahead[b] else (b, a) for a, b in combinations(range(len(here)), 2)]
+    if not pairs or not conditions or here.shape[1] < 2:
         return []
-    raw = [2 * max(one_sided(difference), one_sided(-opposite)) for *_, (difference, opposite) in tested]
+    first, second = np.array(pairs).T
+    kept = one_sided(here[first] - here[second])
+    turned = [one_sided(there[second] - there[first]) for there in conditions.values()]
+    p = holm(2 * np.maximum(kept, np.stack(turned)).ravel()).reshape(len(conditions), -1)
     return [
-        Reversal(higher, lower, name, estimate(difference), estimate(opposite), float(p))
-        for (higher, lower, name, (difference, opposite)), p in zip(tested, holm(np.array(raw)), strict=True)
-        if p <= error
+        Reversal(
+            higher=names[pairs[pair][0]],
+            lower=names[pairs[pair][1]],
+            condition=list(conditions)[condition],
+            here=_difference(here, pairs[pair]),
+            there=_difference(list(conditions.values())[condition], pairs[pair]),
+            p=float(p[condition, pair]),
+        )
+        for condition, pair in np.argwhere(p <= error)
     ]
 
 
-def one_sided(values: np.ndarray) -> float:
-    """The p-value of (N,) values under a mean of at most zero: the level at which their interval lies just above zero.
+def one_sided(values: np.ndarray) -> np.ndarray:
+    """(T,) p-values of (T, N) values over N images, each under a mean of at most zero.
 
-    >>> round(one_sided(np.array([-1.0, 1.0])), 3)
-    0.5
+    It is the level at which their interval, as of ``estimate``, lies just above zero.
+
+    >>> one_sided(np.array([[-1.0, 1.0], [1.0, 1.0]])).round(3)
+    array([0.5, 0. ])
     """
-    spread = values.std()
-    if spread <= 4 * np.finfo(values.dtype).eps * np.abs(values).max():
-        return 0.0 if values.mean() > 0 else 1.0
-    count = len(values)
-    skewness = float((((values - values.mean()) / spread) ** 3).mean())
-    t = values.mean() / spread * np.sqrt(count - 1)
-    slant = skewness / np.sqrt(count)
+    count, mean, spread = values.shape[1], values.mean(axis=1), values.std(axis=1)
+    varies = spread > 4 * np.finfo(values.dtype).eps * np.abs(values).max(axis=1)
+    standard = np.divide(values.T - mean, spread, out=np.zeros(values.T.shape), where=varies)
+    slant = (standard**3).mean(axis=0) / np.sqrt(count)
+    t = np.divide(mean, spread, out=np.where(mean > 0, np.inf, -np.inf), where=varies) * np.sqrt(count - 1)
+    t = t.clip(-LARGEST, LARGEST)
     transformed = t + slant * (t**2 / 3 + 1 / 6) + slant**2 * t**3 / 27
-    return float(stats.t.sf(min(t, transformed), count - 1))
+    found: np.ndarray = stats.t.sf(np.minimum(t, transformed), count - 1)
+    return found
+
+
+def _difference(values: np.ndarray, pair: tuple[int, int]) -> Estimate:
+    return estimate(values[pair[0]] - values[pair[1]])
 
 
 def _pairs(count: int) -> np.ndarray:
