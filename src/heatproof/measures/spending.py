@@ -1,8 +1,8 @@
 """Intervals at several looks at growing data, whose errors add up to one: alpha spending [Lan1983].
 
-How many values there will be at most, and when one looks, is planned; the error is spent as the values come, a share of
-it with each. The intervals of all looks hold the mean at once (repeated confidence intervals [Jennison1989]), so that
-one may stop at any of them.
+How many values there will be at most, and when one looks, is planned. When the share t of them is there, the share
+t^1.5 of the error has been spent (the power family of [Kim1987]). The intervals of all looks hold the mean at once
+(repeated confidence intervals [Jennison1989]), so that one may stop at any of them.
 """
 
 from collections.abc import Sequence
@@ -15,6 +15,7 @@ from scipy import optimize, stats
 from heatproof.errors import InputError
 from heatproof.measures.intervals import Estimate, Sample
 
+POWER = 1.5  # 1 would spend evenly, but early, where skewed values stray most; 2 would settle less early
 NODES = 200  # of the quadrature
 
 
@@ -31,7 +32,7 @@ def repeated_interval(values: np.ndarray, looks: Sequence[int], *, level: float)
         ``estimate``.
 
     >>> print(repeated_interval(np.arange(100.0), [50, 100, 200], level=0.95))
-    49.5 [42.4, 56.6]
+    49.5 [42.2, 56.8]
     """
     if len(values) not in looks:
         planned = ", ".join(map(str, looks))
@@ -52,14 +53,15 @@ def boundaries(looks: tuple[int, ...], level: float) -> np.ndarray:
     >>> boundaries((100,), 0.95).round(2)
     array([1.96])
     >>> boundaries((25, 50, 75, 100), 0.95).round(2)
-    array([2.5 , 2.41, 2.32, 2.24])
+    array([2.73, 2.47, 2.29, 2.15])
     """
     times = np.array(looks) / looks[-1]
     nodes, weights = np.polynomial.legendre.leggauss(NODES)
     inside = Paths(np.zeros(1), np.ones(1))
     found = []
-    for spread, alpha, time in zip(np.sqrt(np.diff(times, prepend=0)), np.diff(times, prepend=0), times, strict=True):
-        edge = inside.edge(spread, (1 - level) * alpha)
+    spent = (1 - level) * np.diff(times**POWER, prepend=0)
+    for spread, leaving, time in zip(np.sqrt(np.diff(times, prepend=0)), spent, times, strict=True):
+        edge = inside.edge(spread, leaving)
         inside = inside.followed(spread, edge * nodes, edge * weights)
         found.append(edge / np.sqrt(time))
     return np.array(found)

@@ -106,7 +106,8 @@ class Comparison(Study):
             kept = self.conservation.get(name)
             above = (relative.estimate.mean, relative.estimate.low, relative.estimate.high) if relative else (None,) * 3
             share = round(float(np.median(kept.kept)), 3) + 0.0 if kept else None  # no −0
-            decided = (relative and relative.sign_flip) if ranking.tested else ranking.counts[name]
+            tested = relative.sign_flip if relative else None
+            decided = tested if ranking.tested else ranking.counts[name]
             rows.append((name, value.mean, value.low, value.high, *above, decided, share))
         last = ("p" if ranking.tested else "images", "kept")
         columns = ("method", "AOPC", "low", "high", "above random", "above low", "above high", *last)

@@ -22,7 +22,7 @@ from heatproof.studies.verdict import listed
 
 UNTIL = ("signs", "ranked")
 LOOK = 8  # images from one look to the next
-FIRST_LOOK = 24  # images: fewer say too little about how skewed the differences are
+FIRST_LOOK = 32  # images: fewer say too little about how skewed the differences are
 INDIFFERENCE = 0.05  # of the random order's AOPC
 
 
