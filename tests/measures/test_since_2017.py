@@ -133,8 +133,8 @@ def test_single_region_of_other_regions(relevance):
 
 def test_naopc_is_linear_between_the_bounds():
     scores = torch.tensor([[[2.0, 1.0, 0.0], [2.0, 2.0, 2.0]]])  # AOPC 1 and 0
-    bounds = OrderBounds(torch.tensor([[0.5, -1.0]]), torch.tensor([[1.5, 1.0]]), 2, 0, exact=True)
-    torch.testing.assert_close(naopc(scores, bounds), torch.tensor([0.5], dtype=torch.float64))
+    bounds = OrderBounds(torch.tensor([[0.5, -1.0]]), torch.tensor([[1.5, 3.0]]), 2, 0, exact=True)  # 1/2 and 1/4
+    torch.testing.assert_close(naopc(scores, bounds), torch.tensor([0.375], dtype=torch.float64))
     nothing = OrderBounds(torch.zeros(1, 2), torch.zeros(1, 2), 2, 0, exact=True)
     torch.testing.assert_close(naopc(torch.ones(1, 2, 3), nothing), torch.tensor([0.5], dtype=torch.float64))
 
