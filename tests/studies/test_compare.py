@@ -2,6 +2,8 @@
 
 import dataclasses
 
+import numpy as np
+import polars as pl
 import pytest
 import torch
 from torch import nn
@@ -151,3 +153,34 @@ def test_least_relevant_first_too(network, images):
         assert torch.equal(both.curves[name].scores, plain.curves[name].scores)
         assert torch.equal(both.lerf[name].orders, both.curves[name].orders.flip(2))
     assert set(both.frame()["order"]) == {"morf", "lerf", "random"}
+
+
+def test_all_measures_stand_beside_each_other_and_are_stored(network, images, tmp_path):
+    given = {"lerf": True, "regions": 7, "steps": "all", "measures": ["naopc", "single-region"], "audit": 0}
+    study = hp.compare(network, images, METHODS, **given)
+    for name in METHODS:
+        found = study.measured[name]
+        assert {"aopc", "abpc", "srg", "mrg", "lrg", "naopc", "single-region", "calibration"} <= set(found)
+        assert ((found["naopc"] >= 0) & (found["naopc"] <= 1)).all()
+        np.testing.assert_allclose(found["srg"], found["mrg"] + found["lrg"])
+        np.testing.assert_allclose(found["aopc"], hp.aopc(study.curves[name]).numpy())
+    plain = hp.compare(network, images, METHODS, **given | {"measures": []})
+    regions = study.curves[METHODS[0]].steps
+    assert study.work.evaluations - plain.work.evaluations == len(images) * (2**regions - 1 + regions + 1)
+    stored = pl.read_parquet(study.save(tmp_path / "run") / "measures.parquet")
+    one = stored.filter((pl.col("method") == METHODS[0]) & (pl.col("measure") == "naopc"))
+    np.testing.assert_array_equal(one["value"].to_numpy(), study.measured[METHODS[0]]["naopc"])
+    assert "naopc ↑" in study.measures_table().columns
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"measures": ["naopc"], "regions": 3}, "beam"),
+        ({"measures": ["napc"]}, "did you mean 'naopc'"),
+        ({"measures": ["single-region"], "until": "signs"}, "want all images"),
+    ],
+)
+def test_measures_that_cannot_be_had_are_refused_before_anything_is_computed(network, images, options, message):
+    with pytest.raises(hp.InputError, match=message):
+        hp.compare(network, images, METHODS, **options)

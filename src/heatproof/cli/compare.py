@@ -11,6 +11,7 @@ from heatproof.cli.options import Explaining, Perturbing
 from heatproof.cli.printing import progress
 from heatproof.cli.results import Out, Overwrite, deliver
 from heatproof.cli.spreading import spread
+from heatproof.registry import split_specs
 
 
 @app.command("compare")
@@ -20,6 +21,14 @@ def compare_command(
     out: Out,
     given: Explaining,
     perturbing: Perturbing,
+    measures: Annotated[
+        str,
+        typer.Option(
+            "--measures",
+            help="That evaluate the network further: naopc, naopc[beam=5], single-region.",
+            show_default=False,
+        ),
+    ] = "",
     until: Annotated[
         str | None,
         typer.Option(
@@ -62,6 +71,7 @@ def compare_command(
             pictures.images,
             given.with_controls() if controls else given.method_names,
             **asdict(perturbing),
+            measures=split_specs(measures),
             until=until,
             indifference=indifference,
             memory=given.memory_bytes,

@@ -3,10 +3,12 @@
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
 
+from heatproof.errors import InputError
 from heatproof.heatmaps import Conservation
 from heatproof.heatmaps.explaining import Explained
 from heatproof.measures import aopc
@@ -15,6 +17,7 @@ from heatproof.perturbation import Curves, Protocol, perturb_orders
 from heatproof.perturbation.statistics import Statistics, as_statistics
 from heatproof.studies.audit import check_audit, make_audit
 from heatproof.studies.comparison import Comparison
+from heatproof.studies.further import Need, needs_of
 from heatproof.studies.racing import LOOK, Race, at_random, rule_of
 from heatproof.studies.task import REFERENCE, Methods, Task, backwards, labelled, notes_on
 from heatproof.studies.watching import Clock, OnTotal, Progress
@@ -39,6 +42,7 @@ def compare(
     statistics: Statistics | str | Path | None = None,
     scored: int | None = None,
     lerf: bool = False,
+    measures: Sequence[str] = (),
     until: str | None = None,
     indifference: float | None = None,
     audit: int | None = None,
@@ -71,6 +75,7 @@ def compare(
         scored: at how many of the steps the score is evaluated, one drawn at random in each of as many strata, for each
             image and repeat; by default at all. Means over steps stay unbiased.
         lerf: also remove the least relevant regions first, for measures between the two curves, such as ABPC.
+        measures: that evaluate the network further: "naopc" (up to 16 regions), "naopc[beam=5]", "single-region".
         until: add images, in random order, only until it is settled whether each method is above or below the random
             order ("signs"), and how the methods rank ("ranked"), with a family-wise error of 5 % however often one
             looks. A method that is placed gets no more images.
@@ -98,6 +103,9 @@ def compare(
         replacement, regions, steps, repeats, seed, score, engine, memory, as_statistics(statistics), scored
     )
     task, labels = Task.of(network, images, methods, targets, protocol, lerf=lerf), labelled(names, images)
+    needs = needs_of(measures, task)
+    if rule and needs:
+        raise InputError("measures that evaluate the network further want all images: leave out them, or until")
     race = None if rule is None else Race(task.names, REFERENCE, rule, given=len(images))
     if race:
         shuffled = at_random(task.identities, seed=seed)
@@ -112,9 +120,10 @@ def compare(
         name: torch.cat([batch.heatmaps[name] for batch in batches if name in batch.heatmaps])
         for name in batches[0].heatmaps
     }
-    targets, evaluations = torch.cat([batch.targets for batch in batches]), progress.done
+    targets = torch.cat([batch.targets for batch in batches])
     audited = make_audit(task, heatmaps, targets, labels, audit, progress)
-    taken = len(targets)
+    further = _evaluated_further(needs, task, curves[REFERENCE], progress)
+    audits, taken = audited.evaluations if audited else 0, len(targets)
     return Comparison(
         network=network.describe(),
         names=labels[:taken],
@@ -123,6 +132,7 @@ def compare(
         heatmaps=heatmaps,
         regions=task.regions[:taken],
         curves=curves,
+        further=further,
         lerf={name: joint[backwards(name)] for name in task.names if lerf},
         conservation=_conservation(batches),
         protocol=task.protocol,
@@ -130,7 +140,7 @@ def compare(
         settlement=race.settlement if race else None,
         skipped=tuple(skipped),
         notes=(*network.notes, *([without_graph] if without_graph else []), *notes_on(task.protocol)),
-        work=clock.work(evaluations, curves[REFERENCE].engine),
+        work=clock.work(progress.done - audits, curves[REFERENCE].engine),
     )
 
 
@@ -155,6 +165,15 @@ def _parts(
         if race and not race.running:
             progress.expect(progress.done)
             return
+
+
+def _evaluated_further(needs: Sequence[Need], task: Task, curves: Curves, progress: Progress) -> dict[str, Any]:
+    """What measures need beside curves; any curves of the images do."""
+    progress.expect(progress.done + sum(need.evaluations for need in needs))
+    found: dict[str, Any] = {}
+    for need in needs:
+        found |= need.evaluate(task.network, task.images, curves, progress.add)
+    return found
 
 
 def _perturbed(task: Task, part: slice, batch: Explained, on_progress: Callable[[int], None]) -> dict[str, Curves]:

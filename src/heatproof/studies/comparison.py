@@ -19,7 +19,7 @@ from heatproof.report import Band, Table, curves_figure, gallery_figure, render_
 from heatproof.studies.audited import Audit
 from heatproof.studies.contrast import contrasts_table
 from heatproof.studies.controls import unbeaten_controls
-from heatproof.studies.measured import Measured, measured, measures_table
+from heatproof.studies.measured import Measured, estimates, measured, measures_frame, measures_table
 from heatproof.studies.racing import Settlement
 from heatproof.studies.study import Study, reproduction
 from heatproof.studies.task import REFERENCE
@@ -43,6 +43,7 @@ class Comparison(Study):
         regions: (N, H, W) region indices.
         curves: by method, and of the random order.
         lerf: by method, the least relevant regions removed first, if that was asked for.
+        further: what was evaluated for measures that need more than curves (``bounds``, ``drops``), if any.
         conservation: what became of the score, by LRP method.
         protocol: how regions were removed and scored.
         audit: whether the ranking depends on how regions are removed and scored, if that was asked.
@@ -60,6 +61,7 @@ class Comparison(Study):
     regions: Tensor
     curves: dict[str, Curves]
     lerf: dict[str, Curves]
+    further: dict[str, Any]
     conservation: dict[str, Conservation]
     protocol: Protocol
     audit: Audit | None
@@ -119,14 +121,14 @@ class Comparison(Study):
         return Table(columns, tuple(rows), (note,))
 
     @cached_property
-    def measures(self) -> Measured:
-        """Every measure that the curves allow, with its interval, by method, best first."""
+    def measured(self) -> Measured:
+        """Every measure that the curves allow, of each image (n,), by method and measure, best method first."""
         curves = {name: self.curves[name] for name in self.ranking.methods}
-        return measured(curves, self.lerf, self.curves[REFERENCE], self.heatmaps, self.regions)
+        return measured(curves, self.lerf, self.curves[REFERENCE], self.heatmaps, self.regions, self.further)
 
     def measures_table(self) -> Table:
-        """Every measure of every method, with its direction."""
-        return measures_table(self.measures)
+        """Every measure of every method, with its interval and direction."""
+        return measures_table(estimates(self.measured))
 
     def differences_table(self) -> Table:
         """Paired differences of AOPC between methods, with intervals and corrected p-values."""
@@ -193,7 +195,7 @@ class Comparison(Study):
             "settlement": self.settlement and self.settlement.describe(),
             "measures": {
                 method: {name: asdict(value) for name, value in values.items()}
-                for method, values in self.measures.items()
+                for method, values in estimates(self.measured).items()
             },
             "work": self.work.describe(),
             **runs.environment(),
@@ -204,7 +206,8 @@ class Comparison(Study):
         return curves_figure(bands, title=title, ylabel=ylabel, removed_fraction=removed)
 
     def _frames(self) -> dict[str, pl.DataFrame]:
-        return super()._frames() | ({"audit": self.audit.frame()} if self.audit else {})
+        measures = {"measures": measures_frame(self.measured, self.names)}
+        return super()._frames() | measures | ({"audit": self.audit.frame()} if self.audit else {})
 
     @property
     def _identities(self) -> tuple[str, ...]:

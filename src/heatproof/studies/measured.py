@@ -1,8 +1,10 @@
 """All measures that the curves of a comparison allow, with their intervals."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
+import polars as pl
 from torch import Tensor
 
 from heatproof.measures import MEASURES, Estimate, estimate, measure_all
@@ -10,7 +12,7 @@ from heatproof.perturbation import Curves
 from heatproof.perturbation.regions import relevance_of_regions
 from heatproof.report import Table
 
-Measured = dict[str, dict[str, Estimate]]  # by method, then by measure
+Measured = dict[str, dict[str, np.ndarray]]  # (n,) by method, then by measure
 
 
 def measured(
@@ -19,8 +21,9 @@ def measured(
     random: Curves,
     heatmaps: Mapping[str, Tensor],
     regions: Tensor,
+    further: Mapping[str, Any],
 ) -> Measured:
-    """Means over images with 95 % intervals, by method and measure; no network runs.
+    """Every measure of each image, by method and measure; no network runs.
 
     Args:
         curves: most relevant first, by method.
@@ -28,6 +31,7 @@ def measured(
         random: in random order.
         heatmaps: (N, H, W) by method.
         regions: (N, H, W) region indices.
+        further: what was evaluated for measures that need more than curves, as ``measure_all`` takes it.
     """
     found: Measured = {}
     for name, morf in curves.items():
@@ -37,12 +41,32 @@ def measured(
             lerf[name].first(count) if name in lerf else None,
             random.first(count),
             relevance=relevance_of_regions(heatmaps[name][:count], regions[:count]),
+            **further,
         )
-        found[name] = {measure: estimate(each) for measure, each in values.items() if np.isfinite(each).all()}
+        found[name] = {measure: each for measure, each in values.items() if np.isfinite(each).all()}
     return found
 
 
-def measures_table(found: Measured) -> Table:
+def measures_frame(found: Measured, names: Sequence[str]) -> pl.DataFrame:
+    """One row for each image, method and measure."""
+    rows = [
+        (image, method, measure, float(value))
+        for method, measures in found.items()
+        for measure, values in measures.items()
+        for image, value in zip(names, values, strict=False)  # a method may have the first images only
+    ]
+    return pl.DataFrame(rows, schema=["image", "method", "measure", "value"], orient="row")
+
+
+def estimates(found: Measured) -> dict[str, dict[str, Estimate]]:
+    """Means over images with 95 % intervals, by method and measure."""
+    return {
+        method: {measure: estimate(values) for measure, values in measures.items()}
+        for method, measures in found.items()
+    }
+
+
+def measures_table(found: Mapping[str, Mapping[str, Estimate]]) -> Table:
     """One row for each method, one column for each measure, with its direction."""
     known = [name for name in MEASURES if any(name in values for values in found.values())]
     arrows = {name: "↑" if MEASURES[name].higher_is_better else "↓" for name in known}

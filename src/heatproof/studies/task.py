@@ -78,6 +78,12 @@ class Task:
         return self.protocol.steps_for(self.regions)
 
     @property
+    def region_counts(self) -> list[int]:
+        """How many regions each image has."""
+        counts: list[int] = (self.regions.flatten(start_dim=1).amax(dim=1) + 1).tolist()
+        return counts
+
+    @property
     def scored(self) -> int:
         """At how many of them the score is evaluated."""
         return self.protocol.scored_of(self.steps)
