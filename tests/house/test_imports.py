@@ -4,6 +4,7 @@ import pytest
 
 ROOMS = [
     {"cli"},
+    {"checks"},
     {"studies"},
     {"report"},
     {"runs"},

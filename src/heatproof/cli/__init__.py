@@ -1,14 +1,16 @@
 """The ``heatproof`` command: parse, call, print."""
 
-from heatproof.cli import assess, compare, complexity, explain, fetch, listing, plan, replacements, statistics
-from heatproof.cli.application import DISK_ERROR, INPUT_ERROR, INTERRUPTED, PARTIAL, main
+from heatproof.cli import assess, check, compare, complexity, explain, fetch, listing, plan, replacements, statistics
+from heatproof.cli.application import CHECK_FAILED, DISK_ERROR, INPUT_ERROR, INTERRUPTED, PARTIAL, main
 
 __all__ = [
+    "CHECK_FAILED",
     "DISK_ERROR",
     "INPUT_ERROR",
     "INTERRUPTED",
     "PARTIAL",
     "assess",
+    "check",
     "compare",
     "complexity",
     "explain",

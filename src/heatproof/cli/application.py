@@ -1,6 +1,7 @@
 """What all commands hang on.
 
-Exit codes: 0 done; 2 something given cannot be used; 3 done, but pictures had to be left out; 74 the disk failed;
+Exit codes: 0 done; 2 something given cannot be used; 3 done, but pictures had to be left out; 4 a check failed
+(``heatproof check``); 74 the disk failed;
 130 stopped by Ctrl-C. Any other failure is a bug and shows its traceback.
 """
 
@@ -14,7 +15,7 @@ import heatproof
 from heatproof.cli.printing import console, screen
 from heatproof.errors import InputError
 
-INPUT_ERROR, PARTIAL, DISK_ERROR, INTERRUPTED = 2, 3, 74, 130
+INPUT_ERROR, PARTIAL, CHECK_FAILED, DISK_ERROR, INTERRUPTED = 2, 3, 4, 74, 130
 
 app = typer.Typer(
     name="heatproof",

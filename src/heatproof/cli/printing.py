@@ -61,14 +61,18 @@ def say(text: str = "") -> None:
 
 def print_study(study: Study) -> None:
     """The table of a study, and its verdict."""
-    table = study.table()
-    screen.print(_grid(table))
-    for note in table.notes:
-        screen.print(note, style="dim", markup=False, highlight=False)
+    print_table(study.table())
     say()
     for sentence in study.verdict:
         say(sentence)
     warn(study.warnings)
+
+
+def print_table(table: Table) -> None:
+    """A table with its notes."""
+    screen.print(_grid(table))
+    for note in table.notes:
+        screen.print(note, style="dim", markup=False, highlight=False)
 
 
 def print_forecast(forecast: Forecast) -> None:
@@ -87,8 +91,9 @@ def warn(warnings: Iterable[str]) -> None:
 
 def _grid(table: Table) -> Grid:
     grid = Grid(box=None, padding=(0, 1, 0, 0))
-    for column in table.columns:
-        grid.add_column(escape(column), overflow="fold", justify="right" if grid.columns else "left")
+    for column, *cells in zip(table.columns, *table.rows, strict=True):
+        numbers = any(not isinstance(cell, str | None) for cell in cells)
+        grid.add_column(escape(column), overflow="fold", justify="right" if numbers else "left")
     rows = table.to_rows_of_text()
     grid.columns[0].min_width = min(WIDEST_NAME, max(len(row[0]) for row in rows))
     for row in rows:

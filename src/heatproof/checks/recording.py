@@ -1,0 +1,32 @@
+"""A network that remembers what it was asked."""
+
+from torch import Tensor, nn
+
+from heatproof.errors import InputError
+from heatproof.network import Network
+from heatproof.network.graph import Graph
+
+
+class Recorded(Network):
+    """It has no graph, so that every evaluation goes through the module, whoever asks."""
+
+    def graph(self, shape: tuple[int, ...]) -> Graph:
+        """None."""
+        raise InputError("it is recorded")
+
+
+def recording(module: nn.Module) -> tuple[Network, list[Tensor]]:
+    """A network that does what ``module`` does, and the list that all its inputs (B, C, H, W) are kept in."""
+    kept: list[Tensor] = []
+
+    class Recording(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.inner = module
+
+        def forward(self, x: Tensor) -> Tensor:
+            kept.append(x.detach().clone().cpu())  # of this list there is one, however often the module is copied
+            scores: Tensor = self.inner(x)
+            return scores
+
+    return Recorded(Recording(), name="recording"), kept

@@ -1,0 +1,132 @@
+"""``heatproof check``."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from heatproof.checks import (
+    Checked,
+    check_curve,
+    check_maps,
+    check_method,
+    check_metric,
+    load_callable,
+    read_curve,
+    read_maps,
+)
+from heatproof.cli.application import CHECK_FAILED, app
+from heatproof.cli.options import Picturing
+from heatproof.cli.printing import print_table, say
+from heatproof.cli.spreading import spread
+from heatproof.heatmaps import METHODS, WRAPPERS
+from heatproof.heatmaps.methods import split_prefix
+from heatproof.network import Network, load_network
+from heatproof.registry import parse_spec
+
+check = typer.Typer(no_args_is_help=True, help="Does your method, metric or number keep what it promises?")
+app.add_typer(check, name="check")
+
+Own = Annotated[str, typer.Argument(help="package.module:function or FILE.py:function; its code is run.")]
+OwnNetwork = Annotated[
+    str | None, typer.Option("--network", "-n", help="Yours, for the checks that need no known answer.")
+]
+Weights = Annotated[str | None, typer.Option(help="Weights for --network.")]
+
+
+@check.command("method")
+def method_command(
+    subject: Annotated[
+        str, typer.Argument(help="package.module:function or FILE.py:function (its code is run), or a method's name.")
+    ],
+    *,
+    sums_to_score: Annotated[bool, typer.Option("--sums-to-score", help="Maps claim to add up to the score.")] = False,
+    network: OwnNetwork = None,
+    weights: Weights = None,
+) -> None:
+    """Checks a heatmap method: a callable (network, images, targets) -> (N, H, W).
+
+    [bold]heatproof check method mine.py:heatmaps[/bold]
+    """
+    prefix, rest = split_prefix(subject)
+    named = parse_spec(prefix or rest)[0] in (*METHODS, *WRAPPERS)
+    method = subject if named or ":" not in subject else load_callable(subject)
+    _deliver(check_method(method, network=_network(network, weights), sums_to_score=sums_to_score, name=subject))
+
+
+@check.command("metric")
+def metric_command(
+    subject: Own,
+    *,
+    higher: Annotated[bool, typer.Option("--higher-is-better/--lower-is-better", help="Its direction.")] = True,
+    region: Annotated[int, typer.Option(help="Side of the regions that it removes, in pixels.")] = 9,
+    value: Annotated[str | None, typer.Option(help="aopc or abpc, if it is one.")] = None,
+    replacement: Annotated[str | None, typer.Option(help="zero or uniform, if removed regions become that.")] = None,
+    score: Annotated[str | None, typer.Option(help="logit or probability.")] = None,
+    chance: Annotated[float | None, typer.Option(help="What random maps get; 0 for abpc.")] = None,
+    uses_values: Annotated[bool, typer.Option("--uses-values", help="Not only the order of relevance counts.")] = False,
+    network: OwnNetwork = None,
+    weights: Weights = None,
+) -> None:
+    """Checks a metric: a callable (network, images, targets, heatmaps) -> (N,). What it does not claim is not checked.
+
+    [bold]heatproof check metric mine.py:aopc --value aopc --replacement zero --score logit[/bold]
+    """
+    found = check_metric(
+        load_callable(subject),
+        higher_is_better=higher,
+        region=region,
+        value=value,
+        replacement=replacement,
+        score=score,
+        chance=chance,
+        only_order=not uses_values,
+        network=_network(network, weights),
+        name=subject,
+    )
+    _deliver(found)
+
+
+@check.command("curve")
+def curve_command(
+    file: Annotated[Path, typer.Argument(help="CSV or JSON with a score for each step.")],
+    *,
+    aopc: Annotated[str | None, typer.Option(help="The AOPC that was stated, with its digits.")] = None,
+) -> None:
+    """Checks a published curve: by which definition does the stated AOPC follow from it?
+
+    [bold]heatproof check curve curve.csv --aopc 12.3[/bold]
+    """
+    scores, stated = read_curve(file)
+    _deliver(check_curve(scores, stated if aopc is None else aopc, name=str(file)))
+
+
+@check.command("maps")
+@spread
+def maps_command(
+    *,
+    given: Picturing,
+    file: Annotated[Path, typer.Option("--maps", help=".npy (N, H, W), or .npz with a map for each picture's name.")],
+    region: Annotated[int, typer.Option(help="Side of the regions, in pixels.")] = 9,
+) -> None:
+    """Checks heatmaps that were made elsewhere, against their pictures and network.
+
+    [bold]heatproof check maps photos/ --maps maps.npz --network torchvision:vgg16 --weights vgg16.safetensors[/bold]
+    """
+    network = given.load_network()
+    pictures = given.read_pictures(network)
+    maps = read_maps(file, pictures.names)
+    _deliver(check_maps(maps, pictures.images, network=network, region=region, name=str(file)))
+
+
+def _network(spec: str | None, weights: str | None) -> Network | None:
+    return None if spec is None else load_network(spec, weights=weights)
+
+
+def _deliver(found: Checked) -> None:
+    """Prints what was found; exits with a code of its own if something failed."""
+    print_table(found.table())
+    for failed in found.failed:
+        say(f"{failed.name} failed: {failed.meaning}")
+    if not found.passed:
+        raise typer.Exit(CHECK_FAILED)
