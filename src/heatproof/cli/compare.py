@@ -40,7 +40,7 @@ def compare_command(
     indifference: Annotated[
         float | None,
         typer.Option(
-            help="For --until: smaller differences count as none, in the score's unit. Default: a twentieth of the "
+            help="For --until: smaller differences count as none, in the score's unit. Default: a tenth of the "
             "random order's AOPC."
         ),
     ] = None,

@@ -79,7 +79,7 @@ def compare(
         until: add images, in random order, only until it is settled whether each method is above or below the random
             order ("signs"), and how the methods rank ("ranked"), with a family-wise error of 5 % however often one
             looks. A method that is placed gets no more images.
-        indifference: differences below this, in the score's unit, count as none for ``until``; by default a twentieth
+        indifference: differences below this, in the score's unit, count as none for ``until``; by default a tenth
             of the random order's AOPC.
         audit: on how many images to ask whether the ranking would be the same with other replacements, orders, scores
             and sizes of regions, and how far off each replacement leads (R-OMS); 0 for none. By default on 4 to 16, as

@@ -23,7 +23,7 @@ from heatproof.studies.verdict import listed
 UNTIL = ("signs", "ranked")
 LOOK = 8  # images from one look to the next
 FIRST_LOOK = 32  # images: fewer say too little about how skewed the differences are
-INDIFFERENCE = 0.05  # of the random order's AOPC
+INDIFFERENCE = 0.1  # of the random order's AOPC
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class Rule:
 
     Attributes:
         until: "signs" (each method is above or below the random order) or "ranked" (the methods are also told apart).
-        indifference: differences below this, in the score's unit, count as none; by default a twentieth of the random
+        indifference: differences below this, in the score's unit, count as none; by default a tenth of the random
             order's AOPC.
     """
 
