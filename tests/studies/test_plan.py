@@ -8,7 +8,7 @@ from torch import nn
 
 import heatproof as hp
 from heatproof.perturbation import Engine
-from heatproof.studies import plan as planning
+from heatproof.studies import pace as pacing
 from heatproof.studies.forecast import Forecast, Measured, StepCost
 
 METHODS = ["lrp-epsilon", "sensitivity-l2"]
@@ -38,7 +38,7 @@ def clock(monkeypatch):
             followed.append(steps)
             return begin + steps * step
 
-        monkeypatch.setattr(planning, "_follow", follow)
+        monkeypatch.setattr(pacing, "_follow", follow)
         return followed
 
     return set_to

@@ -1,10 +1,11 @@
 """What a comparison will take."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from heatproof.perturbation import Engine
 from heatproof.report import Table, amount, counted, duration, memory
+from heatproof.studies.design import Proposal
 
 
 @dataclass(frozen=True)
@@ -76,6 +77,7 @@ class Forecast:
         perturbation_seconds: expected for all scores.
         measured: what these times come from.
         audit: what is audited.
+        proposal: why these images, repeats and scored steps; none where they were given.
     """
 
     images: int
@@ -91,6 +93,7 @@ class Forecast:
     perturbation_seconds: float
     measured: Measured
     audit: AuditCost = AuditCost(0, 0, 0.0)
+    proposal: Proposal | None = None
 
     @property
     def evaluations(self) -> int:
@@ -123,10 +126,11 @@ class Forecast:
     def describe(self) -> dict[str, Any]:
         """All of it as JSON-able values."""
         totals = {"evaluations": self.evaluations, "seconds": self.seconds}
-        return asdict(self) | totals | {"evaluations_per_second": self.evaluations_per_second}
+        numbers, proposal = asdict(replace(self, proposal=None)), self.proposal and self.proposal.describe()
+        return numbers | {"proposal": proposal} | totals | {"evaluations_per_second": self.evaluations_per_second}
 
     def __str__(self) -> str:
-        return str(self.table())
+        return f"{self.proposal}\n\n{self.table()}" if self.proposal else str(self.table())
 
     def _repr_html_(self) -> str:
         return self.table()._repr_html_()

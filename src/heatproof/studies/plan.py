@@ -1,29 +1,25 @@
-"""What will a comparison take: evaluations, memory, time?"""
+"""What will a comparison take: evaluations, memory, time? And which one is enough?"""
 
 import time
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from itertools import cycle, islice
+from dataclasses import replace
 from pathlib import Path
 
 from torch import Tensor
 
-from heatproof.heatmaps.explaining import Explained
+from heatproof.errors import InputError
 from heatproof.network.incremental import Plan
 from heatproof.network.network import DEFAULT_MEMORY, Network
-from heatproof.perturbation import Protocol, perturb_orders
-from heatproof.perturbation.engine import at_once, choose
-from heatproof.perturbation.scores import SCORES
-from heatproof.perturbation.sequences import distinct
+from heatproof.perturbation import Protocol
 from heatproof.perturbation.statistics import Statistics, as_statistics
 from heatproof.studies.audit import check_audit, evaluations_of_an_image, images_to_audit
 from heatproof.studies.compare import DEFAULT_METHODS
+from heatproof.studies.costs import measure_costs
+from heatproof.studies.design import Proposal, propose
 from heatproof.studies.forecast import AuditCost, Forecast, Measured, StepCost
+from heatproof.studies.goal import Goal
+from heatproof.studies.pace import choose_engine, measure_pace, sequences_together, time_heatmaps
+from heatproof.studies.pilot import PILOT_IMAGES, run_pilot
 from heatproof.studies.task import Methods, Task
-
-FEW_STEPS = 8
-SHARE = 0.02  # of the run's time, that the longest measurement takes …
-SHORTEST, LONGEST = 3.0, 15.0  # … within so many seconds
 
 
 def plan_comparison(
@@ -44,16 +40,22 @@ def plan_comparison(
     scored: int | None = None,
     lerf: bool = False,
     audit: int | None = None,
+    precision: float | str | None = None,
+    budget: int | str | None = None,
+    pilot: int = PILOT_IMAGES,
 ) -> Forecast:
-    """What ``compare`` will take with the same arguments [Samek2017].
+    """What ``compare`` will take with the same arguments, or with the cheapest that are enough [Samek2017].
 
     Evaluations, multiply-adds and memory are counted. The time is measured: the heatmaps of one batch of images, and as
     many perturbation sequences as go side by side, over as many steps as take a few seconds, by the code that
     ``compare`` runs.
 
+    With a precision or a budget, images, repeats and scored steps are planned: a pilot on a few of the images tells
+    how much images, repeats and steps differ, and what they cost (``Forecast.proposal``).
+
     Args:
         network: the classifier.
-        images: (N, C, H, W) RGB in [0, 1], all that are to be compared on.
+        images: (N, C, H, W) RGB in [0, 1], all that are to be compared on, or that there are to choose from.
         methods: as in ``compare``.
         targets: (N,) class indices; by default the predicted classes.
         replacement: what a removed region becomes.
@@ -71,9 +73,16 @@ def plan_comparison(
             image and repeat; by default at all. Means over steps stay unbiased.
         lerf: also remove the least relevant regions first.
         audit: on how many images the ranking is audited; by default on as many as ``compare`` takes.
+        precision: half the width of the 95 % interval of every method's AOPC above the random order: in the score's
+            unit, such as 0.25, or as a share of the random order's AOPC, such as "5%".
+        budget: a number of evaluations, such as 20000, or a time, such as "10min"; instead of a precision.
+        pilot: number of its images, drawn at random from those given.
 
     Returns:
         A ``Forecast``, which prints as a table; times in seconds, memory in bytes.
+
+    Raises:
+        InputError: where ``compare`` would; for a precision or budget that is none, or together with repeats or scored.
 
     >>> import torch
     >>> from torch import nn
@@ -82,110 +91,58 @@ def plan_comparison(
     >>> forecast.evaluations  # 4 images × (2 methods + random order) × 3 steps + 4 untouched
     40
     """
-    started = time.perf_counter()
     check_audit(audit)
+    goal = Goal.of(precision, budget)
+    if goal and (repeats != 1 or scored is not None):
+        raise InputError("repeats and scored are what is planned for a precision or a budget: leave them out")
+    started = time.perf_counter()
     protocol = Protocol(
         replacement, regions, steps, repeats, seed, score, engine, memory, as_statistics(statistics), scored
     )
     task = Task.of(network, images, methods, targets, protocol, lerf=lerf)
-    chosen, plan = choose(
-        network,
-        task.shape,
-        distinct(task.regions),
-        engine=engine,
-        score=SCORES.resolve(protocol.score),
-        regions_at_once=task.regions_at_once,
-        imputes=protocol.imputes,
-    )
-    preparing_seconds = time.perf_counter() - started
-    heatmap_seconds, batch = _time_heatmaps(task)
-    together = _together(task, batch, plan)
-    pace, auditing = _pace(task, batch, together), _audit_cost(task, audit)
+    choose_engine(task)  # makes the graph, and measures its costs
+    preparing = time.perf_counter() - started
+    return _designed(task, goal, pilot, audit, preparing) if goal else _forecast(task, len(images), audit, preparing)
+
+
+def _forecast(task: Task, images: int, audit: int | None, preparing: float) -> Forecast:
+    """Of a task, or of the same with another number of images, when its graph is there."""
+    started = time.perf_counter()
+    chosen, plan = choose_engine(task)
+    heatmap_seconds, batch = time_heatmaps(task)
+    together = sequences_together(task, batch, plan)
+    pace, auditing = measure_pace(task, batch, together), _audit_cost(task, audit)
     return Forecast(
-        images=len(images),
-        methods=len(task.computed) + len(task.given),
-        repeats=repeats,
+        images=images,
+        methods=len(task.names),
+        repeats=task.protocol.repeats,
         steps=task.steps,
         scored=task.scored,
-        lerf=lerf,
+        lerf=task.lerf,
         engine=chosen,
         step=_step_cost(task, plan, together),
-        preparing_seconds=preparing_seconds,
-        heatmap_seconds=heatmap_seconds / len(batch.targets) * len(images),
-        perturbation_seconds=pace.seconds(task.sequences, task.scored),
-        measured=Measured(len(batch.targets), pace.sequences, pace.measured_steps, time.perf_counter() - started),
+        preparing_seconds=preparing,
+        heatmap_seconds=heatmap_seconds / len(batch.targets) * images,
+        perturbation_seconds=pace.seconds(images * task.sequences_of_an_image, task.scored),
+        measured=Measured(
+            len(batch.targets), pace.sequences, pace.measured_steps, preparing + time.perf_counter() - started
+        ),
         audit=auditing,
     )
 
 
-@dataclass(frozen=True)
-class _Pace:
-    """How many seconds it takes to begin so many sequences, and to go on with them for one scored step."""
-
-    sequences: int
-    measured_steps: int
-    begin: float
-    step: float
-
-    @classmethod
-    def of(cls, sequences: int, seconds: Mapping[int, float]) -> "_Pace":
-        """From the seconds of following them over one or two numbers of steps: the difference tells them apart."""
-        few, many = min(seconds), max(seconds)
-        step = max(0.0, seconds[many] - seconds[few]) / (many - few) if few < many else seconds[many] / many
-        return cls(sequences, many, max(0.0, seconds[many] - many * step), step)
-
-    def seconds(self, sequences: int, steps: int) -> float:
-        """For other numbers of sequences and steps."""
-        return sequences / self.sequences * (self.begin + steps * self.step)
-
-
-def _time_heatmaps(task: Task) -> tuple[float, Explained]:
-    """Seconds for one batch of heatmaps, and the batch."""
-    next(task.of_images([0]).explained())  # some things are slow the first time
-    started = time.perf_counter()
-    _, batch = next(task.explained())
-    return time.perf_counter() - started, batch
-
-
-def _together(task: Task, batch: Explained, plan: Plan | None) -> int:
-    """How many sequences go side by side, or perturbed images: all of a batch of images, or what memory allows."""
-    allowed = at_once(task.network, task.shape, plan, memory=task.protocol.evaluation_memory)
-    sequences = len(batch.targets) * task.sequences_of_an_image
-    return min(allowed, sequences if plan else sequences * task.scored)
-
-
-def _pace(task: Task, batch: Explained, together: int) -> _Pace:
-    """Follows the same sequences over a few steps, and over many if that is quick, or one."""
-    sample, orders = _sample(task, batch, together)
-    count, few = len(sample.images) * len(orders), min(FEW_STEPS, task.scored)
-    _follow(sample, orders, batch, 1)  # some things are slow the first time
-    seconds = {few: _follow(sample, orders, batch, few)}
-    run = _Pace.of(count, seconds).seconds(task.sequences, task.scored)
-    many = min(task.scored, int(few / seconds[few] * min(max(SHARE * run, SHORTEST), LONGEST)))
-    other = many if many >= 2 * few else 1
-    if other != few:
-        seconds[other] = _follow(sample, orders, batch, other)
-    return _Pace.of(count, seconds)
-
-
-def _sample(task: Task, batch: Explained, together: int) -> tuple[Task, dict[str, Tensor]]:
-    """As many sequences as go side by side in the run, of as few images."""
-    together = min(together, len(batch.targets) * task.sequences_of_an_image)
-    count = max(1, min(len(batch.targets), round(together / task.sequences_of_an_image)))
-    heatmaps = {name: maps[:count] for name, maps in batch.heatmaps.items()}
-    orders = task.orders(heatmaps, slice(0, count)).values()
-    repeated = islice(cycle(orders), max(1, together // count))  # which regions they remove makes no difference
-    return task.of_images(range(count)), {f"order {number}": order[:, :1] for number, order in enumerate(repeated)}
-
-
-def _follow(task: Task, orders: dict[str, Tensor], batch: Explained, scored: int) -> float:
-    """Seconds for the first scored steps of some sequences."""
-    steps = min(task.steps, scored * task.regions_at_once)
-    protocol = replace(task.protocol, regions=task.regions, steps=steps, scored=scored, repeats=1)
-    cut = {name: order[:, :, :steps] for name, order in orders.items()}
-    started = time.perf_counter()
-    perturb_orders(task.network, task.images, cut, batch.targets[: len(task.images)], protocol, task.identities)
-    return time.perf_counter() - started
+def _designed(task: Task, goal: Goal, pilot_images: int, audit: int | None, preparing: float) -> Forecast:
+    """Of the design that a pilot recommends."""
+    pilot = run_pilot(task, pilot_images)
+    costs = measure_costs(task, preparing)
+    design = propose(pilot, costs, goal, len(task.images))
+    chosen = replace(task, protocol=replace(task.protocol, repeats=design.repeats, scored=design.scored))
+    few = chosen.of_images(range(min(design.images, len(task.images))))
+    forecast = _forecast(few, design.images, audit, preparing)
+    pace = forecast.perturbation_seconds / (design.images * chosen.sequences_of_an_image)
+    exact = replace(costs, paces={**costs.paces, design.scored: pace})
+    proposal = Proposal(design, goal, len(task.images), pilot, exact, task.protocol.score)
+    return replace(forecast, proposal=proposal)
 
 
 def _audit_cost(task: Task, wanted: int | None) -> AuditCost:

@@ -1,0 +1,120 @@
+"""A pilot: some images, two repeats, all steps. From it the variance components of a comparison are estimated."""
+
+import time
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
+from itertools import combinations
+
+import numpy as np
+import torch
+
+from heatproof.errors import InputError
+from heatproof.heatmaps.explaining import Explained
+from heatproof.measures.components import Components, components, drops_of
+from heatproof.perturbation import Curves, perturb_orders
+from heatproof.randomness import addressed
+from heatproof.studies.task import REFERENCE, Task
+
+PILOT_IMAGES = 16
+PILOT_REPEATS = 2
+
+
+@dataclass(frozen=True)
+class Pilot:
+    """What a pilot found.
+
+    Attributes:
+        drops: (n, T, L + 1) score lost after each step, by method and for the random order.
+        reshuffled: the same with ties of relevance broken by another shuffle.
+        evaluations: of the network, that it took.
+        seconds: that it took.
+    """
+
+    drops: Mapping[str, np.ndarray]
+    reshuffled: Mapping[str, np.ndarray]
+    evaluations: int
+    seconds: float
+
+    @property
+    def methods(self) -> list[str]:
+        """All but the random order."""
+        return [name for name in self.drops if name != REFERENCE]
+
+    @property
+    def images(self) -> int:
+        """How many there were."""
+        return len(self.drops[REFERENCE])
+
+    @property
+    def steps(self) -> int:
+        """L, all of which were scored."""
+        return int(self.drops[REFERENCE].shape[2]) - 1
+
+    @cached_property
+    def alone(self) -> dict[str, Components]:
+        """Of each method's AOPC, and of the random order's."""
+        return {name: components(self.drops[name], self.reshuffled[name]) for name in self.drops}
+
+    @cached_property
+    def above_random(self) -> dict[str, Components]:
+        """Of each method's AOPC minus that of the random order."""
+        return {name: self._difference(name, REFERENCE) for name in self.methods}
+
+    @cached_property
+    def between(self) -> dict[tuple[str, str], Components]:
+        """Of the difference between each two methods."""
+        return {(one, other): self._difference(one, other) for one, other in combinations(self.methods, 2)}
+
+    def _difference(self, one: str, other: str) -> Components:
+        return components(self.drops[one] - self.drops[other], self.reshuffled[one] - self.reshuffled[other])
+
+
+def run_pilot(task: Task, images: int) -> Pilot:
+    """A pilot on so many of the task's images, drawn at random, or on all if there are fewer."""
+    if min(images, len(task.images)) < 2:
+        raise InputError(
+            f"a pilot needs at least two images, to see how they differ; got {len(task.images)} and pilot = {images}"
+        )
+    started = time.perf_counter()
+    few = _chosen(task, images)
+    found: dict[str, list[Curves]] = defaultdict(list)
+    again: dict[str, list[Curves]] = defaultdict(list)
+    evaluations = 0
+    for part, batch in few.explained():
+        curves, others, count = _perturbed(few, part, batch)
+        for name, curve in curves.items():
+            found[name].append(curve)
+            again[name].append(others.get(name, curve))
+        evaluations += count
+    return Pilot(_drops(found), _drops(again), evaluations, time.perf_counter() - started)
+
+
+def _chosen(task: Task, images: int) -> Task:
+    """Some of the images, with the repeats of a pilot and all steps scored."""
+    seed = task.protocol.seed
+    drawn = addressed(seed=seed, image="all", purpose="pilot").permutation(len(task.images))[:images]
+    return replace(
+        task.of_images(sorted(drawn.tolist())),
+        lerf=False,
+        protocol=replace(task.protocol, repeats=PILOT_REPEATS, scored=None),
+    )
+
+
+def _perturbed(task: Task, part: slice, batch: Explained) -> tuple[dict[str, Curves], dict[str, Curves], int]:
+    """Curves of a batch; those of methods whose order changes with another shuffle of ties; how many evaluations."""
+    local, ids = replace(task.protocol, regions=task.regions[part]), task.identities[part]
+    orders = task.orders(batch.heatmaps, part)
+    shuffled = replace(task, protocol=replace(task.protocol, seed=task.protocol.seed + 1)).orders(batch.heatmaps, part)
+    tied = {name: shuffled[name] for name in batch.heatmaps if not torch.equal(shuffled[name], orders[name])}
+    curves, others = (
+        perturb_orders(task.network, task.images[part], chosen, batch.targets, local, ids) if chosen else {}
+        for chosen in (orders, tied)
+    )
+    sequences = (len(orders) + len(tied)) * task.protocol.repeats
+    return curves, others, len(ids) * (1 + bool(tied) + sequences * task.scored)
+
+
+def _drops(parts: Mapping[str, list[Curves]]) -> dict[str, np.ndarray]:
+    return {name: np.concatenate([drops_of(part) for part in found]) for name, found in parts.items()}
