@@ -3,6 +3,7 @@
 import errno
 import json
 import os
+import shlex
 import sys
 from pathlib import Path
 
@@ -76,7 +77,10 @@ def test_compare_writes_everything_that_it_promises(run, photos, tmp_path):
     assert code == 0
     folder = tmp_path / "RUN"
     expected = {"run.json", "scores.parquet", "heatmaps.zarr", "table.md", "table.csv", "report.html", "reproduce.md"}
-    figures = {f"{name}.{kind}" for name in ("curves", "curves-relative", "gallery") for kind in ("png", "svg")}
+    expected |= {"audit.parquet", "measures.parquet"}
+    figures = {
+        f"{name}.{kind}" for name in ("curves", "curves-relative", "gallery", "audit") for kind in ("png", "svg")
+    }
     assert {path.name for path in folder.iterdir()} == expected | figures
     scores = pl.read_parquet(folder / "scores.parquet")
     assert scores.height == 4 * 4 * 2 * 7  # images, methods and the reference, repeats, steps
@@ -102,6 +106,46 @@ def test_the_engine_can_be_chosen(run, photos, tmp_path, engine, where):
     assert where in out
     record = json.loads((tmp_path / "RUN" / "run.json").read_text())
     assert (record["protocol"]["engine"], record["work"]["engine"]["name"]) == (engine, engine)
+
+
+def test_both_orders_with_few_steps_and_further_measures(run, photos, tmp_path):
+    code, out, _ = compare_tiny(
+        run, photos, "--methods", "lrp-epsilon", "--regions", "9", "--steps", "all", "--scored", "4", "--lerf",
+        "--measures", "naopc,single-region", "--audit", "0",
+    )  # fmt: skip
+    assert code == 0
+    scores = pl.read_parquet(tmp_path / "RUN" / "scores.parquet")
+    assert set(scores["order"]) == {"morf", "lerf", "random"}
+    assert scores.height == 4 * 3 * 5
+    measures = pl.read_parquet(tmp_path / "RUN" / "measures.parquet")
+    assert {"aopc", "abpc", "srg", "naopc", "single-region"} <= set(measures["measure"])
+    assert "16 steps (4 of them scored)" in out
+
+
+def test_images_are_added_until_it_is_settled(run, photos, tmp_path):
+    code, out, _ = compare_tiny(run, photos, "--methods", "lrp-epsilon", "--until", "signs", "--indifference", "0.1")
+    assert code == 0
+    assert "cannot be settled with 4 images: the first look is at 32" in out
+    record = json.loads((tmp_path / "RUN" / "run.json").read_text())
+    assert record["settlement"]["images"] == {"lrp-epsilon": 4, "random order": 4}
+    assert record["settlement"]["indifference"] == 0.1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("--until", "settled"), "unknown end of adding images (until) 'settled'"),
+        (("--indifference", "1"), "indifference is for until"),
+        (("--steps", "many"), "steps must be a whole number or 'all', got 'many'"),
+        (("--scored", "200"), "scored must be between 1 and the number of steps"),
+        (("--measures", "napc"), "did you mean 'naopc'"),
+    ],
+)
+def test_options_that_cannot_be(run, photos, tmp_path, arguments, message):
+    code, _, err = compare_tiny(run, photos, *arguments)
+    assert code == 2
+    assert message in err
+    assert leftovers(tmp_path) == []
 
 
 def test_two_runs_give_the_same_scores(run, photos, tmp_path):
@@ -295,6 +339,44 @@ def test_plan_refuses_what_compare_refuses_and_counts_what_can_be_read(run, phot
     code, _, err = run(*arguments, "sensitivity-l2", "--out", "RUN")
     assert code == cli.INPUT_ERROR
     assert "No such option" in err
+
+
+def test_plan_with_a_precision_ends_with_a_command_that_runs(run, photos, tmp_path):
+    given = (photos, "--network", "tiny_networks:cnn", "--methods", METHODS, "--steps", "9", "--seed", "3")
+    code, out, err = run("plan", *given, "--precision", "1000%", "--pilot=3", "--audit", "0")
+    assert code == 0, err
+    for text in (
+        "sensitivity-l2 − random",
+        "the paper's",
+        "For a 95 % interval of ± 1e+03 %",
+        "From a pilot of 3 images",
+    ):
+        assert text in out
+    command = shlex.split(out.splitlines()[-1])
+    assert command[:3] == ["heatproof", "compare", str(photos)]
+    assert not {"--precision", "1000%", "--pilot=3"} & set(command)
+    code, out, err = run(*command[1:])
+    assert code == 0, err
+    evaluations = next(line for line in out.splitlines() if "evaluations in" in line)
+    record = json.loads((tmp_path / "RUN" / "run.json").read_text())
+    assert record["protocol"]["scored"] == int(command[command.index("--scored") + 1])
+    assert evaluations.startswith(str(record["work"]["evaluations"]))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("--precision", "wide"), "precision must be half an interval's width, above 0"),
+        (("--budget", "10 days"), "budget must be a number of evaluations, such as 20000, or a time"),
+        (("--budget", "100", "--precision", "1"), "give a precision or a budget, not both"),
+        (("--precision", "1", "--repeats", "3"), "leave them out"),
+        (("--budget", "2"), "is not enough for one scored step on two images"),
+    ],
+)
+def test_what_cannot_be_planned(run, photos, arguments, message):
+    given = (photos, "--network", "tiny_networks:cnn", "--methods", "sensitivity-l2", "--steps", "3")
+    code, _, err = run("plan", *given, *arguments)
+    assert (code, message in " ".join(err.split())) == (cli.INPUT_ERROR, True), err
 
 
 def test_explain_writes_one_picture_per_image_and_method(run, photos, tmp_path):

@@ -1,29 +1,82 @@
 """``heatproof plan``."""
 
+import shlex
+import sys
+from collections.abc import Sequence
 from dataclasses import asdict
+from typing import Annotated
 
 import typer
 
 from heatproof import studies
 from heatproof.cli.application import PARTIAL, app
 from heatproof.cli.options import Explaining, Perturbing
-from heatproof.cli.printing import console, print_forecast
+from heatproof.cli.printing import console, print_forecast, say
 from heatproof.cli.spreading import spread
+from heatproof.studies.pilot import PILOT_IMAGES
+
+PLANNED = ("--precision", "--budget", "--pilot", "--images", "--repeats", "--scored")
 
 
 @app.command("plan")
 @spread
-def plan_command(*, given: Explaining, perturbing: Perturbing) -> None:
+def plan_command(
+    *,
+    given: Explaining,
+    perturbing: Perturbing,
+    precision: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NUMBER|PERCENT",
+            help="Find the cheapest design that knows every method's AOPC above the random order within ± this: half "
+            "the 95 % interval, in the score's unit (0.25) or as a share of the random order's AOPC (5%).",
+        ),
+    ] = None,
+    budget: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NUMBER|TIME",
+            help="Find the best design for so many evaluations (20000) or a time (10min).",
+        ),
+    ] = None,
+    pilot: Annotated[
+        int,
+        typer.Option(help="For --precision and --budget: images to learn from.", min=2),
+    ] = PILOT_IMAGES,
+) -> None:
     """What would 'heatproof compare' take: evaluations, memory, time? Measures a small part of it.
 
+    With --precision or --budget: how many images, repeats and scored steps are enough? Learns it from a pilot.
+
     [bold]heatproof plan photos/ --network torchvision:vgg16 --repeats 10[/bold]
+
+    [bold]heatproof plan photos/ --precision 0.25[/bold]
     """
     network = given.load_network()
     pictures = given.read_pictures(network, seed=perturbing.seed)
     with console.status("measuring"):
         forecast = studies.plan_comparison(
-            network, pictures.images, given.method_names, **asdict(perturbing), memory=given.memory_bytes
-        )
+            network, pictures.images, given.method_names, **asdict(perturbing), memory=given.memory_bytes,
+            precision=precision, budget=budget, pilot=pilot,
+        )  # fmt: skip
     print_forecast(forecast)
+    if forecast.proposal:
+        say()
+        say(as_comparison(sys.argv[1:], forecast.proposal.design.options))
     if pictures.skipped:
         raise typer.Exit(PARTIAL)
+
+
+def as_comparison(arguments: Sequence[str], options: str) -> str:
+    """The command for a design, from the arguments of the command that planned it.
+
+    >>> as_comparison(["plan", "my photos", "--precision=5%", "--seed", "1"], "--images 40 --scored 6")
+    "heatproof compare 'my photos' --seed 1 --images 40 --scored 6 --out RUN"
+    """
+    kept, rest = [], iter(arguments[arguments.index("plan") + 1 :])
+    for argument in rest:
+        if argument in PLANNED:
+            next(rest, None)
+        elif argument.partition("=")[0] not in PLANNED:
+            kept.append(argument)
+    return f"{shlex.join(['heatproof', 'compare', *kept])} {options} --out RUN"

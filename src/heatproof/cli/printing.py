@@ -20,6 +20,7 @@ from rich.table import Table as Grid
 
 from heatproof.report import Table
 from heatproof.studies import Forecast
+from heatproof.studies.design import Proposal
 from heatproof.studies.study import Study
 
 WIDEST_NAME = 34  # longer names of methods are folded
@@ -76,11 +77,23 @@ def print_table(table: Table) -> None:
 
 
 def print_forecast(forecast: Forecast) -> None:
-    """What a comparison will take, one thing below the other."""
+    """What a comparison will take, one thing below the other; before it, why it is made so, if that was planned."""
+    if forecast.proposal:
+        print_proposal(forecast.proposal)
     grid = Grid.grid(padding=(0, 2, 0, 0))
     for name, text in forecast.table().to_rows_of_text():
         grid.add_row(escape(name), escape(text))
     screen.print(grid)
+
+
+def print_proposal(proposal: Proposal) -> None:
+    """A design: where its uncertainty comes from, and the paper's beside it."""
+    for table in (proposal.table(), proposal.designs_table()):
+        print_table(table)
+        say()
+    for sentence in proposal.sentences:
+        say(sentence)
+    say()
 
 
 def warn(warnings: Iterable[str]) -> None:
