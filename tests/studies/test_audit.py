@@ -80,7 +80,8 @@ def test_ranking_that_depends_on_the_order_is_warned_of():
         f"{reversal.here} (logit); with order least relevant first, finds worst is better than finds best by "
     )
     assert warning.endswith("(logit), on the same 12 images")
-    assert "Audit: the ranking of methods depends on the order; see the warnings." in study.verdict
+    asked = f"Audit of 12 images ({study.audit.evaluations} more evaluations): "
+    assert f"{asked}the ranking of methods depends on the order; see the warnings." in study.verdict
     row = next(row for row in study.audit.table().rows if row[0] == "order")
     assert row == ("order", "least relevant first", -1, -1, -1, "finds worst", 1)
 

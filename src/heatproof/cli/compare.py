@@ -79,4 +79,5 @@ def compare_command(
             skipped=pictures.skipped,
             on_progress=advance,
         )
-    deliver(study, pictures, out, overwrite=overwrite, holding="scores.parquet, heatmaps.zarr", work=study.work)
+    holding = ", ".join(["scores.parquet", "heatmaps.zarr", *(["audit.parquet"] if study.audit else [])])
+    deliver(study, pictures, out, overwrite=overwrite, holding=holding, work=study.work)

@@ -234,15 +234,15 @@ class Audit:
         return f"{text}; and {counted(len(found) - 1, 'other pair')}" if len(found) > 1 else text
 
     def _depends(self) -> str:
-        changed = list(dict.fromkeys(other.changed for other in self.conditions[1:] if self._reversed(other)))
+        if not self.conditions or len(self.names) < 2:
+            return ""
+        asked = f"Audit of {counted(len(self.names), 'image')} ({self.evaluations:,} more evaluations):"
+        others = self.conditions[1:]
+        changed = list(dict.fromkeys(other.changed for other in others if self._reversed(other)))
         if changed:
-            return f"Audit: the ranking of methods depends on the {listed(changed)}; see the warnings."
-        if self.conditions and len(self.names) > 1:
-            return (
-                f"Audit of {counted(len(self.names), 'image')}: no two methods provably change places when one of "
-                f"these is changed: {listed(list(dict.fromkeys(other.changed for other in self.conditions[1:])))}."
-            )
-        return ""
+            return f"{asked} the ranking of methods depends on the {listed(changed)}; see the warnings."
+        every = listed(list(dict.fromkeys(other.changed for other in others)))
+        return f"{asked} no two methods provably change places when one of these is changed: {every}."
 
     def _open(self) -> str:
         unknown = [
