@@ -184,10 +184,10 @@ class Audit:
     def figure(self) -> Figure:
         """The predicted class's probability while regions go in random order, by replacement (higher is nearer)."""
         first = next(iter(self.removal.values()))
-        bands = [
-            Band(name, *estimate_curve(curves.scores.double().mean(dim=1).numpy()), at=curves.middles.numpy())
-            for name, curves in self.removal.items()
-        ]
+        bands = []
+        for name, curves in self.removal.items():
+            mean, low, high = estimate_curve(curves.scores.double().mean(dim=1).numpy())
+            bands.append(Band(name, mean, low.clip(0, 1), high.clip(0, 1), at=curves.middles.numpy()))
         return curves_figure(
             bands,
             title="Random regions are removed, to the end (R-OMS)",
