@@ -232,6 +232,17 @@ def test_a_proposal_in_words():
     ]  # fmt: skip
 
 
+def test_a_method_that_is_the_random_order_is_known_exactly():
+    """As constant maps on a network that ignores the image: nothing varies, and nothing is divided by."""
+    drops = np.ones((4, 2, STEPS + 1))
+    pilot = Pilot({"flat": drops, REFERENCE: drops}, {"flat": drops, REFERENCE: drops}, evaluations=1, seconds=1.0)
+    design = propose(pilot, COSTS, Goal(precision=0.1), 100)
+    assert (design.images, design.repeats, design.scored) == (8, 1, 1)
+    assert (
+        "for as little standard error" in Proposal(design, Goal(precision=0.1), 100, pilot, COSTS, "logit").sentences[1]
+    )
+
+
 def test_images_that_are_missing_are_counted():
     proposal = proposal_of(Design(60, 1, 2), available=50)
     assert proposal.missing == 10

@@ -49,7 +49,7 @@ class Components:
 
     def variance(self, repeats: int, scored: int) -> float:
         """Of the AOPC of one image with so many repeats and scored steps."""
-        return max(0.0, self.images + (self.repeats + self.steps[scored]) / repeats)
+        return max(0.0, self.images) + (self.repeats + self.steps[scored]) / repeats
 
     def standard_error(self, images: int, repeats: int, scored: int) -> float:
         """Of the mean over so many images, in the score's unit; lower is better."""

@@ -94,13 +94,14 @@ class Proposal:
         """The answer in plain words."""
         design, paper = self.design, self.paper
         fewer = self.costs.evaluations(paper) / self.costs.evaluations(design)
-        more = 100 * (self.standard_error(design) / self.standard_error(paper) - 1)
+        errors = self.standard_error(design), self.standard_error(paper)
+        more = f"{100 * (errors[0] / errors[1] - 1):.2g} % more" if errors[1] else "as little"
         found = [
             f"For {self.goal}: {counted(design.images, 'image')}, {counted(design.repeats, 'repeat')}, "
             f"{design.scored} of {self.pilot.steps} steps scored. Every method's AOPC above the random order is then "
             f"expected within ± {self.half_width(design):.3g} ({self.score}).",
             f"{fewer:.3g} times fewer evaluations than the paper's {PAPER_REPEATS} repeats and all steps on the same "
-            f"images, for {more:.2g} % more standard error.",
+            f"images, for {more} standard error.",
         ]
         if self.missing:
             found.append(
