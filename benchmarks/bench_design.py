@@ -33,10 +33,12 @@ METHODS = ("lrp-epsilon", "lrp-alphabeta", "sensitivity-l2", "deconvolution-l2")
 PREPROCESSING = hp.Preprocessing(resize=(256, 256), crop=227, mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225))
 
 
-def above_random(study: hp.Comparison) -> dict[str, np.ndarray]:
-    """(N,) AOPC minus that of the random order, by method."""
+def estimates(study: hp.Comparison) -> dict[str, np.ndarray]:
+    """(N,) AOPC of each method, and AOPC minus that of the random order."""
     values = {name: hp.aopc(curves).double().numpy() for name, curves in study.curves.items()}
-    return {name: found - values[REFERENCE] for name, found in values.items() if name != REFERENCE}
+    return values | {
+        f"{name} − random": found - values[REFERENCE] for name, found in values.items() if name != REFERENCE
+    }
 
 
 def run(
@@ -55,7 +57,7 @@ def run(
         seed=seed,
     )
     return {
-        "values": above_random(study),
+        "values": estimates(study),
         "evaluations": study.work.evaluations,
         "seconds": study.work.seconds,
         "heatmap_seconds": study.work.heatmap_seconds,
@@ -65,7 +67,7 @@ def run(
 
 
 def agreement(planned: dict[str, np.ndarray], paper: dict[str, np.ndarray]) -> dict[str, dict[str, Any]]:
-    """By method: both estimates with intervals, whether each lies in the other's, and both standard errors."""
+    """By quantity: both estimates with intervals, whether each lies in the other's, and both standard errors."""
     found = {}
     for name, few in planned.items():
         all_of_it, difference = paper[name], estimate(few - paper[name])
@@ -131,7 +133,7 @@ def table(engine: str, found: dict[str, Any]) -> Table:
         for name, one in found["agreement"].items()
     )
     columns = (
-        "above random", "planned", "low", "high", "paper's", "low", "high", "planned s.e.", "paper's s.e.", "ratio",
+        "AOPC", "planned", "low", "high", "paper's", "low", "high", "planned s.e.", "paper's s.e.", "ratio",
         "agree",
     )  # fmt: skip
     few, many = found["planned"], found["paper"]
