@@ -146,7 +146,8 @@ class Audit:
             f"Kendall's τ between the methods' rankings as compared and with one thing changed, on "
             f"{counted(len(self.names), 'image')} (1: alike, −1: backwards), with 95 % intervals over images, which "
             "lie rather too low than too high. Reversed: pairs that provably change places (all pairs and conditions "
-            "together at a family-wise error of 5 %)."
+            "together at a family-wise error of 5 %). Least relevant first, a lower AOPC is better: it asks "
+            "what does not count; methods may be good at one question alone."
         )
         return Table(("changed", "to", "agreement", "low", "high", "then first", "reversed"), rows, (note,))
 
