@@ -61,8 +61,8 @@ class Subject:
     def spread(self, size: tuple[int, int] | None = None) -> float:
         """How far a good map and its opposite are apart: the scale of the metric."""
         images = self.mosaics(size=size)
-        good = bright(images)
-        return max(float((self.ask(images, good) - self.ask(images, -good)).abs().mean()), 1e-12)
+        gap = self.ask(images, bright(images)) - self.ask(images, dull(images))
+        return max(float(gap.abs().mean()), 1e-12)
 
     def general(self) -> tuple[Network, Tensor, Tensor]:
         """A network, images and random maps for checks that need no known answer."""
@@ -82,12 +82,17 @@ def bright(images: Tensor) -> Tensor:
     return images.mean(dim=1)
 
 
+def dull(images: Tensor) -> Tensor:
+    """(N, H, W) how much each pixel lacks of full brightness: the opposite order, without negative values."""
+    return 1 - bright(images)
+
+
 def ordered(subject: Subject, size: tuple[int, int]) -> Finding:
     """Whether a good map, random maps and the good map's opposite come in the stated order, for images of ``size``."""
     images = subject.mosaics(size=size)
     good = bright(images)
     chance = torch.stack([subject.ask(images, toys.maps_for(images, seed=seed)) for seed in range(2)])
-    means = [float(value.mean()) for value in (subject.ask(images, good), chance, subject.ask(images, -good))]
+    means = [float(value.mean()) for value in (subject.ask(images, good), chance, subject.ask(images, dull(images)))]
     gaps = [one - other if subject.higher_is_better else other - one for one, other in pairwise(means)]
     sign = ">" if subject.higher_is_better else "<"
     seen = "good {:.3g}, random {:.3g}, bad {:.3g}".format(*means)
