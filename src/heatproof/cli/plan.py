@@ -54,7 +54,8 @@ def plan_command(
     """
     network = given.load_network()
     pictures = given.read_pictures(network, seed=perturbing.seed)
-    with console.status("measuring"):
+    planned = precision is not None or budget is not None
+    with console.status(f"a pilot on up to {pilot} images, then measuring" if planned else "measuring"):
         forecast = studies.plan_comparison(
             network, pictures.images, given.method_names, **asdict(perturbing), memory=given.memory_bytes,
             precision=precision, budget=budget, pilot=pilot,
