@@ -145,3 +145,20 @@ def test_it_is_said_whether_images_agree_on_the_ranking(noise, words):
 
 def test_one_method_leaves_nothing_to_agree_on():
     assert "Single images" not in " ".join(verdict(rank(values(random_order=0, a=2), REFERENCE)))
+
+
+def test_the_shorter_of_both_lists_is_said():
+    """Of ten pairs the four that separate, not the six that do not."""
+    wobble = np.where(np.arange(40) % 2, 0.5, -0.5)
+    found = values(random_order=0, first=5) | {name: values(**{name: 2})[name] for name in "abcd"}
+    found |= {name: found[name] + wobble * (number - 1.5) for number, name in enumerate("abcd")}
+    said = " ".join(verdict(rank(found, REFERENCE)))
+    assert "Told apart: first from " in said
+    assert "; no other pair of methods separates." in said
+
+
+def test_nothing_that_separates_is_said_briefly():
+    wobble = np.where(np.arange(40) % 2, 0.5, -0.5)
+    found = values(random_order=0)
+    found |= {name: found[REFERENCE] + wobble * scale for scale, name in enumerate("abc", start=1)}
+    assert "No pair of methods separates." in verdict(rank(found, REFERENCE))

@@ -1,6 +1,6 @@
 """Which methods separate from the random order and from each other, in numbers and in plain words."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
@@ -157,13 +157,22 @@ def told_apart(names: Sequence[str], differences: Mapping[tuple[str, str], Contr
     """Which of these names, best first, separate from each other; nothing where there is one."""
     if not differences:
         return ""
-    unclear = {a: [b for b in names if (a, b) in differences and not differences[a, b].above] for a in names}
-    pairs = [f"{a} from {listed(others)}" for a, others in unclear.items() if others]
-    if not pairs:
+    apart, unclear = (
+        {pair for pair, difference in differences.items() if difference.above == above} for above in (True, False)
+    )
+    if not unclear:
         return f"All {what} separate from each other: {' > '.join(names)}."
-    count = sum(map(len, unclear.values()))
-    rest = "all other pairs separate" if count < len(differences) else "no pair separates"
-    return f"Not told apart: {'; '.join(pairs)}; {rest}."
+    if not apart:
+        return f"No pair of {what} separates."
+    if len(unclear) <= len(apart):
+        return f"Not told apart: {_by_first(names, unclear)}; all other pairs separate."
+    return f"Told apart: {_by_first(names, apart)}; no other pair of {what} separates."
+
+
+def _by_first(names: Sequence[str], pairs: Collection[tuple[str, str]]) -> str:
+    """Pairs in a sentence, each name once before its partners."""
+    partners = {a: [b for b in names if (a, b) in pairs] for a in names}
+    return "; ".join(f"{a} from {listed(others)}" for a, others in partners.items() if others)
 
 
 def _agreement(kendall: float, alpha: float) -> str:
