@@ -282,7 +282,7 @@ def test_real_network_and_images():
         pytest.skip("needs SqueezeNet's weights and pictures in shared data")
     network = hp.load_network("torchvision:squeezenet1_0", weights=weights)
     images = hp.load_images(pictures, network)
-    study = hp.compare(network, images, METHODS[1:], regions=16, steps=4, audit=4)
+    study = hp.compare(network, images, METHODS[1:], regions=16, steps=4, engine="full", audit=4)
     found = study.audit.r_oms
     assert all(0 < value.mean < 1 for value in found.values())
     assert found["blur"].mean > found["uniform"].mean  # blur leaves most of the picture
