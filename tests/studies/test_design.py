@@ -11,7 +11,8 @@ from torch import nn
 import heatproof as hp
 from heatproof.measures.components import components
 from heatproof.perturbation import Protocol
-from heatproof.studies.costs import Costs, Design
+from heatproof.studies import pace as pacing
+from heatproof.studies.costs import Costs, Design, measure_costs
 from heatproof.studies.design import Proposal, half_width, images_for, propose, worst_variance
 from heatproof.studies.goal import Goal
 from heatproof.studies.pilot import Pilot, run_pilot
@@ -156,6 +157,20 @@ def test_dear_heatmaps_ask_for_more_steps():
     cheap, dear = (propose(pilot_of(), Costs(0.0, heatmaps, 3, COSTS.paces), goal, 10**6) for heatmaps in (0.0, 100.0))
     assert dear.scored * dear.repeats > cheap.scored * cheap.repeats
     assert dear.images < cheap.images
+
+
+def test_costs_are_those_that_were_measured(network, images, monkeypatch):
+    """Two seconds to begin what goes side by side, and a tenth for each scored step."""
+    monkeypatch.setattr(pacing, "_follow", lambda _task, _orders, _batch, steps: 2.0 + 0.1 * steps)
+    task = task_of(network, images)
+    costs = measure_costs(task, preparing=3.0)
+    assert sorted(costs.paces) == [1, 2, 3, 6, 10]
+    assert (costs.preparing, costs.orders) == (3.0, 3)
+    assert costs.paces[10] / costs.paces[2] == pytest.approx(3.0 / 2.2)
+    assert costs.evaluations(Design(4, 2, 5)) == 4 * (1 + 3 * 2 * 5)
+    assert costs.seconds(Design(4, 2, 10)) == pytest.approx(3 + 4 * (costs.heatmaps + 3 * 2 * costs.paces[10]))
+    assert costs.affordable(Goal(evaluations=123), 2, 5) == 123 // 31
+    assert costs.affordable(Goal(seconds=2.0), 1, 1) == 0
 
 
 def test_a_budget_that_is_not_enough():
