@@ -277,7 +277,7 @@ def test_it_is_saved_drawn_and_told(network, images, tmp_path):
 
 def test_real_network_and_images():
     weights = SHARED / "weights" / "squeezenet1_0_imagenet.safetensors"
-    pictures = sorted((SHARED / "data").rglob("*.JPEG"))[:4]
+    pictures = sorted((SHARED / "data" / "ilsvrc2012-sample").rglob("*.JPEG"))[:4]
     if not weights.is_file() or len(pictures) < 4:
         pytest.skip("needs SqueezeNet's weights and pictures in shared data")
     network = hp.load_network("torchvision:squeezenet1_0", weights=weights)
