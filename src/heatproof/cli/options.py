@@ -238,7 +238,7 @@ class Perturbing(Removing, Scoring):
         int | None,
         typer.Option(
             help="Images on which to ask whether other replacements, orders, scores and sizes of regions would rank "
-            "the methods alike; 0 for none. Default: 4 to 16, for a fifth more evaluations.",
+            "the methods alike; 0 for none. Default: 4 to 16, for a sixth more evaluations.",
             min=0,
         ),
     ] = None

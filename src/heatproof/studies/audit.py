@@ -23,7 +23,7 @@ from heatproof.studies.watching import Progress
 OTHER_REPLACEMENTS = ("uniform", "constant", "blur")  # noise, the mean image, less detail: cheap, and of three kinds
 SCORES = ("logit", "probability")
 SCORED, SCORED_TO_THE_END = 2, 6  # steps of a sequence
-SHARE = 0.2  # of the comparison's evaluations, that the audit takes by default …
+SHARE = 1 / 6  # of the comparison's evaluations, that the audit takes by default …
 FEWEST, MOST = 4, 16  # … on at least and at most so many images
 SIZE = 9  # of the regions for R-OMS, where the comparison's are no grid
 
@@ -61,7 +61,7 @@ def check_audit(wanted: int | None) -> None:
 
 
 def images_to_audit(task: Task, wanted: int | None, evaluations: int) -> int:
-    """How many images: as many as were asked for, or as many as take a fifth of the comparison's evaluations."""
+    """How many images: as many as were asked for, or as many as take a sixth of the comparison's evaluations."""
     if wanted is None:
         affordable = int(SHARE * evaluations / evaluations_of_an_image(task))
         wanted = max(FEWEST, min(affordable, MOST))

@@ -83,7 +83,7 @@ def compare(
             of the random order's AOPC.
         audit: on how many images to ask whether the ranking would be the same with other replacements, orders, scores
             and sizes of regions, and how far off each replacement leads (R-OMS); 0 for none. By default on 4 to 16, as
-            many as take a fifth of the comparison's evaluations. They come on top of these.
+            many as take a sixth of the comparison's evaluations. They come on top of these.
         names: of the images, for tables and pictures.
         skipped: pictures that could not be used, each with the reason; they are counted in the result.
         on_progress: called with the number of network evaluations done, and of those in all.
