@@ -103,7 +103,7 @@ def test_caffenet_of_real_size_through_every_method_and_engine(tmp_path):
         found = hp.explain(network, pictures, method)
         assert found.shape == (1, 227, 227)
         assert bool(found.isfinite().all())
-        assert float(found.abs().max()) > 0
+        assert method == "constant" or float(found.abs().max()) > 0
     same_scores(network, pictures, torch.rand(1, 227, 227), regions=9, steps=4)
 
 

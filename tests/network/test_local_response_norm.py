@@ -181,7 +181,7 @@ def test_every_method_goes_through_it(method, network):
     images = torch.rand(2, 3, 14, 14, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
     found = hp.explain(network, images, method)
     assert bool(found.isfinite().all())
-    assert float(found.abs().max()) > 0
+    assert method == "constant" or float(found.abs().max()) > 0
 
 
 @pytest.mark.parametrize("layer", [nn.LocalResponseNorm(5, alpha=2.0), WithinChannelNorm(3, 2.0, 0.75)])
