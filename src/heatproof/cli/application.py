@@ -1,7 +1,7 @@
 """What all commands hang on.
 
 Exit codes: 0 done; 2 something given cannot be used; 3 done, but pictures had to be left out; 4 a check failed
-(``heatproof check``); 74 the disk failed;
+(``heatproof check``); 74 the disk failed, or the service at a URL;
 130 stopped by Ctrl-C. Any other failure is a bug and shows its traceback.
 """
 
@@ -14,6 +14,7 @@ import typer
 import heatproof
 from heatproof.cli.printing import console, screen
 from heatproof.errors import InputError
+from heatproof.runs.store import StoreError
 
 INPUT_ERROR, PARTIAL, CHECK_FAILED, DISK_ERROR, INTERRUPTED = 2, 3, 4, 74, 130
 
@@ -44,6 +45,8 @@ def main() -> None:
         if stopped.code == INTERRUPTED:  # Typer's answer to Ctrl-C
             _fail("stopped; nothing was written", INTERRUPTED)
         raise
+    except StoreError as error:
+        _fail(str(error), DISK_ERROR)
     except OSError as error:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EIO):
             raise

@@ -1,0 +1,98 @@
+"""What a store of objects is: bytes by name, there whole or not at all, whenever the process that writes them dies."""
+
+import re
+from abc import ABC, abstractmethod
+from pathlib import Path
+
+import zarr.abc.store
+
+from heatproof.errors import InputError
+
+PART = re.compile(r"(?!.*\.partial$)[A-Za-z0-9_][A-Za-z0-9_.,=+@-]{0,199}")
+KEPT = "what was finished is kept"
+
+
+class StoreError(OSError):
+    """A disk or a service failed. The message says which object, why, and what to do; nothing is half written."""
+
+
+class Store(ABC):
+    """Objects (bytes) by name.
+
+    A name is a relative path of parts with slashes between them: ASCII letters, digits and ``_ . , = + @ -``, each part
+    beginning with a letter, a digit or ``_``, none ending in ``.partial``. Nothing else is taken, so no name leads out.
+    A store holds no connection and no state of its own, and can be sent to another process.
+
+    Raises:
+        InputError: where a name cannot be one, or leads out of the folder through a link.
+        StoreError: where the disk or the service fails.
+    """
+
+    description: str
+
+    @abstractmethod
+    def put(self, name: str, data: bytes) -> None:
+        """Writes an object, or replaces it; whoever reads meanwhile gets the old one or the new one."""
+
+    @abstractmethod
+    def get(self, name: str) -> bytes:
+        """An object's content; InputError if there is none."""
+
+    @abstractmethod
+    def exists(self, name: str) -> bool:
+        """Whether there is such an object."""
+
+    @abstractmethod
+    def names(self, prefix: str = "") -> list[str]:
+        """Names that begin with ``prefix``, sorted; leftovers of killed writers are none."""
+
+    @abstractmethod
+    def delete(self, name: str) -> None:
+        """Takes an object away, if there is one."""
+
+    @abstractmethod
+    def sweep(self) -> int:
+        """Takes away what killed writers left, and says how many; only for who knows that nobody else is writing."""
+
+    @abstractmethod
+    def local_path(self, name: str) -> Path | None:
+        """Where an object or a folder of that name lies on this machine, if it does."""
+
+    @abstractmethod
+    def zarr_store(self, name: str) -> zarr.abc.store.Store:
+        """A Zarr store in the folder of that name; Zarr writes each chunk whole, but does not bring it to the disk."""
+
+    def __str__(self) -> str:
+        return self.description
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.description!r})"
+
+
+def is_name(name: str) -> bool:
+    """Whether an object can have that name.
+
+    >>> is_name("shards/00000.json"), is_name("../shards/00000.json")
+    (True, False)
+    """
+    return all(PART.fullmatch(part) for part in name.split("/"))
+
+
+def checked_name(name: str) -> str:
+    """The name, or InputError."""
+    if not is_name(name):
+        raise InputError(
+            f"{name!r} cannot name an object of a run: expected parts of at most 200 ASCII letters, digits and _.,=+@- "
+            "with slashes between them, each beginning with a letter, a digit or _, none ending in .partial"
+        )
+    return name
+
+
+def folder_of(prefix: str) -> str:
+    """The folder that names with that prefix lie in: what stands before the last slash."""
+    return prefix.rpartition("/")[0]
+
+
+def missing(store: Store, name: str) -> InputError:
+    """What is said of an object that is not there."""
+    return InputError(f"{store} has no {name!r}")

@@ -1,0 +1,178 @@
+"""Where the objects of a run lie: a folder, or a URL."""
+
+import errno
+import os
+import re
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from urllib.parse import unquote
+
+import zarr.abc.store
+import zarr.storage
+
+from heatproof.errors import InputError
+from heatproof.runs.fsspec_store import FsspecStore
+from heatproof.runs.objects import KEPT, Store, StoreError, checked_name, folder_of, is_name, missing
+
+__all__ = ["FsspecStore", "LocalStore", "Store", "StoreError", "checked_name", "open_store"]
+
+URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:/.*", re.DOTALL)
+REMEDIES = {
+    errno.ENOSPC: f"make room and start again; {KEPT}",
+    errno.EDQUOT: f"make room and start again; {KEPT}",
+    errno.EROFS: f"choose a folder that you may write to; {KEPT}",
+    errno.EACCES: f"choose a folder that you may read and write; {KEPT}",
+    errno.EPERM: f"choose a folder that you may read and write; {KEPT}",
+}
+CANNOT_SYNC_FOLDERS = (errno.EINVAL, errno.ENOTSUP, errno.EACCES)  # some network file systems; folders without read
+
+
+def open_store(place: str | Path) -> Store:
+    """A folder, or a URL as text; nothing is made or changed there yet.
+
+    >>> open_store("memory://example"), open_store("runs/first"), open_store("file:///tmp/a%20run")
+    (FsspecStore('memory://example'), LocalStore('runs/first'), LocalStore('/tmp/a run'))
+
+    Raises:
+        InputError: for a URL that nobody can open, several URLs in one, or a URL that was made a path.
+    """
+    text = str(place)
+    if not URL.fullmatch(text):
+        return LocalStore(Path(place))
+    scheme, slashes, rest = text.partition("://")
+    if isinstance(place, Path) or not slashes:
+        raise InputError(
+            f"{text!r} is neither a folder nor a URL: expected a URL as text, with two slashes after its colon"
+        )
+    if "::" in text:
+        raise InputError(f"{text!r} holds several URLs; expected one")
+    if scheme.lower() in ("file", "local"):
+        return LocalStore(Path(unquote(rest)))
+    return FsspecStore(text)
+
+
+class LocalStore(Store):
+    """Objects are files of a folder, which the first ``put`` makes.
+
+    >>> import tempfile
+    >>> store = LocalStore(Path(tempfile.mkdtemp()) / "run")
+    >>> store.put("shards/00000.json", b"{}")
+    >>> store.names("shards/"), store.get("shards/00000.json")
+    (['shards/00000.json'], b'{}')
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path.absolute()
+        self.description = str(path)
+
+    def put(self, name: str, data: bytes) -> None:
+        """Temporary file, fsync, rename, fsync of the folder."""
+        path = self._path(name)
+        temporary = path.with_name(f".{secrets.token_hex(16)}.partial")
+        with self._told("written", path):
+            _make_folder(path.parent)
+            try:
+                _write(temporary, data)
+                temporary.replace(path)
+            except BaseException:
+                with suppress(OSError):
+                    temporary.unlink(missing_ok=True)
+                raise
+            _sync_folder(path.parent)
+
+    def get(self, name: str) -> bytes:
+        """Reads a regular file; nothing else, which might never end."""
+        path = self._path(name)
+        with self._told("read", path):
+            if not path.is_file():
+                raise missing(self, name)
+            return path.read_bytes()
+
+    def exists(self, name: str) -> bool:
+        """Whether a regular file is there."""
+        path = self._path(name)
+        with self._told("read", path):
+            return path.is_file()
+
+    def names(self, prefix: str = "") -> list[str]:
+        """Names of all regular files that may be objects; links to folders are not followed."""
+        folder = self._path(folder_of(prefix)) if folder_of(prefix) else self.path
+        with self._told("read", folder):
+            found = (path.relative_to(self.path).as_posix() for path in _files(folder))
+            return sorted(name for name in found if name.startswith(prefix) and is_name(name))
+
+    def delete(self, name: str) -> None:
+        """Unlinks the file, and brings that to the disk."""
+        path = self._path(name)
+        with self._told("deleted", path), suppress(FileNotFoundError):
+            path.unlink()
+            _sync_folder(path.parent)
+
+    def sweep(self) -> int:
+        """Unlinks all temporary files, ours and Zarr's."""
+        with self._told("read", self.path):
+            leftovers = [path for path in _files(self.path) if path.suffix == ".partial"]
+        for path in leftovers:
+            with self._told("deleted", path):
+                path.unlink(missing_ok=True)
+        return len(leftovers)
+
+    def local_path(self, name: str) -> Path:
+        """The path, whether something is there or not."""
+        return self._path(name)
+
+    def zarr_store(self, name: str) -> zarr.abc.store.Store:
+        """The folder, made by the first write."""
+        return zarr.storage.LocalStore(self._path(name))
+
+    def _path(self, name: str) -> Path:
+        path = self.path / checked_name(name)
+        if not Path(os.path.realpath(path)).is_relative_to(os.path.realpath(self.path)):
+            raise InputError(f"{name!r} of {self} is a link that leads out of the folder; take the link away")
+        return path
+
+    @contextmanager
+    def _told(self, done: str, path: Path) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            remedy = REMEDIES.get(error.errno or 0, KEPT)
+            raise StoreError(f"{str(path)!r} could not be {done}: {error.strerror or error}; {remedy}") from error
+
+
+def _write(path: Path, data: bytes) -> None:
+    with path.open("xb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _make_folder(folder: Path) -> None:
+    if not folder.is_dir():
+        _make_folder(folder.parent)
+        folder.mkdir(exist_ok=True)
+        _sync_folder(folder.parent)
+
+
+def _sync_folder(folder: Path) -> None:
+    try:
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+    except OSError as error:
+        if error.errno not in CANNOT_SYNC_FOLDERS:
+            raise
+
+
+def _files(folder: Path) -> Iterator[Path]:
+    for parent, _, files in os.walk(folder, onerror=_unless_missing):
+        yield from (Path(parent, file) for file in files if Path(parent, file).is_file())
+
+
+def _unless_missing(error: OSError) -> None:
+    if not isinstance(error, FileNotFoundError | NotADirectoryError):
+        raise error
