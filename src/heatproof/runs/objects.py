@@ -2,6 +2,7 @@
 
 import re
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from pathlib import Path
 
 import zarr.abc.store
@@ -37,6 +38,10 @@ class Store(ABC):
     @abstractmethod
     def get(self, name: str) -> bytes:
         """An object's content; InputError if there is none."""
+
+    @abstractmethod
+    def get_many(self, names: Sequence[str]) -> list[bytes]:
+        """Contents of several objects, at once where that is faster; InputError if one is not there."""
 
     @abstractmethod
     def exists(self, name: str) -> bool:

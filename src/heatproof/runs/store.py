@@ -4,7 +4,7 @@ import errno
 import os
 import re
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from urllib.parse import unquote
@@ -16,7 +16,7 @@ from heatproof.errors import InputError
 from heatproof.runs.fsspec_store import FsspecStore
 from heatproof.runs.objects import KEPT, Store, StoreError, checked_name, folder_of, is_name, missing
 
-__all__ = ["FsspecStore", "LocalStore", "Store", "StoreError", "checked_name", "open_store"]
+__all__ = ["FsspecStore", "LocalStore", "Store", "StoreError", "checked_name", "open_store", "told"]
 
 URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:/.*", re.DOTALL)
 REMEDIES = {
@@ -71,7 +71,7 @@ class LocalStore(Store):
         """Temporary file, fsync, rename, fsync of the folder."""
         path = self._path(name)
         temporary = path.with_name(f".{secrets.token_hex(16)}.partial")
-        with self._told("written", path):
+        with told("written", path):
             _make_folder(path.parent)
             try:
                 _write(temporary, data)
@@ -85,37 +85,41 @@ class LocalStore(Store):
     def get(self, name: str) -> bytes:
         """Reads a regular file; nothing else, which might never end."""
         path = self._path(name)
-        with self._told("read", path):
+        with told("read", path):
             if not path.is_file():
                 raise missing(self, name)
             return path.read_bytes()
 
+    def get_many(self, names: Sequence[str]) -> list[bytes]:
+        """One after the other."""
+        return [self.get(name) for name in names]
+
     def exists(self, name: str) -> bool:
         """Whether a regular file is there."""
         path = self._path(name)
-        with self._told("read", path):
+        with told("read", path):
             return path.is_file()
 
     def names(self, prefix: str = "") -> list[str]:
         """Names of all regular files that may be objects; links to folders are not followed."""
         folder = self._path(folder_of(prefix)) if folder_of(prefix) else self.path
-        with self._told("read", folder):
+        with told("read", folder):
             found = (path.relative_to(self.path).as_posix() for path in _files(folder))
             return sorted(name for name in found if name.startswith(prefix) and is_name(name))
 
     def delete(self, name: str) -> None:
         """Unlinks the file, and brings that to the disk."""
         path = self._path(name)
-        with self._told("deleted", path), suppress(FileNotFoundError):
+        with told("deleted", path), suppress(FileNotFoundError):
             path.unlink()
             _sync_folder(path.parent)
 
     def sweep(self) -> int:
         """Unlinks all temporary files, ours and Zarr's."""
-        with self._told("read", self.path):
+        with told("read", self.path):
             leftovers = [path for path in _files(self.path) if path.suffix == ".partial"]
         for path in leftovers:
-            with self._told("deleted", path):
+            with told("deleted", path):
                 path.unlink(missing_ok=True)
         return len(leftovers)
 
@@ -133,13 +137,15 @@ class LocalStore(Store):
             raise InputError(f"{name!r} of {self} is a link that leads out of the folder; take the link away")
         return path
 
-    @contextmanager
-    def _told(self, done: str, path: Path) -> Iterator[None]:
-        try:
-            yield
-        except OSError as error:
-            remedy = REMEDIES.get(error.errno or 0, KEPT)
-            raise StoreError(f"{str(path)!r} could not be {done}: {error.strerror or error}; {remedy}") from error
+
+@contextmanager
+def told(done: str, path: Path) -> Iterator[None]:
+    """What the disk refuses becomes a StoreError that says what could not be ``done``, and what to do."""
+    try:
+        yield
+    except OSError as error:
+        remedy = REMEDIES.get(error.errno or 0, KEPT)
+        raise StoreError(f"{str(path)!r} could not be {done}: {error.strerror or error}; {remedy}") from error
 
 
 def _write(path: Path, data: bytes) -> None:

@@ -1,0 +1,149 @@
+"""One process writes a run; a second one is refused."""
+
+import errno
+import fcntl
+import json
+import os
+import socket
+import stat
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from heatproof.errors import InputError
+from heatproof.runs.store import LocalStore, told
+
+LOCK = "lock"
+TRIES, PAUSE = 5, 0.05  # seconds; whoever asks for the holder holds the lock for a moment
+LONGEST_RECORD = 4096  # bytes
+UNLOCKED = (
+    "A URL has no lock: nothing keeps a second process from writing this run at the same time. Objects stay whole, but "
+    "work may be done twice."
+)
+
+_held: set[int] = set()
+
+
+@dataclass(frozen=True)
+class Holder:
+    """Who holds a lock, as far as its file says it."""
+
+    pid: int | None = None
+    host: str | None = None
+    since: str | None = None
+
+    def __str__(self) -> str:
+        return f"process {self.pid or '?'} on {self.host or 'an unknown host'}, since {self.since or 'an unknown time'}"
+
+
+@contextmanager
+def locked(run: Path) -> Iterator[None]:
+    """Holds ``lock`` in the run's folder (made if it is not there), by ``flock``.
+
+    The system gives the lock back when the process ends, however it ends; the file stays, since two processes could lock
+    two files of that name if it were taken away. Forked children do not hold it. URLs have no lock: two processes there
+    leave every object whole, but may do work twice, and the run's notes say so (``UNLOCKED``). A network file system's
+    locks hold between machines as far as that file system says.
+
+    >>> import tempfile
+    >>> with locked(Path(tempfile.mkdtemp())):
+    ...     pass
+
+    Raises:
+        InputError: if another process holds it; the message names process, host and since when.
+        StoreError: if the disk refuses, or the file system has no locks.
+    """
+    descriptor = _take(run)
+    try:
+        yield
+    finally:
+        _give_back(descriptor)
+
+
+def holder(run: Path) -> Holder | None:
+    """Who writes the run now, if somebody does; only asks.
+
+    >>> import tempfile
+    >>> holder(Path(tempfile.mkdtemp())) is None
+    True
+    """
+    path = LocalStore(run).local_path(LOCK)
+    if not path.is_file():
+        return None
+    with told("read", path):
+        descriptor = _opened(path, os.O_RDONLY)
+        try:
+            return None if _flocked(descriptor, fcntl.LOCK_SH, tries=1) else _holder(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+def _take(run: Path) -> int:
+    path = LocalStore(run).local_path(LOCK)
+    with told("locked", path):
+        run.mkdir(parents=True, exist_ok=True)
+        descriptor = _opened(path, os.O_RDWR | os.O_CREAT)
+        try:
+            if not _flocked(descriptor, fcntl.LOCK_EX, tries=TRIES):
+                raise InputError(
+                    f"{str(run)!r} is being written by {_holder(descriptor)}; wait for it, end it, "
+                    "or choose another folder"
+                )
+            now = datetime.now(UTC).isoformat(timespec="seconds")
+            _record(descriptor, Holder(os.getpid(), socket.gethostname(), now))
+        except BaseException:
+            os.close(descriptor)
+            raise
+    _held.add(descriptor)
+    return descriptor
+
+
+def _give_back(descriptor: int) -> None:
+    if descriptor in _held:  # and not in a forked child
+        _held.discard(descriptor)
+        with suppress(OSError):
+            os.ftruncate(descriptor, 0)
+        os.close(descriptor)
+
+
+def _opened(path: Path, flags: int) -> int:
+    descriptor = os.open(path, flags | os.O_CLOEXEC | os.O_NONBLOCK, 0o666)
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise OSError(errno.EINVAL, "not a file")
+    return descriptor
+
+
+def _flocked(descriptor: int, kind: int, *, tries: int) -> bool:
+    for pause in [PAUSE] * (tries - 1) + [0]:
+        try:
+            fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
+        except BlockingIOError:
+            time.sleep(pause)
+        else:
+            return True
+    return False
+
+
+def _record(descriptor: int, who: Holder) -> None:
+    os.ftruncate(descriptor, 0)
+    os.pwrite(descriptor, json.dumps(asdict(who)).encode() + b"\n", 0)
+
+
+def _holder(descriptor: int) -> Holder:
+    try:
+        said = json.loads(os.pread(descriptor, LONGEST_RECORD, 0))
+        return Holder(int(said["pid"]), str(said["host"]), str(said["since"]))
+    except (ValueError, KeyError, TypeError, RecursionError):  # about to be written, or garbage
+        return Holder()
+
+
+def _forget() -> None:
+    while _held:
+        os.close(_held.pop())
+
+
+os.register_at_fork(after_in_child=_forget)  # an orphaned worker must not hold what its parent held
