@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
+from heatproof.cli.keys import InFile
 from heatproof.cli.printing import console, progress, warn
 from heatproof.data import PRESETS, Dataset, Pictures, as_dataset, open_dataset, read_pictures
 from heatproof.errors import InputError
@@ -18,7 +19,7 @@ from heatproof.perturbation.scores import SCORES
 from heatproof.registry import split_specs
 from heatproof.studies import DEFAULT_METHODS
 
-PREPROCESSING = ("resize", "crop", "mean", "std", "channels", "scale", "interpolation")
+PREPROCESSING = ("resize", "crop", "mean", "std", "channels", "scale", "interpolation", "max_pixels")
 
 
 def _size(text: str) -> int | tuple[int, int]:
@@ -59,13 +60,19 @@ class Reading:
     """Which data set, for which network."""
 
     data: Annotated[
-        str | None, typer.Option("--data", metavar="NAME:PATH", help="A data set; see 'heatproof list data'.")
+        str | None,
+        typer.Option("--data", metavar="NAME:PATH", help="A data set; see 'heatproof list data'."),
+        InFile(path=r"[^:\[]*(?:\[.*?\])?:(.+)"),
     ] = None
     count: Annotated[
         int | None, typer.Option("--images", metavar="N", help="How many: a sample of all images.", min=1)
     ] = None
     first: Annotated[bool, typer.Option("--first", help="The first ones instead of a sample.")] = False
-    network: Annotated[str, typer.Option("--network", "-n", help="See 'heatproof list networks'.")] = OFFLINE_DEFAULT
+    network: Annotated[
+        str,
+        typer.Option("--network", "-n", help="See 'heatproof list networks'."),
+        InFile(path=r"caffe:(.+)|(.+\.py):.+"),
+    ] = OFFLINE_DEFAULT
     preset: Annotated[
         str | None, typer.Option(help=f"Preprocessing: {', '.join(PRESETS)}. Default: the network's own.")
     ] = None
@@ -80,13 +87,19 @@ class Reading:
         typer.Option(
             parser=_mean, metavar="A,B,C|FILE", help="Mean of each channel: 0.485,0.456,0.406, or a .binaryproto file."
         ),
+        InFile(several=True, path=r"(.+\.binaryproto)"),
     ] = None
-    std: Annotated[Any, typer.Option(parser=_numbers, metavar="A,B,C", help="Standard deviation of each channel.")] = (
-        None
-    )
+    std: Annotated[
+        Any,
+        typer.Option(parser=_numbers, metavar="A,B,C", help="Standard deviation of each channel."),
+        InFile(several=True),
+    ] = None
     channels: Annotated[str | None, typer.Option(help="Order of the network's channels: rgb or bgr.")] = None
     scale: Annotated[float | None, typer.Option(help="The network wants values from 0 to this: 1 or 255.")] = None
     interpolation: Annotated[str | None, typer.Option(help="nearest, bilinear, bicubic or lanczos.")] = None
+    max_pixels: Annotated[
+        int | None, typer.Option(help="Larger pictures are refused undecoded. Default: 178956970.", min=1)
+    ] = None
     classes: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Names of the network's classes, one on each line.")
     ] = None
@@ -137,10 +150,17 @@ class Picturing(Reading):
 
     images: Annotated[
         list[str] | None,
-        typer.Argument(help="Pictures or folders of them, or 'builtin'; or --data instead.", show_default=False),
+        typer.Argument(
+            metavar="PICTURES",
+            help="Pictures or folders of them, or 'builtin'; or --data instead.",
+            show_default=False,
+        ),
+        InFile(key="pictures", path="(?!builtin$)(.+)"),
     ] = None
     weights: Annotated[
-        str | None, typer.Option(help="A safetensors or state-dict file, a name of published weights, or 'none'.")
+        str | None,
+        typer.Option(help="A safetensors or state-dict file, a name of published weights, or 'none'."),
+        InFile(path=r"(.+\.\w+)"),
     ] = None
 
     def load_network(self, weights: str | None = None) -> Network:
@@ -158,7 +178,9 @@ class Explaining(Picturing):
     """Which pictures, which network, which methods."""
 
     methods: Annotated[
-        str, typer.Option("--methods", "-m", help="Separated by commas; see 'heatproof list methods'.")
+        str,
+        typer.Option("--methods", "-m", help="Separated by commas; see 'heatproof list methods'."),
+        InFile(several=True),
     ] = ",".join(DEFAULT_METHODS)
 
     @property

@@ -14,10 +14,13 @@ from heatproof.randomness import addressed
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """One picture of a data set: its name, how to decode it (RGB, or an InputError), and its class."""
+    """One picture of a data set: its name, how to decode it, and its class.
+
+    ``read`` takes the most pixels that a picture may have, and gives RGB or raises an InputError.
+    """
 
     name: str
-    read: Callable[[], Image.Image]
+    read: Callable[[int], Image.Image]
     label: int | None = None
 
 
@@ -55,7 +58,7 @@ class Dataset:
     def choose(self, count: int | None, *, first: bool = False, seed: int = 0) -> "Dataset":
         """The first ``count`` members, or a sample of them in their owners' order; a larger sample holds the smaller.
 
-        >>> def unread(): ...
+        >>> def unread(max_pixels): ...
         >>> dataset = Dataset("letters", tuple(Member(letter, unread) for letter in "abcdef"))
         >>> [member.name for member in dataset.choose(3, first=True).members]
         ['a', 'b', 'c']

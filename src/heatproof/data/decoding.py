@@ -6,9 +6,10 @@ hand an EPS file to Ghostscript), and a size is refused before its pixels are de
 
 import io
 import stat
+import threading
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -22,14 +23,20 @@ FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF")
 MIN_SIDE = 8
 MAX_PIXELS = 178_956_970
 
+_RAISED = "; make the picture smaller, or raise the limit: --max-pixels (Preprocessing(max_pixels=…))"
+_PILLOW = threading.Lock()  # its settings are those of the whole process
 _BITS_PER_SAMPLE, _PHOTOMETRIC, _WHITE_IS_ZERO = 258, 262, 0  # TIFF tags, and the value for inverted grey
 
 
-def read_picture(path: str | Path) -> Image.Image:
+def read_picture(path: str | Path, *, max_pixels: int = MAX_PIXELS) -> Image.Image:
     """The picture in a file as upright RGB.
 
     EXIF rotation is applied, transparent pixels are laid over white, an animation gives its first frame, and
     grey with 16 bits is rescaled to 8. Colour profiles are ignored, as they are where networks are trained.
+
+    Args:
+        path: of the file.
+        max_pixels: a picture with more is refused before its pixels are decoded.
 
     Raises:
         InputError: naming the file, for anything that is not a whole picture of a sensible size.
@@ -40,28 +47,28 @@ def read_picture(path: str | Path) -> Image.Image:
     ('RGB', (512, 512))
     """
     try:
-        return decode(Path(path))
+        return decode(Path(path), max_pixels)
     except InputError as error:
         raise InputError(f"cannot use {str(path)!r}: {error}") from error
 
 
-def decode(path: Path) -> Image.Image:
+def decode(path: Path, max_pixels: int = MAX_PIXELS) -> Image.Image:
     """As :func:`read_picture`, with errors that leave naming the file to the caller."""
     _check_file(path)
-    with _explained(), path.open("rb") as file:
-        return _decode(file)
+    with _explained(max_pixels), path.open("rb") as file:
+        return _decode(file, max_pixels)
 
 
-def decode_bytes(content: bytes) -> Image.Image:
+def decode_bytes(content: bytes, max_pixels: int = MAX_PIXELS) -> Image.Image:
     """As :func:`decode`, of the content of a file."""
     if not content:
         raise InputError("expected a picture, got no bytes")
-    with _explained():
-        return _decode(io.BytesIO(content))
+    with _explained(max_pixels):
+        return _decode(io.BytesIO(content), max_pixels)
 
 
 @contextmanager
-def _explained() -> Iterator[None]:
+def _explained(max_pixels: int) -> Iterator[None]:
     try:
         yield
     except InputError:
@@ -69,7 +76,7 @@ def _explained() -> Iterator[None]:
     except UnidentifiedImageError as error:
         raise InputError(f"expected a picture ({', '.join(FORMATS)}), got a file that is none of these") from error
     except Image.DecompressionBombError as error:
-        raise InputError(f"expected at most {MAX_PIXELS:,} pixels, got more; make the picture smaller") from error
+        raise InputError(f"expected at most {max_pixels:,} pixels, got more{_RAISED}") from error
     except Exception as error:  # Pillow raises nearly every kind of exception on malformed files
         raise InputError(f"expected a whole picture, got a broken one ({type(error).__name__}: {error})") from error
 
@@ -84,19 +91,59 @@ def _check_file(path: Path) -> None:
         raise InputError("expected a picture file, got an empty file")
 
 
-def _decode(file: BinaryIO) -> Image.Image:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # Pillow's notices on big sizes (checked below) and sloppy metadata
-        with Image.open(file, formats=FORMATS) as picture:
-            _check_size(*picture.size)
-            tags: dict[int, Any] = dict(getattr(picture, "tag_v2", {}))
-            ImageOps.exif_transpose(picture, in_place=True)
-            return _to_rgb(picture, tags)
+def _decode(file: BinaryIO, max_pixels: int) -> Image.Image:
+    with _quiet, _open(file, max_pixels) as picture:
+        _check_size(*picture.size, max_pixels)
+        tags: dict[int, Any] = dict(getattr(picture, "tag_v2", {}))
+        ImageOps.exif_transpose(picture, in_place=True)
+        return _to_rgb(picture, tags)
 
 
-def _check_size(width: int, height: int) -> None:
-    if width * height > MAX_PIXELS:
-        raise InputError(f"expected at most {MAX_PIXELS:,} pixels, got {width} x {height}; make the picture smaller")
+def _open(file: BinaryIO, max_pixels: int) -> Image.Image:
+    """The picture as far as its header; Pillow's own limit is out of the way where ours was raised above it."""
+    if max_pixels <= MAX_PIXELS:
+        return Image.open(file, formats=FORMATS)
+    with _PILLOW:
+        before, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
+        try:
+            return Image.open(file, formats=FORMATS)
+        finally:
+            Image.MAX_IMAGE_PIXELS = before
+
+
+class _Quiet:
+    """Hides Pillow's notices on big sizes (checked here) and sloppy metadata while any thread decodes.
+
+    ``warnings.catch_warnings`` is no use: it puts back what it found, so that threads undo one another.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._inside = 0
+        self._filters: list[Any] = []
+
+    def __enter__(self) -> None:
+        with self._lock:
+            self._inside += 1
+            if self._inside == 1:
+                warnings.filterwarnings("ignore", module=r"PIL\.")
+                self._filters = [warnings.filters, warnings.filters[0]]
+
+    def __exit__(self, *_: object) -> None:
+        with self._lock:
+            self._inside -= 1
+            if not self._inside:
+                found, added = self._filters
+                with suppress(ValueError):
+                    found.remove(added)
+
+
+_quiet = _Quiet()
+
+
+def _check_size(width: int, height: int, max_pixels: int) -> None:
+    if width * height > max_pixels:
+        raise InputError(f"expected at most {max_pixels:,} pixels, got {width} x {height}{_RAISED}")
     if min(width, height) < MIN_SIDE:
         raise InputError(f"expected sides of at least {MIN_SIDE} pixels, got {width} x {height} (width x height)")
 

@@ -2,13 +2,14 @@
 
 import warnings
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from typing import Protocol
 
 import torch
-import torchvision.transforms.functional as F
 from torch import Tensor
 
+from heatproof.data.ahead import read_ahead
 from heatproof.data.dataset import Dataset, Member, file_member
 from heatproof.data.layouts import open_dataset
 from heatproof.data.preprocessing import Preprocessing
@@ -36,6 +37,7 @@ class Pictures:
         skipped: (path, reason) of each picture that could not be used.
         labels: (N,) true class indices, where the data set has them.
         classes: names of the classes, where the data set has them.
+        numbers: N places in the data set, counted from 0.
     """
 
     images: Tensor
@@ -43,6 +45,7 @@ class Pictures:
     skipped: tuple[tuple[str, str], ...] = ()
     labels: Tensor | None = None
     classes: tuple[str, ...] = ()
+    numbers: tuple[int, ...] = ()
 
 
 def read_pictures(
@@ -66,27 +69,61 @@ def read_pictures(
     (torch.Size([25, 3, 64, 64]), ())
     """
     dataset = sources if isinstance(sources, Dataset) else as_dataset(sources)
-    images = torch.empty(0)
-    kept: list[Member] = []
+    pictures = read_shard(dataset, range(len(dataset)), preprocessing, on_progress=on_progress)
+    if not pictures.names:
+        raise InputError(_refusal(pictures.skipped))
+    return pictures
+
+
+def read_shard(
+    dataset: Dataset,
+    numbers: Sequence[int],
+    preprocessing: Preprocessing,
+    *,
+    on_progress: Callable[[int, int], None] | None = None,
+    workers: int | None = None,
+) -> Pictures:
+    """Reads some members of a data set, as :func:`read_pictures` does; it may be that none can be used.
+
+    Args:
+        dataset: the data set.
+        numbers: places of the wanted members, counted from 0, each once.
+        preprocessing: what the network wants; its normalisation is left to the network.
+        on_progress: called after each picture with the number done and the number of all.
+        workers: threads that decode; see :func:`heatproof.data.read_ahead`. They change no pixel.
+
+    Returns:
+        Pictures in the order of ``numbers``; ``.numbers`` are the places of those that could be used, ``.skipped`` has
+        the others in the same order. Where none can be used, ``.images`` has the shape (0, C, 0, 0).
+
+    Raises:
+        InputError: for a place that is not there, or when pictures differ in size.
+
+    >>> pictures = read_shard(as_dataset("builtin"), [3, 5], Preprocessing(resize=64, crop=64))
+    >>> pictures.images.shape, pictures.numbers
+    (torch.Size([2, 3, 64, 64]), (3, 5))
+    """
+    _check_numbers(numbers, len(dataset))
+    images = torch.empty(0, len(preprocessing.mean), 0, 0)
+    kept: list[int] = []
     skipped: list[tuple[str, str]] = []
-    for done, member in enumerate(dataset.members, start=1):
-        try:
-            pixels = F.pil_to_tensor(preprocessing.fit(member.read()))  # (C, H, W) uint8
-        except InputError as error:
-            skipped.append((member.name, str(error)))
-        else:
-            if not kept:  # made once and filled: five thousand images take 3 GB, and must not take it twice
-                images = torch.empty(len(dataset), *pixels.shape, dtype=torch.float32)
-            _check_same_size(images, pixels, [*kept[:1], member])
-            images[len(kept)] = pixels.to(torch.float32) / 255
-            kept.append(member)
-        if on_progress:
-            on_progress(done, len(dataset))
-    if not kept:
-        raise InputError(_refusal(skipped))
-    labels = None if dataset.labels is None else torch.tensor([member.label for member in kept])
-    names = tuple(member.name for member in kept)
-    return Pictures(images[: len(kept)], names, tuple(skipped), labels, dataset.classes)
+    wanted = (dataset.members[number] for number in numbers)
+    with closing(read_ahead(wanted, preprocessing, workers=workers)) as reads:
+        for done, (number, read) in enumerate(zip(numbers, reads, strict=True), start=1):
+            if read.pixels is None:
+                skipped.append((read.member.name, read.reason))
+            else:
+                if not kept:  # made once and filled: five thousand images take 3 GB, and must not take it twice
+                    images = torch.empty(len(numbers), *read.pixels.shape, dtype=torch.float32)
+                _check_same_size(images, read.pixels, [*(dataset.members[first] for first in kept[:1]), read.member])
+                images[len(kept)] = read.pixels.to(torch.float32) / 255
+                kept.append(number)
+            if on_progress:
+                on_progress(done, len(numbers))
+    members = [dataset.members[number] for number in kept]
+    labels = None if dataset.labels is None else torch.tensor([member.label for member in members], dtype=torch.int64)
+    names = tuple(member.name for member in members)
+    return Pictures(images[: len(kept)], names, tuple(skipped), labels, dataset.classes, tuple(kept))
 
 
 def as_dataset(sources: Sources) -> Dataset:
@@ -154,6 +191,11 @@ def _loaded(sources: Sources | Dataset, network: Preprocessing | HasPreprocessin
 def _name(path: str) -> str:
     """The path as text that any file can hold: bytes that are not UTF-8 are written as escapes."""
     return path.encode("utf-8", "backslashreplace").decode("utf-8")
+
+
+def _check_numbers(numbers: Sequence[int], count: int) -> None:
+    if len(set(numbers)) < len(numbers) or not all(0 <= number < count for number in numbers):
+        raise InputError(f"expected different places from 0 to {count - 1} in the data set, got {list(numbers)!r:.80}")
 
 
 def _check_same_size(images: Tensor, pixels: Tensor, members: Sequence[Member]) -> None:

@@ -37,6 +37,7 @@ class Preprocessing:
         interpolation: nearest, bilinear, bicubic or lanczos.
         channels: the order in which the network wants them, rgb or bgr.
         scale: the network wants values from 0 to ``scale``: 1, or 255 for Caffe.
+        max_pixels: the most that a picture may have, as it comes and resized; larger ones are refused undecoded.
 
     >>> caffe = Preprocessing(channels="bgr", scale=255.0, mean=(104.0, 117.0, 123.0))
     >>> red = torch.tensor([1.0, 0.0, 0.0]).reshape(1, 3, 1, 1)
@@ -51,6 +52,7 @@ class Preprocessing:
     interpolation: str = "bilinear"
     channels: str = "rgb"
     scale: float = 1.0
+    max_pixels: int = MAX_PIXELS
 
     def __post_init__(self) -> None:
         # Lists become tuples and whole numbers floats, so what JSON gives back is equal to what went in.
@@ -107,9 +109,9 @@ class Preprocessing:
         if self.resize is None:
             return picture
         height, width = _resized(self.resize, picture)
-        if height * width > MAX_PIXELS:
+        if height * width > self.max_pixels:
             raise InputError(
-                f"expected at most {MAX_PIXELS:,} pixels after resizing, got {height} x {width} from "
+                f"expected at most {self.max_pixels:,} pixels after resizing, got {height} x {width} from "
                 f"{picture.height} x {picture.width} (height x width); crop the picture, or give resize both sides"
             )
         size = self.resize if isinstance(self.resize, int) else list(self.resize)
@@ -180,6 +182,8 @@ def _check_numbers(given: Preprocessing) -> None:
         raise InputError(f"expected std above 0, got {given.std}; mean and std stand in the network's channel order")
     if given.scale <= 0:
         raise InputError(f"expected scale above 0, got {given.scale}; it is 1, or 255 for Caffe")
+    if isinstance(given.max_pixels, bool) or not isinstance(given.max_pixels, int) or given.max_pixels < 1:
+        raise InputError(f"expected max_pixels to be a positive whole number, got {given.max_pixels!r}")
 
 
 def _check_crop(given: Preprocessing) -> None:

@@ -43,7 +43,7 @@ def _members(file: Path) -> list[Member]:
     ]
 
 
-def _read(file: Path, number: int, label: int) -> Image.Image:
+def _read(file: Path, number: int, label: int, _: int) -> Image.Image:
     if label >= len(CLASSES):
         raise InputError(f"expected a label from 0 to {len(CLASSES) - 1}, got {label}")
     pixels = np.fromfile(file, dtype=np.uint8, count=RECORD - 1, offset=number * RECORD + 1)

@@ -89,12 +89,12 @@ def _columns(text: str) -> Iterator[Entry]:
         yield Entry(rows.line_num, row[path_column], int(label) if label else None)
 
 
-def _read(path: Path, where: str) -> Image.Image:
+def _read(path: Path, where: str, max_pixels: int) -> Image.Image:
     try:
-        return decode(path)
+        return decode(path, max_pixels)
     except InputError as error:
         raise InputError(f"{where}: {error}") from error
 
 
-def _refuse(reason: str) -> Image.Image:
+def _refuse(reason: str, _: int) -> Image.Image:
     raise InputError(reason)

@@ -60,12 +60,12 @@ def _index(value: int | str | None, indices: dict[str, int]) -> int | None:
     return value if value is not None and value >= 0 else None
 
 
-def _read(file: Path, row: int, image: str) -> Image.Image:
+def _read(file: Path, row: int, image: str, max_pixels: int) -> Image.Image:
     value = _block(file, row // BLOCK, image)[row % BLOCK]
     content = value.get("bytes") if isinstance(value, dict) else value
     if content is None:
         raise InputError("expected the bytes of a picture, got none; paths to files elsewhere are not followed")
-    return decode_bytes(content)
+    return decode_bytes(content, max_pixels)
 
 
 @lru_cache(maxsize=2)
