@@ -1,25 +1,21 @@
 """Which heatmap method explains this network best, on these images?"""
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
-import torch
 from torch import Tensor
 
 from heatproof.errors import InputError
-from heatproof.heatmaps import Conservation
-from heatproof.heatmaps.explaining import Explained
 from heatproof.measures import aopc
 from heatproof.network.network import DEFAULT_MEMORY, Network
-from heatproof.perturbation import Curves, Protocol, perturb_orders
+from heatproof.perturbation import Protocol
 from heatproof.perturbation.statistics import Statistics, as_statistics
 from heatproof.studies.audit import check_audit, make_audit
 from heatproof.studies.comparison import Comparison
 from heatproof.studies.further import Need, needs_of
+from heatproof.studies.parts import Part, part_of
 from heatproof.studies.racing import LOOK, Race, at_random, rule_of
-from heatproof.studies.task import REFERENCE, Methods, Task, backwards, labelled, notes_on
+from heatproof.studies.task import REFERENCE, Methods, Task, labelled, notes_on
 from heatproof.studies.watching import Clock, OnTotal, Progress
 
 DEFAULT_METHODS = ("lrp-epsilon", "lrp-alphabeta", "gradient-x-input", "sensitivity-l2", "deconvolution-l2")
@@ -91,6 +87,7 @@ def compare(
     Returns:
         A ``Comparison``: ``.table()``, ``.verdict``, ``.figures()``, ``.report(path)``, ``.save(folder)``, ``.work``.
 
+    >>> import torch
     >>> from torch import nn
     >>> network = Network(nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(4 * 16 * 16, 3)))
     >>> study = compare(network, torch.rand(4, 3, 18, 18), ["lrp-epsilon", "sensitivity-l2"])
@@ -112,85 +109,42 @@ def compare(
         task, labels = task.of_images(shuffled), tuple(labels[number] for number in shuffled)
     clock, progress = Clock(), Progress(task.evaluations, on_progress)
     without_graph = network.without_graph(task.shape)
-    parts = list(_parts(task, race, clock, progress))
-    batches = [batch for batch, _ in parts]
-    joint = {name: Curves.joined([found[name] for _, found in parts if name in found]) for name in parts[0][1]}
-    curves = {name: joint[name] for name in (*task.names, REFERENCE)}
-    heatmaps = {
-        name: torch.cat([batch.heatmaps[name] for batch in batches if name in batch.heatmaps])
-        for name in batches[0].heatmaps
-    }
-    targets = torch.cat([batch.targets for batch in batches])
-    audited = make_audit(task, heatmaps, targets, labels, audit, progress)
-    further = _evaluated_further(needs, task, curves[REFERENCE], progress)
-    audits, taken = audited.evaluations if audited else 0, len(targets)
+    found = Part.joined(list(_parts(task, labels, needs, race, clock, progress)))
+    audited = make_audit(task, found.heatmaps, found.targets, labels, audit, progress)
+    audits = audited.evaluations if audited else 0
     return Comparison(
         network=network.describe(),
-        names=labels[:taken],
-        images=task.images[:taken],
-        classes=tuple(network.class_name(int(target)) for target in targets),
-        heatmaps=heatmaps,
-        regions=task.regions[:taken],
-        curves=curves,
-        further=further,
-        lerf={name: joint[backwards(name)] for name in task.names if lerf},
-        conservation=_conservation(batches),
+        images=task.images[: len(found.names)],
+        found=found,
         protocol=task.protocol,
         audit=audited,
         settlement=race.settlement if race else None,
         skipped=tuple(skipped),
         notes=(*network.notes, *([without_graph] if without_graph else []), *notes_on(task.protocol)),
-        work=clock.work(progress.done - audits, curves[REFERENCE].engine),
+        work=clock.work(progress.done - audits, found.curves[REFERENCE].engine),
     )
 
 
 def _parts(
-    task: Task, race: Race | None, clock: Clock, progress: Progress
-) -> Iterator[tuple[Explained, dict[str, Curves]]]:
-    """Heatmaps and curves batch by batch: of all images, or of as many as it takes to settle the race."""
+    task: Task, labels: Sequence[str], needs: Sequence[Need], race: Race | None, clock: Clock, progress: Progress
+) -> Iterator[Part]:
+    """Batch by batch, of all images, or of as many as it takes to settle the race."""
     count = len(task.images)
-    for start in range(0, count, LOOK if race else count):
-        block = task.of_images(range(start, min(start + LOOK, count))).among(race.running) if race else task
-        progress.expect(progress.done + (count - start) // len(block.images) * block.evaluations)
-        for part, batch in clock.timed("heatmaps", block.explained()):
+    size = LOOK if race else count
+    progress.expect(task.evaluations + sum(need.evaluations for need in needs))
+    for start in range(0, count, size):
+        block = task.of_images(range(start, min(start + size, count)))
+        if race:
+            block = block.among(race.running)
+            progress.expect(progress.done + (count - start) // len(block.images) * block.evaluations)
+        for where, batch in clock.timed("heatmaps", block.explained()):
             with clock.timing("perturbation"):
-                found = _perturbed(block, part, batch, progress.add)
-            yield batch, found
+                part = part_of(block, where, batch, labels[start:][where], needs, progress.add)
+            yield part
             if race:
-                race.add(
-                    {name: aopc(curves).double().numpy() for name, curves in found.items() if curves.order != "lerf"}
-                )
+                race.add({name: aopc(curves).double().numpy() for name, curves in part.curves.items()})
         if race:
             race.look()
         if race and not race.running:
             progress.expect(progress.done)
             return
-
-
-def _evaluated_further(needs: Sequence[Need], task: Task, curves: Curves, progress: Progress) -> dict[str, Any]:
-    """What measures need beside curves; any curves of the images do."""
-    progress.expect(progress.done + sum(need.evaluations for need in needs))
-    found: dict[str, Any] = {}
-    for need in needs:
-        found |= need.evaluate(task.network, task.images, curves, progress.add)
-    return found
-
-
-def _perturbed(task: Task, part: slice, batch: Explained, on_progress: Callable[[int], None]) -> dict[str, Curves]:
-    """Curves of all methods and of the reference, for some of the images."""
-    local = replace(task.protocol, regions=task.regions[part])
-    orders = task.orders(batch.heatmaps, part)
-    ids = task.identities[part]
-    found = perturb_orders(task.network, task.images[part], orders, batch.targets, local, ids, on_progress)
-    walked = (
-        dict.fromkeys(task.names, "morf") | {backwards(name): "lerf" for name in task.names} | {REFERENCE: "random"}
-    )
-    return {name: replace(curves, protocol=task.protocol, order=walked[name]) for name, curves in found.items()}
-
-
-def _conservation(batches: list[Explained]) -> dict[str, Conservation]:
-    methods = batches[0].conservation
-    return {
-        name: Conservation.join([batch.conservation[name] for batch in batches if name in batch.conservation])
-        for name in methods
-    }

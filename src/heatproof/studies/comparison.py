@@ -19,7 +19,8 @@ from heatproof.report import Band, Table, curves_figure, gallery_figure, render_
 from heatproof.studies.audited import Audit
 from heatproof.studies.contrast import contrasts_table
 from heatproof.studies.controls import unbeaten_controls
-from heatproof.studies.measured import Measured, estimates, measured, measures_frame, measures_table
+from heatproof.studies.measured import Measured, estimates, measures_frame, measures_table
+from heatproof.studies.parts import Part
 from heatproof.studies.racing import Settlement
 from heatproof.studies.study import Study, reproduction
 from heatproof.studies.task import REFERENCE
@@ -36,15 +37,8 @@ class Comparison(Study):
 
     Attributes:
         network: description of the network, with a hash of its weights.
-        names: (N) names of the images.
-        images: (N, C, H, W) RGB in [0, 1].
-        classes: (N) names of the target classes.
-        heatmaps: (N, H, W) by method.
-        regions: (N, H, W) region indices.
-        curves: by method, and of the random order.
-        lerf: by method, the least relevant regions removed first, if that was asked for.
-        further: what was evaluated for measures that need more than curves (``bounds``, ``drops``), if any.
-        conservation: what became of the score, by LRP method.
+        images: (n, C, H, W) RGB in [0, 1], the first ones at least.
+        found: names, classes, curves, heatmaps and measures of all images.
         protocol: how regions were removed and scored.
         audit: whether the ranking depends on how regions are removed and scored, if that was asked.
         settlement: how it ended, if images were added until it was settled; methods may then have the first ones only.
@@ -54,21 +48,44 @@ class Comparison(Study):
     """
 
     network: Mapping[str, Any]
-    names: tuple[str, ...]
     images: Tensor
-    classes: tuple[str, ...]
-    heatmaps: dict[str, Tensor]
-    regions: Tensor
-    curves: dict[str, Curves]
-    lerf: dict[str, Curves]
-    further: dict[str, Any]
-    conservation: dict[str, Conservation]
+    found: Part
     protocol: Protocol
     audit: Audit | None
     settlement: Settlement | None
     skipped: tuple[tuple[str, str], ...]
     notes: tuple[str, ...]
     work: Work
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """(N) of the images."""
+        return self.found.names
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """(N) names of the target classes."""
+        return self.found.classes
+
+    @property
+    def heatmaps(self) -> dict[str, Tensor]:
+        """(N, H, W) by method."""
+        return self.found.heatmaps
+
+    @property
+    def curves(self) -> dict[str, Curves]:
+        """By method, most relevant regions first, and of the random order."""
+        return self.found.curves
+
+    @property
+    def lerf(self) -> dict[str, Curves]:
+        """By method, the least relevant regions removed first, if that was asked for."""
+        return self.found.lerf
+
+    @property
+    def conservation(self) -> dict[str, Conservation]:
+        """What became of the score, by LRP method."""
+        return self.found.conservation
 
     @cached_property
     def ranking(self) -> Ranking:
@@ -120,11 +137,10 @@ class Comparison(Study):
         )
         return Table(columns, tuple(rows), (note,))
 
-    @cached_property
+    @property
     def measured(self) -> Measured:
         """Every measure that the curves allow, of each image (n,), by method and measure, best method first."""
-        curves = {name: self.curves[name] for name in self.ranking.methods}
-        return measured(curves, self.lerf, self.curves[REFERENCE], self.heatmaps, self.regions, self.further)
+        return {name: self.found.measured[name] for name in self.ranking.methods}
 
     def measures_table(self) -> Table:
         """Every measure of every method, with its interval and direction."""

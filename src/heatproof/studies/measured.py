@@ -18,7 +18,7 @@ Measured = dict[str, dict[str, np.ndarray]]  # (n,) by method, then by measure
 def measured(
     curves: Mapping[str, Curves],
     lerf: Mapping[str, Curves],
-    random: Curves,
+    random: Curves | None,
     heatmaps: Mapping[str, Tensor],
     regions: Tensor,
     further: Mapping[str, Any],
@@ -28,22 +28,26 @@ def measured(
     Args:
         curves: most relevant first, by method.
         lerf: least relevant first, by method, or nothing.
-        random: in random order.
+        random: in random order, if that ran.
         heatmaps: (N, H, W) by method.
         regions: (N, H, W) region indices.
         further: what was evaluated for measures that need more than curves, as ``measure_all`` takes it.
     """
     found: Measured = {}
     for name, morf in curves.items():
-        count = min(len(morf.images), len(random.images))
-        values = measure_all(
-            morf.first(count),
-            lerf[name].first(count) if name in lerf else None,
-            random.first(count),
-            relevance=relevance_of_regions(heatmaps[name][:count], regions[:count]),
-            **further,
-        )
+        relevance = relevance_of_regions(heatmaps[name], regions)
+        values = measure_all(morf, lerf.get(name), random, relevance=relevance, **further)
         found[name] = {measure: each for measure, each in values.items() if np.isfinite(each).all()}
+    return found
+
+
+def joined_measures(parts: Sequence[Measured]) -> Measured:
+    """Those of several parts as one; what is missing in a part that has the method is left out."""
+    found: Measured = {}
+    for method in parts[0]:
+        having = [part[method] for part in parts if method in part]
+        shared = [name for name in having[0] if all(name in part for part in having)]
+        found[method] = {name: np.concatenate([part[name] for part in having]) for name in shared}
     return found
 
 

@@ -1,0 +1,96 @@
+"""What some of the images of a comparison gave; the parts of all images together make the comparison."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from heatproof.heatmaps import Conservation
+from heatproof.heatmaps.explaining import Explained
+from heatproof.perturbation import Curves, perturb_orders
+from heatproof.studies.further import Need
+from heatproof.studies.measured import Measured, joined_measures, measured
+from heatproof.studies.task import REFERENCE, Task, backwards
+
+
+@dataclass(frozen=True)
+class Part:
+    """What some images gave.
+
+    Attributes:
+        names: (n) of the images.
+        classes: (n) names of the target classes.
+        targets: (n,) class indices.
+        curves: of all methods that ran, and of the random order if it did.
+        lerf: by method, the least relevant regions removed first, if that was asked for.
+        heatmaps: (n, H, W) by method.
+        conservation: what became of the score, by LRP method.
+        measured: every measure, (n,) by method and measure.
+    """
+
+    names: tuple[str, ...]
+    classes: tuple[str, ...]
+    targets: Tensor
+    curves: dict[str, Curves]
+    lerf: dict[str, Curves]
+    heatmaps: dict[str, Tensor]
+    conservation: dict[str, Conservation]
+    measured: Measured
+
+    @classmethod
+    def joined(cls, parts: "Sequence[Part]") -> "Part":
+        """Several as one, in their order; a method that only ran on the first ones has fewer images."""
+        first = parts[0]
+        return cls(
+            names=tuple(name for part in parts for name in part.names),
+            classes=tuple(name for part in parts for name in part.classes),
+            targets=torch.cat([part.targets for part in parts]),
+            curves={
+                name: Curves.joined([part.curves[name] for part in parts if name in part.curves])
+                for name in first.curves
+            },
+            lerf={name: Curves.joined([part.lerf[name] for part in parts if name in part.lerf]) for name in first.lerf},
+            heatmaps={
+                name: torch.cat([part.heatmaps[name] for part in parts if name in part.heatmaps])
+                for name in first.heatmaps
+            },
+            conservation={
+                name: Conservation.join([part.conservation[name] for part in parts if name in part.conservation])
+                for name in first.conservation
+            },
+            measured=joined_measures([part.measured for part in parts]),
+        )
+
+
+def part_of(
+    task: Task,
+    where: slice,
+    batch: Explained,
+    names: Sequence[str],
+    needs: Sequence[Need],
+    on_progress: Callable[[int], None],
+) -> Part:
+    """What some of the task's images gave, whose heatmaps are at hand."""
+    images, regions, ids = task.images[where], task.regions[where], task.identities[where]
+    local = replace(task.protocol, regions=regions)
+    orders = task.orders(batch.heatmaps, where)
+    found = perturb_orders(task.network, images, orders, batch.targets, local, ids, on_progress)
+    further: dict[str, Any] = {}
+    for need in needs:
+        further |= need.evaluate(task.network, images, next(iter(found.values())), on_progress)
+    walked = {name: replace(curves, protocol=task.protocol) for name, curves in found.items()}
+    morf = {name: replace(walked[name], order="morf") for name in task.names}
+    lerf = {name: replace(walked[backwards(name)], order="lerf") for name in task.names if task.lerf}
+    random = replace(walked[REFERENCE], order="random") if task.reference else None
+    return Part(
+        names=tuple(names),
+        classes=tuple(task.network.class_name(int(target)) for target in batch.targets),
+        targets=batch.targets.cpu(),
+        curves=morf | ({REFERENCE: random} if random else {}),
+        lerf=lerf,
+        heatmaps=batch.heatmaps,
+        conservation=batch.conservation,
+        measured=measured(morf, lerf, random, batch.heatmaps, regions, further),
+    )
