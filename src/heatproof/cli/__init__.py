@@ -1,6 +1,18 @@
 """The ``heatproof`` command: parse, call, print."""
 
-from heatproof.cli import assess, check, compare, complexity, explain, fetch, listing, plan, replacements, statistics
+from heatproof.cli import (
+    assess,
+    check,
+    compare,
+    complexity,
+    explain,
+    fetch,
+    init,
+    listing,
+    plan,
+    replacements,
+    statistics,
+)
 from heatproof.cli.application import CHECK_FAILED, DISK_ERROR, INPUT_ERROR, INTERRUPTED, PARTIAL, main
 
 __all__ = [
@@ -15,6 +27,7 @@ __all__ = [
     "complexity",
     "explain",
     "fetch",
+    "init",
     "listing",
     "main",
     "plan",

@@ -13,9 +13,10 @@ from heatproof.cli.options import Reading, Removing
 from heatproof.cli.printing import progress, warn
 from heatproof.cli.results import Out, Overwrite, deliver
 from heatproof.cli.spreading import spread
+from heatproof.cli.study_file import StudyCommand
 
 
-@app.command("assess")
+@app.command("assess", cls=StudyCommand)
 @spread
 def assess_command(
     *,

@@ -7,14 +7,16 @@ import typer
 
 from heatproof import runs, studies
 from heatproof.cli.application import app
+from heatproof.cli.keys import InFile
 from heatproof.cli.options import Explaining, Perturbing
 from heatproof.cli.printing import progress
 from heatproof.cli.results import Out, Overwrite, deliver
 from heatproof.cli.spreading import spread
+from heatproof.cli.study_file import StudyCommand
 from heatproof.registry import split_specs
 
 
-@app.command("compare")
+@app.command("compare", cls=StudyCommand)
 @spread
 def compare_command(
     *,
@@ -28,6 +30,7 @@ def compare_command(
             help="That evaluate the network further: naopc, naopc[beam=5], single-region.",
             show_default=False,
         ),
+        InFile(several=True),
     ] = "",
     until: Annotated[
         str | None,

@@ -10,9 +10,10 @@ from heatproof.cli.options import Explaining
 from heatproof.cli.printing import progress
 from heatproof.cli.results import Out, Overwrite, deliver
 from heatproof.cli.spreading import spread
+from heatproof.cli.study_file import StudyCommand
 
 
-@app.command("complexity")
+@app.command("complexity", cls=StudyCommand)
 @spread
 def complexity_command(
     *,

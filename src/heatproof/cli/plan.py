@@ -4,7 +4,8 @@ import shlex
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict
-from typing import Annotated
+from pathlib import Path
+from typing import Annotated, Any
 
 import typer
 
@@ -13,12 +14,24 @@ from heatproof.cli.application import PARTIAL, app
 from heatproof.cli.options import Explaining, Perturbing
 from heatproof.cli.printing import console, print_forecast, say
 from heatproof.cli.spreading import spread
+from heatproof.cli.study_file import StudyCommand, command_of, read_study
+from heatproof.runs.study_file import Settings
 from heatproof.studies.pilot import PILOT_IMAGES
 
 PLANNED = ("--precision", "--budget", "--pilot", "--images", "--repeats", "--scored")
 
 
-@app.command("plan")
+class PlanCommand(StudyCommand):
+    """Takes the study file of a comparison; what that says about its run directory is passed over."""
+
+    def read(self, ctx: Any, file: Path) -> Settings:  # noqa: ANN401 - Typer's class is private
+        """What the comparison's file holds for planning it."""
+        comparison = command_of("compare", ctx.parent.command.commands)
+        found = read_study(file, "compare", comparison.keys)
+        return {name: value for name, value in found.items() if name in self.keys}
+
+
+@app.command("plan", cls=PlanCommand)
 @spread
 def plan_command(
     *,

@@ -7,22 +7,26 @@ import typer
 
 from heatproof import runs, studies
 from heatproof.cli.application import app
+from heatproof.cli.keys import InFile
 from heatproof.cli.options import Picturing, Scoring
 from heatproof.cli.printing import progress
 from heatproof.cli.results import Out, Overwrite, deliver
 from heatproof.cli.spreading import spread
+from heatproof.cli.study_file import StudyCommand
 from heatproof.registry import split_specs
 from heatproof.studies.replacements import DEFAULT_REPLACEMENTS, THE_METHOD
 
 
-@app.command("replacements")
+@app.command("replacements", cls=StudyCommand)
 @spread
 def replacements_command(
     *,
     out: Out,
     given: Picturing,
     replacements: Annotated[
-        str, typer.Option("--replacements", help="Separated by commas; see 'heatproof list replacements'.")
+        str,
+        typer.Option("--replacements", help="Separated by commas; see 'heatproof list replacements'."),
+        InFile(several=True),
     ] = ",".join(DEFAULT_REPLACEMENTS),
     method: Annotated[
         str, typer.Option("--method", "-m", help="Of the heatmaps; see 'heatproof list methods'.")

@@ -1,0 +1,38 @@
+"""``heatproof init``."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from heatproof.cli.application import app
+from heatproof.cli.printing import say
+from heatproof.cli.study_file import ENDING, command_of, commented
+from heatproof.errors import InputError
+
+
+@app.command("init")
+def init_command(
+    context: typer.Context,
+    file: Annotated[Path, typer.Argument(help="Where to write it; it must not be there yet.")] = Path("study.toml"),
+    *,
+    study: Annotated[str, typer.Option("--study", help="Which command it is for.")] = "compare",
+) -> None:
+    """Writes a study file with every key, its default and what it means, to be edited and run.
+
+    [bold]heatproof init study.toml[/bold]
+
+    [bold]heatproof compare study.toml --out RUN[/bold]
+    """
+    assert context.parent is not None, "a command of the application"
+    text = commented(study, command_of(study, getattr(context.parent.command, "commands", {})))
+    if file.suffix != ENDING:
+        raise InputError(f"expected a file that ends in {ENDING}, got {str(file)!r}")
+    try:
+        with file.open("x", encoding="utf-8") as stream:
+            stream.write(text)
+    except FileExistsError:
+        raise InputError(f"{str(file)!r} is there already; choose another name") from None
+    except FileNotFoundError:
+        raise InputError(f"there is no folder {str(file.parent)!r} to write into") from None
+    say(f"{file}: every key of 'heatproof {study}'; edit it, then: heatproof {study} {file}")
