@@ -11,13 +11,11 @@ from contextlib import contextmanager, suppress
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-import zarr.abc.store
-import zarr.storage
-
 from heatproof.errors import InputError
 from heatproof.runs.objects import KEPT, Store, StoreError, checked_name, folder_of, is_name, missing
 
 if TYPE_CHECKING:
+    import zarr.abc.store
     from fsspec import AbstractFileSystem
 
 PUTS_WHOLE_OBJECTS = frozenset({"s3", "s3a", "gs", "gcs", "az", "abfs", "abfss", "oss", "memory"})
@@ -111,8 +109,10 @@ class FsspecStore(Store):
         """None: it lies elsewhere."""
         checked_name(name)
 
-    def zarr_store(self, name: str) -> zarr.abc.store.Store:
+    def zarr_store(self, name: str) -> "zarr.abc.store.Store":
         """By Zarr's own store for fsspec's file systems."""
+        import zarr.storage  # half a second
+
         return zarr.storage.FsspecStore.from_url(f"{self.url}/{checked_name(name)}")
 
     def __reduce__(self) -> tuple[Callable[[str], "FsspecStore"], tuple[str]]:

@@ -43,10 +43,10 @@ class Holder:
 def locked(run: Path) -> Iterator[None]:
     """Holds ``lock`` in the run's folder (made if it is not there), by ``flock``.
 
-    The system gives the lock back when the process ends, however it ends; the file stays, since two processes could lock
-    two files of that name if it were taken away. Forked children do not hold it. URLs have no lock: two processes there
-    leave every object whole, but may do work twice, and the run's notes say so (``UNLOCKED``). A network file system's
-    locks hold between machines as far as that file system says.
+    The system gives the lock back when the process ends, however it ends; the file stays, since two processes could
+    lock two files of that name if it were taken away. Forked children do not hold it. URLs have no lock: two processes
+    there leave every object whole, but may do work twice, and the run's notes say so (``UNLOCKED``). A network file
+    system's locks hold between machines as far as that file system says.
 
     >>> import tempfile
     >>> with locked(Path(tempfile.mkdtemp())):

@@ -16,8 +16,8 @@ FILE, FOLDER = "log.jsonl", "log"
 class RunLog:
     """Events of a run: lines of ``log.jsonl`` in a folder, objects ``log/TIME-….json`` under a URL.
 
-    A line is one write at the end of the file, so that lines of several processes never mix. A line that a full disk has
-    torn is ended by the next one; ``read_log`` leaves it out.
+    A line is one write at the end of the file, so that lines of several processes never mix. A line that a full disk
+    has torn is ended by the next one; ``read_log`` leaves it out.
 
     >>> import tempfile
     >>> from heatproof.runs.store import LocalStore

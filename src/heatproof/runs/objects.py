@@ -4,10 +4,12 @@ import re
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from pathlib import Path
-
-import zarr.abc.store
+from typing import TYPE_CHECKING
 
 from heatproof.errors import InputError
+
+if TYPE_CHECKING:
+    import zarr.abc.store
 
 PART = re.compile(r"(?!.*\.partial$)[A-Za-z0-9_][A-Za-z0-9_.,=+@-]{0,199}")
 KEPT = "what was finished is kept"
@@ -64,7 +66,7 @@ class Store(ABC):
         """Where an object or a folder of that name lies on this machine, if it does."""
 
     @abstractmethod
-    def zarr_store(self, name: str) -> zarr.abc.store.Store:
+    def zarr_store(self, name: str) -> "zarr.abc.store.Store":
         """A Zarr store in the folder of that name; Zarr writes each chunk whole, but does not bring it to the disk."""
 
     def __str__(self) -> str:

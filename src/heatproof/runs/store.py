@@ -7,18 +7,19 @@ import secrets
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import unquote
-
-import zarr.abc.store
-import zarr.storage
 
 from heatproof.errors import InputError
 from heatproof.runs.fsspec_store import FsspecStore
 from heatproof.runs.objects import KEPT, Store, StoreError, checked_name, folder_of, is_name, missing
 
+if TYPE_CHECKING:
+    import zarr.abc.store
+
 __all__ = ["FsspecStore", "LocalStore", "Store", "StoreError", "checked_name", "open_store", "told"]
 
-URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:/.*", re.DOTALL)
+URL = re.compile(r"[A-Za-z][A-Za-z0-9+.:-]+:/.*", re.DOTALL)
 REMEDIES = {
     errno.ENOSPC: f"make room and start again; {KEPT}",
     errno.EDQUOT: f"make room and start again; {KEPT}",
@@ -127,8 +128,10 @@ class LocalStore(Store):
         """The path, whether something is there or not."""
         return self._path(name)
 
-    def zarr_store(self, name: str) -> zarr.abc.store.Store:
+    def zarr_store(self, name: str) -> "zarr.abc.store.Store":
         """The folder, made by the first write."""
+        import zarr.storage  # half a second
+
         return zarr.storage.LocalStore(self._path(name))
 
     def _path(self, name: str) -> Path:

@@ -1,0 +1,455 @@
+"""Objects are whole or not there: in folders that writers die in, on full and read-only disks, and under URLs."""
+
+import errno
+import hashlib
+import os
+import pickle
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from contextlib import contextmanager
+from pathlib import Path
+
+import fsspec
+import numpy as np
+import pytest
+import zarr
+from fsspec.implementations.local import LocalFileSystem
+from hypothesis import given
+from hypothesis import strategies as st
+
+from heatproof.errors import InputError
+from heatproof.runs.store import FsspecStore, LocalStore, Store, StoreError, checked_name, open_store
+
+
+class Moving(LocalFileSystem):
+    """A file system whose puts are not whole by themselves; ``failing``, it breaks after the first bytes."""
+
+    protocol = "moving"
+    failing = False
+
+    def __init__(self, **options):
+        super().__init__(**options | {"auto_mkdir": True})
+
+    @classmethod
+    def _strip_protocol(cls, path):
+        return path.removeprefix("moving://").rstrip("/")
+
+    def pipe_file(self, path, value, mode="overwrite", **options):
+        super().pipe_file(path, value[:3] if Moving.failing else value, mode, **options)
+        if Moving.failing:
+            raise ConnectionError("gone")
+
+
+fsspec.register_implementation("moving", Moving, clobber=True)
+
+
+@pytest.fixture(params=["folder", "memory", "moving"])
+def store(request, tmp_path):
+    """The same promises, wherever objects lie."""
+    place = {
+        "folder": str(tmp_path / "run"),
+        "memory": f"memory://{tmp_path.as_posix()}/run",
+        "moving": f"moving://{tmp_path.as_posix()}/run",
+    }
+    return open_store(place[request.param])
+
+
+def files(folder):
+    return sorted(path.relative_to(folder).as_posix() for path in Path(folder).rglob("*") if path.is_file())
+
+
+def test_put_get_exists_names_delete(store):
+    assert (store.names(), store.names("shards/"), store.exists("a/b.json"), store.sweep()) == ([], [], False, 0)
+    for name, data in [("shards/00001.json", b"one"), ("shards/00000.json", b"\0"), ("run.json", b""), ("s", b"s")]:
+        store.put(name, data)
+        assert store.get(name) == data
+    store.put("run.json", b"again")
+    assert store.names() == ["run.json", "s", "shards/00000.json", "shards/00001.json"]
+    assert store.names("shards/") == ["shards/00000.json", "shards/00001.json"]
+    assert store.names("shards/00001") == ["shards/00001.json"]
+    assert store.names("s") == ["s", "shards/00000.json", "shards/00001.json"]
+    assert store.names("nothing/") == store.names("run.json/") == []
+    assert store.get_many(["run.json", "shards/00001.json"]) == [b"again", b"one"]
+    assert store.get_many(["s"]) == [b"s"]
+    assert store.get_many([]) == []
+    assert store.exists("shards/00000.json")
+    assert not store.exists("shards")
+    store.delete("shards/00000.json")
+    store.delete("shards/00000.json")
+    assert store.names("shards/") == ["shards/00001.json"]
+
+
+def test_what_is_not_there_is_named(store):
+    with pytest.raises(InputError, match=r"run has no 'shards/00003.json'"):
+        store.get("shards/00003.json")
+    with pytest.raises(InputError, match=r"shards/00003\.json"):
+        store.get_many(["shards/00003.json"])
+
+
+def test_a_store_may_be_sent_to_another_process(store):
+    store.put("a", b"1")
+    assert pickle.loads(pickle.dumps(store)).get("a") == b"1"
+
+
+def test_zarr_lives_in_a_folder_of_the_store(store):
+    group = zarr.open_group(store.zarr_store("heatmaps.zarr"), mode="a")
+    array = group.create_array("method-0", shape=(4, 2, 2), chunks=(2, 2, 2), dtype="f4", fill_value=np.nan)
+    array[2:] = 1
+    again = zarr.open_group(store.zarr_store("heatmaps.zarr"), mode="r")["method-0"][:, 0, 0]
+    np.testing.assert_array_equal(again, [np.nan, np.nan, 1, 1])
+    assert "heatmaps.zarr/method-0/zarr.json" in store.names("heatmaps.zarr/")
+
+
+def test_leftovers_are_no_objects_and_are_swept(tmp_path):
+    store = LocalStore(tmp_path)
+    store.put("shards/0.json", b"{}")
+    for name in (".0123.partial", "shards/.abcd.partial", "heatmaps.zarr/0.0123.partial"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_bytes(b"half")
+    assert store.names() == ["shards/0.json"]
+    assert store.sweep() == 3
+    assert files(tmp_path) == ["shards/0.json"]
+
+
+def test_leftovers_under_a_url_are_swept():
+    store = FsspecStore("memory://leftovers/run")
+    store.put("a", b"1")
+    fsspec.filesystem("memory").pipe_file("/leftovers/run/.0123.partial", b"half")
+    assert store.names() == ["a"]
+    assert store.sweep() == 1
+    assert fsspec.filesystem("memory").find("/leftovers/run") == ["/leftovers/run/a"]
+
+
+# Names
+
+PARTS = st.sampled_from(
+    ["..", ".", "", "~", "a", "shards", "con", "\0", "a\\b", "..\\..", "C:", "é", "\ud800", "a\n", "x" * 300]
+)
+
+
+@given(st.lists(PARTS | st.text(max_size=5), min_size=1, max_size=5).map("/".join) | st.text(max_size=20))
+def test_no_name_leads_out(name):
+    folder = Path("/somewhere/run")
+    try:
+        checked_name(name)
+    except InputError:
+        return
+    path = folder / name
+    assert Path(os.path.normpath(path)) == path
+    assert path.is_relative_to(folder)
+    assert path != folder
+    assert name.isascii()
+    assert name.isprintable()
+
+
+@pytest.mark.parametrize(
+    "name", ["", "/etc/passwd", "../x", "a/../../x", "a//b", "a/", "./a", "a\\b", "a\0", ".hidden", "a b", "a.partial"]
+)
+@pytest.mark.parametrize("place", ["folder", "memory://names/run"])
+def test_names_that_are_refused_everywhere(place, name, tmp_path):
+    store = open_store(place if "://" in place else tmp_path / place)
+    for use in (store.get, store.exists, store.delete, store.local_path, store.zarr_store, lambda n: store.put(n, b"")):
+        with pytest.raises(InputError, match="cannot name an object of a run: expected parts of at most 200 ASCII"):
+            use(name)
+    with pytest.raises(InputError, match="cannot name an object"):
+        store.names("../")
+    assert files(tmp_path) == []
+
+
+@pytest.mark.parametrize("link", ["shards", "shards/0.json"])
+def test_links_do_not_lead_out(link, tmp_path):
+    outside, run = tmp_path / "outside", tmp_path / "run"
+    outside.mkdir()
+    (outside / "0.json").write_text("mine")
+    (run / link).parent.mkdir(parents=True)
+    (run / link).symlink_to(outside / "0.json" if "." in link else outside)
+    store = LocalStore(run)
+    for use in (store.get, store.delete, store.exists, store.zarr_store, lambda name: store.put(name, b"theirs")):
+        with pytest.raises(InputError, match="is a link that leads out of the folder; take the link away"):
+            use("shards/0.json")
+    store.sweep()
+    assert files(outside) == ["0.json"]
+    assert (outside / "0.json").read_text() == "mine"
+
+
+def test_links_in_a_circle_are_no_objects(tmp_path):
+    (tmp_path / "a").symlink_to("b")
+    (tmp_path / "b").symlink_to("a")
+    assert LocalStore(tmp_path).names() == []
+    with pytest.raises(InputError, match="has no 'a'"):
+        LocalStore(tmp_path).get("a")
+
+
+def test_a_run_may_lie_behind_a_link_and_keeps_its_place(tmp_path, monkeypatch):
+    (tmp_path / "disk").mkdir()
+    (tmp_path / "run").symlink_to("disk")
+    monkeypatch.chdir(tmp_path)
+    store = open_store("run")
+    monkeypatch.chdir("/")
+    store.put("a/b", b"1")
+    assert files(tmp_path / "disk") == ["a/b"]
+
+
+def test_a_pipe_is_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    assert LocalStore(tmp_path).names() == []
+    with pytest.raises(InputError, match="has no 'pipe'"):
+        LocalStore(tmp_path).get("pipe")
+
+
+# Places
+
+
+def test_places():
+    assert isinstance(open_store(Path("runs/first")), LocalStore)
+    assert open_store("file:///tmp/a%20run").local_path("x") == Path("/tmp/a run/x")
+    assert open_store("memory://places").local_path("x") is None
+    assert isinstance(open_store("C"), Store)
+
+
+@pytest.mark.parametrize(
+    ("place", "message"),
+    [
+        (Path("s3://bucket/run"), "'s3:/bucket/run' is neither a folder nor a URL: expected a URL as text"),
+        ("s3:/bucket/run", "neither a folder nor a URL"),
+        ("memory://", "names no place: expected a URL like s3://bucket/run"),
+        ("nosuch://place", "nosuch://place cannot be opened: Protocol not known: nosuch"),
+        ("simplecache::memory://a", "holds several URLs; expected one"),
+        ("memory://a::memory://b", "holds several URLs; expected one"),
+    ],
+)
+def test_places_that_are_refused(place, message):
+    with pytest.raises(InputError, match=message):
+        open_store(place)
+
+
+def test_a_missing_file_system_is_named(monkeypatch):
+    monkeypatch.setitem(sys.modules, "s3fs", None)
+    with pytest.raises(InputError, match="s3://bucket/run cannot be opened: Install s3fs to access S3"):
+        open_store("s3://bucket/run")
+
+
+def test_a_missing_fsspec_is_named(monkeypatch):
+    monkeypatch.setitem(sys.modules, "fsspec.core", None)
+    with pytest.raises(InputError, match=r"needs the package fsspec: pip install 'heatproof\[remote\]'"):
+        open_store("memory://a")
+
+
+def test_passwords_stay_out_of_messages(monkeypatch):
+    monkeypatch.setitem(sys.modules, "fsspec.core", None)
+    with pytest.raises(InputError, match=r"^sftp://me@host/run needs"):
+        open_store("sftp://me:secret@host/run")
+
+
+def test_a_service_that_breaks_is_told_and_leaves_nothing(tmp_path, monkeypatch):
+    store = FsspecStore(f"moving://{tmp_path.as_posix()}/run")
+    store.put("a", b"before")
+    monkeypatch.setattr(Moving, "failing", True)
+    with pytest.raises(
+        StoreError, match=r"/run/a could not be written: ConnectionError: gone; what was finished is kept"
+    ):
+        store.put("a", b"after")
+    assert store.get("a") == b"before"
+    assert files(tmp_path) == ["run/a"]
+
+
+# Disks
+
+
+@contextmanager
+def small_disk(folder, size="256k", options=""):
+    """A tmpfs, where this machine lets us mount one."""
+    folder.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", f"size={size}{options}", "tmpfs", str(folder)]
+    if not shutil.which("mount") or subprocess.run(mount, capture_output=True, check=False).returncode:
+        pytest.skip("no tmpfs can be mounted here: this takes root")
+    try:
+        yield
+    finally:
+        subprocess.run(["umount", str(folder)], check=True)
+
+
+def test_a_full_disk_loses_nothing_and_leaves_nothing(tmp_path):
+    disk = tmp_path / "disk"
+    with small_disk(disk):
+        store = LocalStore(disk / "run")
+        store.put("shards/0.parquet", b"0" * 100_000)
+        for name in ("shards/1.parquet", "shards/0.parquet", "new/1.parquet"):
+            with pytest.raises(
+                StoreError, match=r"could not be written: No space left on device; make room and start again"
+            ):
+                store.put(name, b"1" * 200_000)
+        assert files(disk) == ["run/shards/0.parquet"]
+        assert store.get("shards/0.parquet") == b"0" * 100_000
+        store.put("shards/1.parquet", b"1" * 50_000)
+        assert store.names() == ["shards/0.parquet", "shards/1.parquet"]
+
+
+def test_a_disk_without_room_for_files(tmp_path):
+    disk = tmp_path / "disk"
+    with small_disk(disk, options=",nr_inodes=3"):
+        store = LocalStore(disk)
+        store.put("shards/0.json", b"{}")
+        with pytest.raises(StoreError, match="No space left on device"):
+            store.put("shards/1.json", b"{}")
+        assert files(disk) == ["shards/0.json"]
+
+
+def test_a_read_only_disk(tmp_path):
+    disk = tmp_path / "disk"
+    with small_disk(disk):
+        store = LocalStore(disk)
+        store.put("a", b"1")
+        subprocess.run(["mount", "-o", "remount,ro", str(disk)], check=True)
+        for use in (lambda: store.put("a", b"2"), lambda: store.put("b/c", b"2"), lambda: store.delete("a")):
+            with pytest.raises(StoreError, match="Read-only file system; choose a folder that you may write to"):
+                use()
+        assert store.get("a") == b"1"
+        assert files(disk) == ["a"]
+
+
+@contextmanager
+def without_rights():
+    """As a user who owns nothing, where we are root; as ourselves otherwise."""
+    root = not os.getuid()
+    if root:
+        os.setegid(65534)
+        os.seteuid(65534)
+    try:
+        yield
+    finally:
+        if root:
+            os.seteuid(0)
+            os.setegid(0)
+
+
+def test_a_folder_that_we_may_not_write(tmp_path):
+    for folder in [tmp_path, *tmp_path.parents]:  # pytest closes its folders to others
+        if folder.owner() == tmp_path.owner() and folder.name.startswith(("pytest-", "test_")):
+            folder.chmod(0o755)
+    run = tmp_path / "run"
+    store = LocalStore(run)
+    store.put("a", b"1")
+    run.chmod(0o555)
+    (run / "a").chmod(0o400)
+    with without_rights():
+        for name in ("a", "b/c"):
+            with pytest.raises(
+                StoreError, match="Permission denied; choose a folder that you may read and write; what"
+            ):
+                store.put(name, b"2")
+        assert store.names() == ["a"]
+        if not os.getuid():
+            with pytest.raises(StoreError, match="a' could not be read: Permission denied"):
+                store.get("a")
+    run.chmod(0o755)
+    assert files(run) == ["a"]
+
+
+@pytest.mark.parametrize("failing", ["fsync", "replace"])
+def test_a_put_that_fails_late_leaves_what_was(failing, tmp_path, monkeypatch):
+    store = LocalStore(tmp_path)
+    store.put("a", b"before")
+
+    def broken(*_):
+        raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr(*((os, "fsync") if failing == "fsync" else (Path, "replace")), broken)
+    with pytest.raises(StoreError, match=r"a' could not be written: Input/output error; what was"):
+        store.put("a", b"after")
+    assert files(tmp_path) == ["a"]
+    assert store.get("a") == b"before"
+
+
+def test_a_put_that_is_interrupted_leaves_what_was(tmp_path, monkeypatch):
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(os, "fsync", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        LocalStore(tmp_path).put("a", b"1")
+    assert files(tmp_path) == []
+
+
+def test_bytes_reach_the_disk_before_their_name_does(tmp_path, monkeypatch):
+    """File synced, then renamed, then its folder synced; a new folder's own name is brought to the disk first."""
+    done = []
+
+    def fsync(descriptor, original=os.fsync):
+        done.append(("fsync", Path(f"/proc/self/fd/{descriptor}").readlink().name))
+        original(descriptor)
+
+    def replace(path, target, original=Path.replace):
+        assert path.read_bytes() == b"1"
+        done.append(("rename", target.name))
+        original(path, target)
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    monkeypatch.setattr(Path, "replace", replace)
+    LocalStore(tmp_path / "run").put("shards/0.json", b"1")
+    (_, temporary) = done[2]
+    assert temporary.endswith(".partial")
+    assert done == [
+        ("fsync", tmp_path.name), ("fsync", "run"), ("fsync", temporary), ("rename", "0.json"), ("fsync", "shards"),
+    ]  # fmt: skip
+
+
+def test_folders_that_cannot_be_synced_are_used_all_the_same(tmp_path, monkeypatch):
+    def fsync(descriptor, original=os.fsync):
+        if Path(f"/proc/self/fd/{descriptor}").readlink().is_dir():
+            raise OSError(errno.EINVAL, "Invalid argument")
+        original(descriptor)
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    LocalStore(tmp_path / "run").put("a/b", b"1")
+    assert files(tmp_path / "run") == ["a/b"]
+
+
+def test_files_have_the_rights_that_the_user_gives(tmp_path):
+    before = os.umask(0o027)
+    try:
+        LocalStore(tmp_path).put("a", b"1")
+    finally:
+        os.umask(before)
+    assert (tmp_path / "a").stat().st_mode & 0o777 == 0o640
+
+
+# Writers that die
+
+WRITER = """
+import hashlib, itertools, sys, types
+root = sys.argv[2]  # heatproof itself would load torch: seconds for each of thirty writers
+for name, folder in (("heatproof", root), ("heatproof.runs", root + "/runs")):
+    sys.modules[name] = module = types.ModuleType(name)
+    module.__path__ = [folder]
+from pathlib import Path
+from heatproof.runs.store import LocalStore
+store = LocalStore(Path(sys.argv[1]))
+print("ready", flush=True)
+for number in itertools.count():
+    body = bytes([number % 256]) * (1 + number * 7919 % 300_000)
+    store.put(f"shards/{number % 5:05d}.parquet", hashlib.blake2b(body).digest() + body)
+"""
+
+
+def test_killed_writers_leave_whole_objects_only(tmp_path):
+    """Thirty writers are killed at random moments; every object is one that was put."""
+    import heatproof
+
+    store, moments, leftovers = LocalStore(tmp_path), np.random.default_rng(6).uniform(0, 0.04, 30), 0
+    for moment in moments:
+        arguments = [sys.executable, "-c", WRITER, str(tmp_path), str(Path(heatproof.__file__).parent)]
+        with subprocess.Popen(arguments, stdout=subprocess.PIPE) as writer:
+            assert writer.stdout.readline() == b"ready\n"
+            time.sleep(moment)
+            writer.send_signal(signal.SIGKILL)
+        for name in store.names():
+            data = store.get(name)
+            assert hashlib.blake2b(data[64:]).digest() == data[:64]
+        leftovers += store.sweep()
+        assert all(name.startswith("shards/") and name.endswith(".parquet") for name in files(tmp_path))
+    assert leftovers > 0  # or the kills came at harmless moments
+    assert len(store.names()) == 5
