@@ -1,0 +1,73 @@
+"""A part of a comparison survives being stored, bit by bit, and what is no part is refused."""
+
+import numpy as np
+import polars as pl
+import pytest
+import torch
+from torch import nn
+
+import heatproof as hp
+from heatproof.studies.stored import StoredPart, from_parquet, parquet, restored, stored
+
+
+@pytest.fixture(scope="module")
+def network():
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        module = nn.Sequential(nn.Conv2d(3, 6, 3), nn.ReLU(), nn.Flatten(), nn.Linear(6 * 16 * 16, 4))
+    return hp.Network(module)
+
+
+@pytest.fixture(scope="module", params=[{}, {"scored": 2, "lerf": True, "repeats": 3}], ids=["plain", "all of it"])
+def study(request, network):
+    images = torch.rand(5, 3, 18, 18, generator=torch.Generator().manual_seed(1))
+    return hp.compare(network, images, ["lrp-epsilon", "sensitivity-l2"], regions=6, audit=0, **request.param)
+
+
+def through_files(part):
+    found = stored(part, range(10, 15))
+    frames = [from_parquet(parquet(frame), "a file") for frame in (found.sequences, found.images)]
+    return StoredPart(*frames, found.about)
+
+
+def test_everything_comes_back(study):
+    part, back = study.found, restored(through_files(study.found), study.protocol)
+    assert (back.names, back.classes) == (part.names, part.classes)
+    assert torch.equal(back.targets, part.targets)
+    for mine, theirs in ((part.curves, back.curves), (part.lerf, back.lerf)):
+        assert list(mine) == list(theirs)
+        for name, curves in mine.items():
+            assert torch.equal(theirs[name].scores, curves.scores)
+            assert torch.equal(theirs[name].scored, curves.scored.expand(curves.scores.shape))
+            assert torch.equal(theirs[name].orders, curves.orders.expand(-1, curves.scores.shape[1], -1))
+            assert torch.equal(theirs[name].removed_fraction[:, :1], curves.removed_fraction[:, :1])
+            assert (theirs[name].images, theirs[name].order) == (curves.images, curves.order)
+    for name, found in part.conservation.items():
+        np.testing.assert_array_equal(back.conservation[name].absorbed, found.absorbed)
+        np.testing.assert_array_equal(back.conservation[name].kept, found.kept)
+        assert back.conservation[name].places == found.places
+    for method, measures in part.measured.items():
+        for name, values in measures.items():
+            np.testing.assert_array_equal(back.measured[method][name], values)
+
+
+def test_the_same_part_gives_the_same_bytes(study):
+    once, again = (stored(study.found, range(5)) for _ in range(2))
+    assert parquet(once.sequences) == parquet(again.sequences)
+    assert parquet(once.images) == parquet(again.images)
+
+
+def test_what_is_no_part_is_refused(study):
+    good = through_files(study.found)
+    with pytest.raises(hp.InputError, match="is not a Parquet file"):
+        from_parquet(b"PAR1 no", "scores.parquet")
+    with pytest.raises(hp.InputError, match="expected columns scores"):
+        restored(StoredPart(good.sequences.drop("scores"), good.images, good.about), study.protocol)
+    wrong = good.sequences.with_columns(pl.col("target").cast(pl.String))
+    with pytest.raises(hp.InputError, match="expected columns target"):
+        restored(StoredPart(wrong, good.images, good.about), study.protocol)
+    for about in ({}, good.about | {"methods": ["other"]}, good.about | {"engine": 3}):
+        with pytest.raises(hp.InputError, match="does not hold what it should"):
+            restored(StoredPart(good.sequences, good.images, about), study.protocol)
+    with pytest.raises(hp.InputError, match="does not hold what it should"):
+        restored(StoredPart(good.sequences.head(3), good.images, good.about), study.protocol)
