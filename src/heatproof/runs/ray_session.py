@@ -1,0 +1,117 @@
+"""A Ray to work on: one of our own that nobody else can reach, or one that is there."""
+
+import importlib
+import importlib.util
+import os
+import secrets
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from functools import cache
+from ipaddress import ip_address
+from pathlib import Path
+from types import ModuleType
+
+from heatproof.errors import InputError
+
+ERRORS_ONLY, ALL = 40, 20  # levels of Ray's log
+
+
+def check_ray() -> None:
+    """Refuses to go on where Ray is not installed.
+
+    Raises:
+        InputError: with what to install.
+    """
+    if importlib.util.find_spec("ray") is None:
+        raise InputError('workers on Ray need the package ray, which is not installed: pip install "heatproof[ray]"')
+
+
+@contextmanager
+def ray_session(address: str | None, cores: int, *, logs: bool = False) -> Iterator[ModuleType]:
+    """The module ``ray``, connected to ``address``, to what this process is connected to already, or to one of our own.
+
+    A Ray of our own listens on loopback only and asks everyone who connects for a secret. It reports nothing to anyone,
+    has no dashboard, and is gone with its files at the end. A Ray that was there before stays.
+
+    Args:
+        address: of a running Ray, as ``ray start --head`` prints it, or "auto". None starts one.
+        cores: how many cores a Ray of our own may give away.
+        logs: whether Ray and its workers may print.
+
+    Raises:
+        InputError: if Ray is missing, cannot be joined, or cannot be confined to this machine.
+    """
+    check_ray()
+    with ExitStack() as afterwards:
+        with _environment(_confined() if address is None else {}):
+            ray: ModuleType = importlib.import_module("ray")
+            if not ray.is_initialized():
+                folder = Path(tempfile.mkdtemp(prefix="heatproof-ray-"))  # for us alone, unlike Ray's own
+                afterwards.callback(shutil.rmtree, folder, ignore_errors=True)
+                afterwards.callback(ray.shutdown)
+                if address is None:
+                    _start(ray, cores, folder, logs)
+                else:
+                    _join(ray, address, logs)
+        yield ray
+
+
+def _start(ray: ModuleType, cores: int, folder: Path, logs: bool) -> None:
+    ray.init(
+        "local",
+        num_cpus=cores,
+        include_dashboard=False,
+        log_to_driver=logs,
+        logging_level=ALL if logs else ERRORS_ONLY,
+        _node_ip_address="127.0.0.1",
+        _temp_dir=str(folder / "ray"),
+    )
+    listens = ray.util.get_node_ip_address()
+    if not ip_address(listens).is_loopback:
+        raise InputError(
+            f"Ray would listen on {listens} instead of loopback: it was imported before heatproof could confine it; "
+            "import it later, or start it as you want it with ray.init() or 'ray start', and heatproof joins"
+        )
+
+
+def _join(ray: ModuleType, address: str, logs: bool) -> None:
+    try:
+        ray.init(address, log_to_driver=logs, logging_level=ALL if logs else ERRORS_ONLY)
+    except (ConnectionError, RuntimeError, ValueError) as error:
+        raise InputError(
+            f"no Ray can be joined at {address!r}: {error}; "
+            "start one with 'ray start --head', and give the address that it prints"
+        ) from error
+
+
+def _confined() -> Mapping[str, str]:
+    """What keeps a new Ray to this machine and this user."""
+    return {
+        "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",  # on every system: the machine's address is loopback; read on import
+        "RAY_USAGE_STATS_ENABLED": "0",
+        "RAY_AUTH_MODE": "token",
+        "RAY_AUTH_TOKEN": _secret(),
+    }
+
+
+@cache
+def _secret() -> str:
+    """One for this process, since Ray reads it once."""
+    return secrets.token_hex(32)
+
+
+@contextmanager
+def _environment(values: Mapping[str, str]) -> Iterator[None]:
+    """Sets environment variables for a while."""
+    before = {name: os.environ.get(name) for name in values}
+    os.environ.update(values)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value

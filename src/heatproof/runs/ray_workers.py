@@ -1,0 +1,281 @@
+"""Workers on Ray: processes on this machine or a cluster, any of which may die."""
+
+import importlib
+import os
+import time
+import warnings
+from collections import Counter, deque
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from types import ModuleType, TracebackType
+from typing import Any, Self
+
+import torch
+
+from heatproof.errors import InputError
+from heatproof.runs.ray_session import check_ray, ray_session
+from heatproof.runs.workers import Attempt, Done, Make, Shard, attempt, checked_tries, described, this_worker
+
+IN_FLIGHT = 2  # shards that a worker has: the one it computes, and the next
+PATIENCE = 60  # seconds without any worker after which to say so
+LONGEST_CAUSE = 1000  # characters of what Ray says about a death
+
+
+class RayWorkers:
+    """Processes that Ray starts and watches, each of which makes the function once.
+
+    Results are delivered as they come. A worker has at most two shards, so that what is computed and not yet delivered
+    is bounded. Where a worker or its machine dies, another one is started if there is room, and its shards go to the
+    others; the shard that it was computing has used one of its tries. A worker that hangs is not noticed.
+
+    Args:
+        make: returns the function that computes one shard. It is pickled by Ray, sent to every worker, and called
+            there; what it imports must be installed there.
+        address: of a running Ray, as ``ray start --head`` prints it, or "auto". None starts one on this machine, which
+            listens on loopback only and is shut down at the end; if this process is connected to a Ray already, that
+            one is used.
+        count: how many workers; None takes as many as there is room for at the start. More start as machines join.
+        cores: CPU cores (and torch threads) of each worker.
+        gpus: GPUs of each worker, also parts of one. None gives one to each if the cluster has any.
+        tries: how often a shard is tried before it is given up, and how many workers in a row may fail to start.
+        logs: whether Ray and the workers may print.
+
+    Raises:
+        InputError: if Ray is missing, or something asked for makes no sense.
+    """
+
+    def __init__(
+        self,
+        make: Make,
+        address: str | None = None,
+        count: int | None = None,
+        cores: int = 1,
+        gpus: float | None = None,
+        tries: int = 3,
+        *,
+        logs: bool = False,
+    ) -> None:
+        check_ray()
+        if cores < 1 or (count is not None and count < 1) or (gpus is not None and gpus < 0):
+            raise InputError(f"workers need at least one core each; got count={count}, cores={cores}, gpus={gpus}")
+        self._make = make
+        self._address = address
+        self._count = count
+        self._cores = cores
+        self._gpus = gpus
+        self._tries = checked_tries(tries)
+        self._logs = logs
+        self._afterwards = ExitStack()
+        self._crew: Crew | None = None
+
+    def __enter__(self) -> Self:
+        """Starts or joins Ray; workers start with the first run.
+
+        Raises:
+            InputError: if Ray cannot be joined, or has no room for a worker.
+        """
+        cores = max(len(os.sched_getaffinity(0)), (self._count or 1) * self._cores)
+        with ExitStack() as started:
+            ray = started.enter_context(ray_session(self._address, cores, logs=self._logs))
+            gpus, room = _room(ray, self._cores, self._gpus)
+            if not (self._count or room):
+                raise InputError(
+                    f"no machine of this Ray has {self._cores} cores and {gpus:g} GPUs for a worker; "
+                    "ask for fewer, or give count to wait until machines join"
+                )
+            options = {"num_cpus": self._cores, "num_gpus": gpus, "scheduling_strategy": "SPREAD"}
+            self._crew = Crew(
+                ray=ray,
+                recruit=ray.remote(_Worker).options(**options).remote,
+                make=ray.cloudpickle.dumps(self._make),
+                cores=self._cores,
+                most=self._count or room,
+                tries=self._tries,
+            )
+            started.callback(self._crew.dismiss)
+            self._afterwards = started.pop_all()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, where: TracebackType | None
+    ) -> None:
+        self._crew = None
+        self._afterwards.close()
+
+    def run(self, numbers: Sequence[int], on_done: Callable[[Done], None]) -> None:
+        """Computes ``numbers`` in any order; see ``Workers.run``.
+
+        Raises:
+            InputError: if ``tries`` workers in a row cannot start and none is left, and the caller can mend why.
+            RuntimeError: likewise, for another reason.
+        """
+        if self._crew is None:
+            with self:
+                return self.run(numbers, on_done)
+        try:
+            for done in self._crew.compute(numbers):
+                on_done(done)
+        except BaseException:
+            self._crew.dismiss()  # they may be busy with shards that nobody waits for
+            raise
+        return None
+
+
+class _Worker:
+    """What runs in a process of its own."""
+
+    def __init__(self, make: bytes, cores: int) -> None:
+        self._make = make
+        self._cores = cores
+        self._shard: Shard
+
+    def start(self) -> Attempt:
+        """Makes the function; the value is the worker's name."""
+        return attempt(lambda _: self._begin(), 0)
+
+    def compute(self, number: int) -> Attempt:
+        """Tries one shard. Errors come back as text, so that no exception needs to be unpickled elsewhere."""
+        return attempt(self._shard, number)
+
+    def _begin(self) -> str:
+        torch.set_num_threads(self._cores)
+        self._shard = importlib.import_module("ray.cloudpickle").loads(self._make)()
+        return this_worker()
+
+
+@dataclass(eq=False)
+class _Member:
+    """A worker that has started, with the shards it was given, in the order in which it computes them."""
+
+    actor: Any
+    name: str
+    shards: deque[tuple[Any, int]] = field(default_factory=deque)
+    since: float = 0.0  # when it was free for the first of them
+
+
+@dataclass(eq=False)
+class Crew:
+    """The workers there are, and who does what.
+
+    A worker computes its shards one after the other, so the first of them is the one to wait for, and the one that it
+    was computing when it died.
+    """
+
+    ray: ModuleType
+    recruit: Callable[[bytes, int], Any]
+    make: bytes
+    cores: int
+    most: int
+    tries: int
+    members: list[_Member] = field(default_factory=list)
+    starting: dict[Any, Any] = field(default_factory=dict)  # what says that a worker has started -> the worker
+    failures: list[Attempt] = field(default_factory=list)  # starts that failed in a row
+
+    def compute(self, numbers: Sequence[int]) -> Iterator[Done]:
+        """Yields what became of each number, as it comes."""
+        waiting = deque(numbers)
+        tried: Counter[int] = Counter()
+        left = len(waiting)
+        while left:
+            self._grow(min(self.most, left))
+            self._feed(waiting)
+            for ready in self._ready():
+                if ready in self.starting:
+                    self._welcome(ready)
+                    continue
+                number, result, worker = self._collect(ready, waiting)
+                tried[number] += 1
+                if result.error is not None and not result.final and tried[number] < self.tries:
+                    waiting.append(number)
+                    continue
+                left -= 1
+                self._feed(waiting)  # nobody idles while the caller writes
+                yield Done(number, result.value, result.error, tried[number], result.seconds, worker)
+
+    def dismiss(self) -> None:
+        """Ends all workers, whatever they do."""
+        for actor in [*(member.actor for member in self.members), *self.starting.values()]:
+            self._end(actor)
+        self.members.clear()
+        self.starting.clear()
+
+    def _grow(self, wanted: int) -> None:
+        if len(self.failures) >= self.tries and not self.members and not self.starting:
+            raise self._cannot_start()
+        while len(self.members) + len(self.starting) < wanted and len(self.failures) < self.tries:
+            actor = self.recruit(self.make, self.cores)
+            self.starting[actor.start.remote()] = actor
+
+    def _feed(self, waiting: deque[int]) -> None:
+        """Gives everyone a shard, and then a second one as long as there are enough for all."""
+        for full in range(1, IN_FLIGHT + 1):
+            for member in self.members:
+                enough = full == 1 or len(waiting) >= len(self.members)
+                if waiting and enough and len(member.shards) < full:
+                    number = waiting.popleft()
+                    member.since = member.since if member.shards else time.perf_counter()
+                    member.shards.append((member.actor.compute.remote(number), number))
+
+    def _ready(self) -> list[Any]:
+        first = [member.shards[0][0] for member in self.members if member.shards]
+        ready, _ = self.ray.wait([*self.starting, *first], num_returns=1, timeout=PATIENCE)
+        if not ready and not self.members:
+            warnings.warn("no worker has started yet: does the cluster have room for one?", stacklevel=4)
+        return list(ready)
+
+    def _welcome(self, ready: object) -> None:
+        actor = self.starting.pop(ready)
+        started, _ = self._get(ready, time.perf_counter())
+        if started.error is None:
+            self.failures.clear()
+            self.members.append(_Member(actor, started.value))
+        else:
+            self.failures.append(started)
+            self._end(actor)
+
+    def _collect(self, ready: object, waiting: deque[int]) -> tuple[int, Attempt, str]:
+        """The number, result and worker of a shard. A dead worker's other shards wait again, in front."""
+        member = next(member for member in self.members if member.shards and member.shards[0][0] == ready)
+        _, number = member.shards.popleft()
+        result, dead = self._get(ready, member.since)
+        member.since = time.perf_counter()
+        if dead:
+            waiting.extendleft(other for _, other in reversed(member.shards))
+            self.members.remove(member)
+            self._end(member.actor)
+        return number, result, member.name
+
+    def _get(self, ready: object, since: float) -> tuple[Attempt, bool]:
+        """What a worker returned, and whether it is dead."""
+        try:
+            result: Attempt = self.ray.get(ready)
+        except self.ray.exceptions.RayActorError as error:
+            told, dead = f"the worker died: {str(error)[:LONGEST_CAUSE]}", True
+        except Exception as error:  # the value could not be sent, or its machine died with it
+            told, dead = described(error), False
+        else:
+            return result, False
+        return Attempt(None, told, False, time.perf_counter() - since), dead
+
+    def _end(self, actor: object) -> None:
+        self.ray.kill(actor, no_restart=True)
+
+    def _cannot_start(self) -> Exception:
+        last = self.failures[-1]
+        self.failures.clear()
+        kind = InputError if last.final else RuntimeError
+        return kind(f"{self.tries} workers in a row could not be started; the last one: {last.error}")
+
+
+def _room(ray: ModuleType, cores: int, gpus: float | None) -> tuple[float, int]:
+    """GPUs of each worker, and how many workers all machines have room for."""
+    machines = [node["Resources"] for node in ray.nodes() if node["Alive"]]
+    if gpus is None:
+        gpus = float(any(machine.get("GPU", 0) >= 1 for machine in machines))
+    return gpus, sum(_fits(machine, cores, gpus) for machine in machines)
+
+
+def _fits(machine: dict[str, float], cores: int, gpus: float) -> int:
+    by_cores = machine.get("CPU", 0) // cores
+    return int(min(by_cores, machine.get("GPU", 0) // gpus) if gpus else by_cores)
