@@ -5,7 +5,6 @@ import hashlib
 import os
 import pickle
 import shutil
-import signal
 import subprocess
 import sys
 import time
@@ -420,32 +419,22 @@ def test_files_have_the_rights_that_the_user_gives(tmp_path):
 # Writers that die
 
 WRITER = """
-import hashlib, itertools, sys, types
-root = sys.argv[2]  # heatproof itself would load torch: seconds for each of thirty writers
-for name, folder in (("heatproof", root), ("heatproof.runs", root + "/runs")):
-    sys.modules[name] = module = types.ModuleType(name)
-    module.__path__ = [folder]
-from pathlib import Path
+import hashlib, itertools
 from heatproof.runs.store import LocalStore
-store = LocalStore(Path(sys.argv[1]))
 print("ready", flush=True)
 for number in itertools.count():
     body = bytes([number % 256]) * (1 + number * 7919 % 300_000)
-    store.put(f"shards/{number % 5:05d}.parquet", hashlib.blake2b(body).digest() + body)
+    LocalStore(run).put(f"shards/{number % 5:05d}.parquet", hashlib.blake2b(body).digest() + body)
 """
 
 
-def test_killed_writers_leave_whole_objects_only(tmp_path):
+def test_killed_writers_leave_whole_objects_only(tmp_path, another_process):
     """Thirty writers are killed at random moments; every object is one that was put."""
-    import heatproof
-
-    store, moments, leftovers = LocalStore(tmp_path), np.random.default_rng(6).uniform(0, 0.04, 30), 0
-    for moment in moments:
-        arguments = [sys.executable, "-c", WRITER, str(tmp_path), str(Path(heatproof.__file__).parent)]
-        with subprocess.Popen(arguments, stdout=subprocess.PIPE) as writer:
-            assert writer.stdout.readline() == b"ready\n"
+    store, leftovers = LocalStore(tmp_path), 0
+    for moment in np.random.default_rng(6).uniform(0, 0.04, 30):
+        with another_process(WRITER, tmp_path) as writer:
+            assert writer.stdout.readline() == "ready\n"
             time.sleep(moment)
-            writer.send_signal(signal.SIGKILL)
         for name in store.names():
             data = store.get(name)
             assert hashlib.blake2b(data[64:]).digest() == data[:64]
