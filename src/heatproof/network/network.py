@@ -2,7 +2,8 @@
 
 import copy
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from math import prod
 from typing import Any
 
@@ -69,6 +70,7 @@ class Network:
         self.device, self.dtype = parameter.device, parameter.dtype
         self._graphs: dict[tuple[int, ...], Graph | InputError] = {}
         self._costs: dict[tuple[int, ...], Costs] = {}
+        self._measures_costs = True
         self._randomised: dict[int, Network] = {}
 
     def graph(self, shape: tuple[int, ...]) -> Graph:
@@ -162,7 +164,8 @@ class Network:
         """How images of ``shape`` are evaluated again when so many of their ``regions`` have changed at once.
 
         The plan that takes least time, for which the cost of all nodes is measured the first time, or the one that
-        needs the fewest multiply-adds. Where ``one_class`` is enough, it may end with a readout of one logit.
+        needs the fewest multiply-adds, also where costs were given and none fit. Where ``one_class`` is enough, it may
+        end with a readout of one logit.
 
         Raises:
             InputError: with the reason, if the network has no graph.
@@ -170,12 +173,28 @@ class Network:
         parts = split_readout(self.graph(shape)) if one_class else None
         graph, readout = parts or (self.graph(shape), None)
         whole = whole_plan(graph, regions, readout)
-        if not measured:
-            return leanest(whole, windows)
         key = (*shape, *regions.size, len(graph))
+        if not measured or (key not in self._costs and not self._measures_costs):
+            return leanest(whole, windows)
         if key not in self._costs:
             self._costs[key] = measure(whole, torch.empty((), dtype=self.dtype, device=self.device))
         return cheapest(whole, self._costs[key], windows)
+
+    def costs(self) -> list[dict[str, Any]]:
+        """What nodes cost, as far as it was measured, as JSON-able values for ``use_costs``."""
+        return [{"key": list(key), **asdict(costs)} for key, costs in self._costs.items()]
+
+    def use_costs(self, given: Sequence[Mapping[str, Any]]) -> None:
+        """Takes costs that were measured before, and measures no others: plans are then the same as before.
+
+        Raises:
+            InputError: for what is no cost.
+        """
+        try:
+            found = {tuple(map(int, one["key"])): Costs(dict(one["windows"]), dict(one["full"])) for one in given}
+        except (KeyError, TypeError, ValueError) as error:
+            raise InputError(f"expected measured costs with key, windows and full, got {given!r:.200}") from error
+        self._costs, self._measures_costs = found, False
 
     def batch_size(self, shape: tuple[int, ...], memory: int, *, recorded: bool = False) -> int:
         """How many images of ``shape`` (C, H, W) go through at once within ``memory`` bytes (at least one)."""

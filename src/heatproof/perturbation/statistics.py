@@ -1,7 +1,7 @@
 """Mean and spread of a data set's images, for replacements that look like the data."""
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -44,10 +44,21 @@ class Statistics:
     @classmethod
     def of(cls, images: Tensor, source: str = OF_THIS_RUN) -> "Statistics":
         """Statistics of images (N, C, H, W) in [0, 1]; their order changes nothing."""
-        mean = _mean(images, lambda batch: batch)
-        variance = _mean(images, lambda batch: (batch - mean) ** 2)
-        digest = hashlib.blake2b("".join(sorted(identify(images))).encode(), digest_size=16).hexdigest()
-        return cls(mean.float(), variance.sqrt().float(), len(images), source, digest)
+        return cls.of_batches(lambda: images.split(AT_ONCE), source)
+
+    @classmethod
+    def of_batches(cls, batches: Callable[[], Iterable[Tensor]], source: str = OF_THIS_RUN) -> "Statistics":
+        """The same of images (n, C, H, W) that come batch by batch, twice; how they are cut changes nothing."""
+        mean, _ = _mean(batches(), lambda batch: batch)
+        identities: list[str] = []
+
+        def squared(batch: Tensor) -> Tensor:
+            identities.extend(identify(batch))
+            return (batch - mean) ** 2
+
+        variance, count = _mean(batches(), squared)
+        digest = hashlib.blake2b("".join(sorted(identities)).encode(), digest_size=16).hexdigest()
+        return cls(mean.float(), variance.sqrt().float(), count, source, digest)
 
     @classmethod
     def read(cls, path: str | Path) -> "Statistics":
@@ -103,12 +114,13 @@ def as_statistics(given: Statistics | str | Path | None) -> Statistics | None:
     return Statistics.read(given) if isinstance(given, str | Path) else given
 
 
-def _mean(images: Tensor, values: Callable[[Tensor], Tensor]) -> Tensor:
-    """(C, H, W) mean in float64 of values made from images (N, C, H, W)."""
-    total = torch.zeros(images.shape[1:], dtype=torch.int64)
-    for batch in images.split(AT_ONCE):
-        total += (values(batch.cpu().double()) * UNIT).round().long().sum(dim=0)
-    return total.double() / (UNIT * len(images))
+def _mean(batches: Iterable[Tensor], values: Callable[[Tensor], Tensor]) -> tuple[Tensor, int]:
+    """(C, H, W) mean in float64 of values made from images (n, C, H, W), and how many images there were."""
+    total, count = torch.zeros(()).long(), 0
+    for batch in batches:
+        total = total + (values(batch.cpu().double()) * UNIT).round().long().sum(dim=0)
+        count += len(batch)
+    return total.double() / (UNIT * count), count
 
 
 def _check(found: dict[str, Tensor], path: str) -> None:

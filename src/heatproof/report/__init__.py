@@ -3,7 +3,7 @@
 from heatproof.report.areas import Panel, areas_figure
 from heatproof.report.curves import Band, curves_figure
 from heatproof.report.distributions import boxes_figure, scatter_figure
-from heatproof.report.figures import save_figure
+from heatproof.report.figures import figure_bytes, save_figure
 from heatproof.report.gallery import gallery_figure, heatmap_figure, heatmap_rgb, pictures_figure
 from heatproof.report.page import render_page, write_page
 from heatproof.report.quantities import amount, counted, duration, memory
@@ -26,6 +26,7 @@ __all__ = [
     "memory",
     "pictures_figure",
     "render_page",
+    "figure_bytes",
     "save_figure",
     "scatter_figure",
     "series_figure",

@@ -59,9 +59,9 @@ def write_heatmaps(path: Path, heatmaps: Mapping[str, torch.Tensor], names: tupl
         array.attrs["method"] = method
 
 
-def write_json(path: Path, content: Mapping[str, Any]) -> None:
-    """Readable JSON."""
-    path.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8", errors="replace")
+def json_bytes(content: Mapping[str, Any]) -> bytes:
+    """Readable JSON, in UTF-8."""
+    return (json.dumps(content, indent=2, ensure_ascii=False) + "\n").encode("utf-8", errors="replace")
 
 
 def environment() -> dict[str, Any]:

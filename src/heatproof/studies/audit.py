@@ -93,22 +93,26 @@ def make_audit(
     """
     explained = min(len(maps) for maps in heatmaps.values())
     count = min(explained, images_to_audit(task, wanted, progress.done))
-    if not count:
-        return None
-    started, evaluations = time.perf_counter(), count * evaluations_of_an_image(task)
-    progress.expect(progress.done + evaluations)
     chosen = at_random(task.identities[:explained], seed=task.protocol.seed)[:count]
+    if not chosen:
+        return None
     few = replace(task.of_images(chosen), protocol=_fitted(task))
     maps = {name: found[chosen] for name, found in heatmaps.items()}
-    evaluated = tuple(_evaluated(few, setting, maps, targets[chosen], progress) for setting in settings(few))
-    predicted = task.network.predict(few.images, memory=task.protocol.memory)
+    return audited(few, maps, targets[chosen], [labels[number] for number in chosen], progress)
+
+
+def audited(few: Task, maps: Maps, targets: Tensor, names: Sequence[str], progress: Progress) -> Audit:
+    """The audit of these few images, heatmaps and targets; the protocol has statistics."""
+    started, evaluations = time.perf_counter(), len(few.images) * evaluations_of_an_image(few)
+    progress.expect(progress.done + evaluations)
+    evaluated = tuple(_evaluated(few, setting, maps, targets, progress) for setting in settings(few))
+    predicted = few.network.predict(few.images, memory=few.protocol.memory)
     removal = {
         protocol.replacement: _to_the_end(few, protocol, predicted, progress)
         for protocol in _replacements(few.protocol)
     }
-    names = tuple(labels[number] for number in chosen)
     seconds = time.perf_counter() - started
-    return Audit(names, task.protocol.score, evaluated, removal, evaluations, seconds)
+    return Audit(tuple(names), few.protocol.score, evaluated, removal, evaluations, seconds)
 
 
 def settings(task: Task) -> list[Setting]:

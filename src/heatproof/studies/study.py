@@ -10,7 +10,9 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from heatproof import runs
-from heatproof.report import Table, save_figure, write_page
+from heatproof.report import Table, figure_bytes, write_page
+
+FIGURE_FORMATS = ("png", "svg")
 
 
 class Study(ABC):
@@ -68,19 +70,27 @@ class Study(ABC):
         It appears whole or not at all. ``reproduce`` is the command or code that made it.
         """
         with runs.whole_directory(Path(path), overwrite=overwrite) as folder:
-            figures, table = self.figures(), self.table()
             for name, frame in self._frames().items():
                 frame.write_parquet(folder / f"{name}.parquet")
             runs.write_heatmaps(folder / "heatmaps.zarr", *self._saved_heatmaps())
-            (folder / "table.md").write_text(table.to_markdown(), encoding="utf-8")
-            (folder / "table.csv").write_text(table.to_csv(), encoding="utf-8")
-            for name, figure in figures.items():
-                save_figure(figure, folder / name)
-            write_page(folder / "report.html", self._page(figures, reproduce))
-            again = self._reproduce_text(reproduce)
-            (folder / "reproduce.md").write_text(again, encoding="utf-8", errors="replace")
-            runs.write_json(folder / "run.json", self.describe() | {"reproduce": reproduce})
+            for name, content in self.files(reproduce=reproduce).items():
+                (folder / name).write_bytes(content)
+            (folder / "run.json").write_bytes(runs.json_bytes(self.describe() | {"reproduce": reproduce}))
         return Path(path)
+
+    def files(self, *, reproduce: str = "") -> dict[str, bytes]:
+        """What is made for reading: the table, figures, the page, and how to reproduce it, by file name."""
+        figures, table = self.figures(), self.table()
+        texts = {
+            "table.md": table.to_markdown(),
+            "table.csv": table.to_csv(),
+            "reproduce.md": self._reproduce_text(reproduce),
+            "report.html": self._page(figures, reproduce),
+        }
+        drawn = {
+            f"{name}.{form}": figure_bytes(figure, form) for name, figure in figures.items() for form in FIGURE_FORMATS
+        }
+        return {name: text.encode("utf-8", errors="replace") for name, text in texts.items()} | drawn
 
     def __str__(self) -> str:
         warnings = [f"warning: {text}" for text in self.warnings]
