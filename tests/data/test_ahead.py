@@ -1,5 +1,6 @@
 """Reading ahead: in order, whatever the number of threads; bounded; no thread is left."""
 
+import sys
 import threading
 import time
 import warnings
@@ -196,7 +197,7 @@ def test_the_limit_can_be_raised_and_lowered(tmp_path):
 
 def test_a_raised_limit_passes_pillow_s_own(tmp_path, monkeypatch):
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 100)  # as if 320 were more than twice its 178,956,970
-    monkeypatch.setattr("heatproof.data.decoding.MAX_PIXELS", 150)
+    monkeypatch.setattr(sys.modules["heatproof.data.decoding"], "MAX_PIXELS", 150)
     picture(0).save(tmp_path / "a.png")
     with pytest.raises(InputError, match=r"at most 150 pixels, got more.*--max-pixels"):
         read_pictures(tmp_path, Preprocessing(resize=(10, 12), max_pixels=150))

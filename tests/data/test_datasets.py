@@ -1,6 +1,11 @@
 """Data sets in small made copies of their owners' layouts."""
 
+import os
+import pickle
+import shutil
 import struct
+import tracemalloc
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -562,3 +567,80 @@ def test_real_places_pictures():
     names = needs(SHARED / "miniplaces-val" / "labels.csv")
     pictures = load_dataset(f"list[root=images]:{names}", SMALL, count=20, seed=1)
     assert len(pictures.labels) == 20
+
+
+# Very many members, and odd ones
+
+
+def test_a_fingerprint_covers_names_order_labels_and_classes(tmp_path):
+    for name in ("a/1.png", "a/2.png", "b/1.png"):
+        picture(tmp_path / "one" / name)
+    dataset = open_dataset(f"folder:{tmp_path / 'one'}")
+    assert dataset.fingerprint == open_dataset(f"folder:{tmp_path / 'one'}").fingerprint
+    shutil.copytree(tmp_path / "one", tmp_path / "two")
+    assert dataset.fingerprint == open_dataset(f"folder:{tmp_path / 'two'}").fingerprint
+    members = dataset.members
+    others = [
+        replace(dataset, members=members[::-1]),
+        replace(dataset, members=members[:2]),
+        replace(dataset, members=(*members[:2], replace(members[2], name="b/1.jpg"))),
+        replace(dataset, members=(*members[:2], replace(members[2], label=0))),
+        replace(dataset, members=(*members[:2], replace(members[2], label=None))),
+        replace(dataset, classes=("a", "c")),
+        replace(dataset, name="files"),
+    ]
+    assert len({other.fingerprint for other in [dataset, *others]}) == 1 + len(others)
+
+
+def test_members_are_small(tmp_path):
+    """A million of them must fit beside a network: 243 bytes each when measured, of which names take half."""
+    lines = [f"n{number // 50:08d}/ILSVRC2012_val_{number:08d}.JPEG {number % 1000}" for number in range(20_000)]
+    path = write(tmp_path / "list.txt", *lines)
+    tracemalloc.start()
+    dataset = open_dataset(f"list:{path}")
+    held, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert held / len(dataset) < 400
+    assert most / len(dataset) < 1200
+
+
+@pytest.mark.parametrize("spec", ["folder", "list", "parquet"])
+def test_data_sets_can_be_sent_to_other_processes(tmp_path, spec):
+    frame = pl.DataFrame({"image": [png_bytes(tmp_path, value) for value in range(3)]})
+    frame.write_parquet(tmp_path / "a.parquet")
+    write(tmp_path / "list.txt", picture(tmp_path / "0.png").name, picture(tmp_path / "2.png").name)
+    place = {"folder": tmp_path, "list": tmp_path / "list.txt", "parquet": tmp_path / "a.parquet"}[spec]
+    dataset = open_dataset(f"{spec}:{place}")
+    sent = pickle.loads(pickle.dumps(dataset))
+    assert sent.fingerprint == dataset.fingerprint
+    assert torch.equal(read_pictures(sent, SMALL).images, read_pictures(dataset, SMALL).images)
+
+
+def test_names_that_are_no_utf_8_become_text_that_any_file_can_hold(tmp_path):
+    try:
+        picture(Path(os.fsdecode(bytes(tmp_path) + b"/cl\xe9/caf\xe9.png")))
+    except OSError:
+        pytest.skip("this file system takes UTF-8 names only")
+    dataset = open_dataset(f"folder:{tmp_path}")
+    assert (dataset.members[0].name, dataset.classes) == ("cl\\udce9/caf\\udce9.png", ("cl\\udce9",))
+    assert len(read_pictures(dataset, SMALL).names) == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "message"),
+    [
+        ("l.txt", "a.png " + "9" * 5000, "line 1: expected a class index up to 999999999, got 9{40}$"),
+        ("l.csv", "path,label\na.png," + "9" * 10, "line 2: expected a class index up to 999999999"),
+        ("l.csv", "label,path\n3\n", "line 2: expected a path in column 'path', got none"),
+    ],
+)
+def test_lists_with_absurd_labels_or_none(tmp_path, name, text, message):
+    (tmp_path / name).write_text(text)
+    with pytest.raises(InputError, match=message):
+        open_dataset(f"list:{tmp_path / name}")
+
+
+def test_absurd_labels_in_parquet(tmp_path):
+    pl.DataFrame({"image": [b"x"], "label": pl.Series([2**63], dtype=pl.UInt64)}).write_parquet(tmp_path / "a.parquet")
+    with pytest.raises(InputError, match=r"expected class indices from 0 to 999999999 .* got 9223372036854775808 for"):
+        open_dataset(f"parquet:{tmp_path / 'a.parquet'}")

@@ -128,7 +128,7 @@ def read_shard(
 
 def as_dataset(sources: Sources) -> Dataset:
     """The pictures that ``sources`` name as a data set without labels, named by their paths as given."""
-    return Dataset("pictures", tuple(file_member(_name(str(path)), path) for path in find_pictures(sources)))
+    return Dataset("pictures", tuple(file_member("", str(path)) for path in find_pictures(sources)))
 
 
 def load_images(sources: Sources, network: Preprocessing | HasPreprocessing) -> Tensor:
@@ -186,11 +186,6 @@ def _loaded(sources: Sources | Dataset, network: Preprocessing | HasPreprocessin
         message = f"skipped {len(pictures.skipped)} of {total} pictures:\n{_listed(pictures.skipped)}"
         warnings.warn(message, UserWarning, stacklevel=3)
     return pictures
-
-
-def _name(path: str) -> str:
-    """The path as text that any file can hold: bytes that are not UTF-8 are written as escapes."""
-    return path.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def _check_numbers(numbers: Sequence[int], count: int) -> None:

@@ -5,6 +5,7 @@ import os
 import stat
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
+from itertools import islice
 from pathlib import Path
 
 from heatproof.data.photographs import built_in_photographs
@@ -12,6 +13,8 @@ from heatproof.errors import InputError
 
 BUILT_IN = "builtin"
 EXTENSIONS = (".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
+
+_COMPARED = 2000  # names of neighbours: a folder may have a million, and every picture in it be missing
 
 Sources = str | Path | Sequence[str | Path]
 
@@ -47,13 +50,22 @@ def examine(path: Path) -> os.stat_result:
         raise InputError(f"expected a picture or a folder of pictures, got: {reason}{_nearest(path)}") from error
 
 
-def search(folder: Path) -> list[Path]:
-    """Files below a folder that end like pictures, in sorted order; hidden ones are passed over."""
-    files = list(_walk(folder))
-    pictures = sorted(file for file in files if file.suffix.lower() in EXTENSIONS)
+def search(folder: Path) -> list[str]:
+    """Files below a folder that end like pictures, in sorted order; hidden ones are passed over.
+
+    They are texts relative to the folder, with slashes: a million paths as objects take most of a gigabyte.
+    """
+    others = 0
+    pictures: list[str] = []
+    for file in _walk(folder):
+        if file.lower().endswith(EXTENSIONS):
+            pictures.append(file)
+        else:
+            others += 1
     if not pictures:
         endings = ", ".join(EXTENSIONS)
-        raise InputError(f"expected a folder with pictures ({endings}), got one with none among {len(files)} files")
+        raise InputError(f"expected a folder with pictures ({endings}), got one with none among {others} files")
+    pictures.sort(key=lambda file: file.replace("/", "\0"))  # folder by folder
     return pictures
 
 
@@ -65,12 +77,12 @@ def _expand(source: str | Path) -> list[Path]:
     path = Path(source)
     try:
         is_folder = stat.S_ISDIR(examine(path).st_mode)
-        return search(path) if is_folder else [path]
+        return [path / picture for picture in search(path)] if is_folder else [path]
     except InputError as error:
         raise InputError(f"cannot use {str(path)!r}: {error}") from error
 
 
-def _walk(folder: Path) -> Iterator[Path]:
+def _walk(folder: Path) -> Iterator[str]:
     """Files below ``folder`` that are not hidden; a folder reached a second time, by a link, is not entered."""
     entered = {os.path.realpath(folder)}
     for root, folders, files in os.walk(folder, onerror=_refuse_unreadable, followlinks=True):
@@ -78,7 +90,9 @@ def _walk(folder: Path) -> Iterator[Path]:
         targets = {os.path.realpath(Path(root, name)): name for name in reversed(visible)}
         folders[:] = sorted(name for target, name in targets.items() if target not in entered)
         entered |= targets.keys()
-        yield from (Path(root, name) for name in files if not name.startswith("."))
+        below = Path(root).relative_to(folder).as_posix()
+        inside = "" if below == "." else f"{below}/"
+        yield from (f"{inside}{name}" for name in files if not name.startswith("."))
 
 
 def _refuse_unreadable(error: OSError) -> None:
@@ -87,6 +101,8 @@ def _refuse_unreadable(error: OSError) -> None:
 
 def _nearest(path: Path) -> str:
     with suppress(OSError, ValueError):
-        close = difflib.get_close_matches(path.name, [sibling.name for sibling in path.parent.iterdir()], n=1)
+        close = difflib.get_close_matches(
+            path.name, [sibling.name for sibling in islice(path.parent.iterdir(), _COMPARED)], n=1
+        )
         return f"; did you mean {str(path.with_name(close[0]))!r}?" if close else ""
     return ""

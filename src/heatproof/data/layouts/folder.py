@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from heatproof.data.dataset import Dataset, file_member
+from heatproof.data.dataset import Dataset, as_text, file_member
 from heatproof.data.layouts.opening import DATASETS
 from heatproof.data.sources import search
 from heatproof.errors import InputError
@@ -14,12 +14,9 @@ def folder(path: Path) -> Dataset:
     if not path.is_dir():
         raise InputError("expected a folder, got a file; 'list:' reads text files, 'parquet:' Parquet files")
     pictures = search(path)
-    parts = [picture.relative_to(path).parts for picture in pictures]
-    classes = tuple(sorted({part[0] for part in parts})) if all(len(part) > 1 for part in parts) else ()
+    found = {picture.partition("/")[0] for picture in pictures} if all("/" in picture for picture in pictures) else ()
+    classes = tuple(sorted(found))
     indices = {name: index for index, name in enumerate(classes)}
-    members = tuple(
-        file_member(Path(*part).as_posix(), picture, indices.get(part[0]))
-        for picture, part in zip(pictures, parts, strict=True)
-    )
+    members = tuple(file_member(str(path), picture, indices.get(picture.partition("/")[0])) for picture in pictures)
     notes = () if classes else ("no labels: some pictures lie in no class folder",)
-    return Dataset("folder", members, classes, notes)
+    return Dataset("folder", members, tuple(map(as_text, classes)), notes)

@@ -45,10 +45,11 @@ def _in_folders(root: Path, folders: list[str], synsets: list[Synset] | None) ->
     """Class indices count the sorted ids of all thousand classes, so they need a list where folders are missing."""
     wnids = [synset.wnid for synset in synsets] if synsets else folders if len(folders) == CLASSES else []
     indices = {wnid: index for index, wnid in enumerate(wnids)}
-    found = [(name, picture) for name in folders if any((root / name).iterdir()) for picture in search(root / name)]
+    filled = [name for name in folders if any((root / name).iterdir())]
+    found = [f"{name}/{picture}" for name in filled for picture in search(root / name)]
     members = tuple(
-        file_member(picture.relative_to(root).as_posix(), picture, indices.get(name))
-        for name, picture in sorted(found, key=lambda pair: _number(pair[1]))
+        file_member(str(root), picture, indices.get(picture.partition("/")[0]))
+        for picture in sorted(found, key=_number)
     )
     classes = tuple(synset.name for synset in synsets) if synsets else tuple(wnids)
     without = f"no labels: {len(folders)} of {CLASSES} class folders, and no {' or '.join(SYNSETS[:2])} to number them"
@@ -56,12 +57,13 @@ def _in_folders(root: Path, folders: list[str], synsets: list[Synset] | None) ->
 
 
 def _flat(path: Path, root: Path, synsets: list[Synset] | None) -> Dataset:
-    found = [(int(match[1]), file) for file in root.iterdir() if (match := _FLAT.fullmatch(file.name))]
+    names = (file.name for file in root.iterdir())
+    found = [(int(match[1]), name) for name in names if (match := _FLAT.fullmatch(name))]
     if not found:
         raise InputError("expected class folders such as n01440764, or ILSVRC2012_val_00000001.JPEG …, got neither")
     truth = find(path, GROUND_TRUTH)
     if truth is None:
-        members = tuple(file_member(file.name, file) for _, file in sorted(found))
+        members = tuple(file_member(str(root), name) for _, name in sorted(found))
         return Dataset("ilsvrc2012", members, (), (f"no labels: there is no {GROUND_TRUTH[0]}",))
     if synsets is None:
         raise InputError(f"expected {' or '.join(SYNSETS[:2])} beside {truth.name}, which numbers its classes so")
@@ -69,24 +71,24 @@ def _flat(path: Path, root: Path, synsets: list[Synset] | None) -> Dataset:
     numbers = read_text(truth).split()
     return Dataset(
         "ilsvrc2012",
-        tuple(_labelled(number, file, numbers, indices) for number, file in sorted(found)),
+        tuple(_labelled(number, root, name, numbers, indices) for number, name in sorted(found)),
         tuple(synset.name for synset in synsets),
     )
 
 
-def _number(picture: Path) -> int:
+def _number(picture: str) -> int:
     """Of a validation picture, so that the first ones are the same in every layout; others keep their order."""
-    match = _FLAT.fullmatch(picture.name)
+    match = _FLAT.fullmatch(picture.rpartition("/")[2])
     return int(match[1]) if match else 0
 
 
-def _labelled(number: int, file: Path, numbers: list[str], indices: dict[int, int]) -> Member:
+def _labelled(number: int, root: Path, name: str, numbers: list[str], indices: dict[int, int]) -> Member:
     if not 1 <= number <= len(numbers):
-        raise InputError(f"expected a line of ground truth for {file.name}, got {len(numbers)} lines")
+        raise InputError(f"expected a line of ground truth for {name}, got {len(numbers)} lines")
     text = numbers[number - 1]
     if not text.isdecimal() or int(text) not in indices:
         raise InputError(f"line {number} of {GROUND_TRUTH[0]}: expected the number of a class, got {text!r}")
-    return file_member(file.name, file, indices[int(text)])
+    return file_member(str(root), name, indices[int(text)])
 
 
 def _synsets(path: Path) -> list[Synset]:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from heatproof.data.dataset import Dataset, Member
+from heatproof.data.dataset import LARGEST_LABEL, Dataset, Member
 from heatproof.data.decoding import decode
 from heatproof.data.layouts.opening import DATASETS, read_text
 from heatproof.errors import InputError
@@ -18,7 +18,7 @@ PATH_COLUMNS = ("path", "file", "filename", "image")
 LABEL_COLUMNS = ("label", "class_index", "class", "target")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Entry:
     """One line of a list: its number (from 1), the path that it names, and the class index, if it has one."""
 
@@ -62,7 +62,8 @@ def listed(name: str, path: Path, entries: list[Entry], root: Path, classes: tup
             members.append(Member(f"{entry.path} (line {entry.line})", reading, entry.label))
             continue
         seen[entry.path] = entry.line
-        members.append(Member(entry.path, partial(_read, root / entry.path, where), entry.label))
+        source = _Listed(str(root), entry.path, entry.line, path.name)
+        members.append(Member(entry.path, source, entry.label))
     return Dataset(name, tuple(members), classes, () if entries[0].label is not None else ("no labels in the list",))
 
 
@@ -70,7 +71,7 @@ def _lines(text: str) -> Iterator[Entry]:
     for number, line in enumerate(text.splitlines(), start=1):
         labelled = re.fullmatch(r"(.*\S)\s+([0-9]+)", line.strip())
         if labelled:
-            yield Entry(number, labelled[1], int(labelled[2]))
+            yield Entry(number, labelled[1], _label(labelled[2], number))
         elif line.strip():
             yield Entry(number, line.strip(), None)
 
@@ -86,14 +87,32 @@ def _columns(text: str) -> Iterator[Entry]:
         label = row[label_column].strip() if label_column is not None and label_column < len(row) else ""
         if label and not (label.isascii() and label.isdigit()):
             raise InputError(f"line {rows.line_num}: expected a class index as label, got {label!r}")
-        yield Entry(rows.line_num, row[path_column], int(label) if label else None)
+        if path_column >= len(row) or not row[path_column].strip():
+            raise InputError(f"line {rows.line_num}: expected a path in column {header[path_column]!r}, got none")
+        yield Entry(rows.line_num, row[path_column], _label(label, rows.line_num) if label else None)
 
 
-def _read(path: Path, where: str, max_pixels: int) -> Image.Image:
-    try:
-        return decode(path, max_pixels)
-    except InputError as error:
-        raise InputError(f"{where}: {error}") from error
+def _label(text: str, line: int) -> int:
+    """A class index; Python would take its time for one of a million digits."""
+    if len(text) > len(str(LARGEST_LABEL)):
+        raise InputError(f"line {line}: expected a class index up to {LARGEST_LABEL}, got {text:.40}")
+    return int(text)
+
+
+@dataclass(frozen=True, slots=True)
+class _Listed:
+    """A picture below a folder, and the line that names it."""
+
+    folder: str
+    path: str
+    line: int
+    file: str
+
+    def __call__(self, max_pixels: int) -> Image.Image:
+        try:
+            return decode(Path(self.folder, self.path), max_pixels)
+        except InputError as error:
+            raise InputError(f"line {self.line} of {self.file}: {error}") from error
 
 
 def _refuse(reason: str, _: int) -> Image.Image:

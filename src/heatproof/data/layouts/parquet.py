@@ -1,17 +1,20 @@
 """Parquet files with the bytes of pictures, as the Hugging Face hub and others store data sets."""
 
-from functools import lru_cache, partial
+import threading
+from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 from PIL import Image
 
-from heatproof.data.dataset import Dataset, Member
+from heatproof.data.dataset import Dataset, Member, as_text
 from heatproof.data.decoding import decode_bytes
 from heatproof.data.layouts.opening import DATASETS
 from heatproof.errors import InputError
 
+BROKEN = (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError, ValueError)
 BLOCK = 256  # rows that are read at once: members are mostly read one after the other
 
 
@@ -25,8 +28,9 @@ def parquet(path: Path, *, image: str = "image", label: str = "label") -> Datase
     values = [value for _, _, value in rows]
     classes = tuple(sorted({value for value in values if isinstance(value, str)}))
     indices = {name: index for index, name in enumerate(classes)}
+    blocks = _Blocks(image)
     members = tuple(
-        Member(f"{file.stem}-{row:05d}", partial(_read, file, row, image), _index(value, indices))
+        Member(f"{as_text(file.stem)}-{row:05d}", _Row(blocks, file, row), _index(value, indices))
         for file, row, value in rows
     )
     notes = () if all(member.label is not None for member in members) else ("no labels, or not for all pictures",)
@@ -49,7 +53,7 @@ def _labels(file: Path, image: str, label: str) -> list[Any]:
             raise InputError(f"expected column {label!r} to hold class indices or names, got {columns[label]}")
         height = int(table.select(pl.len()).collect().item())
         return table.select(wanted).collect()[label].to_list() if label in columns else [None] * height
-    except (pl.exceptions.PolarsError, OSError) as error:
+    except BROKEN as error:
         raise InputError(f"expected a Parquet file, got {file.name!r}: {error}") from error
 
 
@@ -60,17 +64,42 @@ def _index(value: int | str | None, indices: dict[str, int]) -> int | None:
     return value if value is not None and value >= 0 else None
 
 
-def _read(file: Path, row: int, image: str, max_pixels: int) -> Image.Image:
-    value = _block(file, row // BLOCK, image)[row % BLOCK]
-    content = value.get("bytes") if isinstance(value, dict) else value
-    if content is None:
-        raise InputError("expected the bytes of a picture, got none; paths to files elsewhere are not followed")
-    return decode_bytes(content, max_pixels)
+class _Blocks:
+    """The blocks of rows that were read last; when several threads want one, one of them reads it."""
+
+    def __init__(self, image: str) -> None:
+        self._image = image
+        self._lock = threading.Lock()
+        self._cached = lru_cache(maxsize=2)(self._collect)
+
+    def __reduce__(self) -> tuple[type["_Blocks"], tuple[str]]:
+        return _Blocks, (self._image,)
+
+    def content(self, file: Path, row: int) -> bytes | None:
+        """The bytes in one row."""
+        with self._lock:
+            block = self._cached(file, row // BLOCK)
+        content: bytes | None = block[row % BLOCK] if row % BLOCK < len(block) else None
+        return content
+
+    def _collect(self, file: Path, number: int) -> pl.Series:
+        try:
+            rows = pl.scan_parquet(file).select(self._image).slice(number * BLOCK, BLOCK).collect()[self._image]
+            return rows.struct.field("bytes") if isinstance(rows.dtype, pl.Struct) else rows
+        except BROKEN as error:
+            raise InputError(f"expected a whole Parquet file, got a broken one: {error}") from error
 
 
-@lru_cache(maxsize=2)
-def _block(file: Path, number: int, image: str) -> list[Any]:
-    try:
-        return pl.scan_parquet(file).select(image).slice(number * BLOCK, BLOCK).collect()[image].to_list()
-    except (pl.exceptions.PolarsError, OSError) as error:
-        raise InputError(f"expected a whole Parquet file, got a broken one: {error}") from error
+@dataclass(frozen=True, slots=True)
+class _Row:
+    """The picture in one row."""
+
+    blocks: _Blocks
+    file: Path
+    row: int
+
+    def __call__(self, max_pixels: int) -> Image.Image:
+        content = self.blocks.content(self.file, self.row)
+        if content is None:
+            raise InputError("expected the bytes of a picture, got none; paths to files elsewhere are not followed")
+        return decode_bytes(content, max_pixels)

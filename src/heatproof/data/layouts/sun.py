@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from importlib.resources import files
 from pathlib import Path
 
-from heatproof.data.dataset import Dataset, Member, file_member
+from heatproof.data.dataset import Dataset, Member, as_text, file_member
 from heatproof.data.layouts.opening import DATASETS, find
 from heatproof.data.layouts.places import read_categories
 from heatproof.data.sources import search
@@ -25,12 +25,12 @@ def sun397(path: Path, *, categories: str = "all") -> Dataset:
     foreign: Counter[str] = Counter()
     known = {plain(name) for name, _ in sun_to_places365()}
     for picture in search(root):
-        relative = picture.relative_to(root)
-        category = plain(relative.parent.as_posix())
+        folder = picture.rpartition("/")[0]
+        category = plain(folder)
         if category not in known:
-            foreign[relative.parent.as_posix()] += 1
+            foreign[as_text(folder) or "."] += 1
         elif category in index:
-            members.append(file_member(relative.as_posix(), picture, index[category]))
+            members.append(file_member(str(root), picture, index[category]))
     if not members:
         raise InputError(
             f"expected folders letter/category of SUN397 with pictures ({categories=}), got none among "
