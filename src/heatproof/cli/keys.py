@@ -203,6 +203,8 @@ def validated(content: Mapping[str, Any], keys: Mapping[str, Key], name: str) ->
 
 
 def _wrong(key: str, value: Any, keys: Mapping[str, Key], error: Mapping[str, Any]) -> str:  # noqa: ANN401
+    if key not in keys and isinstance(value, dict):
+        return f"unknown section {key!r}; a study file has keys only, no sections"
     if key not in keys:
         return unknown("key", key, list(keys))
     help_text = f" ({keys[key].info.help})" if keys[key].info.help else ""

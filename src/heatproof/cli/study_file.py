@@ -3,6 +3,7 @@
 import inspect
 import textwrap
 from collections.abc import Mapping
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +29,7 @@ class StudyCommand(TyperCommand):
     takes the place of the file's values.
     """
 
-    @property
+    @cached_property
     def keys(self) -> dict[str, Key]:
         """The keys of its study files."""
         assert self.callback is not None, "a study's command does something"

@@ -49,7 +49,7 @@ def parse_toml(content: bytes, name: str) -> dict[str, Any]:
     except UnicodeDecodeError as error:
         line = content[: error.start].count(b"\n") + 1
         raise InputError(f"{name!r} is no TOML: expected text in UTF-8, line {line} is not") from None
-    endless = _ENDLESS_KEY.search(text.replace("\r\n", "\n"))
+    endless = _ENDLESS_KEY.search(text)
     if endless:
         line = text[: endless.start()].count("\n") + 1
         raise InputError(f"{name!r} is no study: a key with more than 50 parts in line {line}; keys have one part")
