@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 
 import heatproof
-from heatproof.cli.printing import console, screen
+from heatproof.cli.printing import console, screen, visible
 from heatproof.errors import InputError
 from heatproof.runs.store import StoreError
 
@@ -54,5 +54,5 @@ def main() -> None:
 
 
 def _fail(message: str, code: int) -> None:
-    console.print(f"heatproof: {message}", style="bold red", markup=False, highlight=False, soft_wrap=True)
+    console.print(f"heatproof: {visible(message)}", style="bold red", markup=False, highlight=False, soft_wrap=True)
     sys.exit(code)

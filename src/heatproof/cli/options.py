@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from heatproof.cli.keys import InFile
-from heatproof.cli.printing import console, progress, warn
+from heatproof.cli.printing import console, progress, visible, warn
 from heatproof.data import PRESETS, Dataset, Pictures, as_dataset, open_dataset, read_pictures
 from heatproof.errors import InputError
 from heatproof.heatmaps import controls
@@ -130,7 +130,7 @@ class Reading:
         with progress("pictures") as advance:
             pictures = read_pictures(dataset, network.preprocessing, on_progress=advance)
         for name, reason in pictures.skipped:
-            console.print(f"skipped {name}: {reason}", style="yellow", markup=False)
+            console.print(f"skipped {visible(name)}: {visible(reason)}", style="yellow", markup=False)
         return pictures
 
     def _dataset(self) -> Dataset:

@@ -1,5 +1,6 @@
 """What appears on the screen: results on the one channel, messages and progress on the other."""
 
+import unicodedata
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -26,8 +27,8 @@ from heatproof.studies.study import Study
 WIDEST_NAME = 34  # longer names of methods are folded
 
 
-console = Console(stderr=True)
-screen = Console()
+console = Console(stderr=True, emoji=False)
+screen = Console(emoji=False)
 
 
 @contextmanager
@@ -57,7 +58,17 @@ def _bar(unit: str, count: ProgressColumn) -> Iterator[Any]:
 
 def say(text: str = "") -> None:
     """One line of results, as it is."""
-    screen.print(text, markup=False, highlight=False)
+    screen.print(visible(text), markup=False, highlight=False)
+
+
+def visible(text: str) -> str:
+    r"""Without characters that nobody sees: a file's name must not move the cursor or turn the text round.
+
+    >>> visible("a\x1b[31mb\u202e.png")
+    'a�[31mb�.png'
+    """
+    hidden = ("Cc", "Cf", "Cs", "Zl", "Zp")
+    return "".join("�" if unicodedata.category(letter) in hidden and letter != "\n" else letter for letter in text)
 
 
 def print_study(study: Study) -> None:
@@ -73,7 +84,7 @@ def print_table(table: Table) -> None:
     """A table with its notes."""
     screen.print(_grid(table))
     for note in table.notes:
-        screen.print(note, style="dim", markup=False, highlight=False)
+        screen.print(visible(note), style="dim", markup=False, highlight=False)
 
 
 def print_forecast(forecast: Forecast) -> None:
@@ -99,7 +110,7 @@ def print_proposal(proposal: Proposal) -> None:
 def warn(warnings: Iterable[str]) -> None:
     """What a reader must know."""
     for text in warnings:
-        console.print(f"warning: {text}", style="yellow", markup=False, highlight=False)
+        console.print(f"warning: {visible(text)}", style="yellow", markup=False, highlight=False)
 
 
 def _grid(table: Table) -> Grid:
@@ -110,5 +121,5 @@ def _grid(table: Table) -> Grid:
     rows = table.to_rows_of_text()
     grid.columns[0].min_width = min(WIDEST_NAME, max(len(row[0]) for row in rows))
     for row in rows:
-        grid.add_row(*[escape(cell) for cell in row])
+        grid.add_row(*[escape(visible(cell)) for cell in row])
     return grid

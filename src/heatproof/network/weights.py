@@ -3,6 +3,9 @@
 import json
 import pickle
 import re
+import tarfile
+import warnings
+import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -13,6 +16,9 @@ from torch import Tensor, nn
 
 from heatproof.errors import InputError
 
+SUFFIX = ".safetensors"
+_CODE = "loading it would run its code; save its state_dict() with safetensors, or with torch.save"
+_SCRIPTED, _EXPORTED = ("code", "constants.pkl"), ("models", "archive_format", "serialized_exported_program.json")
 _CLASS_NAME = re.compile(r"/[a-z]/(\S+) \d+|n\d{8}\s+(.+)|(.+)")
 
 
@@ -26,24 +32,26 @@ def read_weights(path: Path) -> dict[str, Tensor]:
     """
     if not path.is_file():
         raise InputError(f"weights: there is no file {str(path)!r}")
-    loaded = _read_safetensors(path) if path.suffix == ".safetensors" else _read_checkpoint(path)
+    loaded = _read_safetensors(path) if path.suffix == SUFFIX else _read_checkpoint(path)
     for wrapper in ("state_dict", "model"):
         if isinstance(loaded, Mapping) and isinstance(loaded.get(wrapper), Mapping):
             loaded = loaded[wrapper]
     if not isinstance(loaded, Mapping) or not loaded or not all(isinstance(value, Tensor) for value in loaded.values()):
         raise InputError(f"weights: {path.name} must hold tensors by name (a state dict), and does not")
+    for name, value in loaded.items():
+        _check_plain(f"{path.name}: {name}", value)
     return {str(name).removeprefix("module."): value for name, value in loaded.items()}
 
 
 def read_classes(path: Path) -> tuple[str, ...] | None:
     """Class names, where a safetensors file has a JSON list of them in its metadata as ``classes``."""
-    if path.suffix != ".safetensors":
+    if path.suffix != SUFFIX:
         return None
-    with safetensors.safe_open(path, "pt") as file:
-        stored = (file.metadata() or {}).get("classes")
     try:
+        with safetensors.safe_open(path, "pt") as file:
+            stored = (file.metadata() or {}).get("classes")
         classes = json.loads(stored) if stored else None
-    except json.JSONDecodeError:
+    except (safetensors.SafetensorError, OSError, ValueError, RecursionError):
         return None
     return tuple(map(str, classes)) if isinstance(classes, list) else None
 
@@ -93,7 +101,10 @@ def load_weights(module: nn.Module, weights: Mapping[str, Tensor], source: str) 
     ]
     if problems:
         raise InputError(f"weights of {source} do not fit {type(module).__name__}; {'; '.join(problems)}")
-    module.load_state_dict(dict(weights), strict=False)  # strict but for counters that old files lack
+    try:
+        module.load_state_dict(dict(weights), strict=False)  # strict but for counters that old files lack
+    except RuntimeError as error:
+        raise InputError(f"weights of {source} cannot be copied into {type(module).__name__}: {error}") from error
 
 
 def _read_safetensors(path: Path) -> dict[str, Tensor]:
@@ -104,12 +115,43 @@ def _read_safetensors(path: Path) -> dict[str, Tensor]:
 
 
 def _read_checkpoint(path: Path) -> object:
+    _check_archive(path)
     try:
-        return torch.load(path, map_location="cpu", weights_only=True)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # that a pickle is of another protocol
+            return torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
-        raise InputError(
-            f"weights: {path.name} is refused: it carries more than tensors, and loading it would run its code; "
-            "save its state_dict() with safetensors, or with torch.save"
-        ) from error
+        raise InputError(f"weights: {path.name} is refused: it carries more than tensors, and {_CODE}") from error
     except Exception as error:  # a damaged file can raise anything
         raise InputError(f"weights: {path.name} cannot be read as a PyTorch file: {error}") from error
+
+
+def _check_archive(path: Path) -> None:
+    """Refuses archives that are made to hold code, and those that would swell while they are read."""
+    try:
+        is_tar, entries = tarfile.is_tarfile(path), _zipped(path)
+    except Exception as error:  # a damaged one can raise anything
+        raise InputError(f"weights: {path.name} cannot be read as a PyTorch file: {error}") from error
+    if is_tar:
+        raise InputError(f"weights: {path.name} is refused: it is a tar archive, and {_CODE}")
+    parts = {part for entry in entries for part in entry.filename.split("/")[1:]}
+    if parts.intersection(_SCRIPTED):
+        raise InputError(f"weights: {path.name} is refused: it is a TorchScript program, and {_CODE}")
+    if parts.intersection(_EXPORTED):
+        raise InputError(f"weights: {path.name} is refused: it is an exported program, and {_CODE}")
+    if sum(entry.file_size for entry in entries) > path.stat().st_size:
+        raise InputError(f"weights: {path.name} is refused: it is compressed, which PyTorch's own files never are")
+
+
+def _zipped(path: Path) -> list[zipfile.ZipInfo]:
+    if not zipfile.is_zipfile(path):
+        return []
+    with zipfile.ZipFile(path) as archive:
+        return archive.infolist()
+
+
+def _check_plain(name: str, value: Tensor) -> None:
+    """A tensor must hold as many numbers as it says; one number can say that it is a billion."""
+    strided = value.layout is torch.strided and not value.is_quantized and not value.is_meta
+    if not strided or value.numel() * value.element_size() > value.untyped_storage().nbytes():
+        raise InputError(f"weights: {name} must be a plain array that lies in the file, and is not")

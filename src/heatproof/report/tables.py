@@ -142,8 +142,9 @@ def _aligned(text: str, width: int, right: bool) -> str:
 
 
 def _markdown(text: str) -> str:
-    escaped = re.sub(r"([\\|`*])", r"\\\1", text).replace("&", "&amp;").replace("<", "&lt;")
-    return "<br>".join(escaped.splitlines())
+    """Text without links, pictures (which a reader's program would load) and control characters."""
+    escaped = re.sub(r"([\\|`*\[\]])", r"\\\1", text).replace("&", "&amp;").replace("<", "&lt;")
+    return "<br>".join(map(_printable, escaped.splitlines()))
 
 
 def _csv(cell: Cell) -> Cell:
