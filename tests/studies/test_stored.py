@@ -7,7 +7,8 @@ import torch
 from torch import nn
 
 import heatproof as hp
-from heatproof.studies.stored import StoredPart, from_parquet, parquet, restored, stored
+from heatproof.runs.results import from_parquet, parquet_bytes
+from heatproof.studies.stored import StoredPart, restored, stored
 
 
 @pytest.fixture(scope="module")
@@ -26,7 +27,7 @@ def study(request, network):
 
 def through_files(part):
     found = stored(part, range(10, 15))
-    frames = [from_parquet(parquet(frame), "a file") for frame in (found.sequences, found.images)]
+    frames = [from_parquet(parquet_bytes(frame), "a file") for frame in (found.sequences, found.images)]
     return StoredPart(*frames, found.about)
 
 
@@ -53,8 +54,8 @@ def test_everything_comes_back(study):
 
 def test_the_same_part_gives_the_same_bytes(study):
     once, again = (stored(study.found, range(5)) for _ in range(2))
-    assert parquet(once.sequences) == parquet(again.sequences)
-    assert parquet(once.images) == parquet(again.images)
+    assert parquet_bytes(once.sequences) == parquet_bytes(again.sequences)
+    assert parquet_bytes(once.images) == parquet_bytes(again.images)
 
 
 def test_what_is_no_part_is_refused(study):

@@ -1,14 +1,15 @@
 """Mean and spread of a data set's images, for replacements that look like the data."""
 
 import hashlib
+import json
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save
+from safetensors import SafetensorError
+from safetensors.torch import load, save
 from torch import Tensor
 
 from heatproof.errors import InputError
@@ -69,29 +70,37 @@ class Statistics:
         """
         if not Path(path).is_file():
             raise InputError(f"there is no file {str(path)!r} with statistics; 'heatproof statistics' writes one")
+        return cls.from_bytes(Path(path).read_bytes(), str(path))
+
+    @classmethod
+    def from_bytes(cls, data: bytes, path: str) -> "Statistics":
+        """Statistics from what ``to_bytes`` made, which lies at this path, for messages and as a source."""
         try:
-            with safe_open(path, framework="pt") as file:
-                found = {name: file.get_tensor(name).float() for name in ("mean", "std")}
-                about = file.metadata() or {}
-        except SafetensorError as error:
+            tensors = load(data)
+            found = {name: tensors[name].float() for name in ("mean", "std")}
+            about = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")]).get("__metadata__", {})
+        except (SafetensorError, KeyError) as error:
             raise InputError(
-                f"{str(path)!r} is not a safetensors file that holds 'mean' and 'std', (C, H, W) each: {error}"
+                f"{path!r} is not a safetensors file that holds 'mean' and 'std', (C, H, W) each: {error}"
             ) from error
-        _check(found, str(path))
+        _check(found, path)
         count = about.get("count", "")
         return cls(
             **found,
             count=int(count) if count.isdecimal() else 0,
-            source=about.get("source", str(path)),
+            source=about.get("source", path),
             images_blake2b=about.get("images_blake2b", "unknown"),
         )
 
     def save(self, path: str | Path) -> Path:
         """Writes a safetensors file: ``mean`` and ``std``, and where they come from as its metadata."""
-        about = {"source": self.source, "count": str(self.count), "images_blake2b": self.images_blake2b}
-        tensors = {"mean": self.mean.contiguous(), "std": self.std.contiguous()}
-        Path(path).write_bytes(save(tensors, metadata=about))
+        Path(path).write_bytes(self.to_bytes())
         return Path(path)
+
+    def to_bytes(self) -> bytes:
+        """What ``save`` writes."""
+        about = {"source": self.source, "count": str(self.count), "images_blake2b": self.images_blake2b}
+        return save({"mean": self.mean.contiguous(), "std": self.std.contiguous()}, metadata=about)
 
     def check(self, images: Tensor) -> None:
         """Refuses images (N, C, H, W) of another size than those that the statistics are of."""

@@ -1,5 +1,6 @@
 """What a run stores: scores as Parquet, heatmaps as Zarr, everything else about it as JSON."""
 
+import io
 import json
 import os
 import platform
@@ -13,6 +14,7 @@ import polars as pl
 import torch
 import zarr
 
+from heatproof.errors import InputError
 from heatproof.perturbation.curves import Curves
 
 SCHEMA = 1
@@ -48,6 +50,25 @@ def scores_frame(curves: Mapping[str, Curves], names: tuple[str, ...]) -> pl.Dat
             )
         )
     return pl.concat(frames)
+
+
+def parquet_bytes(frame: pl.DataFrame) -> bytes:
+    """A frame as the bytes of a Parquet file: the same frame gives the same bytes."""
+    file = io.BytesIO()
+    frame.write_parquet(file, compression="zstd")
+    return file.getvalue()
+
+
+def from_parquet(data: bytes, name: str) -> pl.DataFrame:
+    """A frame from such bytes.
+
+    Raises:
+        InputError: if they are no Parquet file.
+    """
+    try:
+        return pl.read_parquet(io.BytesIO(data))
+    except (pl.exceptions.PolarsError, OSError, ValueError) as error:
+        raise InputError(f"{name} is not a Parquet file that can be read: {error}") from error
 
 
 def write_heatmaps(path: Path, heatmaps: Mapping[str, torch.Tensor], names: tuple[str, ...]) -> None:

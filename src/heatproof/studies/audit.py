@@ -61,11 +61,11 @@ def check_audit(wanted: int | None) -> None:
 
 
 def images_to_audit(task: Task, wanted: int | None, evaluations: int) -> int:
-    """How many images: as many as were asked for, or as many as take a sixth of the comparison's evaluations."""
+    """How many images, where there are as many: those asked for, or what takes a sixth of the evaluations."""
     if wanted is None:
         affordable = int(SHARE * evaluations / evaluations_of_an_image(task))
         wanted = max(FEWEST, min(affordable, MOST))
-    return min(wanted, len(task.images))
+    return wanted
 
 
 def evaluations_of_an_image(task: Task) -> int:

@@ -183,7 +183,7 @@ class Comparison(Study):
 
     def gallery_figure(self) -> Figure:
         """The first images with their heatmaps."""
-        shown = slice(0, GALLERY_IMAGES)
+        shown = slice(0, min(GALLERY_IMAGES, len(self.images)))
         scores = self.curves[REFERENCE].scores[shown, 0, 0].tolist()
         captions = [
             f"{Path(name).name}\n{label} ({score:.1f})"

@@ -147,7 +147,7 @@ def _designed(task: Task, goal: Goal, pilot_images: int, audit: int | None, prep
 
 def _audit_cost(task: Task, wanted: int | None) -> AuditCost:
     """Counted; the time is that of one batch, evaluated in full as the audit does."""
-    images = images_to_audit(task, wanted, task.evaluations)
+    images = min(len(task.images), images_to_audit(task, wanted, task.evaluations))
     if not images:
         return AuditCost(0, 0, 0.0)
     evaluations = images * evaluations_of_an_image(task)

@@ -217,8 +217,10 @@ class Race:
 
     def _stand(self, first: str, second: str) -> Standing:
         differences = self.values[first] - self.values[second]
-        if len(differences) not in self.looks or self.given < FIRST_LOOK:
+        seen = max((look for look in self.looks if look <= len(differences)), default=0)
+        if not seen or self.given < FIRST_LOOK:
             return Standing(Estimate(float(differences.mean()), np.nan, np.nan), len(differences), "open")
+        differences = differences[:seen]  # where pictures could not be used, looks come a little later than planned
         level = 1 - (1 - CONFIDENCE) / len(self.standings)
         interval = repeated_interval(differences, self.looks, level=level)
         return Standing(interval, len(differences), _placed(interval, self.indifference))

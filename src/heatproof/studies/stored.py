@@ -1,6 +1,5 @@
 """A part of a comparison as tables, and back: one row for each sequence, one for each image and method."""
 
-import io
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -98,25 +97,6 @@ def restored(found: StoredPart, protocol: Protocol) -> Part:
         )
     except (KeyError, TypeError, ValueError, StopIteration, IndexError, pl.exceptions.PolarsError) as error:
         raise InputError(f"this part of a run does not hold what it should: {type(error).__name__}: {error}") from error
-
-
-def parquet(frame: pl.DataFrame) -> bytes:
-    """A frame as the bytes of a Parquet file: the same frame gives the same bytes."""
-    file = io.BytesIO()
-    frame.write_parquet(file, compression="zstd")
-    return file.getvalue()
-
-
-def from_parquet(data: bytes, name: str) -> pl.DataFrame:
-    """A frame from such bytes.
-
-    Raises:
-        InputError: if they are no Parquet file.
-    """
-    try:
-        return pl.read_parquet(io.BytesIO(data))
-    except (pl.exceptions.PolarsError, OSError, ValueError) as error:
-        raise InputError(f"{name} is not a Parquet file that can be read: {error}") from error
 
 
 def _sequence_rows(part: Part, numbers: Sequence[int], method: str, curves: Curves) -> pl.DataFrame:

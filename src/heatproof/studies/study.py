@@ -78,6 +78,12 @@ class Study(ABC):
             (folder / "run.json").write_bytes(runs.json_bytes(self.describe() | {"reproduce": reproduce}))
         return Path(path)
 
+    def derived(self, *, reproduce: str = "") -> dict[str, bytes]:
+        """All that follows from what a run stores: ``files``, and frames other than the scores."""
+        frames = {name: frame for name, frame in self._frames().items() if name != "scores"}
+        tables = {f"{name}.parquet": runs.parquet_bytes(frame) for name, frame in frames.items()}
+        return tables | self.files(reproduce=reproduce)
+
     def files(self, *, reproduce: str = "") -> dict[str, bytes]:
         """What is made for reading: the table, figures, the page, and how to reproduce it, by file name."""
         figures, table = self.figures(), self.table()

@@ -1,0 +1,188 @@
+"""A comparison in a run directory: begun, gone on with, and finished."""
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from heatproof import runs
+from heatproof.data import Dataset
+from heatproof.errors import InputError
+from heatproof.network import Network
+from heatproof.perturbation import Protocol
+from heatproof.perturbation.statistics import Statistics
+from heatproof.runs.log import RunLog
+from heatproof.runs.objects import Store
+from heatproof.runs.workers import Done, LocalWorkers, Make, Workers
+from heatproof.studies.audit import check_audit
+from heatproof.studies.collecting import RECORD, collected, write_results
+from heatproof.studies.comparison import Comparison
+from heatproof.studies.racing import Rule, at_random
+from heatproof.studies.sharded import (
+    Assignment,
+    Load,
+    compute,
+    first_pictures,
+    fitted,
+    measured_costs,
+)
+from heatproof.studies.shards import SCHEMA
+from heatproof.studies.watching import OnTotal, Progress
+
+STATISTICS = "statistics.safetensors"
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What is wanted of a comparison, but for where it runs.
+
+    Attributes:
+        methods: of the heatmaps, by name.
+        protocol: how regions are removed and scored.
+        lerf: whether least relevant regions are also removed first.
+        measures: that evaluate the network further.
+        rule: when to stop adding images, if not with the last one.
+        audit: on how many images the ranking is audited.
+        configuration: all of it, and network and data, as JSON-able values: a run goes on only with the same.
+    """
+
+    methods: tuple[str, ...]
+    protocol: Protocol
+    lerf: bool
+    measures: tuple[str, ...]
+    rule: Rule | None
+    audit: int | None
+    configuration: Mapping[str, Any]
+
+
+def run_comparison(
+    wanted: Wanted,
+    load: Load,
+    store: Store,
+    *,
+    workers: Callable[[Make], Workers] | None = None,
+    on_progress: OnTotal | None = None,
+    reproduce: str = "",
+) -> Comparison:
+    """Begins a run, or goes on with it where it was left, and finishes it.
+
+    Args:
+        wanted: what is to be compared, and how.
+        load: the network and the data set; picklable, if workers are other processes.
+        store: the run's.
+        workers: who computes; by default this process.
+        on_progress: called with the number of network evaluations done, and of those in all.
+        reproduce: the command that made it.
+
+    Raises:
+        InputError: if another configuration was begun there, or nothing could be computed.
+    """
+    check_audit(wanted.audit)
+    network, dataset = load()
+    store.sweep()
+    assignment = _assigned(wanted, load if workers else lambda: (network, dataset), network, dataset, store)
+    progress = Progress(_total(assignment, network, dataset), on_progress)
+    log, whole = RunLog(store), len(assignment.shards.whole())
+    log.write("resume" if whole else "start", whole=whole, shards=len(assignment.shards))
+
+    def advance(done: Done) -> None:
+        if done.error is None:
+            progress.add(done.value["evaluations"])
+
+    failed = compute(assignment, workers or LocalWorkers, advance)
+    study = collected(assignment, network, dataset, wanted.audit, progress, failed)
+    write_results(study, store, reproduce)
+    log.write("finish", images=len(study.names), failed=len(failed), skipped=len(study.skipped))
+    return study
+
+
+def _assigned(wanted: Wanted, load: Load, network: Network, dataset: Dataset, store: Store) -> Assignment:
+    """What workers do: as it was begun, or begun now."""
+    names = [member.name for member in dataset.members]
+    order = at_random(names, seed=wanted.protocol.seed) if wanted.rule else range(len(names))
+    assignment = Assignment(
+        load=load,
+        methods=wanted.methods,
+        protocol=wanted.protocol,
+        order=tuple(order),
+        store=store,
+        lerf=wanted.lerf,
+        measures=wanted.measures,
+        rule=wanted.rule,
+    )
+    now = {
+        "configuration": dict(wanted.configuration),
+        "network": network.describe(),
+        "data": {"name": dataset.name, "members": len(dataset), "fingerprint": dataset.fingerprint},
+        "shard_size": assignment.shards.size,
+    }
+    if store.exists(RECORD):
+        begun = read_record(store)
+        _check_same(begun, now, str(store))
+        assignment = replace(assignment, costs=tuple(begun["costs"]))
+        if store.exists(STATISTICS):
+            statistics = _statistics(store)
+            assignment = replace(assignment, protocol=replace(wanted.protocol, statistics=statistics))
+        return assignment
+    assignment = replace(assignment, protocol=fitted(wanted.protocol, network, dataset))
+    pictures = first_pictures(network, dataset, order)
+    costs = measured_costs(assignment, network, pictures)
+    height, width = pictures.images.shape[2:]
+    shards = assignment.shards
+    shards.maps.make(wanted.methods, (len(names), height, width), at_once=shards.size, schema=SCHEMA)
+    if assignment.protocol.uses_statistics and assignment.protocol.statistics:
+        store.put(STATISTICS, assignment.protocol.statistics.to_bytes())
+    record = {"schema": SCHEMA, "study": "compare", **now, "costs": list(costs), **runs.environment()}
+    store.put(RECORD, runs.json_bytes(record))
+    return replace(assignment, costs=costs)
+
+
+def read_record(store: Store) -> dict[str, Any]:
+    """What a run was begun with.
+
+    Raises:
+        InputError: if it is no record of a run that this version reads.
+    """
+    try:
+        record = json.loads(store.get(RECORD))
+        schema, _ = record["schema"], record["study"]
+    except (KeyError, TypeError, ValueError) as error:
+        raise InputError(f"{RECORD} of {store} is no record of a run: {type(error).__name__}: {error}") from error
+    if schema != SCHEMA or not isinstance(record.get("costs"), list):
+        raise InputError(f"{RECORD} of {store} has schema {schema}; this version goes on with runs of schema {SCHEMA}")
+    return dict(record)
+
+
+def _check_same(begun: Mapping[str, Any], now: Mapping[str, Any], where: str) -> None:
+    """Refuses to go on with another configuration, network or data set."""
+    different = [
+        f"{key}: {then!r} then, {here!r} now"
+        for part in now
+        for key, then, here in _differences(part, begun.get(part), json.loads(json.dumps(now[part], default=str)))
+    ]
+    if different:
+        raise InputError(
+            f"{where} holds a run of another configuration ({'; '.join(different)}); go on with the same one, choose "
+            "another --out, or replace it with --overwrite"
+        )
+
+
+def _differences(name: str, then: Any, here: Any) -> list[tuple[str, Any, Any]]:  # noqa: ANN401 - JSON
+    if isinstance(then, dict) and isinstance(here, dict):
+        keys = [*here, *(key for key in then if key not in here)]
+        return [found for key in keys for found in _differences(key, then.get(key), here.get(key))]
+    return [] if then == here else [(name, then, here)]
+
+
+def _total(assignment: Assignment, network: Network, dataset: Dataset) -> int:
+    """Evaluations of the shards that are to be computed."""
+    shards = assignment.shards
+    whole = set(shards.whole())
+    left = sum(len(shards.positions(number)) for number in range(len(shards)) if number not in whole)
+    pictures = first_pictures(network, dataset, assignment.order)
+    one = assignment.task(network, replace(pictures, images=pictures.images[:1]))
+    return left * one.evaluations
+
+
+def _statistics(store: Store) -> Statistics:
+    return Statistics.from_bytes(store.get(STATISTICS), f"{STATISTICS} of {store}")

@@ -1,0 +1,139 @@
+"""The shards of a comparison in a store. A shard is whole if and only if its marker is there, which is written last."""
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import polars as pl
+
+from heatproof.errors import InputError
+from heatproof.perturbation import Protocol
+from heatproof.runs.maps import MapArrays
+from heatproof.runs.objects import Store
+from heatproof.runs.results import from_parquet, parquet_bytes
+from heatproof.studies.parts import Part
+from heatproof.studies.stored import StoredPart, restored, stored
+
+SCHEMA = 2
+ABOUT = ("evaluations", "heatmap_seconds", "perturbation_seconds", "seconds", "worker")
+
+
+@dataclass(frozen=True)
+class Whole:
+    """A shard that is whole.
+
+    Attributes:
+        number: of the shard.
+        part: what its images gave, without heatmaps; none where no picture could be used, or none was needed any more.
+        positions: (n) of its images in the run.
+        skipped: names of pictures that could not be used, each with the reason.
+        about: evaluations, seconds and worker (``ABOUT``).
+    """
+
+    number: int
+    part: Part | None
+    positions: tuple[int, ...]
+    skipped: tuple[tuple[str, str], ...]
+    about: Mapping[str, Any]
+
+
+class Shards:
+    """The shards of ``count`` images, so many in each.
+
+    Args:
+        store: where they lie.
+        count: how many images there are.
+        size: of a shard.
+    """
+
+    def __init__(self, store: Store, count: int, size: int) -> None:
+        self.store, self.count, self.size = store, count, size
+
+    def __len__(self) -> int:
+        return -(-self.count // self.size)
+
+    def positions(self, number: int) -> range:
+        """Of a shard's images in the run."""
+        return range(number * self.size, min((number + 1) * self.size, self.count))
+
+    def whole(self) -> list[int]:
+        """Numbers of the shards that are whole."""
+        markers = {f"{_stem(number)}.json": number for number in range(len(self))}
+        return sorted(markers[name] for name in self.store.names("shards/") if name in markers)
+
+    def write(
+        self,
+        number: int,
+        part: Part | None,
+        positions: Sequence[int],
+        skipped: Sequence[tuple[str, str]],
+        about: Mapping[str, Any],
+    ) -> None:
+        """Writes a shard: heatmaps, tables, and the marker last."""
+        marker: dict[str, Any] = {"schema": SCHEMA, "number": number, "images": len(positions)}
+        objects: dict[str, str] = {}
+        if part is not None:
+            places = self.positions(number)
+            maps = {name: found.float().cpu().numpy() for name, found in part.heatmaps.items()}
+            self.maps.write(places, [position - places.start for position in positions], maps)
+            tables = stored(part, positions)
+            for name, frame in (("", tables.sequences), (".images", tables.images)):
+                data = parquet_bytes(frame)
+                self.store.put(f"{_stem(number)}{name}.parquet", data)
+                objects[name] = _hash(data)
+            marker["part"] = tables.about
+        marker |= {"positions": list(positions), "skipped": [list(one) for one in skipped], "objects": objects, **about}
+        self.store.put(f"{_stem(number)}.json", json.dumps(marker, indent=1).encode())
+
+    def read(self, number: int, protocol: Protocol) -> Whole:
+        """A shard that is whole.
+
+        Raises:
+            InputError: if its files are not those that were written, or do not hold what they should.
+        """
+        name = f"{_stem(number)}.json"
+        try:
+            marker = json.loads(self.store.get(name))
+            if marker["schema"] != SCHEMA:
+                raise InputError(f"{name} has schema {marker['schema']}, this version reads {SCHEMA}")
+            skipped = tuple((str(what), str(why)) for what, why in marker["skipped"])
+            positions = tuple(map(int, marker["positions"]))
+            objects = dict(marker["objects"])
+            about = {key: marker[key] for key in ABOUT}
+            described = marker.get("part")
+        except (KeyError, TypeError, ValueError) as error:
+            raise InputError(f"{name} is no marker of a shard: {type(error).__name__}: {error}") from error
+        part = None if described is None else self._read_part(number, objects, described, protocol)
+        return Whole(number, part, positions, skipped, about)
+
+    def read_all(self, protocol: Protocol) -> Iterator[Whole]:
+        """All shards that are whole, in order."""
+        return (self.read(number, protocol) for number in self.whole())
+
+    @property
+    def maps(self) -> MapArrays:
+        """Heatmaps of all images."""
+        return MapArrays(self.store)
+
+    def _read_part(
+        self, number: int, objects: Mapping[str, str], described: dict[str, Any], protocol: Protocol
+    ) -> Part:
+        sequences, images = (self._table(number, suffix, objects) for suffix in ("", ".images"))
+        return restored(StoredPart(sequences, images, described), protocol)
+
+    def _table(self, number: int, suffix: str, objects: Mapping[str, str]) -> pl.DataFrame:
+        name = f"{_stem(number)}{suffix}.parquet"
+        data = self.store.get(name)
+        if _hash(data) != objects.get(suffix):
+            raise InputError(f"{name} is not the file that was written; delete {_stem(number)}.json to do it again")
+        return from_parquet(data, name)
+
+
+def _stem(number: int) -> str:
+    return f"shards/{number:05}"
+
+
+def _hash(data: bytes) -> str:
+    return hashlib.blake2b(data, digest_size=16).hexdigest()

@@ -1,0 +1,196 @@
+"""A run is gone on with where it was left, and gives what it would have given undisturbed, byte for byte."""
+
+import json
+
+import numpy as np
+import polars as pl
+import pytest
+import torch
+from PIL import Image
+from torch import nn
+
+import heatproof as hp
+from heatproof.data import as_dataset
+from heatproof.perturbation import Protocol
+from heatproof.runs.store import LocalStore, open_store
+from heatproof.studies import sharded
+from heatproof.studies.racing import Rule
+from heatproof.studies.running import Wanted, run_comparison
+
+METHODS = ("lrp-epsilon", "sensitivity-l2")
+PREPROCESSING = hp.Preprocessing(resize=20, crop=18)
+
+
+@pytest.fixture(autouse=True)
+def small_shards(monkeypatch):
+    monkeypatch.setattr(sharded, "SIZE", 4)
+
+
+@pytest.fixture(scope="module")
+def network():
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        module = nn.Sequential(nn.Conv2d(3, 6, 3), nn.ReLU(), nn.Flatten(), nn.Linear(6 * 16 * 16, 4))
+    return hp.Network(module, preprocessing=PREPROCESSING)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """Eleven pictures, and one that is none."""
+    folder = tmp_path_factory.mktemp("photos")
+    generator = np.random.default_rng(0)
+    for number in range(11):
+        pixels = generator.integers(0, 256, (24, 22, 3), dtype=np.uint8)
+        Image.fromarray(pixels).save(folder / f"{number:02}.png")
+    (folder / "05 broken.png").write_bytes(b"no picture")
+    return folder
+
+
+@pytest.fixture
+def load(network, folder):
+    return lambda: (network, as_dataset(folder))
+
+
+def wanted(**changes):
+    values = {"replacement": "uniform", "regions": 6, "repeats": 1, "engine": "auto"} | changes.pop("protocol", {})
+    options = {"lerf": False, "measures": (), "rule": None, "audit": 0, "methods": METHODS} | changes
+    return Wanted(protocol=Protocol(**values), configuration={"methods": list(options["methods"]), **values}, **options)
+
+
+def scores(path):
+    return {file.name: file.read_bytes() for file in sorted((path / "shards").glob("*.parquet"))}
+
+
+class Stop(KeyboardInterrupt):
+    """Somebody pulled the plug."""
+
+
+@pytest.fixture
+def stopped(monkeypatch):
+    """Makes runs stop while they write their n-th object into shards/."""
+
+    def after(writes):
+        put, count = LocalStore.put, [0]
+
+        def failing(self, name, data):
+            count[0] += name.startswith("shards/")
+            if count[0] == writes:
+                raise Stop
+            put(self, name, data)
+
+        monkeypatch.setattr(LocalStore, "put", failing)
+        return lambda: monkeypatch.setattr(LocalStore, "put", put)
+
+    return after
+
+
+def test_it_finds_what_comparing_in_memory_finds(load, network, folder, tmp_path):
+    study = run_comparison(wanted(lerf=True, audit=4, measures=("single-region",)), load, open_store(tmp_path / "run"))
+    images = hp.load_images([path for path in sorted(folder.iterdir()) if "broken" not in path.name], network)
+    plain = hp.compare(network, images, METHODS, regions=6, lerf=True, audit=4, measures=["single-region"])
+    assert [name for name, _ in study.skipped] == [str(folder / "05 broken.png")]
+    for mine, theirs in ((study.curves, plain.curves), (study.lerf, plain.lerf)):
+        assert list(mine) == list(theirs)
+        for name, curves in mine.items():
+            torch.testing.assert_close(curves.scores, theirs[name].scores, atol=1e-5, rtol=1e-5)
+    for method, measures in plain.measured.items():
+        for name, values in measures.items():
+            np.testing.assert_allclose(study.measured[method][name], values, atol=1e-5)
+    assert study.audit.names == tuple(plain.names[n].replace("image", "image") and study.names[n] for n in
+                                      [plain.names.index(name) for name in plain.audit.names])  # fmt: skip
+    assert study.table().rows[0][0] == plain.table().rows[0][0]
+    assert study.work.evaluations == plain.work.evaluations
+    torch.testing.assert_close(study.images, images[: len(study.images)])
+    for name, maps in study.heatmaps.items():
+        torch.testing.assert_close(maps, plain.heatmaps[name][: len(maps)], atol=1e-6, rtol=1e-4)
+
+
+def test_the_folder_holds_what_it_should(load, tmp_path):
+    path = tmp_path / "run"
+    run_comparison(wanted(), load, open_store(path), reproduce="the command")
+    assert {"run.json", "report.html", "table.csv", "measures.parquet", "log.jsonl"} <= {p.name for p in path.iterdir()}
+    record = json.loads((path / "run.json").read_text())
+    assert (record["schema"], record["data"]["members"], record["shard_size"]) == (2, 12, 4)
+    assert record["reproduce"] == "the command"
+    rows = pl.read_parquet(path / "shards" / "*[0-9].parquet")
+    assert rows.height == 11 * 3
+    assert set(rows["image"]) == {str(p) for p in (load()[1].members[n].name for n in range(12)) if "broken" not in p}
+
+
+@pytest.mark.parametrize("writes", [1, 2, 3, 5, 9])
+def test_a_run_that_was_stopped_goes_on_and_is_the_same(load, tmp_path, stopped, writes):
+    run_comparison(wanted(), load, open_store(tmp_path / "whole"))
+    go_on = stopped(writes)
+    with pytest.raises(Stop):
+        run_comparison(wanted(), load, open_store(tmp_path / "run"))
+    go_on()
+    before = scores(tmp_path / "run")
+    computed = []
+    run_comparison(wanted(), load, open_store(tmp_path / "run"), on_progress=lambda done, total: computed.append(done))
+    assert scores(tmp_path / "run") == scores(tmp_path / "whole")
+    whole = (writes - 1) // 3  # a shard is two tables and a marker
+    assert computed[-1] == (11 - [0, 4, 7, 11][whole]) * 28
+    assert before.items() <= scores(tmp_path / "run").items()
+
+
+def test_a_finished_run_computes_nothing_again(load, tmp_path):
+    first = run_comparison(wanted(), load, open_store(tmp_path / "run"))
+    seen = []
+    again = run_comparison(wanted(), load, open_store(tmp_path / "run"), on_progress=lambda *at: seen.append(at))
+    assert [at for at in seen if at[0]] == []
+    assert again.table().rows == first.table().rows
+
+
+def test_another_configuration_is_refused_and_named(load, tmp_path, folder, network):
+    run_comparison(wanted(), load, open_store(tmp_path / "run"))
+    with pytest.raises(hp.InputError, match=r"another configuration \(regions: 6 then, 9 now\)"):
+        run_comparison(wanted(protocol={"regions": 9}), load, open_store(tmp_path / "run"))
+    fewer = as_dataset(sorted(folder.iterdir())[:6])
+    with pytest.raises(hp.InputError, match="members: 12 then, 6 now"):
+        run_comparison(wanted(), lambda: (network, fewer), open_store(tmp_path / "run"))
+
+
+def test_a_shard_that_was_changed_is_refused(load, tmp_path):
+    run_comparison(wanted(), load, open_store(tmp_path / "run"))
+    file = tmp_path / "run" / "shards" / "00001.parquet"
+    file.write_bytes(file.read_bytes()[:-1] + b"x")
+    with pytest.raises(hp.InputError, match=r"00001\.parquet is not the file that was written"):
+        run_comparison(wanted(), load, open_store(tmp_path / "run"))
+
+
+def test_a_shard_that_fails_is_set_aside(load, tmp_path, monkeypatch):
+    read = sharded.read_shard
+
+    def failing(dataset, numbers, preprocessing):
+        if 4 in numbers and len(numbers) > 1:
+            raise RuntimeError("the disk sings")
+        return read(dataset, numbers, preprocessing)
+
+    monkeypatch.setattr(sharded, "read_shard", failing)
+    study = run_comparison(wanted(), load, open_store(tmp_path / "run"))
+    assert len(study.names) == 8
+    assert any("1 shards could not be computed" in note and "the disk sings" in note for note in study.notes)
+    assert json.loads((tmp_path / "run" / "failed" / "00001.json").read_text())["tries"] == 2
+    monkeypatch.setattr(sharded, "read_shard", read)
+    assert len(run_comparison(wanted(), load, open_store(tmp_path / "run")).names) == 11
+
+
+def test_statistics_of_all_pictures_are_kept_for_going_on(load, tmp_path, network, folder):
+    study = run_comparison(wanted(protocol={"replacement": "constant"}), load, open_store(tmp_path / "run"))
+    images = hp.load_images([path for path in sorted(folder.iterdir()) if "broken" not in path.name], network)
+    plain = hp.compare(network, images, METHODS, regions=6, replacement="constant", audit=0)
+    for name, curves in study.curves.items():
+        torch.testing.assert_close(curves.scores, plain.curves[name].scores, atol=1e-5, rtol=1e-5)
+    again = run_comparison(wanted(protocol={"replacement": "constant"}), load, open_store(tmp_path / "run"))
+    assert again.protocol.statistics.images_blake2b == plain.protocol.statistics.images_blake2b
+
+
+def test_until_it_is_settled_goes_on_too(load, tmp_path, stopped):
+    run_comparison(wanted(rule=Rule("signs")), load, open_store(tmp_path / "whole"))
+    go_on = stopped(4)
+    with pytest.raises(Stop):
+        run_comparison(wanted(rule=Rule("signs")), load, open_store(tmp_path / "run"))
+    go_on()
+    study = run_comparison(wanted(rule=Rule("signs")), load, open_store(tmp_path / "run"))
+    assert scores(tmp_path / "run") == scores(tmp_path / "whole")
+    assert study.settlement.given == 12
