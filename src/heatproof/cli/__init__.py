@@ -12,6 +12,7 @@ from heatproof.cli import (
     plan,
     replacements,
     statistics,
+    status,
 )
 from heatproof.cli.application import CHECK_FAILED, DISK_ERROR, INPUT_ERROR, INTERRUPTED, PARTIAL, main
 
@@ -33,4 +34,5 @@ __all__ = [
     "plan",
     "replacements",
     "statistics",
+    "status",
 ]

@@ -1,0 +1,302 @@
+"""How far a run is: from runs made by hand, whole, half done, and full of garbage."""
+
+import json
+import os
+import re
+from dataclasses import replace
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from typer.testing import CliRunner
+
+from heatproof.cli.application import app, main
+from heatproof.errors import InputError
+from heatproof.runs.lock import locked
+from heatproof.runs.progress import Failure, Worker
+from heatproof.runs.progress_reading import read_progress
+from heatproof.runs.store import LocalStore, open_store
+
+RUN = {"schema": 2, "study": "compare", "data": {"name": "made", "members": 70}, "shard_size": 16}
+MARKER = {"images": 15, "skipped": [{"image": "x"}], "evaluations": 1000, "seconds": 8.0, "worker": "host:1"}
+FAILED = {"error": "ValueError: no\n  at line 3", "tries": 3, "worker": "host:2"}
+LOG = """
+{"time": "2026-11-23T10:00:00+00:00", "event": "start"}
+{"time": "2026-11-23T10:00:10+00:00", "event": "shard done", "shard": 0}
+{"time": "2026-11-23T12:00:00+00:00", "event": "resume"}
+{"time": "2026-11-23T13:00:10+01:00", "event": "shard done", "shard": 1}
+{"time": "2026-11-23T12:00:15+00:00", "event": "shard failed", "shard": 3}
+{"time": "2026-11-23T12:00:20+00:00", "event": "shard done", "shard": 2}
+"""
+
+
+def as_json(content):
+    return content if isinstance(content, bytes) else json.dumps(content).encode()
+
+
+def made(store, objects=(), log=LOG):
+    """A run of five shards: 0, 1 and 2 are whole, 3 is set aside, 4 is left."""
+    files = {
+        "run.json": RUN,
+        "shards/00000.json": MARKER,
+        "shards/00000.parquet": b"PAR1",
+        "shards/00001.json": MARKER | {"worker": "host:2"},
+        "shards/00002.json": MARKER | {"seconds": 4, "images": 16, "skipped": []},
+        "shards/00004.parquet": b"left by a killed worker",
+        "failed/00003.json": FAILED,
+    }
+    for name, content in (files | dict(objects)).items():
+        store.put(name, as_json(content))
+    if isinstance(store, LocalStore):
+        (store.path / "log.jsonl").write_text(log)
+    return store
+
+
+@pytest.fixture
+def run(tmp_path):
+    return made(LocalStore(tmp_path / "run"))
+
+
+def status(*arguments):
+    return CliRunner().invoke(app, ["status", *map(str, arguments)], env={"COLUMNS": "300"})
+
+
+def test_a_run_that_stopped(run):
+    progress = read_progress(run)
+    assert (progress.study, progress.data, progress.state, progress.holder) == ("compare", "made", "stopped", None)
+    assert (progress.members, progress.shards, progress.whole, progress.left) == (70, 5, 3, 1)
+    assert progress.failed == (Failure(3, "ValueError: no\n  at line 3", 3, "host:2"),)
+    assert (progress.images, progress.skipped, progress.evaluations, progress.seconds) == (46, 2, 3000, 20.0)
+    assert progress.workers == (Worker("host:1", 2, 31, 12.0), Worker("host:2", 1, 15, 8.0))
+    assert progress.problems == ()
+
+
+def test_the_pace_is_that_of_the_last_session(run):
+    """Two shards with 32 images in 20 seconds since it was continued; one shard is left."""
+    progress = read_progress(run)
+    assert (progress.pace.shards, progress.pace.images, progress.pace.seconds) == (2, 32, 20.0)
+    assert progress.images_per_second == 1.6
+    assert progress.seconds_left == 10.0
+
+
+def test_what_the_command_says(run):
+    result = status(run.path)
+    assert result.exit_code == 0, result.output
+    lines = result.stdout.splitlines()
+    assert lines[0] == f"run          {run.path}: compare on made"
+    assert lines[1:6] == [
+        "state        not finished, and nobody is writing it: start it again to go on",
+        "shards       3 of 5 done, 1 failed, 1 left",
+        "images       46 of 70 done, 2 skipped",
+        "work         3,000 evaluations, 20 s of computing",
+        lines[5],
+    ]
+    assert re.fullmatch(r"rate         1\.6 images a second since 2026-11-23 12:00 UTC; last shard .+ ago", lines[5])
+    assert lines[6:] == [
+        "time left    10 s",
+        "worker       host:1: 2 shards, 31 images in 12 s",
+        "worker       host:2: 1 shard, 15 images in 8.0 s",
+        "failed       shard 3 (tries: 3; last on host:2): ValueError: no",
+        "  at line 3",
+    ]
+
+
+def test_everything_as_json(run):
+    described = json.loads(status(run.path, "--json").stdout)
+    assert described["pace"]["since"] == "2026-11-23T12:00:00+00:00"
+    assert described["failed"] == [{"shard": 3, **FAILED}]
+    assert (described["whole"], described["left"], described["seconds_left"]) == (3, 1, 10.0)
+    assert described["images_per_second"] == 1.6
+
+
+def test_who_writes_it(run):
+    with locked(run.path):
+        progress = read_progress(run)
+        assert (progress.state, progress.holder.pid) == ("running", os.getpid())
+        assert f"being written by process {os.getpid()} on " in status(run.path).stdout
+        assert json.loads(status(run.path, "--json").stdout)["holder"]["pid"] == os.getpid()
+    assert read_progress(run).state == "stopped"
+
+
+def test_a_finished_run(run):
+    made(run, {"run.json": RUN | {"verdict": ["x"]}})
+    progress = read_progress(run)
+    assert (progress.state, progress.seconds_left) == ("finished", 0.0)
+    assert "state        finished\n" in status(run.path).stdout
+
+
+def test_a_run_that_has_just_begun(tmp_path):
+    store = LocalStore(tmp_path)
+    store.put("run.json", as_json(RUN))
+    progress = read_progress(store)
+    assert (progress.whole, progress.left, progress.pace, progress.seconds_left) == (0, 5, None, None)
+    text = status(tmp_path).stdout
+    assert "rate         not known yet" in text
+    assert "time left    not known yet" in text
+
+
+def test_a_run_under_a_url(tmp_path):
+    store = made(open_store(f"memory://{tmp_path.as_posix()}/run"))
+    store.put("log/1.json", b'{"time": "2026-11-23T10:00:00+00:00", "event": "start"}')
+    store.put("log/2.json", b'{"time": "2026-11-23T10:00:10+00:00", "event": "shard done", "shard": 0}')
+    progress = read_progress(store)
+    assert (progress.state, progress.whole, progress.pace.images) == ("unknown", 3, 16)
+    assert "a URL has no lock that would tell" in status(store.description).stdout
+
+
+def test_a_shard_that_was_set_aside_and_done_later_is_whole(run):
+    run.put("shards/00003.json", as_json(MARKER))
+    progress = read_progress(run)
+    assert (progress.whole, progress.failed, progress.left) == (4, (), 1)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (None, "is no run: it has no run.json; give the folder or URL of a run"),
+        (b"", "run.json of .* is not that of a run in shards: it is no JSON"),
+        (b"\xff\xfe", "it is no JSON"),
+        (b"[" * 100_000, "it is no JSON"),
+        (b"1" * 10_000, "it is no JSON"),
+        ([], "an object was expected, got a list"),
+        ({}, "schema 2 was expected, got nothing"),
+        (RUN | {"schema": 1}, "schema 2 was expected, got 1"),
+        (RUN | {"data": "x"}, "data must be an object, got 'x'"),
+        (RUN | {"data": {"name": "x", "members": -1}}, "members must be a whole number from 0 to 1e\\+12, got -1"),
+        (RUN | {"data": {"name": "x", "members": 10**4000}}, "members must be .*, got a number beyond all bounds"),
+        (RUN | {"data": {"members": 1}}, "name must be a text, got nothing"),
+        (RUN | {"shard_size": True}, "shard_size must be a whole number from 0 to 1e\\+12, got True"),
+        (RUN | {"study": ["\x1b[31m"]}, "study must be a text, got a list"),
+        (RUN | {"schema": "\x1b[31m"}, "schema 2 was expected, got '.x1b"),
+    ],
+)
+def test_what_is_no_run(content, message, tmp_path):
+    if content is not None:
+        (tmp_path / "run.json").write_bytes(as_json(content))
+    with pytest.raises(InputError, match=message):
+        read_progress(LocalStore(tmp_path))
+    assert isinstance(status(tmp_path).exception, InputError)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("shards/00004.json", b'{"images": 1', "is left out: it is no JSON"),
+        ("shards/00004.json", MARKER | {"images": 17}, "a shard has at most 16 images, got 18"),
+        ("shards/00004.json", MARKER | {"skipped": 3}, "skipped must be a list, got 3"),
+        ("shards/00004.json", MARKER | {"seconds": -1}, "seconds must be a number from 0 to 1e+12, got -1"),
+        ("shards/00004.json", MARKER | {"seconds": float("nan")}, "seconds must be a number from 0 to 1e+12, got nan"),
+        ("shards/00004.json", MARKER | {"worker": None}, "worker must be a text, got nothing"),
+        ("shards/00005.json", MARKER, "the run has no such shard, but 5"),
+        ("shards/4.json", MARKER, "the run has no such shard, but 5"),
+        ("shards/more/00004.json", MARKER, "the run has no such shard, but 5"),
+        ("failed/00004.json", {}, "error must be a text, got nothing"),
+        ("failed/99999.json", FAILED, "the run has no such shard, but 5"),
+    ],
+)
+def test_records_that_cannot_be_used_are_left_out_and_named(name, content, message, run):
+    before = read_progress(run)
+    run.put(name, as_json(content))
+    after = read_progress(run)
+    assert replace(after, problems=()) == before
+    (problem,) = after.problems
+    assert problem.startswith(f"{name} is left out: ")
+    assert message in problem
+    result = status(run.path)
+    assert result.exit_code == 0
+    assert f"warning: {problem}" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("start", "done", "shard"),
+    [
+        ("yesterday", "2026-11-23T10:00:10Z", 0),
+        ("2026-11-23T10:00:00", "2026-11-23T10:00:10", 0),
+        ("2026-11-23T10:00:00Z", "2026-11-23T10:00:00Z", 0),
+        ("2026-11-23T10:00:00Z", "2026-11-23T09:00:00Z", 0),
+        ("0001-01-01T00:00:00+23:00", "2026-11-23T09:00:00Z", 0),
+        ("2026-11-23T10:00:00Z", "2026-11-23T11:00:00Z", [0]),
+        ("2026-11-23T10:00:00Z", "2026-11-23T11:00:00Z", 4),
+    ],
+)
+def test_a_log_that_tells_no_pace(start, done, shard, tmp_path):
+    events = [{"time": start, "event": "start"}, {"time": done, "event": "shard done", "shard": shard}]
+    for log in ("\n".join(map(json.dumps, events)), json.dumps(events[1]), ""):
+        progress = read_progress(made(LocalStore(tmp_path), log=log))
+        assert (progress.pace, progress.seconds_left, progress.whole) == (None, None, 3)
+    assert status(tmp_path).exit_code == 0
+
+
+def test_texts_do_not_steer_the_terminal(run):
+    run.put("run.json", as_json(RUN | {"study": "\x1b[2J"}))
+    run.put("shards/00000.json", as_json(MARKER | {"worker": "\x1b[2J"}))
+    run.put("failed/00003.json", as_json(FAILED | {"error": "\x1b[2Jgone\r\x07"}))
+    with locked(run.path):
+        (run.path / "lock").write_text(json.dumps({"pid": 1, "host": "\x1b[2J", "since": "x"}))
+        text = status(run.path).output
+    assert "\ufffd[2Jgone\ufffd\ufffd" in text
+    assert "\x1b" not in text + status(run.path, "--json").output
+
+
+def test_many_failures_are_not_all_printed(tmp_path):
+    store = made(LocalStore(tmp_path), {"run.json": RUN | {"data": {"name": "x", "members": 16_000}}})
+    for number in range(100, 150):
+        store.put(f"failed/{number:05d}.json", as_json(FAILED | {"error": "broke"}))
+    text = status(tmp_path).stdout
+    assert text.count("broke") == 19
+    assert "… and 31 more failed shards; --json has all" in text
+
+
+def test_a_record_that_goes_away_while_it_is_read(run, monkeypatch):
+    def names(prefix="", original=run.names):
+        return original(prefix) + (["failed/00004.json"] if prefix == "failed/" else [])
+
+    monkeypatch.setattr(run, "names", names)
+    assert read_progress(run).failed[0].shard == 3
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=4), inner, max_size=3),
+    max_leaves=5,
+)
+
+
+def spoiled(record):
+    """The record with some values exchanged, or any bytes."""
+    keys = st.dictionaries(st.sampled_from(sorted(record)), JSON, max_size=3)
+    return keys.map(lambda changes: json.dumps(record | changes).encode()) | st.binary(max_size=30)
+
+
+@settings(max_examples=50, deadline=None)
+@given(
+    run_json=spoiled(RUN), marker=spoiled(MARKER), failed=spoiled(FAILED),
+    log=st.lists(spoiled({"time": "2026-11-23T10:00:00Z", "event": "resume", "shard": 0}), max_size=3),
+    lock=spoiled({"pid": 1, "host": "h", "since": "s"}),
+)  # fmt: skip
+def test_no_run_crashes_the_command(tmp_path_factory, run_json, marker, failed, log, lock):
+    folder = tmp_path_factory.mktemp("spoiled")
+    objects = {"run.json": run_json, "shards/00004.json": marker, "failed/00001.json": failed, "lock": lock}
+    made(LocalStore(folder), objects)
+    (folder / "log.jsonl").write_bytes(b"\n".join([LOG.encode(), *log]))
+    for arguments in ([folder], [folder, "--json"]):
+        result = status(*arguments)
+        assert result.exception is None or isinstance(result.exception, InputError), result.exception
+        assert result.exit_code == 0 or result.exception
+
+
+def test_the_disk_s_refusal_has_its_exit_code(monkeypatch, capsys, tmp_path):
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "run.json").write_text("{}")
+
+    def refused(*_):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr("pathlib.Path.read_bytes", refused)
+    monkeypatch.setattr("sys.argv", ["heatproof", "status", str(tmp_path / "run")])
+    with pytest.raises(SystemExit) as stopped:
+        main()
+    assert stopped.value.code == 74
+    assert (
+        "run.json' could not be read: Permission denied; choose a folder that you may read" in capsys.readouterr().err
+    )
