@@ -102,6 +102,31 @@ def test_zarr_lives_in_a_folder_of_the_store(store):
     assert "heatmaps.zarr/method-0/zarr.json" in store.names("heatmaps.zarr/")
 
 
+def test_heatmaps_reach_the_disk_as_other_objects_do(tmp_path, monkeypatch):
+    synced = []
+    monkeypatch.setattr(
+        os, "fsync", lambda descriptor: synced.append(Path(f"/proc/self/fd/{descriptor}").readlink().name)
+    )
+    array = zarr.create_array(
+        LocalStore(tmp_path).zarr_store("maps"), shape=(4, 2), chunks=(2, 2), dtype="f4", fill_value=0
+    )
+    synced.clear()
+    array[:] = 1
+    assert [name.endswith(".partial") for name in synced if name != "0"].count(True) == 2
+    assert {name for name in synced if not name.endswith(".partial")} == {"maps", "c", "0", "1"}
+    assert files(tmp_path) == ["maps/c/0/0", "maps/c/1/0", "maps/zarr.json"]
+
+
+def test_heatmaps_do_not_lead_out(tmp_path):
+    run, outside = tmp_path / "run", tmp_path / "outside"
+    outside.mkdir()
+    array = zarr.create_array(LocalStore(run).zarr_store("maps"), shape=(2, 2), chunks=(2, 2), dtype="f4", fill_value=0)
+    (run / "maps" / "c").symlink_to(outside)
+    with pytest.raises(InputError, match="is a link that leads out of the folder; take the link away"):
+        array[:] = 1
+    assert files(outside) == []
+
+
 def test_leftovers_are_no_objects_and_are_swept(tmp_path):
     store = LocalStore(tmp_path)
     store.put("shards/0.json", b"{}")
@@ -285,6 +310,18 @@ def test_a_full_disk_loses_nothing_and_leaves_nothing(tmp_path):
         assert store.get("shards/0.parquet") == b"0" * 100_000
         store.put("shards/1.parquet", b"1" * 50_000)
         assert store.names() == ["shards/0.parquet", "shards/1.parquet"]
+
+
+def test_a_disk_too_full_for_heatmaps(tmp_path):
+    disk = tmp_path / "disk"
+    with small_disk(disk):
+        folder = LocalStore(disk).zarr_store("maps")
+        array = zarr.create_array(
+            folder, shape=(4, 300, 300), chunks=(2, 300, 300), dtype="f4", fill_value=0, compressors=None
+        )
+        with pytest.raises(StoreError, match="No space left on device; make room and start again"):
+            array[:2] = 1
+        assert files(disk) == ["maps/zarr.json"]
 
 
 def test_a_disk_without_room_for_files(tmp_path):

@@ -67,7 +67,7 @@ class Store(ABC):
 
     @abstractmethod
     def zarr_store(self, name: str) -> "zarr.abc.store.Store":
-        """A Zarr store in the folder of that name; Zarr writes each chunk whole, but does not bring it to the disk."""
+        """A Zarr store in the folder of that name, whose chunks are whole or not there, too."""
 
     def __str__(self) -> str:
         return self.description

@@ -17,7 +17,7 @@ from heatproof.runs.objects import KEPT, Store, StoreError, checked_name, folder
 if TYPE_CHECKING:
     import zarr.abc.store
 
-__all__ = ["FsspecStore", "LocalStore", "Store", "StoreError", "checked_name", "open_store", "told"]
+__all__ = ["FsspecStore", "LocalStore", "Store", "StoreError", "checked_name", "open_store", "put_whole", "told"]
 
 URL = re.compile(r"[A-Za-z][A-Za-z0-9+.:-]+:/.*", re.DOTALL)
 REMEDIES = {
@@ -70,18 +70,7 @@ class LocalStore(Store):
 
     def put(self, name: str, data: bytes) -> None:
         """Temporary file, fsync, rename, fsync of the folder."""
-        path = self._path(name)
-        temporary = path.with_name(f".{secrets.token_hex(16)}.partial")
-        with told("written", path):
-            _make_folder(path.parent)
-            try:
-                _write(temporary, data)
-                temporary.replace(path)
-            except BaseException:
-                with suppress(OSError):
-                    temporary.unlink(missing_ok=True)
-                raise
-            _sync_folder(path.parent)
+        put_whole(self._path(name), data)
 
     def get(self, name: str) -> bytes:
         """Reads a regular file; nothing else, which might never end."""
@@ -129,16 +118,31 @@ class LocalStore(Store):
         return self._path(name)
 
     def zarr_store(self, name: str) -> "zarr.abc.store.Store":
-        """The folder, made by the first write."""
-        import zarr.storage  # half a second
+        """The folder, made by the first write; its chunks reach the disk as other objects do."""
+        from heatproof.runs.zarr_folder import ZarrFolder  # half a second
 
-        return zarr.storage.LocalStore(self._path(name))
+        return ZarrFolder(self._path(name))
 
     def _path(self, name: str) -> Path:
         path = self.path / checked_name(name)
         if not Path(os.path.realpath(path)).is_relative_to(os.path.realpath(self.path)):
             raise InputError(f"{name!r} of {self} is a link that leads out of the folder; take the link away")
         return path
+
+
+def put_whole(path: Path, data: bytes) -> None:
+    """Writes a file that is there whole or not at all; StoreError if the disk refuses."""
+    temporary = path.with_name(f".{secrets.token_hex(16)}.partial")
+    with told("written", path):
+        _make_folder(path.parent)
+        try:
+            _write(temporary, data)
+            temporary.replace(path)
+        except BaseException:
+            with suppress(OSError):
+                temporary.unlink(missing_ok=True)
+            raise
+        _sync_folder(path.parent)
 
 
 @contextmanager
