@@ -48,14 +48,20 @@ def ray_session(address: str | None, cores: int, *, logs: bool = False) -> Itera
         with _environment(_confined() if address is None else {}):
             ray: ModuleType = importlib.import_module("ray")
             if not ray.is_initialized():
-                folder = Path(tempfile.mkdtemp(prefix="heatproof-ray-"))  # for us alone, unlike Ray's own
-                afterwards.callback(shutil.rmtree, folder, ignore_errors=True)
-                afterwards.callback(ray.shutdown)
                 if address is None:
+                    folder = _folder()
+                    afterwards.callback(shutil.rmtree, folder, ignore_errors=True)
+                    afterwards.callback(ray.shutdown)
                     _start(ray, cores, folder, logs)
                 else:
+                    afterwards.callback(ray.shutdown)
                     _join(ray, address, logs)
         yield ray
+
+
+def _folder() -> Path:
+    """A folder for Ray's files that only this user can read; in /tmp, since names of sockets must be short."""
+    return Path(tempfile.mkdtemp(prefix="heatproof-ray-", dir="/tmp" if Path("/tmp").is_dir() else None))
 
 
 def _start(ray: ModuleType, cores: int, folder: Path, logs: bool) -> None:
