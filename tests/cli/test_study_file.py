@@ -1,6 +1,7 @@
 """Study files, as a user meets them: every option has its key, and what is wrong with a file is said."""
 
 import json
+import re
 import sys
 import tomllib
 from pathlib import Path
@@ -17,7 +18,15 @@ from PIL import Image
 from heatproof import cli
 from heatproof.cli.application import app
 from heatproof.cli.keys import InFile, keys_of
-from heatproof.cli.study_file import StudyCommand, commented, parse_study, read_study, resolved, settings_of
+from heatproof.cli.study_file import (
+    StudyCommand,
+    changed_since,
+    commented,
+    parse_study,
+    read_study,
+    resolved,
+    settings_of,
+)
 from heatproof.errors import InputError
 from heatproof.registry import split_specs
 from heatproof.runs.study_file import to_toml
@@ -310,6 +319,23 @@ def test_every_setting_that_has_a_value_is_kept(tmp_path):
     assert not {"overwrite", "data", "steps", "until"} & set(held)
 
 
+def test_a_run_that_goes_on_must_be_the_same_study(tmp_path):
+    def context(*arguments):
+        return COMMANDS["compare"].make_context("compare", ["photos", "--out", *arguments])
+
+    earlier = resolved(settings_of(context("RUN", "--mean", "0.5,1,0", "--until", "signs"))).encode()
+    file = tmp_path / "elsewhere" / "RUN" / "study.toml"
+    assert changed_since(context("OTHER", "--mean", "0.5,1,0", "--until", "signs", "--overwrite"), earlier, file) == []
+    changed = context("RUN", "--mean", "0.5,1,0.5", "--regions", "16")
+    assert changed_since(changed, earlier, file) == [
+        "mean: [0.5, 1.0, 0.0] then, [0.5, 1.0, 0.5] now",
+        "regions: 9 then, 16 now",
+        'until: "signs" then, not set now',
+    ]
+    with pytest.raises(InputError, match="is for another command"):
+        changed_since(changed, earlier.replace(b"compare", b"assess"), file)
+
+
 def values_of(key):
     """What a file may hold for a key, as Hypothesis draws it."""
     texts = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\x00,[]"), min_size=1)
@@ -351,6 +377,15 @@ def test_a_resolved_study_means_the_same(study, tmp_path, data):
             pair = [found[option.parameter] for found in (values, again)]
             pair = [split_specs(text) if isinstance(text, str) and option.note.several else text for text in pair]
             assert pair[0] == pair[1]
+
+
+def test_the_example_of_the_documentation():
+    page = (Path(__file__).parents[2] / "docs" / "studies.md").read_text(encoding="utf-8")
+    (example,) = re.findall(r"^```toml\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
+    Path("study.toml").write_text(example, encoding="utf-8")
+    values, _ = parsed("study.toml")
+    assert (values["images"], values["steps"], values["lerf"]) == (["photos", "more/photo.png"], "all", True)
+    assert values["mean"] == (0.485, 0.456, 0.406)
 
 
 # What is wrong with a file

@@ -13,7 +13,7 @@ from typer.core import TyperCommand
 from heatproof.cli.keys import Key, keys_of, validated
 from heatproof.errors import InputError
 from heatproof.registry import unknown
-from heatproof.runs.study_file import Settings, parse_toml, read_toml, to_toml, value_to_toml
+from heatproof.runs.study_file import Settings, differences, parse_toml, read_toml, to_toml, value_to_toml
 
 STUDY = "study"  # the key that says which command
 ENDING = ".toml"
@@ -103,6 +103,20 @@ def resolved(settings: Settings) -> str:
     """The text of a study file with all settings, for the run's directory."""
     head = f"# What was run. To run it again: heatproof {settings[STUDY]} study.toml --out ANOTHER\n\n"
     return head + to_toml(settings)
+
+
+def changed_since(context: typer.Context, content: bytes, file: Path) -> list[str]:
+    """What differs between the study file of an earlier run, as :func:`resolved` wrote it, and the command that runs.
+
+    See :func:`heatproof.runs.study_file.differences`, which names the keys that can change a result.
+
+    Raises:
+        InputError: if the file is for another command, or no study file of this version.
+    """
+    command = context.command
+    assert isinstance(command, StudyCommand), "only these have settings"
+    study = str(command.name)
+    return differences({STUDY: study} | parse_study(content, file, study, command.keys), settings_of(context))
 
 
 def read_study(file: Path, study: str, keys: Mapping[str, Key]) -> Settings:
