@@ -109,6 +109,15 @@ def split_specs(text: str) -> list[str]:
     return [piece.strip() for piece in pieces if piece.strip()]
 
 
+def is_whole(text: str) -> bool:
+    """Whether a text is a whole number that anybody means: up to nine digits, for Python refuses thousands of them.
+
+    >>> is_whole("227"), is_whole("-1"), is_whole("9" * 5000)
+    (True, False, False)
+    """
+    return text.isascii() and text.isdecimal() and len(text) <= 9
+
+
 def unknown(kind: str, name: str, known: Sequence[str]) -> str:
     """Message for a name that is not known: the nearest known name, and all of them."""
     close = difflib.get_close_matches(name, known, n=1)

@@ -65,7 +65,8 @@ class Judge:
             yield
         except InputError as error:
             REFUSED[kind] += 1
-            assert str(error).strip(), "an error without a message"
+            if not str(error).strip():
+                self.offences.append(("an error without a message", kind))
         finally:
             self.watching = False
             signal.setitimer(signal.ITIMER_REAL, 0)

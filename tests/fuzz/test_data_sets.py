@@ -104,7 +104,7 @@ def test_parquet_with_other_columns(judge, image, label):
     path.unlink()
 
 
-@fuzzed(700)
+@fuzzed(400)
 @given(data=st.data())
 def test_damaged_lists(judge, places, data):
     layout = data.draw(st.sampled_from(sorted(LISTS)))

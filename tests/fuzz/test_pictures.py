@@ -79,7 +79,7 @@ def test_the_seeds_are_pictures(name):
     assert decode_bytes(SEEDS[name]).size in ((20, 24), (24, 20))
 
 
-@fuzzed(1200)
+@fuzzed(700)
 @given(data=st.data())
 def test_damaged_pictures(judge, data):
     name = data.draw(st.sampled_from(sorted(SEEDS)))
@@ -91,7 +91,9 @@ def test_damaged_pictures(judge, data):
 
 @fuzzed(200)
 @given(
-    start=st.sampled_from([b"", *(seed[:12] for seed in SEEDS.values())]), rest=st.binary(max_size=200), file=st.booleans()
+    start=st.sampled_from([b"", *(seed[:12] for seed in SEEDS.values())]),
+    rest=st.binary(max_size=200),
+    file=st.booleans(),
 )
 def test_any_bytes(judge, start, rest, file):
     if not file:

@@ -13,7 +13,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 from typer.models import OptionInfo, ParameterInfo
 
 from heatproof.errors import InputError
-from heatproof.registry import split_specs, unknown
+from heatproof.registry import is_whole, split_specs, unknown
 from heatproof.runs.study_file import Scalar, Settings, Value, value_to_toml
 
 WHOLE = range(-(2**63), 2**63)  # what TOML promises to hold
@@ -130,7 +130,7 @@ class Key:
         if self.note.several:
             return list(value) if self.parsed else split_specs(value)
         if self.parsed:
-            return int(raw) if str(raw).isdecimal() else str(raw)
+            return int(raw) if is_whole(str(raw)) else str(raw)
         if self.listed:
             return [str(item) for item in value]
         return str(value) if self.is_path else value

@@ -167,9 +167,9 @@ def _as_numbers(name: str, values: Any) -> tuple[float, ...]:  # noqa: ANN401 - 
 
 def _check_names(given: Preprocessing) -> None:
     if given.interpolation not in INTERPOLATIONS:
-        raise InputError(unknown("interpolation", given.interpolation, INTERPOLATIONS))
+        raise InputError(unknown("interpolation", str(given.interpolation), INTERPOLATIONS))
     if given.channels not in CHANNELS:
-        raise InputError(unknown("order of channels", given.channels, CHANNELS))
+        raise InputError(unknown("order of channels", str(given.channels), CHANNELS))
 
 
 def _check_numbers(given: Preprocessing) -> None:

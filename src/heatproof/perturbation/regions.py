@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from heatproof.errors import InputError
-from heatproof.registry import Registry
+from heatproof.registry import Registry, is_whole
 
 REGIONS: Registry[Callable[..., Tensor]] = Registry("regions")  # (images, *, options…) -> (N, H, W)
 
@@ -56,7 +56,7 @@ def as_regions(given: int | str | Tensor, images: Tensor) -> Tensor:
             without gaps in every image.
     """
     if isinstance(given, str):
-        return as_regions(int(given) if given.isdecimal() else REGIONS.resolve(given)(images), images)
+        return as_regions(int(given) if is_whole(given) else REGIONS.resolve(given)(images), images)
     count, _, height, width = images.shape
     if isinstance(given, int) and not isinstance(given, bool):
         return grid(height, width, given).expand(count, height, width)

@@ -11,6 +11,7 @@ from heatproof.data.dataset import Dataset, Member, file_member
 from heatproof.data.layouts.opening import DATASETS, expect, find, read_text
 from heatproof.data.sources import search
 from heatproof.errors import InputError
+from heatproof.registry import is_whole
 
 CLASSES = 1000
 PICTURES = ("ILSVRC2012_img_val", "val", ".")
@@ -86,8 +87,8 @@ def _labelled(number: int, root: Path, name: str, numbers: list[str], indices: d
     if not 1 <= number <= len(numbers):
         raise InputError(f"expected a line of ground truth for {name}, got {len(numbers)} lines")
     text = numbers[number - 1]
-    if not text.isdecimal() or int(text) not in indices:
-        raise InputError(f"line {number} of {GROUND_TRUTH[0]}: expected the number of a class, got {text!r}")
+    if not is_whole(text) or int(text) not in indices:
+        raise InputError(f"line {number} of {GROUND_TRUTH[0]}: expected the number of a class, got {text!r:.80}")
     return file_member(str(root), name, indices[int(text)])
 
 
@@ -112,6 +113,6 @@ def _from_mat(path: Path) -> list[Synset]:
 def _from_text(path: Path) -> list[Synset]:
     """Lines ``n02119789 1 kit_fox``."""
     lines = [line.split(maxsplit=2) for line in read_text(path).splitlines() if line.strip()]
-    if not all(len(line) == 3 and _WNID.fullmatch(line[0]) and line[1].isdecimal() for line in lines):
+    if not all(len(line) == 3 and _WNID.fullmatch(line[0]) and is_whole(line[1]) for line in lines):
         raise InputError(f"expected lines 'n02119789 1 kit_fox' in {path.name}, got others")
     return [Synset(wnid, int(number), name.replace("_", " ")) for wnid, number, name in lines]
