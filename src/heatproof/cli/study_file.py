@@ -13,7 +13,7 @@ from typer.core import TyperCommand
 from heatproof.cli.keys import Key, keys_of, validated
 from heatproof.errors import InputError
 from heatproof.registry import unknown
-from heatproof.runs.study_file import Settings, differences, parse_toml, read_toml, to_toml, value_to_toml
+from heatproof.runs.study_file import Settings, read_toml, to_toml, value_to_toml
 
 STUDY = "study"  # the key that says which command
 ENDING = ".toml"
@@ -105,35 +105,13 @@ def resolved(settings: Settings) -> str:
     return head + to_toml(settings)
 
 
-def changed_since(context: typer.Context, content: bytes, file: Path) -> list[str]:
-    """What differs between the study file of an earlier run, as :func:`resolved` wrote it, and the command that runs.
-
-    See :func:`heatproof.runs.study_file.differences`, which names the keys that can change a result.
-
-    Raises:
-        InputError: if the file is for another command, or no study file of this version.
-    """
-    command = context.command
-    assert isinstance(command, StudyCommand), "only these have settings"
-    study = str(command.name)
-    return differences({STUDY: study} | parse_study(content, file, study, command.keys), settings_of(context))
-
-
 def read_study(file: Path, study: str, keys: Mapping[str, Key]) -> Settings:
     """The settings of a study file, without ``study``; paths are taken from the file's folder.
 
     Raises:
         InputError: if it is no TOML, no study or another one, or has unknown keys or values of another kind.
     """
-    return _as_study(read_toml(file), file, study, keys)
-
-
-def parse_study(content: bytes, file: Path, study: str, keys: Mapping[str, Key]) -> Settings:
-    """The same from the file's bytes, wherever they come from."""
-    return _as_study(parse_toml(content, str(file)), file, study, keys)
-
-
-def _as_study(content: dict[str, Any], file: Path, study: str, keys: Mapping[str, Key]) -> Settings:
+    content = read_toml(file)
     found = content.pop(STUDY, None)
     if found is None:
         raise InputError(

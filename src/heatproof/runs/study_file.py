@@ -18,7 +18,7 @@ Value = Scalar | Sequence[Scalar]
 Settings = dict[str, Value]  # what has no value is left out
 
 LARGEST = 2**20  # bytes: room for thousands of pictures
-WITHOUT_EFFECT = frozenset({"download", "out", "overwrite"})
+WITHOUT_EFFECT = frozenset({"address", "download", "on", "out", "overwrite", "workers"})
 
 _SHOWN = 80  # characters of a value in a message
 # The standard library takes time with the square of a dotted key's length: minutes for 1 MB of a.a.a.a
@@ -118,9 +118,9 @@ def _key(name: str) -> str:
 def differences(old: Mapping[str, Value], new: Mapping[str, Value]) -> list[str]:
     """The keys whose values differ and can change a result, with both values; empty if a run may be continued.
 
-    ``out``, ``overwrite`` and ``download`` cannot change a number. ``memory``, ``engine`` and ``device`` can: sizes of
-    batches and windows change the rounding of scores, and a run that goes on gives the same bytes as one that was
-    never stopped.
+    Where results are written and who computes (``WITHOUT_EFFECT``) cannot change a number. ``memory``, ``engine``,
+    ``device`` and ``cores`` can: sizes of batches and windows, and the number of threads, change the rounding of
+    scores, and a run that goes on gives the same bytes as one that was never stopped.
 
     >>> differences({"regions": 9, "out": "A", "seed": 0}, {"regions": 16, "out": "B", "seed": 0, "until": "signs"})
     ['regions: 9 then, 16 now', 'until: not set then, "signs" now']
