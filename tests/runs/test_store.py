@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 import zarr
 from fsspec.implementations.local import LocalFileSystem
+from fsspec.registry import known_implementations
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -251,9 +252,10 @@ def test_places_that_are_refused(place, message):
 
 
 def test_a_missing_file_system_is_named(monkeypatch):
-    monkeypatch.setitem(sys.modules, "s3fs", None)
-    with pytest.raises(InputError, match="s3://bucket/run cannot be opened: Install s3fs to access S3"):
-        open_store("s3://bucket/run")
+    absent = {"class": "no_such_package.System", "err": "Install no_such_package"}
+    monkeypatch.setitem(known_implementations, "absent", absent)
+    with pytest.raises(InputError, match="absent://bucket/run cannot be opened: Install no_such_package"):
+        open_store("absent://bucket/run")
 
 
 def test_a_missing_fsspec_is_named(monkeypatch):
