@@ -117,7 +117,7 @@ def _grid(table: Table) -> Grid:
     grid = Grid(box=None, padding=(0, 1, 0, 0))
     for column, *cells in zip(table.columns, *table.rows, strict=True):
         numbers = any(not isinstance(cell, str | None) for cell in cells)
-        grid.add_column(escape(column), overflow="fold", justify="right" if numbers else "left")
+        grid.add_column(escape(visible(column)), overflow="fold", justify="right" if numbers else "left")
     rows = table.to_rows_of_text()
     grid.columns[0].min_width = min(WIDEST_NAME, max(len(row[0]) for row in rows))
     for row in rows:

@@ -67,7 +67,7 @@ def from_parquet(data: bytes, name: str) -> pl.DataFrame:
     """
     try:
         return pl.read_parquet(io.BytesIO(data))
-    except (pl.exceptions.PolarsError, OSError, ValueError) as error:
+    except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError, ValueError) as error:
         raise InputError(f"{name} is not a Parquet file that can be read: {error}") from error
 
 

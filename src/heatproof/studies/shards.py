@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -103,9 +104,15 @@ class Shards:
             objects = dict(marker["objects"])
             about = {key: marker[key] for key in ABOUT}
             described = marker.get("part")
-        except (KeyError, TypeError, ValueError) as error:
+            if not set(positions) <= set(self.positions(number)) or len(set(positions)) < len(positions):
+                raise ValueError(f"it has no images {positions}")
+            if not all(0 <= about[key] < math.inf for key in ABOUT if key != "worker"):
+                raise ValueError(f"expected numbers from 0 on, got {about}")
+        except (AttributeError, KeyError, TypeError, ValueError, OverflowError, RecursionError) as error:
             raise InputError(f"{name} is no marker of a shard: {type(error).__name__}: {error}") from error
         part = None if described is None else self._read_part(number, objects, described, protocol)
+        if part is not None and len(part.names) != len(positions):
+            raise InputError(f"{name} has {len(positions)} images, its tables have {len(part.names)}")
         return Whole(number, part, positions, skipped, about)
 
     def read_all(self, protocol: Protocol) -> Iterator[Whole]:

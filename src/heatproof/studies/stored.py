@@ -37,6 +37,10 @@ IMAGES: dict[str, pl.DataType | pl.datatypes.DataTypeClass] = {
     "peak": pl.Float64,
     "absorbed": pl.List(pl.Float64),  # by place
 }
+_BROKEN = (
+    KeyError, TypeError, ValueError, AttributeError, StopIteration, IndexError, OverflowError, RuntimeError,
+    pl.exceptions.PolarsError,
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -84,19 +88,38 @@ def restored(found: StoredPart, protocol: Protocol) -> Part:
         walked = {key: _curves(rows, protocol, engine) for key, rows in _by_walk(found.sequences).items()}
         names = [*about["methods"], *([REFERENCE] if about["reference"] else [])]
         curves = {name: walked[name, "random" if name == REFERENCE else "morf"] for name in names}
+        lerf = {name: walked[name, "lerf"] for name in about["lerf"]}
         first = found.images.filter(pl.col("method") == about["methods"][0])
+        for walk in (*curves.values(), *lerf.values()):
+            _check_walk(walk, len(first))
         return Part(
             names=tuple(first["image"]),
             classes=tuple(first["class"]),
             targets=next(iter(curves.values())).targets,
             curves=curves,
-            lerf={name: walked[name, "lerf"] for name in about["lerf"]},
+            lerf=lerf,
             heatmaps={},
             conservation={name: _conservation(found.images, name, places) for name, places in about["places"].items()},
             measured={name: _measures(found.images, name, found_) for name, found_ in about["measures"].items()},
         )
-    except (KeyError, TypeError, ValueError, StopIteration, IndexError, pl.exceptions.PolarsError) as error:
+    except _BROKEN as error:
         raise InputError(f"this part of a run does not hold what it should: {type(error).__name__}: {error}") from error
+
+
+def _check_walk(walk: Curves, images: int) -> None:
+    """Refuses curves that do not fit together: a file can say anything."""
+    count, steps = len(walk.images), walk.steps
+    fits = (
+        0 < count <= images
+        and walk.scores.shape == walk.scored.shape
+        and walk.removed_fraction.shape == (*walk.orders.shape[:2], steps + 1)
+        and int(walk.orders.min()) >= 0
+        and int(walk.scored.min()) == int(walk.scored[..., 0].max()) == 0
+        and int(walk.scored.max()) <= steps
+        and bool((walk.scored.diff(dim=-1) > 0).all())
+    )
+    if not fits:
+        raise ValueError(f"sequences of {count} images with {steps} steps do not fit together")
 
 
 def _sequence_rows(part: Part, numbers: Sequence[int], method: str, curves: Curves) -> pl.DataFrame:

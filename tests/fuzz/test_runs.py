@@ -1,0 +1,199 @@
+"""Shards of a run that somebody damaged, or made: refused, or read as what they promise to be."""
+
+import hashlib
+import json
+
+import numpy as np
+import polars as pl
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from tests.fuzz.inputs import ODD, ODD_TEXTS, damaged, damaged_text, fuzzed
+
+from heatproof.perturbation import Protocol
+from heatproof.runs.log import read_log
+from heatproof.runs.results import parquet_bytes
+from heatproof.runs.store import LocalStore
+from heatproof.studies.shards import Shards
+from heatproof.studies.stored import IMAGES, SEQUENCES
+from heatproof.studies.task import REFERENCE
+
+PROTOCOL = Protocol(regions=4, repeats=2)
+METHOD, STEPS, COUNT = "lrp-epsilon", 3, 2
+
+
+def tables():
+    """Two images, one method and the random order, two repeats, three steps."""
+    rows = [
+        {
+            "number": image, "image": f"{image}.png", "identity": f"{image:016x}", "target": 7, "method": method,
+            "order": order, "repeat": repeat, "steps": list(range(STEPS + 1)), "scores": [3.0, 2.0, 1.0, 0.5],
+            "regions": [2, 0, 1], "removed_fraction": [0.0, 0.25, 0.5, 0.75],
+        }
+        for method, order in ((METHOD, "morf"), (REFERENCE, "random"), (METHOD, "lerf"))
+        for image in range(COUNT)
+        for repeat in range(2)
+    ]  # fmt: skip
+    images = [
+        {"number": image, "image": f"{image}.png", "class": "cat", "method": METHOD, "kept": 1.0, "peak": 0.1,
+         "absorbed": [0.0, 0.5], "AOPC": 1.5}
+        for image in range(COUNT)
+    ]  # fmt: skip
+    return pl.DataFrame(rows, schema=SEQUENCES), pl.DataFrame(images, schema=IMAGES | {"AOPC": pl.Float64})
+
+
+MARKER = {
+    "schema": 2,
+    "number": 0,
+    "images": COUNT,
+    "part": {
+        "methods": [METHOD],
+        "lerf": [METHOD],
+        "reference": True,
+        "places": {METHOD: ["relu", "conv"]},
+        "measures": {METHOD: ["AOPC"]},
+        "engine": {"name": "full", "nodes_on_windows": 0, "nodes": 5, "reason": "asked for"},
+    },
+    "positions": [0, 1],
+    "skipped": [["2.png", "broken"]],
+    "evaluations": 24,
+    "heatmap_seconds": 0.1,
+    "perturbation_seconds": 0.2,
+    "seconds": 0.4,
+    "worker": "host:1",
+}
+DATA = tuple(map(parquet_bytes, tables()))
+
+
+@pytest.fixture
+def store(judge):
+    return LocalStore(judge.folder / "RUN")
+
+
+def written(store, sequences=DATA[0], images=DATA[1], marker=None):
+    """A shard as given, whose checksums fit."""
+    store.put("shards/00000.parquet", sequences)
+    store.put("shards/00000.images.parquet", images)
+    found = {
+        name: hashlib.blake2b(data, digest_size=16).hexdigest()
+        for name, data in zip(("", ".images"), (sequences, images), strict=True)
+    }
+    text = (
+        json.dumps(MARKER | {"objects": found}) if marker is None else marker(json.dumps(MARKER | {"objects": found}))
+    )
+    store.put("shards/00000.json", text.encode("utf-8", "surrogatepass"))
+
+
+def look(judge, store, kind):
+    with judge.judging(kind):
+        shards = Shards(store, 5, 3)
+        assert shards.whole() == [0]
+        whole = shards.read(0, PROTOCOL)
+        assert set(whole.positions) <= {0, 1, 2}
+        if whole.part is not None:
+            for curves in (*whole.part.curves.values(), *whole.part.lerf.values()):
+                count = len(curves.images)
+                assert 0 < count <= len(whole.positions)
+                assert curves.scores.shape == curves.scored.shape
+                assert curves.scores.shape[:2] == (count, PROTOCOL.repeats)
+                assert int(curves.scored.max()) <= curves.steps
+                assert curves.orders.min() >= 0
+
+
+def test_the_seed_is_a_shard(judge, store):
+    written(store)
+    whole = Shards(store, 5, 3).read(0, PROTOCOL)
+    assert whole.part.curves[METHOD].scores.shape == (2, 2, 4)
+    assert np.array_equal(whole.part.measured[METHOD]["AOPC"], [1.5, 1.5])
+
+
+@fuzzed(60)
+@given(data=st.data())
+def test_damaged_tables(judge, store, data):
+    """Damage that the checksum finds, and damage that fits it."""
+    which = data.draw(st.integers(0, 1))
+    content = data.draw(damaged(DATA[which], near_the_end=1500))
+    if data.draw(st.integers(0, 4)) == 0:
+        written(store)
+        store.put(("shards/00000.parquet", "shards/00000.images.parquet")[which], content)
+    else:
+        written(store, **{("sequences", "images")[which]: content})
+    look(judge, store, "shards' tables")
+
+
+@fuzzed(80)
+@given(data=st.data())
+def test_damaged_markers(judge, store, data):
+    written(store, marker=lambda text: data.draw(damaged_text(text.replace(", ", ",\n"))))
+    look(judge, store, "shards' markers")
+
+
+ANYTHING = st.recursive(
+    st.one_of(
+        st.none(), st.booleans(), st.sampled_from(ODD), st.integers(-3, 5), st.floats(), st.sampled_from(ODD_TEXTS)
+    ),
+    lambda inner: st.one_of(
+        st.lists(inner, max_size=3), st.dictionaries(st.sampled_from(["", METHOD, "name"]), inner, max_size=2)
+    ),
+    max_leaves=4,
+)
+
+
+@fuzzed(100)
+@given(key=st.sampled_from([*MARKER, *(f"part.{key}" for key in MARKER["part"])]), value=ANYTHING)
+def test_markers_that_say_something_else(judge, store, key, value):
+    outer, _, inner = key.partition(".")
+    changed = {**MARKER, outer: {**MARKER["part"], inner: value} if inner else value}
+    written(store, marker=lambda text: json.dumps(json.loads(text) | changed))
+    look(judge, store, "shards' markers")
+
+
+@st.composite
+def changed_tables(draw):
+    """The tables with other cells, types, columns or rows."""
+    frames = list(tables())
+    which = draw(st.integers(0, 1))
+    frame = frames[which]
+    column = draw(st.sampled_from(frame.columns))
+    kind = draw(st.sampled_from(["drop", "rename", "cast", "null", "rows", "twice", "value", "value", "value"]))
+    if kind == "drop":
+        frame = frame.drop(column)
+    elif kind == "rename":
+        frame = frame.rename({column: "else"})
+    elif kind == "cast":
+        frame = frame.with_columns(pl.lit("text").alias(column))
+    elif kind == "null":
+        frame = frame.with_columns(pl.lit(None, dtype=frame.schema[column]).alias(column))
+    elif kind == "rows":
+        frame = frame.sample(
+            draw(st.integers(0, len(frame))), shuffle=draw(st.booleans()), seed=draw(st.integers(0, 9))
+        )
+    elif kind == "twice":
+        frame = pl.concat([frame, frame])
+    else:
+        values = frame[column].to_list()
+        row = draw(st.integers(0, len(values) - 1))
+        numbers = st.one_of(st.integers(-(2**31), 2**31 - 1), st.integers(-2, 4))
+        cells = {
+            pl.String: st.sampled_from([*ODD_TEXTS[:6], METHOD, REFERENCE, "lerf"]),
+            pl.List: st.one_of(st.none(), st.lists(st.one_of(st.none(), numbers), max_size=5)),
+        }
+        values[row] = draw(cells.get(frame.schema[column].base_type(), st.one_of(st.none(), numbers)))
+        frame = frame.with_columns(pl.Series(column, values, dtype=frame.schema[column], strict=False))
+    frames[which] = frame
+    return frames
+
+
+@fuzzed(100)
+@given(frames=changed_tables())
+def test_tables_that_say_something_else(judge, store, frames):
+    written(store, *map(parquet_bytes, frames))
+    look(judge, store, "shards' tables")
+
+
+@fuzzed(60)
+@given(content=damaged(b'{"time": "2026-11-23T17:00:00Z", "event": "shard", "number": 3}\n' * 4))
+def test_damaged_logs(judge, store, content):
+    store.put("log.jsonl", content)
+    with judge.judging("logs"):
+        assert isinstance(read_log(store), list)
