@@ -60,6 +60,11 @@ def compare_tiny(run, photos, *arguments, network="cnn", out="RUN"):
     return run("compare", photos, "--network", f"tiny_networks:{network}", "--out", out, *arguments)
 
 
+def scores_of(folder):
+    """One row for each sequence of each image."""
+    return pl.read_parquet(folder / "shards" / "*[0-9].parquet")
+
+
 def leftovers(folder):
     return sorted(path.name for path in folder.iterdir() if path.name != "photos")
 
@@ -76,15 +81,16 @@ def test_compare_writes_everything_that_it_promises(run, photos, tmp_path):
     code, out, _ = compare_tiny(run, photos, "--methods", METHODS, "--steps", "6", "--repeats", "2")
     assert code == 0
     folder = tmp_path / "RUN"
-    expected = {"run.json", "scores.parquet", "heatmaps.zarr", "table.md", "table.csv", "report.html", "reproduce.md"}
-    expected |= {"audit.parquet", "measures.parquet"}
+    expected = {"run.json", "heatmaps.zarr", "table.md", "table.csv", "report.html", "reproduce.md"}
+    expected |= {"study.toml", "shards", "log.jsonl", "lock", "measures.parquet", "audit.parquet"}
     figures = {
         f"{name}.{kind}" for name in ("curves", "curves-relative", "gallery", "audit") for kind in ("png", "svg")
     }
     assert {path.name for path in folder.iterdir()} == expected | figures
-    scores = pl.read_parquet(folder / "scores.parquet")
-    assert scores.height == 4 * 4 * 2 * 7  # images, methods and the reference, repeats, steps
-    assert scores.filter(pl.col("step") == 0)["removed_fraction"].max() == 0
+    scores = scores_of(folder)
+    assert scores.height == 4 * 4 * 2  # images, methods and the reference, repeats
+    assert set(scores["scores"].list.len()) == {7}
+    assert scores["removed_fraction"].list.first().max() == 0
     assert set(scores["method"]) == {*NAMES, "random order"}
     assert set(scores["order"]) == {"morf", "random"}
     maps = zarr.open_group(folder / "heatmaps.zarr", mode="r")
@@ -114,9 +120,10 @@ def test_both_orders_with_few_steps_and_further_measures(run, photos, tmp_path):
         "--measures", "naopc,single-region", "--audit", "0",
     )  # fmt: skip
     assert code == 0
-    scores = pl.read_parquet(tmp_path / "RUN" / "scores.parquet")
+    scores = scores_of(tmp_path / "RUN")
     assert set(scores["order"]) == {"morf", "lerf", "random"}
-    assert scores.height == 4 * 3 * 5
+    assert scores.height == 4 * 3
+    assert set(scores["steps"].list.len()) == {5}
     measures = pl.read_parquet(tmp_path / "RUN" / "measures.parquet")
     assert {"aopc", "abpc", "srg", "naopc", "single-region"} <= set(measures["measure"])
     assert "16 steps (4 of them scored)" in out
@@ -151,8 +158,7 @@ def test_options_that_cannot_be(run, photos, tmp_path, arguments, message):
 def test_two_runs_give_the_same_scores(run, photos, tmp_path):
     compare_tiny(run, photos, "--steps", "5", "--methods", METHODS, out="ONE")
     compare_tiny(run, photos, "--steps", "5", "--methods", METHODS, out="TWO")
-    frames = [pl.read_parquet(tmp_path / name / "scores.parquet") for name in ("ONE", "TWO")]
-    assert frames[0].equals(frames[1])
+    assert scores_of(tmp_path / "ONE").equals(scores_of(tmp_path / "TWO"))
 
 
 def test_one_bad_picture_is_reported_skipped_and_counted(run, photos, tmp_path):
@@ -257,20 +263,25 @@ def test_a_folder_that_is_no_run_is_not_replaced_even_when_asked(run, photos, tm
         (
             OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)),
             cli.DISK_ERROR,
-            "No space left on device; nothing was written",
+            "No space left on device; nothing half-written is left",
         ),
-        (KeyboardInterrupt(), cli.INTERRUPTED, "stopped; nothing was written"),
+        (KeyboardInterrupt(), cli.INTERRUPTED, "stopped; nothing half-written is left, and a run goes on"),
     ],
 )
 def test_a_full_disk_and_ctrl_c_leave_nothing_half_written(run, photos, tmp_path, monkeypatch, failure, code, message):
     def fail(*_args, **_kwargs):
         raise failure
 
-    monkeypatch.setattr(page.Environment, "get_template", fail)  # late: most files are written by then
-    found, _, err = compare_tiny(run, photos, "--steps", "3", "--methods", "sensitivity-l2")
+    with monkeypatch.context() as patch:
+        patch.setattr(page.Environment, "get_template", fail)  # late: all shards are whole by then
+        found, _, err = compare_tiny(run, photos, "--steps", "3", "--methods", "sensitivity-l2")
     assert found == code
     assert message in err
-    assert leftovers(tmp_path) == []
+    shards = {path.name: path.read_bytes() for path in (tmp_path / "RUN" / "shards").iterdir()}
+    assert [path.name for path in tmp_path.rglob("*.partial")] == []
+    assert compare_tiny(run, photos, "--steps", "3", "--methods", "sensitivity-l2")[0] == 0
+    assert shards == {path.name: path.read_bytes() for path in (tmp_path / "RUN" / "shards").iterdir()}
+    assert (tmp_path / "RUN" / "report.html").is_file()
 
 
 def names_in(folder):

@@ -169,7 +169,7 @@ def test_a_shard_that_fails_is_set_aside(load, tmp_path, monkeypatch):
     monkeypatch.setattr(sharded, "read_shard", failing)
     study = run_comparison(wanted(), load, open_store(tmp_path / "run"))
     assert len(study.names) == 8
-    assert any("1 shards could not be computed" in note and "the disk sings" in note for note in study.notes)
+    assert any("1 shard could not be computed" in text and "the disk sings" in text for text in study.warnings)
     assert json.loads((tmp_path / "run" / "failed" / "00001.json").read_text())["tries"] == 2
     monkeypatch.setattr(sharded, "read_shard", read)
     assert len(run_comparison(wanted(), load, open_store(tmp_path / "run")).names) == 11

@@ -18,6 +18,8 @@ from heatproof.runs.store import StoreError
 
 INPUT_ERROR, PARTIAL, CHECK_FAILED, DISK_ERROR, INTERRUPTED = 2, 3, 4, 74, 130
 
+KEPT = "nothing half-written is left, and a run goes on with the same command"
+
 app = typer.Typer(
     name="heatproof",
     help="Put heatmaps to the proof: which explanation method can I trust, for my network, on my images?",
@@ -43,14 +45,17 @@ def main() -> None:
         _fail(str(error), INPUT_ERROR)
     except SystemExit as stopped:
         if stopped.code == INTERRUPTED:  # Typer's answer to Ctrl-C
-            _fail("stopped; nothing was written", INTERRUPTED)
+            _fail(f"stopped; {KEPT}", INTERRUPTED)
         raise
     except StoreError as error:
         _fail(str(error), DISK_ERROR)
     except OSError as error:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EIO):
             raise
-        _fail(f"{error.strerror}{f': {error.filename}' if error.filename else ''}; nothing was written", DISK_ERROR)
+        _fail(
+            f"{error.strerror}{f': {error.filename}' if error.filename else ''}; nothing half-written is left, and a run goes on with the same command",
+            DISK_ERROR,
+        )
 
 
 def _fail(message: str, code: int) -> None:

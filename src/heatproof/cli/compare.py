@@ -1,28 +1,38 @@
 """``heatproof compare``."""
 
-from dataclasses import asdict
+from dataclasses import fields, replace
+from functools import partial
 from typing import Annotated
 
 import typer
 
-from heatproof import runs, studies
-from heatproof.cli.application import app
+from heatproof import studies
+from heatproof.cli.application import PARTIAL, app
 from heatproof.cli.keys import InFile
 from heatproof.cli.options import Explaining, Perturbing
-from heatproof.cli.printing import progress
-from heatproof.cli.results import Out, Overwrite, deliver
+from heatproof.cli.places import RunPlace, command_line, prepared, written_by_us
+from heatproof.cli.printing import console, print_study, progress, say, visible, warn
+from heatproof.cli.results import Overwrite
 from heatproof.cli.spreading import spread
-from heatproof.cli.study_file import StudyCommand
+from heatproof.cli.study_file import StudyCommand, resolved, settings_of
+from heatproof.cli.working import Working
+from heatproof.data import Dataset
+from heatproof.network import Network
+from heatproof.perturbation import Protocol
+from heatproof.perturbation.statistics import as_statistics
 from heatproof.registry import split_specs
+from heatproof.studies.racing import rule_of
 
 
 @app.command("compare", cls=StudyCommand)
 @spread
 def compare_command(
     *,
-    out: Out,
+    context: typer.Context,
+    out: RunPlace,
     given: Explaining,
     perturbing: Perturbing,
+    workers: Working,
     measures: Annotated[
         str,
         typer.Option(
@@ -65,22 +75,41 @@ def compare_command(
 
     [bold]heatproof compare photos/ --scored 8 --until ranked --out RUN[/bold]
     """
-    runs.check_free(out, overwrite=overwrite)
-    network = given.load_network()
-    pictures = given.read_pictures(network, seed=perturbing.seed)
-    with progress("evaluations") as advance:
-        study = studies.compare(
-            network,
-            pictures.images,
-            given.with_controls() if controls else given.method_names,
-            **asdict(perturbing),
-            measures=split_specs(measures),
-            until=until,
-            indifference=indifference,
-            memory=given.memory_bytes,
-            names=pictures.names,
-            skipped=pictures.skipped,
-            on_progress=advance,
-        )
-    holding = ", ".join(["scores.parquet", "heatmaps.zarr", *(["audit.parquet"] if study.audit else [])])
-    deliver(study, pictures, out, overwrite=overwrite, holding=holding, work=study.work)
+    store = prepared(out, overwrite=overwrite)
+    protocol = Protocol(
+        **{f.name: getattr(perturbing, f.name) for f in fields(Protocol) if hasattr(perturbing, f.name)}
+    )
+    wanted = studies.Wanted(
+        methods=tuple(given.with_controls() if controls else given.method_names),
+        protocol=replace(protocol, memory=given.memory_bytes, statistics=as_statistics(perturbing.statistics)),
+        lerf=perturbing.lerf,
+        measures=tuple(split_specs(measures)),
+        rule=rule_of(until, indifference),
+        audit=perturbing.audit,
+        configuration=settings_of(context),
+    )
+    ready = given.load_network(), given.dataset(seed=perturbing.seed)
+    warn(ready[1].notes)
+    crew = workers.maker()
+    load = partial(loaded, given, perturbing.seed) if crew else lambda: ready
+    with written_by_us(store), progress("evaluations") as advance:
+        store.put("study.toml", resolved(settings_of(context)).encode())
+        study = studies.run_comparison(wanted, load, store, workers=crew, on_progress=advance, reproduce=command_line())
+    finish(study, out)
+
+
+def loaded(given: Explaining, seed: int) -> tuple[Network, Dataset]:
+    """The network and the data set; called in every process that works on a run."""
+    return given.network_of(), given.dataset(seed=seed)
+
+
+def finish(study: studies.Comparison, out: str) -> None:
+    """Prints the study, says what it took and what the run holds; exits 3 if pictures or shards are missing."""
+    for name, reason in study.skipped:
+        console.print(f"skipped {visible(name)}: {visible(reason)}", style="yellow", markup=False)
+    print_study(study)
+    say()
+    say(str(study.work))
+    say(f"Results: {out}/report.html (page), tables and figures, shards/ (every score), heatmaps.zarr")
+    if study.skipped or study.set_aside:
+        raise typer.Exit(PARTIAL)

@@ -16,7 +16,7 @@ from heatproof.network.caffe import read_mean
 from heatproof.network.loading import OFFLINE_DEFAULT
 from heatproof.perturbation.protocol import ALL
 from heatproof.perturbation.scores import SCORES
-from heatproof.registry import split_specs
+from heatproof.registry import is_whole, split_specs
 from heatproof.studies import DEFAULT_METHODS
 
 PREPROCESSING = ("resize", "crop", "mean", "std", "channels", "scale", "interpolation", "max_pixels")
@@ -24,28 +24,28 @@ PREPROCESSING = ("resize", "crop", "mean", "std", "channels", "scale", "interpol
 
 def _size(text: str) -> int | tuple[int, int]:
     sides = text.lower().split("x")
-    if not all(side.isdecimal() for side in sides) or len(sides) > 2:
-        raise InputError(f"a size must be a number of pixels or HEIGHTxWIDTH, got {text!r}")
+    if not all(map(is_whole, sides)) or len(sides) > 2:
+        raise InputError(f"a size must be a number of pixels or HEIGHTxWIDTH, got {text!r:.80}")
     return int(sides[0]) if len(sides) == 1 else (int(sides[0]), int(sides[1]))
 
 
 def _regions(text: str | int) -> int | str:
     """A size in pixels, or a name."""
-    return int(text) if str(text).isdecimal() else str(text)
+    return int(text) if is_whole(str(text)) else str(text)
 
 
 def _steps(text: str) -> int | str:
     """A number of steps, or all."""
-    if text == ALL or text.isdecimal():
+    if text == ALL or is_whole(text):
         return text if text == ALL else int(text)
-    raise InputError(f"steps must be a whole number or 'all', got {text!r}")
+    raise InputError(f"steps must be a whole number or 'all', got {text!r:.80}")
 
 
 def _numbers(text: str) -> tuple[float, ...]:
     try:
         return tuple(float(number) for number in text.split(","))
     except ValueError:
-        raise InputError(f"expected numbers separated by commas, got {text!r}") from None
+        raise InputError(f"expected numbers separated by commas, got {text!r:.80}") from None
 
 
 def _mean(text: str | tuple[float, ...]) -> tuple[float, ...]:
@@ -110,22 +110,30 @@ class Reading:
     def load_network(self, weights: str | None = None) -> Network:
         """The network, with its preprocessing changed as asked for."""
         with console.status("loading the network"):
-            network = load_network(
-                self.network,
-                weights=weights,
-                preprocessing=self.preset,
-                mean=self.mean,
-                classes=self.classes,
-                device=self.device,
-                download=self.download,
-            )
-            changes = {name: getattr(self, name) for name in PREPROCESSING if getattr(self, name) is not None}
-            network.preprocessing = replace(network.preprocessing, **changes)
+            return self.network_of(weights)
+
+    def network_of(self, weights: str | None = None) -> Network:
+        """The same, without a word."""
+        network = load_network(
+            self.network,
+            weights=weights,
+            preprocessing=self.preset,
+            mean=self.mean,
+            classes=self.classes,
+            device=self.device,
+            download=self.download,
+        )
+        changes = {name: getattr(self, name) for name in PREPROCESSING if getattr(self, name) is not None}
+        network.preprocessing = replace(network.preprocessing, **changes)
         return network
+
+    def dataset(self, *, seed: int = 0) -> Dataset:
+        """The data set, or a sample of it with this seed; nothing is decoded."""
+        return self._dataset().choose(self.count, first=self.first, seed=seed)
 
     def read_pictures(self, network: Network, *, seed: int = 0) -> Pictures:
         """The pictures; says which had to be left out. The seed is that of the sample."""
-        dataset = self._dataset().choose(self.count, first=self.first, seed=seed)
+        dataset = self.dataset(seed=seed)
         warn(dataset.notes)
         with progress("pictures") as advance:
             pictures = read_pictures(dataset, network.preprocessing, on_progress=advance)
@@ -166,6 +174,10 @@ class Picturing(Reading):
     def load_network(self, weights: str | None = None) -> Network:
         """The network with the weights that were asked for."""
         return super().load_network(weights or self.weights)
+
+    def network_of(self, weights: str | None = None) -> Network:
+        """The same, without a word."""
+        return super().network_of(weights or self.weights)
 
     def _dataset(self) -> Dataset:
         if bool(self.images) == bool(self.data):

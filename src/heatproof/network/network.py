@@ -3,7 +3,6 @@
 import copy
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
 from math import prod
 from typing import Any
 
@@ -16,6 +15,7 @@ from heatproof.network.export import export
 from heatproof.network.forward import ForwardPass, GraphPass, ModulePass, check_logits
 from heatproof.network.graph import Graph
 from heatproof.network.incremental import Costs, Plan, Touched, cheapest, leanest, measure, whole_plan
+from heatproof.network.incremental.costs import described_costs, restored_costs
 from heatproof.network.operations import Way
 from heatproof.network.readout import split_readout
 from heatproof.network.shuffling import shuffled
@@ -182,19 +182,11 @@ class Network:
 
     def costs(self) -> list[dict[str, Any]]:
         """What nodes cost, as far as it was measured, as JSON-able values for ``use_costs``."""
-        return [{"key": list(key), **asdict(costs)} for key, costs in self._costs.items()]
+        return described_costs(self._costs)
 
     def use_costs(self, given: Sequence[Mapping[str, Any]]) -> None:
-        """Takes costs that were measured before, and measures no others: plans are then the same as before.
-
-        Raises:
-            InputError: for what is no cost.
-        """
-        try:
-            found = {tuple(map(int, one["key"])): Costs(dict(one["windows"]), dict(one["full"])) for one in given}
-        except (KeyError, TypeError, ValueError) as error:
-            raise InputError(f"expected measured costs with key, windows and full, got {given!r:.200}") from error
-        self._costs, self._measures_costs = found, False
+        """Takes costs that were measured before, and measures no others: plans are then the same as before."""
+        self._costs, self._measures_costs = restored_costs(given), False
 
     def batch_size(self, shape: tuple[int, ...], memory: int, *, recorded: bool = False) -> int:
         """How many images of ``shape`` (C, H, W) go through at once within ``memory`` bytes (at least one)."""

@@ -14,6 +14,7 @@ from heatproof.studies.explain import explain_pictures
 from heatproof.studies.forecast import Forecast
 from heatproof.studies.plan import plan_comparison
 from heatproof.studies.replacements import compare_replacements
+from heatproof.studies.running import Wanted, run_comparison
 from heatproof.studies.simplicity import Simplicity
 
 __all__ = [
@@ -24,10 +25,12 @@ __all__ = [
     "Forecast",
     "ReplacementComparison",
     "Simplicity",
+    "Wanted",
     "assess",
     "compare",
     "compare_replacements",
     "complexity",
     "explain_pictures",
     "plan_comparison",
+    "run_comparison",
 ]

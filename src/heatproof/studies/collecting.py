@@ -59,17 +59,10 @@ def collected(
             *network.notes,
             *([without_graph] if without_graph else []),
             *notes_on(assignment.protocol),
-            *_set_aside(failed),
         ),
         work=work,
+        set_aside=tuple(failed.values()),
     )
-
-
-def _set_aside(failed: Mapping[int, str]) -> list[str]:
-    if not failed:
-        return []
-    first = next(iter(failed.values())).splitlines()[0]
-    return [f"{len(failed)} shards could not be computed and are set aside (failed/); the first: {first}"]
 
 
 def _work(wholes: list[Whole], found: Part) -> Work:

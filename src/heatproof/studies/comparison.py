@@ -15,7 +15,7 @@ from heatproof import runs
 from heatproof.heatmaps import Conservation
 from heatproof.measures import aopc, aopc_curve, estimate_curve
 from heatproof.perturbation import Curves, Protocol
-from heatproof.report import Band, Table, curves_figure, gallery_figure, render_page
+from heatproof.report import Band, Table, counted, curves_figure, gallery_figure, render_page
 from heatproof.studies.audited import Audit
 from heatproof.studies.contrast import contrasts_table
 from heatproof.studies.controls import unbeaten_controls
@@ -45,6 +45,7 @@ class Comparison(Study):
         skipped: names of pictures that could not be used, each with the reason.
         notes: what else a reader must know.
         work: how much was evaluated, how long it took, and by which engine.
+        set_aside: errors of shards that could not be computed, if it is a run of shards.
     """
 
     network: Mapping[str, Any]
@@ -56,6 +57,7 @@ class Comparison(Study):
     skipped: tuple[tuple[str, str], ...]
     notes: tuple[str, ...]
     work: Work
+    set_aside: tuple[str, ...] = ()
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -112,6 +114,9 @@ class Comparison(Study):
             found += unbeaten_controls(self.ranking)
         if self.audit:
             found += self.audit.warnings
+        if self.set_aside:
+            first = self.set_aside[0].splitlines()[0]
+            found.append(f"{counted(len(self.set_aside), 'shard')} could not be computed (failed/); the first: {first}")
         if self.skipped:
             found.append(f"{len(self.skipped)} of {len(self.skipped) + len(self.names)} pictures could not be used")
         return found
@@ -203,7 +208,7 @@ class Comparison(Study):
             "methods": list(self.heatmaps),
             "images": dict(zip(self.names, self._identities, strict=True)),
             "skipped": [{"image": name, "reason": reason} for name, reason in self.skipped],
-            "complete": not self.skipped,
+            "complete": not self.skipped and not self.set_aside,
             "verdict": self.verdict,
             "warnings": self.warnings,
             "conservation": {name: found.summary() for name, found in self.conservation.items()},

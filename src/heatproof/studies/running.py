@@ -13,6 +13,7 @@ from heatproof.perturbation import Protocol
 from heatproof.perturbation.statistics import Statistics
 from heatproof.runs.log import RunLog
 from heatproof.runs.objects import Store
+from heatproof.runs.study_file import differences
 from heatproof.runs.workers import Done, LocalWorkers, Make, Workers
 from heatproof.studies.audit import check_audit
 from heatproof.studies.collecting import RECORD, collected, write_results
@@ -25,6 +26,7 @@ from heatproof.studies.sharded import (
     first_pictures,
     fitted,
     measured_costs,
+    try_one,
 )
 from heatproof.studies.shards import SCHEMA
 from heatproof.studies.watching import OnTotal, Progress
@@ -126,6 +128,7 @@ def _assigned(wanted: Wanted, load: Load, network: Network, dataset: Dataset, st
         return assignment
     assignment = replace(assignment, protocol=fitted(wanted.protocol, network, dataset))
     pictures = first_pictures(network, dataset, order)
+    try_one(assignment, network, pictures)
     costs = measured_costs(assignment, network, pictures)
     height, width = pictures.images.shape[2:]
     shards = assignment.shards
@@ -155,11 +158,12 @@ def read_record(store: Store) -> dict[str, Any]:
 
 def _check_same(begun: Mapping[str, Any], now: Mapping[str, Any], where: str) -> None:
     """Refuses to go on with another configuration, network or data set."""
-    different = [
-        f"{key}: {then!r} then, {here!r} now"
-        for part in now
-        for key, then, here in _differences(part, begun.get(part), json.loads(json.dumps(now[part], default=str)))
-    ]
+    here = json.loads(json.dumps(now, default=str))
+    different = differences(begun.get("configuration", {}), here["configuration"])
+    for part in ("network", "data", "shard_size"):
+        different += [
+            f"{key}: {then!r} then, {is_!r} now" for key, then, is_ in _changed(part, begun.get(part), here[part])
+        ]
     if different:
         raise InputError(
             f"{where} holds a run of another configuration ({'; '.join(different)}); go on with the same one, choose "
@@ -167,10 +171,10 @@ def _check_same(begun: Mapping[str, Any], now: Mapping[str, Any], where: str) ->
         )
 
 
-def _differences(name: str, then: Any, here: Any) -> list[tuple[str, Any, Any]]:  # noqa: ANN401 - JSON
+def _changed(name: str, then: Any, here: Any) -> list[tuple[str, Any, Any]]:  # noqa: ANN401 - JSON
     if isinstance(then, dict) and isinstance(here, dict):
         keys = [*here, *(key for key in then if key not in here)]
-        return [found for key in keys for found in _differences(key, then.get(key), here.get(key))]
+        return [found for key in keys for found in _changed(key, then.get(key), here.get(key))]
     return [] if then == here else [(name, then, here)]
 
 

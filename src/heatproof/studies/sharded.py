@@ -192,6 +192,13 @@ def first_pictures(network: Network, dataset: Dataset, order: Sequence[int]) -> 
     raise InputError(f"none of the {len(order)} pictures of {dataset.name} can be used")
 
 
+def try_one(assignment: Assignment, network: Network, pictures: Pictures) -> None:
+    """Explains one picture, so that what cannot be done is refused before anything is written."""
+    task = assignment.task(network, replace(pictures, images=pictures.images[:1]))
+    needs_of(assignment.measures, task)
+    next(task.explained())
+
+
 def measured_costs(assignment: Assignment, network: Network, pictures: Pictures) -> tuple[Mapping[str, Any], ...]:
     """What nodes cost, measured now if the engine wants it, for all workers and for going on later."""
     task = assignment.task(network, replace(pictures, images=pictures.images[:1]))

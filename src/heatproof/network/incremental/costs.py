@@ -1,14 +1,16 @@
 """What evaluation costs, on windows and in full, measured where it will run."""
 
 import time
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from itertools import accumulate
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from heatproof.errors import InputError
 from heatproof.network.incremental.plan import Plan
 from heatproof.network.incremental.sequences import Changing
 from heatproof.randomness import addressed
@@ -30,6 +32,23 @@ class Costs:
 
     windows: Mapping[str, float]
     full: Mapping[str, float]
+
+
+def described_costs(costs: Mapping[tuple[int, ...], Costs]) -> list[dict[str, Any]]:
+    """As JSON-able values."""
+    return [{"key": list(key), **asdict(found)} for key, found in costs.items()]
+
+
+def restored_costs(given: Sequence[Mapping[str, Any]]) -> dict[tuple[int, ...], Costs]:
+    """From such values.
+
+    Raises:
+        InputError: for what is no cost.
+    """
+    try:
+        return {tuple(map(int, one["key"])): Costs(dict(one["windows"]), dict(one["full"])) for one in given}
+    except (KeyError, TypeError, ValueError) as error:
+        raise InputError(f"expected measured costs with key, windows and full, got {given!r:.200}") from error
 
 
 def measure(whole: Plan, like: Tensor) -> Costs:

@@ -1,0 +1,43 @@
+"""Options that say who computes."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Annotated
+
+import typer
+
+from heatproof.errors import InputError
+from heatproof.registry import unknown
+from heatproof.runs.workers import Make, Workers
+
+HERE, RAY = "here", "ray"
+
+
+@dataclass(frozen=True)
+class Working:
+    """Who computes the shards of a run."""
+
+    on: Annotated[
+        str,
+        typer.Option("--on", metavar="here|ray", help="This process, or workers on Ray (pip install heatproof[ray])."),
+    ] = HERE
+    address: Annotated[
+        str | None, typer.Option(help="Of a running Ray, for --on ray; by default one is started on this machine.")
+    ] = None
+    workers: Annotated[
+        int | None, typer.Option(help="How many, for --on ray; by default as many as there is room for.", min=1)
+    ] = None
+    cores: Annotated[int, typer.Option(help="Of each worker, for --on ray.", min=1)] = 1
+
+    def maker(self) -> Callable[[Make], Workers] | None:
+        """Makes the workers; none for this process."""
+        if self.on not in (HERE, RAY):
+            raise InputError(unknown("place to compute (on)", self.on, (HERE, RAY)))
+        if self.on == HERE:
+            if self.address or self.workers:
+                raise InputError("address and workers are for Ray: add --on ray")
+            return None
+        from heatproof.runs.ray_workers import RayWorkers  # Ray is an extra
+
+        return partial(RayWorkers, address=self.address, count=self.workers, cores=self.cores)
