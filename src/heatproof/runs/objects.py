@@ -11,7 +11,8 @@ from heatproof.errors import InputError
 if TYPE_CHECKING:
     import zarr.abc.store
 
-PART = re.compile(r"(?!.*\.partial$)[A-Za-z0-9_][A-Za-z0-9_.,=+@-]{0,199}")
+PART = r"(?![^/]*\.partial(?:/|$))[A-Za-z0-9_][A-Za-z0-9_.,=+@-]{0,199}"
+NAME = re.compile(f"{PART}(?:/{PART})*")
 KEPT = "what was finished is kept"
 
 
@@ -82,7 +83,7 @@ def is_name(name: str) -> bool:
     >>> is_name("shards/00000.json"), is_name("../shards/00000.json")
     (True, False)
     """
-    return all(PART.fullmatch(part) for part in name.split("/"))
+    return NAME.fullmatch(name) is not None
 
 
 def checked_name(name: str) -> str:

@@ -67,6 +67,7 @@ class LocalStore(Store):
     def __init__(self, path: Path) -> None:
         self.path = path.absolute()
         self.description = str(path)
+        self._inside = os.path.join(os.path.realpath(self.path), "")  # noqa: PTH118 - with a slash at its end
 
     def put(self, name: str, data: bytes) -> None:
         """Temporary file, fsync, rename, fsync of the folder."""
@@ -92,10 +93,11 @@ class LocalStore(Store):
 
     def names(self, prefix: str = "") -> list[str]:
         """Names of all regular files that may be objects; links to folders are not followed."""
-        folder = self._path(folder_of(prefix)) if folder_of(prefix) else self.path
+        inside = folder_of(prefix)
+        folder = self._path(inside) if inside else self.path
         with told("read", folder):
-            found = (path.relative_to(self.path).as_posix() for path in _files(folder))
-            return sorted(name for name in found if name.startswith(prefix) and is_name(name))
+            found = [f"{inside}/{path}" if inside else path for path in _files(folder)]
+        return sorted(name for name in found if name.startswith(prefix) and is_name(name))
 
     def delete(self, name: str) -> None:
         """Unlinks the file, and brings that to the disk."""
@@ -107,7 +109,7 @@ class LocalStore(Store):
     def sweep(self) -> int:
         """Unlinks all temporary files, ours and Zarr's."""
         with told("read", self.path):
-            leftovers = [path for path in _files(self.path) if path.suffix == ".partial"]
+            leftovers = [self.path / path for path in _files(self.path) if path.endswith(".partial")]
         for path in leftovers:
             with told("deleted", path):
                 path.unlink(missing_ok=True)
@@ -125,7 +127,7 @@ class LocalStore(Store):
 
     def _path(self, name: str) -> Path:
         path = self.path / checked_name(name)
-        if not Path(os.path.realpath(path)).is_relative_to(os.path.realpath(self.path)):
+        if not os.path.realpath(path).startswith(self._inside):
             raise InputError(f"{name!r} of {self} is a link that leads out of the folder; take the link away")
         return path
 
@@ -181,11 +183,14 @@ def _sync_folder(folder: Path) -> None:
             raise
 
 
-def _files(folder: Path) -> Iterator[Path]:
-    for parent, _, files in os.walk(folder, onerror=_unless_missing):
-        yield from (Path(parent, file) for file in files if Path(parent, file).is_file())
-
-
-def _unless_missing(error: OSError) -> None:
-    if not isinstance(error, FileNotFoundError | NotADirectoryError):
-        raise error
+def _files(folder: Path) -> Iterator[str]:
+    """Paths of all regular files in a folder, relative to it; links to folders are not followed."""
+    pending = [""]
+    while pending:
+        inside = pending.pop()
+        with suppress(FileNotFoundError, NotADirectoryError), os.scandir(folder / inside) as entries:
+            for entry in entries:
+                if entry.is_dir(follow_symlinks=False):
+                    pending.append(f"{inside}{entry.name}/")
+                elif Path(entry.path).is_file() if entry.is_symlink() else entry.is_file():
+                    yield inside + entry.name
