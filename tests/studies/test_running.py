@@ -14,7 +14,9 @@ from heatproof.data import as_dataset
 from heatproof.perturbation import Protocol
 from heatproof.runs.store import LocalStore, open_store
 from heatproof.studies import sharded
+from heatproof.studies.collecting import gathered
 from heatproof.studies.racing import Rule
+from heatproof.studies.record import read_assignment, read_record
 from heatproof.studies.running import Wanted, run_comparison
 
 METHODS = ("lrp-epsilon", "sensitivity-l2")
@@ -194,3 +196,35 @@ def test_until_it_is_settled_goes_on_too(load, tmp_path, stopped):
     study = run_comparison(wanted(rule=Rule("signs")), load, open_store(tmp_path / "run"))
     assert scores(tmp_path / "run") == scores(tmp_path / "whole")
     assert study.settlement.given == 12
+
+
+@pytest.mark.parametrize("rule", [None, Rule("ranked", 0.5)])
+def test_everything_derived_follows_from_what_is_stored(load, tmp_path, rule):
+    study = run_comparison(
+        wanted(rule=rule, lerf=True, protocol={"replacement": "constant", "repeats": 2}),
+        load,
+        open_store(tmp_path / "run"),
+    )
+    store = open_store(tmp_path / "run")
+    again = gathered(read_assignment(store), read_record(store)["network"])
+    assert again.table() == study.table()
+    assert again.measures_table() == study.measures_table()
+    assert again.verdict == study.verdict
+    assert again.settlement == study.settlement
+    assert again.files().keys() == study.files().keys()
+
+
+@pytest.mark.parametrize(
+    ("record", "message"),
+    [
+        (b"{", "is no record of a run"),
+        (b"[]", "is no record of a run"),
+        (b'{"schema": 1, "study": "compare"}', "has schema 1; this version goes on with runs of schema 2"),
+        (b'{"schema": 2, "study": "compare", "costs": []}', "is no record of a run: KeyError: 'plan'"),
+    ],
+)
+def test_what_is_no_record_is_refused(tmp_path, record, message):
+    store = open_store(tmp_path)
+    store.put("run.json", record)
+    with pytest.raises(hp.InputError, match=message):
+        read_assignment(store)

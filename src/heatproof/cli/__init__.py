@@ -11,6 +11,7 @@ from heatproof.cli import (
     listing,
     plan,
     replacements,
+    report,
     statistics,
     status,
 )
@@ -33,6 +34,7 @@ __all__ = [
     "main",
     "plan",
     "replacements",
+    "report",
     "statistics",
     "status",
 ]

@@ -52,10 +52,8 @@ def main() -> None:
     except OSError as error:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EIO):
             raise
-        _fail(
-            f"{error.strerror}{f': {error.filename}' if error.filename else ''}; nothing half-written is left, and a run goes on with the same command",
-            DISK_ERROR,
-        )
+        where = f": {error.filename}" if error.filename else ""
+        _fail(f"{error.strerror}{where}; {KEPT}", DISK_ERROR)
 
 
 def _fail(message: str, code: int) -> None:

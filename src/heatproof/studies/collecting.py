@@ -1,8 +1,9 @@
 """What whole shards make together: the comparison, its audit, and all that is derived."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 import torch
 
@@ -17,52 +18,72 @@ from heatproof.studies.audited import Audit
 from heatproof.studies.comparison import Comparison
 from heatproof.studies.parts import Part
 from heatproof.studies.racing import at_random
+from heatproof.studies.record import RECORD
 from heatproof.studies.sharded import Assignment, replayed
 from heatproof.studies.shards import SCHEMA, Whole
 from heatproof.studies.task import REFERENCE, notes_on
 from heatproof.studies.watching import Progress
 from heatproof.studies.work import Work
 
-RECORD = "run.json"
+
+def gathered(assignment: Assignment, described: Mapping[str, Any], notes: Sequence[str] = ()) -> Comparison:
+    """The comparison that the whole shards make, without an audit; needs neither network nor pictures.
+
+    Args:
+        assignment: what was to be done.
+        described: the network.
+        notes: what a reader must know.
+
+    Raises:
+        InputError: if no shard holds anything.
+    """
+    wholes = list(assignment.shards.read_all(assignment.protocol))
+    parts = [whole.part for whole in wholes if whole.part]
+    failed = _errors(assignment.store, {whole.number for whole in wholes})
+    if not parts:
+        raise InputError(f"nothing was computed: {next(iter(failed), 'no picture could be used')}")
+    found, maps, race = Part.joined(parts), assignment.shards.maps, replayed(assignment)
+    pictures = torch.from_numpy(maps.pictures()).float() / 255 if wholes[0].part else torch.empty(0, 3, 1, 1)
+    shown = maps.read(positions_of(wholes)[: len(pictures)])
+    return Comparison(
+        network=described,
+        images=pictures,
+        found=replace(found, heatmaps={name: torch.from_numpy(values) for name, values in shown.items()}),
+        protocol=assignment.protocol,
+        audit=None,
+        settlement=race.settlement if race else None,
+        skipped=tuple(one for whole in wholes for one in whole.skipped),
+        notes=tuple(notes),
+        work=_work(wholes, found),
+        set_aside=tuple(failed),
+    )
 
 
 def collected(
-    assignment: Assignment,
-    network: Network,
-    dataset: Dataset,
-    audit: int | None,
-    progress: Progress,
-    failed: Mapping[int, str],
+    assignment: Assignment, network: Network, dataset: Dataset, audit: int | None, progress: Progress
 ) -> Comparison:
-    """The comparison that the whole shards make."""
-    wholes = list(assignment.shards.read_all(assignment.protocol))
-    parts = [whole.part for whole in wholes if whole.part]
-    if not parts:
-        reason = next(iter(failed.values()), "no picture could be used")
-        raise InputError(f"nothing was computed: {reason}")
-    found, maps = Part.joined(parts), assignment.shards.maps
-    positions = [position for whole in wholes if whole.part for position in whole.positions]
-    pictures = torch.from_numpy(maps.pictures()).float() / 255 if wholes[0].part else torch.empty(0, 3, 1, 1)
-    shown = {name: torch.from_numpy(values) for name, values in maps.read(positions[: len(pictures)]).items()}
-    shape = tuple(pictures.shape[1:])
-    without_graph = network.without_graph(shape) if len(pictures) else None
-    race, work = replayed(assignment), _work(wholes, found)
-    return Comparison(
-        network=network.describe(),
-        images=pictures,
-        found=replace(found, heatmaps=shown),
-        protocol=assignment.protocol,
-        audit=_audit(assignment, network, dataset, found, positions, audit, work.evaluations, progress),
-        settlement=race.settlement if race else None,
-        skipped=tuple(one for whole in wholes for one in whole.skipped),
-        notes=(
-            *network.notes,
-            *([without_graph] if without_graph else []),
-            *notes_on(assignment.protocol),
-        ),
-        work=work,
-        set_aside=tuple(failed.values()),
-    )
+    """The comparison that the whole shards make, with its audit."""
+    study = gathered(assignment, network.describe())
+    without_graph = network.without_graph(tuple(study.images.shape[1:])) if len(study.images) else None
+    notes = (*network.notes, *([without_graph] if without_graph else []), *notes_on(assignment.protocol))
+    positions = positions_of(assignment.shards.read_all(assignment.protocol))
+    found = _audit(assignment, network, dataset, study.found, positions, audit, study.work.evaluations, progress)
+    return replace(study, audit=found, notes=notes)
+
+
+def positions_of(wholes: Iterable[Whole]) -> list[int]:
+    """Of all images that gave something, in the run."""
+    return [position for whole in wholes if whole.part for position in whole.positions]
+
+
+def _errors(store: Store, whole: Collection[int]) -> list[str]:
+    """Errors of shards that were set aside and are not whole by now."""
+    found = []
+    for name in store.names("failed/"):
+        report = json.loads(store.get(name))
+        if report.get("shard") not in whole:
+            found.append(str(report.get("error", "unknown")))
+    return found
 
 
 def _work(wholes: list[Whole], found: Part) -> Work:
@@ -114,4 +135,6 @@ def write_results(study: Comparison, store: Store, reproduce: str) -> None:
     for name, content in study.derived(reproduce=reproduce).items():
         store.put(name, content)
     begun = json.loads(store.get(RECORD))
-    store.put(RECORD, runs.json_bytes(begun | study.describe() | {"schema": SCHEMA, "reproduce": reproduce}))
+    told = study.describe() | {"schema": SCHEMA, "reproduce": reproduce}
+    told["audit"] = told["audit"] or begun.get("audit")
+    store.put(RECORD, runs.json_bytes(begun | told))

@@ -10,15 +10,15 @@ from heatproof.data import Dataset
 from heatproof.errors import InputError
 from heatproof.network import Network
 from heatproof.perturbation import Protocol
-from heatproof.perturbation.statistics import Statistics
 from heatproof.runs.log import RunLog
 from heatproof.runs.objects import Store
 from heatproof.runs.study_file import differences
 from heatproof.runs.workers import Done, LocalWorkers, Make, Workers
 from heatproof.studies.audit import check_audit
-from heatproof.studies.collecting import RECORD, collected, write_results
+from heatproof.studies.collecting import collected, write_results
 from heatproof.studies.comparison import Comparison
 from heatproof.studies.racing import Rule, at_random
+from heatproof.studies.record import RECORD, STATISTICS, read_record, stored_statistics
 from heatproof.studies.sharded import (
     Assignment,
     Load,
@@ -30,8 +30,6 @@ from heatproof.studies.sharded import (
 )
 from heatproof.studies.shards import SCHEMA
 from heatproof.studies.watching import OnTotal, Progress
-
-STATISTICS = "statistics.safetensors"
 
 
 @dataclass(frozen=True)
@@ -92,7 +90,7 @@ def run_comparison(
             progress.add(done.value["evaluations"])
 
     failed = compute(assignment, workers or LocalWorkers, advance)
-    study = collected(assignment, network, dataset, wanted.audit, progress, failed)
+    study = collected(assignment, network, dataset, wanted.audit, progress)
     write_results(study, store, reproduce)
     log.write("finish", images=len(study.names), failed=len(failed), skipped=len(study.skipped))
     return study
@@ -123,7 +121,7 @@ def _assigned(wanted: Wanted, load: Load, network: Network, dataset: Dataset, st
         _check_same(begun, now, str(store))
         assignment = replace(assignment, costs=tuple(begun["costs"]))
         if store.exists(STATISTICS):
-            statistics = _statistics(store)
+            statistics = stored_statistics(store)
             assignment = replace(assignment, protocol=replace(wanted.protocol, statistics=statistics))
         return assignment
     assignment = replace(assignment, protocol=fitted(wanted.protocol, network, dataset))
@@ -135,25 +133,16 @@ def _assigned(wanted: Wanted, load: Load, network: Network, dataset: Dataset, st
     shards.maps.make(wanted.methods, (len(names), height, width), at_once=shards.size, schema=SCHEMA)
     if assignment.protocol.uses_statistics and assignment.protocol.statistics:
         store.put(STATISTICS, assignment.protocol.statistics.to_bytes())
-    record = {"schema": SCHEMA, "study": "compare", **now, "costs": list(costs), **runs.environment()}
+    record = {
+        "schema": SCHEMA,
+        "study": "compare",
+        **now,
+        "plan": assignment.describe(),
+        "costs": list(costs),
+        **runs.environment(),
+    }
     store.put(RECORD, runs.json_bytes(record))
     return replace(assignment, costs=costs)
-
-
-def read_record(store: Store) -> dict[str, Any]:
-    """What a run was begun with.
-
-    Raises:
-        InputError: if it is no record of a run that this version reads.
-    """
-    try:
-        record = json.loads(store.get(RECORD))
-        schema, _ = record["schema"], record["study"]
-    except (KeyError, TypeError, ValueError) as error:
-        raise InputError(f"{RECORD} of {store} is no record of a run: {type(error).__name__}: {error}") from error
-    if schema != SCHEMA or not isinstance(record.get("costs"), list):
-        raise InputError(f"{RECORD} of {store} has schema {schema}; this version goes on with runs of schema {SCHEMA}")
-    return dict(record)
 
 
 def _check_same(begun: Mapping[str, Any], now: Mapping[str, Any], where: str) -> None:
@@ -186,7 +175,3 @@ def _total(assignment: Assignment, network: Network, dataset: Dataset) -> int:
     pictures = first_pictures(network, dataset, assignment.order)
     one = assignment.task(network, replace(pictures, images=pictures.images[:1]))
     return left * one.evaluations
-
-
-def _statistics(store: Store) -> Statistics:
-    return Statistics.from_bytes(store.get(STATISTICS), f"{STATISTICS} of {store}")

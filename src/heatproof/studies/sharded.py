@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
 from functools import partial
 from typing import Any
 
@@ -64,6 +64,17 @@ class Assignment:
     def shards(self) -> Shards:
         """Where results lie."""
         return Shards(self.store, len(self.order), LOOK if self.rule else SIZE)
+
+    def describe(self) -> dict[str, Any]:
+        """What is done with each image, as JSON-able values; ``order`` and where things are stay out."""
+        protocol = {f.name: getattr(self.protocol, f.name) for f in fields(Protocol) if f.name != "statistics"}
+        return {
+            "methods": list(self.methods),
+            "protocol": protocol,
+            "lerf": self.lerf,
+            "measures": list(self.measures),
+            "rule": self.rule and asdict(self.rule),
+        }
 
     def task(self, network: Network, pictures: Pictures) -> Task:
         """The comparison on these pictures."""

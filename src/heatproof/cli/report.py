@@ -1,0 +1,41 @@
+"""``heatproof report`` and ``heatproof metrics``: what is derived from a run, made again."""
+
+from typing import Annotated
+
+import typer
+
+from heatproof.cli.application import app
+from heatproof.cli.places import written_by_us
+from heatproof.cli.printing import print_study, say, screen
+from heatproof.runs.objects import Store
+from heatproof.runs.store import open_store
+from heatproof.studies.collecting import gathered, write_results
+from heatproof.studies.comparison import Comparison
+from heatproof.studies.record import read_assignment, read_record
+
+Run = Annotated[str, typer.Argument(metavar="RUN", help="Folder or URL of a run.")]
+AUDITED = "the audit of this run is in its run.json and audit.parquet; the page leaves it out when it is made again"
+
+
+@app.command("report")
+def report_command(run: Run) -> None:
+    """Makes tables, figures and the page of a run again, from what it stored; also of one that is not finished."""
+    store = open_store(run)
+    study = study_of(store)
+    with written_by_us(store):
+        write_results(study, store, str(read_record(store).get("reproduce", "")))
+    print_study(study)
+    say(f"Results: {run}/report.html (page), tables and figures")
+
+
+@app.command("metrics")
+def metrics_command(run: Run) -> None:
+    """Every measure of a run, from its stored curves; no network runs."""
+    screen.print(str(study_of(open_store(run)).measures_table()), markup=False, highlight=False, soft_wrap=True)
+
+
+def study_of(store: Store) -> Comparison:
+    """The comparison that a run holds."""
+    record = read_record(store)
+    notes = [AUDITED] if record.get("audit") else []
+    return gathered(read_assignment(store), record["network"], notes)

@@ -1,0 +1,66 @@
+"""What a run was begun with, read back: without its network or its pictures."""
+
+import json
+from typing import Any
+
+from heatproof.data import Dataset
+from heatproof.errors import InputError
+from heatproof.network import Network
+from heatproof.perturbation import Protocol
+from heatproof.perturbation.statistics import Statistics
+from heatproof.runs.objects import Store
+from heatproof.studies.racing import Rule
+from heatproof.studies.sharded import Assignment
+from heatproof.studies.shards import SCHEMA
+
+RECORD = "run.json"
+STATISTICS = "statistics.safetensors"
+
+
+def read_record(store: Store) -> dict[str, Any]:
+    """What a run was begun with.
+
+    Raises:
+        InputError: if it is no record of a run that this version reads.
+    """
+    try:
+        record = json.loads(store.get(RECORD))
+        schema, _ = record["schema"], record["study"]
+    except (KeyError, TypeError, ValueError) as error:
+        raise InputError(f"{RECORD} of {store} is no record of a run: {type(error).__name__}: {error}") from error
+    if schema != SCHEMA or not isinstance(record.get("costs"), list):
+        raise InputError(f"{RECORD} of {store} has schema {schema}; this version goes on with runs of schema {SCHEMA}")
+    return dict(record)
+
+
+def read_assignment(store: Store) -> Assignment:
+    """What was to be done in a run; its network and pictures are not there.
+
+    Raises:
+        InputError: if it is no record of a run that this version reads.
+    """
+    record = read_record(store)
+    try:
+        plan = record["plan"]
+        statistics = stored_statistics(store) if store.exists(STATISTICS) else None
+        return Assignment(
+            load=_nothing,
+            methods=tuple(plan["methods"]),
+            protocol=Protocol(**plan["protocol"], statistics=statistics),
+            order=tuple(range(int(record["data"]["members"]))),
+            store=store,
+            lerf=bool(plan["lerf"]),
+            measures=tuple(plan["measures"]),
+            rule=Rule(**plan["rule"]) if plan["rule"] else None,
+        )
+    except (KeyError, TypeError, ValueError) as error:
+        raise InputError(f"{RECORD} of {store} is no record of a run: {type(error).__name__}: {error}") from error
+
+
+def stored_statistics(store: Store) -> Statistics:
+    """Those that replacements of the run were fitted with."""
+    return Statistics.from_bytes(store.get(STATISTICS), f"{STATISTICS} of {store}")
+
+
+def _nothing() -> tuple[Network, Dataset]:
+    raise InputError("a run that is only read has no network and no pictures")
