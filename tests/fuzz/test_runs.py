@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import shutil
 
 import numpy as np
 import polars as pl
@@ -10,8 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.fuzz.inputs import ODD, ODD_TEXTS, damaged, damaged_text, fuzzed
 
+from heatproof.errors import InputError
 from heatproof.perturbation import Protocol
 from heatproof.runs.log import read_log
+from heatproof.runs.maps import MapArrays
 from heatproof.runs.results import parquet_bytes
 from heatproof.runs.store import LocalStore
 from heatproof.studies.shards import Shards
@@ -189,6 +192,55 @@ def changed_tables(draw):
 def test_tables_that_say_something_else(judge, store, frames):
     written(store, *map(parquet_bytes, frames))
     look(judge, store, "shards' tables")
+
+
+def arrays(store):
+    """Heatmaps of three images, and two pictures; the files by name."""
+    made = MapArrays(store)
+    made.make([METHOD], (3, 6, 6), at_once=2, schema=2)
+    made.write(range(2), [0, 1], {METHOD: np.ones((2, 6, 6), np.float32)})
+    made.write_pictures(np.zeros((2, 3, 6, 6), np.uint8))
+    return {name: store.get(name) for name in store.names("heatmaps.zarr/")}
+
+
+def test_the_seed_has_heatmaps(judge):
+    store = LocalStore(judge.folder / "MAPS0")
+    assert len(arrays(store)) >= 4
+    assert MapArrays(store).read([0, 1])[METHOD].shape == (2, 6, 6)
+    assert MapArrays(store).pictures().shape == (2, 3, 6, 6)
+
+
+@pytest.mark.parametrize(
+    ("name", "axes"),
+    [("method-0", [3, 10**6, 10**6]), ("pictures", [10**9, 3, 60, 60]), ("pictures", [2, 3, 10**6, 10**6])],
+)
+def test_arrays_larger_than_any_memory_are_refused(judge, name, axes):
+    store = LocalStore(judge.folder / "LARGE")
+    described = json.loads(arrays(store)[f"heatmaps.zarr/{name}/zarr.json"])
+    described["shape"] = axes
+    store.put(f"heatmaps.zarr/{name}/zarr.json", json.dumps(described).encode())
+    with pytest.raises(InputError, match=rf"cannot be read: ValueError: expected {name} to be"):
+        MapArrays(store).read([0]) if name == "method-0" else MapArrays(store).pictures()
+    shutil.rmtree(judge.folder / "LARGE")
+
+
+@fuzzed(60)
+@given(data=st.data())
+def test_damaged_heatmaps(judge, data):
+    store = LocalStore(judge.folder / "MAPS")
+    files = arrays(store)
+    name = data.draw(st.sampled_from(sorted(files)))
+    whole = files[name]
+    content = data.draw(
+        damaged_text(whole.decode()).map(lambda text: text.encode("utf-8", "surrogatepass"))
+        if name.endswith(".json") and data.draw(st.booleans())
+        else damaged(whole)
+    )
+    store.put(name, content)
+    for read in (lambda: MapArrays(store).read([0, 1, 2]), MapArrays(store).pictures):
+        with judge.judging("heatmaps in Zarr"):
+            read()
+    shutil.rmtree(judge.folder / "MAPS")
 
 
 @fuzzed(60)

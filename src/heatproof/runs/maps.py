@@ -1,6 +1,8 @@
 """Heatmaps of a run as Zarr arrays, one for each method, which shards fill chunk by chunk."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -11,6 +13,7 @@ from heatproof.runs.objects import Store
 
 NAME = "heatmaps.zarr"
 PICTURES = "pictures"  # the first images, for the page
+MOST_BYTES = 2**31  # of a chunk, or of all pictures that are kept
 
 
 class MapArrays:
@@ -52,22 +55,46 @@ class MapArrays:
         Raises:
             InputError: if the arrays are not there, or not such arrays.
         """
-        try:
+        with self._told():
             group = self._group("r")
-            return {
-                str(method): np.stack([np.asarray(group[f"method-{number}"][place]) for place in positions])
+            arrays = {
+                str(method): self._array(group, f"method-{number}", "float32", 3)
                 for number, method in enumerate(group.attrs["methods"])
             }
-        except (KeyError, ValueError, TypeError, IndexError, OSError) as error:
-            raise InputError(f"{NAME} of {self._store} cannot be read: {type(error).__name__}: {error}") from error
+            return {
+                method: np.stack([np.asarray(array[place]) for place in positions]) for method, array in arrays.items()
+            }
 
     def write_pictures(self, pixels: np.ndarray) -> None:
         """Keeps pictures (n, C, H, W) as bytes."""
         self._group("a").create_array(PICTURES, data=pixels, chunks=(1, *pixels.shape[1:]), overwrite=True)
 
     def pictures(self) -> np.ndarray:
-        """The pictures that were kept, (n, C, H, W) bytes."""
-        return np.asarray(self._group("r")[PICTURES][:])
+        """The pictures that were kept, (n, C, H, W) bytes.
+
+        Raises:
+            InputError: if they are not there, or no such array.
+        """
+        with self._told():
+            return np.asarray(self._array(self._group("r"), PICTURES, "uint8", 4)[:])
+
+    @contextmanager
+    def _told(self) -> Iterator[None]:
+        try:
+            yield
+        except Exception as error:  # Zarr raises nearly every kind of exception on malformed files
+            raise InputError(f"{NAME} of {self._store} cannot be read: {type(error).__name__}: {error}") from error
+
+    def _array(self, group: Any, name: str, dtype: str, axes: int) -> Any:  # noqa: ANN401 - as below
+        """An array that is what a run writes; a file can say that it is larger than any memory."""
+        array = group[name]
+        rows = array.shape[:1] if name == PICTURES else array.chunks[:1]
+        at_once = prod((*rows, *map(max, array.shape[1:], array.chunks[1:]))) * array.dtype.itemsize
+        if array.dtype != dtype or array.ndim != axes or at_once > MOST_BYTES:
+            raise ValueError(
+                f"expected {name} to be {dtype} with {axes} axes, got {array.dtype} of shape {array.shape}"
+            )
+        return array
 
     def _group(self, mode: Any) -> Any:  # noqa: ANN401 - Zarr's types are wider than what we keep
         return zarr.open_group(self._store.zarr_store(NAME), mode=mode)
