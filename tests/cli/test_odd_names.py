@@ -51,7 +51,28 @@ def folder(tmp_path, monkeypatch):
     return tmp_path
 
 
-def test_a_run_over_odd_names(folder, monkeypatch, capsys):
+OUTSIDE = {"socket.connect", "socket.bind", "socket.getaddrinfo", "subprocess.Popen", "os.system", "os.exec"}
+_seen, _looking = [], [False]
+
+
+def _look(event, arguments):
+    if _looking[0] and event in OUTSIDE:
+        _seen.append((event, repr(arguments)[:100]))
+
+
+sys.addaudithook(_look)  # cannot be taken away again
+
+
+@pytest.fixture
+def outside():
+    """What reached out of the process: connections, listeners, other processes."""
+    _seen.clear()
+    _looking[0] = True
+    yield _seen
+    _looking[0] = False
+
+
+def test_a_run_over_odd_names(folder, monkeypatch, capsys, outside):
     classes = folder / "classes.txt"
     classes.write_text("\n".join([*ODD[:8], "c"] * 2), encoding="utf-8")
     arguments = ["compare", "--data", "folder:photos", "--network", "tiny_networks:cnn", "--out", "RUN", "--steps", "2"]
@@ -59,6 +80,7 @@ def test_a_run_over_odd_names(folder, monkeypatch, capsys):
     with pytest.raises(SystemExit) as stopped:
         cli.main()
     assert stopped.value.code == cli.PARTIAL
+    assert outside == []
     shown = "".join(capsys.readouterr())
     assert "bro�[31mken.png" in shown.replace("\n", "")
     assert not re.search("[\x00-\x09\x0b-\x1f\u202e]", re.sub("\x1b\\[[0-9;?]*[a-zA-Z]", "", shown).replace("\r", ""))
