@@ -220,7 +220,11 @@ def test_everything_derived_follows_from_what_is_stored(load, tmp_path, rule):
         (b"{", "is no record of a run"),
         (b"[]", "is no record of a run"),
         (b'{"schema": 1, "study": "compare"}', "has schema 1; this version goes on with runs of schema 2"),
-        (b'{"schema": 2, "study": "compare", "costs": []}', "is no record of a run: KeyError: 'plan'"),
+        (b'{"schema": 2, "study": "compare", "costs": []}', "has schema 2"),
+        (
+            b'{"schema": 2, "study": "compare", "costs": [], "configuration": {}}',
+            "is no record of a run: KeyError: 'plan'",
+        ),
     ],
 )
 def test_what_is_no_record_is_refused(tmp_path, record, message):

@@ -87,13 +87,13 @@ def compare_command(
         rule=rule_of(until, indifference),
         audit=perturbing.audit,
         configuration=settings_of(context),
+        study_file=resolved(settings_of(context)),
     )
     ready = given.load_network(), given.dataset(seed=perturbing.seed)
     warn(ready[1].notes)
     crew = workers.maker()
     load = partial(loaded, given, perturbing.seed) if crew else lambda: ready
     with written_by_us(store), progress("evaluations") as advance:
-        store.put("study.toml", resolved(settings_of(context)).encode())
         study = studies.run_comparison(wanted, load, store, workers=crew, on_progress=advance, reproduce=command_line())
     finish(study, out)
 

@@ -15,6 +15,7 @@ from heatproof.studies.shards import SCHEMA
 
 RECORD = "run.json"
 STATISTICS = "statistics.safetensors"
+STUDY_FILE = "study.toml"
 
 
 def read_record(store: Store) -> dict[str, Any]:
@@ -28,7 +29,8 @@ def read_record(store: Store) -> dict[str, Any]:
         schema, _ = record["schema"], record["study"]
     except (KeyError, TypeError, ValueError) as error:
         raise InputError(f"{RECORD} of {store} is no record of a run: {type(error).__name__}: {error}") from error
-    if schema != SCHEMA or not isinstance(record.get("costs"), list):
+    shaped = isinstance(record.get("costs"), list) and isinstance(record.get("configuration"), dict)
+    if schema != SCHEMA or not shaped:
         raise InputError(f"{RECORD} of {store} has schema {schema}; this version goes on with runs of schema {SCHEMA}")
     return dict(record)
 

@@ -18,7 +18,7 @@ from heatproof.studies.audit import check_audit
 from heatproof.studies.collecting import collected, write_results
 from heatproof.studies.comparison import Comparison
 from heatproof.studies.racing import Rule, at_random
-from heatproof.studies.record import RECORD, STATISTICS, read_record, stored_statistics
+from heatproof.studies.record import RECORD, STATISTICS, STUDY_FILE, read_record, stored_statistics
 from heatproof.studies.sharded import (
     Assignment,
     Load,
@@ -44,6 +44,7 @@ class Wanted:
         rule: when to stop adding images, if not with the last one.
         audit: on how many images the ranking is audited.
         configuration: all of it, and network and data, as JSON-able values: a run goes on only with the same.
+        study_file: the text of a file that asks for the same, kept in the run.
     """
 
     methods: tuple[str, ...]
@@ -53,6 +54,7 @@ class Wanted:
     rule: Rule | None
     audit: int | None
     configuration: Mapping[str, Any]
+    study_file: str = ""
 
 
 def run_comparison(
@@ -141,6 +143,7 @@ def _assigned(wanted: Wanted, load: Load, network: Network, dataset: Dataset, st
         "costs": list(costs),
         **runs.environment(),
     }
+    store.put(STUDY_FILE, wanted.study_file.encode())
     store.put(RECORD, runs.json_bytes(record))
     return replace(assignment, costs=costs)
 
