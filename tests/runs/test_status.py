@@ -122,7 +122,9 @@ def test_a_finished_run(run):
     made(run, {"run.json": RUN | {"verdict": ["x"]}})
     progress = read_progress(run)
     assert (progress.state, progress.seconds_left) == ("finished", 0.0)
-    assert "state        finished\n" in status(run.path).stdout
+    text = status(run.path).stdout
+    assert "state        finished\n" in text
+    assert "time left" not in text
 
 
 def test_a_run_that_has_just_begun(tmp_path):

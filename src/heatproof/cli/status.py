@@ -52,7 +52,7 @@ def _lines(progress: Progress, now: datetime) -> list[tuple[str, str]]:
         ("images", f"{progress.images:,} of {progress.members:,} done{skipped}"),
         ("work", f"{counted(progress.evaluations, 'evaluation')}, {duration(progress.seconds)} of computing"),
         ("rate", _rate(progress, now)),
-        ("time left", left),
+        *([("time left", left)] if progress.seconds_left != 0 else []),
         *[("worker", text) for text in _workers(progress)],
     ]
 
