@@ -30,7 +30,7 @@ def specs(draw):
     pairs = draw(st.lists(st.tuples(st.one_of(st.sampled_from(OPTIONS), TEXTS), TEXTS), max_size=3))
     inside = ",".join(f"{key}{draw(st.sampled_from(['=', '=', '=', '', '==']))}{value}" for key, value in pairs)
     brackets = draw(st.sampled_from(["[]", "[]", "[", "]", ""]))
-    prefix = draw(st.sampled_from(["", "", "negated:", "randomised:", ":", "negated:" * 50]))
+    prefix = draw(st.sampled_from(["", "", "negated:", "randomised:", ":", "negated:" * 50, "negated:" * 3000]))
     name = draw(st.one_of(st.sampled_from(NAMES), TEXTS))
     return f"{prefix}{name}{brackets[:1]}{inside}{brackets[1:]}"
 

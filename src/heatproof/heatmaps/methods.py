@@ -20,6 +20,7 @@ Method = Callable[..., Tensor | Relevance]  # (ForwardPass, *, options…)
 METHODS: Registry[Method] = Registry("method")
 WRAPPERS: Registry[Callable[..., Method]] = Registry("prefix")  # (Method, Network, *, options…) -> Method
 _WAYS: dict[str, Way] = {}
+MOST_PREFIXES = 10
 
 
 def register(name: str, *, way: Way | None = None) -> Callable[[Method], Method]:
@@ -36,6 +37,8 @@ def method_of(spec: str, network: Network) -> Method:
         InputError: for an unknown name, prefix or option.
     """
     prefix, rest = split_prefix(spec)
+    if spec.count(":") > MOST_PREFIXES:
+        raise InputError(f"expected at most {MOST_PREFIXES} prefixes before a method, got {spec!r:.80}")
     if prefix:
         return cast(Method, WRAPPERS.resolve(prefix)(method_of(rest, network), network))
     name = parse_spec(rest)[0]
