@@ -232,3 +232,14 @@ def test_what_is_no_record_is_refused(tmp_path, record, message):
     store.put("run.json", record)
     with pytest.raises(hp.InputError, match=message):
         read_assignment(store)
+
+
+def test_a_run_at_a_url_is_the_same_and_says_that_nothing_locks_it(load, tmp_path):
+    pytest.importorskip("fsspec")
+    study = run_comparison(wanted(), load, open_store("memory://somewhere/run"))
+    run_comparison(wanted(), load, open_store(tmp_path / "run"))
+    store = open_store("memory://somewhere/run")
+    there = {name.removeprefix("shards/"): store.get(name) for name in store.names("shards/") if "parquet" in name}
+    assert there == scores(tmp_path / "run")
+    assert any("lock" in note for note in study.notes)
+    assert b"<html" in store.get("report.html")

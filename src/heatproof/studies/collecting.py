@@ -12,6 +12,7 @@ from heatproof.data import Dataset
 from heatproof.data.pictures import read_shard
 from heatproof.errors import InputError
 from heatproof.network import Network
+from heatproof.runs.lock import UNLOCKED
 from heatproof.runs.objects import Store
 from heatproof.studies.audit import audited, images_to_audit
 from heatproof.studies.audited import Audit
@@ -65,7 +66,8 @@ def collected(
     """The comparison that the whole shards make, with its audit."""
     study = gathered(assignment, network.describe())
     without_graph = network.without_graph(tuple(study.images.shape[1:])) if len(study.images) else None
-    notes = (*network.notes, *([without_graph] if without_graph else []), *notes_on(assignment.protocol))
+    unlocked = [] if assignment.store.local_path(RECORD) else [UNLOCKED]
+    notes = (*network.notes, *([without_graph] if without_graph else []), *notes_on(assignment.protocol), *unlocked)
     positions = positions_of(assignment.shards.read_all(assignment.protocol))
     found = _audit(assignment, network, dataset, study.found, positions, audit, study.work.evaluations, progress)
     return replace(study, audit=found, notes=notes)

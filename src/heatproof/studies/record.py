@@ -27,7 +27,7 @@ def read_record(store: Store) -> dict[str, Any]:
     try:
         record = json.loads(store.get(RECORD))
         schema, _ = record["schema"], record["study"]
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, RecursionError) as error:
         raise InputError(f"{RECORD} of {store} is no record of a run: {type(error).__name__}: {error}") from error
     shaped = isinstance(record.get("costs"), list) and isinstance(record.get("configuration"), dict)
     if schema != SCHEMA or not shaped:
@@ -55,7 +55,7 @@ def read_assignment(store: Store) -> Assignment:
             measures=tuple(plan["measures"]),
             rule=Rule(**plan["rule"]) if plan["rule"] else None,
         )
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, RecursionError) as error:
         raise InputError(f"{RECORD} of {store} is no record of a run: {type(error).__name__}: {error}") from error
 
 
