@@ -5,16 +5,19 @@ import os
 import re
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import threading
 import time
 from collections import Counter
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from heatproof.errors import InputError
+from heatproof.runs.ray_session import _join
 from heatproof.runs.ray_workers import RayWorkers
 from heatproof.runs.workers import LocalWorkers
 
@@ -275,6 +278,7 @@ def test_workers_that_cannot_start_tell_why(bench):
 
 SCRIPT = """
 import os, sys, time
+from heatproof.runs.ray_session import _join
 from heatproof.runs.ray_workers import RayWorkers
 
 def make():
@@ -322,6 +326,7 @@ def test_nothing_is_left_of_a_main_process_that_is_stopped(how, main_process):
 CLUSTER = """
 import sys, time
 from ray.cluster_utils import Cluster
+from heatproof.runs.ray_session import _join
 from heatproof.runs.ray_workers import RayWorkers
 
 def make():
@@ -364,6 +369,20 @@ def test_a_machine_that_goes_has_its_shards_done_by_others():
 def test_what_makes_no_sense_is_refused(wrong):
     with pytest.raises(InputError, match="at least on"):
         RayWorkers(lambda: len, **wrong)
+
+
+@needs_ray
+def test_a_process_has_one_ray(bench):
+    with pytest.raises(InputError, match="leave out the address"):
+        RayWorkers(lambda: len, address="127.0.0.1:6379").run([1], print)
+    assert len(bench.run(lambda number: number, [0])) == 1
+
+
+def test_where_nobody_listens_no_ray_is_joined():
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))  # and does not listen
+        with pytest.raises(InputError, match="ray start --head"):
+            _join(SimpleNamespace(), f"127.0.0.1:{taken.getsockname()[1]}", logs=False)
 
 
 def test_without_ray_it_is_said_what_to_install(monkeypatch):

@@ -5,6 +5,7 @@ import importlib.util
 import os
 import secrets
 import shutil
+import socket
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
@@ -16,6 +17,7 @@ from types import ModuleType
 from heatproof.errors import InputError
 
 ERRORS_ONLY, ALL = 40, 20  # levels of Ray's log
+SECONDS_TO_ANSWER = 10
 
 
 def check_ray() -> None:
@@ -47,16 +49,22 @@ def ray_session(address: str | None, cores: int, *, logs: bool = False) -> Itera
     with ExitStack() as afterwards:
         with _environment(_confined() if address is None else {}):
             ray: ModuleType = importlib.import_module("ray")
-            if not ray.is_initialized():
-                if address is None:
-                    folder = _folder()
-                    afterwards.callback(shutil.rmtree, folder, ignore_errors=True)
-                    afterwards.callback(ray.shutdown)
-                    _start(ray, cores, folder, logs)
-                else:
-                    afterwards.callback(ray.shutdown)
-                    _join(ray, address, logs)
+            if ray.is_initialized():
+                _check_same(address)
+            elif address is None:
+                folder = _folder()
+                afterwards.callback(shutil.rmtree, folder, ignore_errors=True)
+                afterwards.callback(ray.shutdown)
+                _start(ray, cores, folder, logs)
+            else:
+                afterwards.callback(ray.shutdown)
+                _join(ray, address, logs)
         yield ray
+
+
+def _check_same(address: str | None) -> None:
+    if address is not None:
+        raise InputError("this process is connected to a Ray already; leave out the address to use that one")
 
 
 def _folder() -> Path:
@@ -84,12 +92,20 @@ def _start(ray: ModuleType, cores: int, folder: Path, logs: bool) -> None:
 
 def _join(ray: ModuleType, address: str, logs: bool) -> None:
     try:
+        _knock(address)
         ray.init(address, log_to_driver=logs, logging_level=ALL if logs else ERRORS_ONLY)
-    except (ConnectionError, RuntimeError, ValueError) as error:
+    except (OSError, RuntimeError, ValueError) as error:
         raise InputError(
             f"no Ray can be joined at {address!r}: {error}; "
             "start one with 'ray start --head', and give the address that it prints"
         ) from error
+
+
+def _knock(address: str) -> None:
+    """Fails at once where nobody listens; Ray itself would try for minutes."""
+    host, _, port = address.rpartition(":")
+    if port.isdigit() and "/" not in host:
+        socket.create_connection((host, int(port)), timeout=SECONDS_TO_ANSWER).close()
 
 
 def _confined() -> Mapping[str, str]:
