@@ -17,6 +17,7 @@ from heatproof.runs.log import read_log
 from heatproof.runs.maps import MapArrays
 from heatproof.runs.results import parquet_bytes
 from heatproof.runs.store import LocalStore
+from heatproof.studies.record import read_assignment
 from heatproof.studies.shards import Shards
 from heatproof.studies.stored import IMAGES, SEQUENCES
 from heatproof.studies.task import REFERENCE
@@ -249,3 +250,42 @@ def test_damaged_logs(judge, store, content):
     store.put("log.jsonl", content)
     with judge.judging("logs"):
         assert isinstance(read_log(store), list)
+
+
+RECORD = {
+    "schema": 2,
+    "study": "compare",
+    "costs": [],
+    "configuration": {"steps": 3},
+    "data": {"name": "folder", "members": 5},
+    "plan": {
+        "methods": [METHOD],
+        "lerf": True,
+        "measures": [],
+        "rule": None,
+        "protocol": {
+            "replacement": "uniform", "regions": 4, "steps": 3, "repeats": 2, "seed": 0, "score": "logit",
+            "engine": "full", "memory": 2**30, "scored": None,
+        },
+    },
+}  # fmt: skip
+
+
+def test_the_seed_is_a_record(judge, store):
+    store.put("run.json", json.dumps(RECORD).encode())
+    assert read_assignment(store).protocol.repeats == 2
+
+
+@fuzzed(200)
+@given(data=st.data())
+def test_damaged_records(judge, store, data):
+    record = json.loads(json.dumps(RECORD))
+    if data.draw(st.booleans()):
+        inner = data.draw(st.sampled_from([record, record["plan"], record["plan"]["protocol"], record["data"]]))
+        inner[data.draw(st.sampled_from(sorted(inner)))] = data.draw(ANYTHING)
+        text = json.dumps(record)
+    else:
+        text = data.draw(damaged_text(json.dumps(record, indent=1)))
+    store.put("run.json", text.encode("utf-8", "surrogatepass"))
+    with judge.judging("records of runs"):
+        read_assignment(store)

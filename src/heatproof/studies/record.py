@@ -13,9 +13,11 @@ from heatproof.studies.racing import Rule
 from heatproof.studies.sharded import Assignment
 from heatproof.studies.shards import SCHEMA
 
+MOST_MEMBERS = 100_000_000
 RECORD = "run.json"
 STATISTICS = "statistics.safetensors"
 STUDY_FILE = "study.toml"
+_BROKEN = (AttributeError, KeyError, TypeError, ValueError, OverflowError, RecursionError)
 
 
 def read_record(store: Store) -> dict[str, Any]:
@@ -27,7 +29,7 @@ def read_record(store: Store) -> dict[str, Any]:
     try:
         record = json.loads(store.get(RECORD))
         schema, _ = record["schema"], record["study"]
-    except (KeyError, TypeError, ValueError, RecursionError) as error:
+    except _BROKEN as error:
         raise InputError(f"{RECORD} of {store} is no record of a run: {type(error).__name__}: {error}") from error
     shaped = isinstance(record.get("costs"), list) and isinstance(record.get("configuration"), dict)
     if schema != SCHEMA or not shaped:
@@ -49,14 +51,21 @@ def read_assignment(store: Store) -> Assignment:
             load=_nothing,
             methods=tuple(plan["methods"]),
             protocol=Protocol(**plan["protocol"], statistics=statistics),
-            order=tuple(range(int(record["data"]["members"]))),
+            order=tuple(range(_members(record))),
             store=store,
             lerf=bool(plan["lerf"]),
             measures=tuple(plan["measures"]),
             rule=Rule(**plan["rule"]) if plan["rule"] else None,
         )
-    except (KeyError, TypeError, ValueError, RecursionError) as error:
+    except _BROKEN as error:
         raise InputError(f"{RECORD} of {store} is no record of a run: {type(error).__name__}: {error}") from error
+
+
+def _members(record: dict[str, Any]) -> int:
+    count = int(record["data"]["members"])
+    if not 0 < count <= MOST_MEMBERS:
+        raise ValueError(f"expected 1 to {MOST_MEMBERS:,} images, got {count}")
+    return count
 
 
 def stored_statistics(store: Store) -> Statistics:
