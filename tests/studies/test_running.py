@@ -13,6 +13,7 @@ import heatproof as hp
 from heatproof.data import as_dataset
 from heatproof.perturbation import Protocol
 from heatproof.runs.store import LocalStore, open_store
+from heatproof.runs.workers import LocalWorkers
 from heatproof.studies import sharded
 from heatproof.studies.collecting import gathered
 from heatproof.studies.racing import Rule
@@ -243,3 +244,8 @@ def test_a_run_at_a_url_is_the_same_and_says_that_nothing_locks_it(load, tmp_pat
     assert there == scores(tmp_path / "run")
     assert any("lock" in note for note in study.notes)
     assert b"<html" in store.get("report.html")
+
+
+def test_racing_is_for_one_process(load, tmp_path):
+    with pytest.raises(hp.InputError, match="leave out --on ray, or until"):
+        run_comparison(wanted(rule=Rule("signs")), load, open_store(tmp_path), workers=LocalWorkers)

@@ -80,6 +80,8 @@ def run_comparison(
         InputError: if another configuration was begun there, or nothing could be computed.
     """
     check_audit(wanted.audit)
+    if wanted.rule and workers:
+        raise InputError("until looks at all images so far after every 8: leave out --on ray, or until")
     network, dataset = load()
     store.sweep()
     assignment = _assigned(wanted, load if workers else lambda: (network, dataset), network, dataset, store)
