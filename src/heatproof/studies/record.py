@@ -26,8 +26,9 @@ def read_record(store: Store) -> dict[str, Any]:
     Raises:
         InputError: if it is no record of a run that this version reads.
     """
+    data = store.get(RECORD)
     try:
-        record = json.loads(store.get(RECORD))
+        record = json.loads(data)
         schema, _ = record["schema"], record["study"]
     except _BROKEN as error:
         raise InputError(f"{RECORD} of {store} is no record of a run: {type(error).__name__}: {error}") from error
