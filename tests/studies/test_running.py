@@ -16,6 +16,7 @@ from heatproof.runs.store import LocalStore, open_store
 from heatproof.runs.workers import LocalWorkers
 from heatproof.studies import sharded
 from heatproof.studies.collecting import gathered
+from heatproof.studies.merging import merge
 from heatproof.studies.racing import Rule
 from heatproof.studies.record import read_assignment, read_record
 from heatproof.studies.running import Wanted, run_comparison
@@ -249,3 +250,39 @@ def test_a_run_at_a_url_is_the_same_and_says_that_nothing_locks_it(load, tmp_pat
 def test_racing_is_for_one_process(load, tmp_path):
     with pytest.raises(hp.InputError, match="leave out --on ray, or until"):
         run_comparison(wanted(rule=Rule("signs")), load, open_store(tmp_path), workers=LocalWorkers)
+
+
+def test_shares_are_merged_into_what_one_run_gives(load, tmp_path):
+    whole, target = open_store(tmp_path / "whole"), open_store(tmp_path / "merged")
+    study = run_comparison(wanted(), load, whole)
+    shares = [open_store(tmp_path / f"share {number}") for number in (1, 2)]
+    for number, store in enumerate(shares, start=1):
+        part = run_comparison(wanted(), load, store, share=(number, 2))
+        assert len(part.names) == {1: 8, 2: 3}[number]
+    merge([*shares, whole], target)
+    assert scores(tmp_path / "merged") == scores(tmp_path / "whole")
+    again = gathered(read_assignment(target), read_record(target)["network"])
+    assert again.table() == study.table()
+    for name, maps in again.heatmaps.items():
+        torch.testing.assert_close(maps, study.heatmaps[name])
+
+
+def test_a_share_without_shards_is_refused(load, tmp_path):
+    with pytest.raises(hp.InputError, match="share 4/5 is empty: 12 images make 3 shards"):
+        run_comparison(wanted(), load, open_store(tmp_path / "run"), share=(4, 5))
+
+
+def test_what_is_not_of_the_same_study_is_not_merged(load, tmp_path):
+    stores = [open_store(tmp_path / name) for name in ("one", "other")]
+    run_comparison(wanted(), load, stores[0])
+    run_comparison(wanted(protocol={"seed": 1}), load, stores[1])
+    with pytest.raises(hp.InputError, match="seed"):
+        merge(stores, open_store(tmp_path / "merged"))
+
+
+def test_the_first_shard_may_be_the_one_that_fails(load, tmp_path, monkeypatch):
+    compute = sharded.Worker.__call__
+    monkeypatch.setattr(sharded.Worker, "__call__", lambda self, number: compute(self, number) if number else 1 / 0)
+    study = run_comparison(wanted(), load, open_store(tmp_path / "run"))
+    assert (len(study.names), len(study.images)) == (7, 0)
+    assert "report.html" in study.files()

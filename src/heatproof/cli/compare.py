@@ -94,7 +94,9 @@ def compare_command(
     crew = workers.maker()
     load = partial(loaded, given, perturbing.seed) if crew else lambda: ready
     with written_by_us(store), progress("evaluations") as advance:
-        study = studies.run_comparison(wanted, load, store, workers=crew, on_progress=advance, reproduce=command_line())
+        study = studies.run_comparison(
+            wanted, load, store, workers=crew, share=workers.share, on_progress=advance, reproduce=command_line()
+        )
     finish(study, out)
 
 

@@ -3,13 +3,24 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from heatproof.errors import InputError
-from heatproof.registry import unknown
+from heatproof.registry import is_whole, unknown
 from heatproof.runs.workers import Make, Workers
+
+
+def _share(text: str | tuple[int, int]) -> tuple[int, int]:
+    """The first and the number of all."""
+    if not isinstance(text, str):
+        return text
+    first, slash, count = text.partition("/")
+    if not slash or not is_whole(first) or not is_whole(count) or not 1 <= int(first) <= int(count):
+        raise InputError(f"share must be I/N, such as 1/4, got {text!r}")
+    return int(first), int(count)
+
 
 HERE, RAY = "here", "ray"
 
@@ -29,6 +40,14 @@ class Working:
         int | None, typer.Option(help="How many, for --on ray; by default as many as there is room for.", min=1)
     ] = None
     cores: Annotated[int, typer.Option(help="Of each worker, for --on ray.", min=1)] = 1
+    share: Annotated[
+        Any,
+        typer.Option(
+            parser=_share,
+            metavar="I/N",
+            help="Compute the I-th of N shares only, with an --out of its own; 'heatproof merge' joins them.",
+        ),
+    ] = "1/1"
 
     def maker(self) -> Callable[[Make], Workers] | None:
         """Makes the workers; none for this process."""

@@ -49,6 +49,16 @@ class MapArrays:
                 chunk[list(rows)] = maps[method]
                 array[places.start : places.stop] = chunk
 
+    def shape(self) -> tuple[int, int, int]:
+        """(N, H, W) of each array.
+
+        Raises:
+            InputError: if the arrays are not there, or not such arrays.
+        """
+        with self._told():
+            count, height, width = self._array(self._group("r"), "method-0", "float32", 3).shape
+            return count, height, width
+
     def read(self, positions: Sequence[int]) -> dict[str, np.ndarray]:
         """(n, H, W) at these positions, by method.
 
@@ -62,7 +72,10 @@ class MapArrays:
                 for number, method in enumerate(group.attrs["methods"])
             }
             return {
-                method: np.stack([np.asarray(array[place]) for place in positions]) for method, array in arrays.items()
+                method: np.stack([np.asarray(array[place]) for place in positions])
+                if positions
+                else np.empty((0, *array.shape[1:]), dtype=np.float32)
+                for method, array in arrays.items()
             }
 
     def write_pictures(self, pixels: np.ndarray) -> None:

@@ -18,7 +18,7 @@ Value = Scalar | Sequence[Scalar]
 Settings = dict[str, Value]  # what has no value is left out
 
 LARGEST = 2**20  # bytes: room for thousands of pictures
-WITHOUT_EFFECT = frozenset({"address", "download", "on", "out", "overwrite", "workers"})
+WITHOUT_EFFECT = frozenset({"address", "download", "on", "out", "overwrite", "share", "workers"})
 
 _SHOWN = 80  # characters of a value in a message
 # The standard library takes time with the square of a dotted key's length: minutes for 1 MB of a.a.a.a

@@ -44,7 +44,8 @@ def gathered(assignment: Assignment, described: Mapping[str, Any], notes: Sequen
     if not parts:
         raise InputError(f"nothing was computed: {next(iter(failed), 'no picture could be used')}")
     found, maps, race = Part.joined(parts), assignment.shards.maps, replayed(assignment)
-    pictures = torch.from_numpy(maps.pictures()).float() / 255 if wholes[0].part else torch.empty(0, 3, 1, 1)
+    has_pictures = wholes[0].number == 0 and wholes[0].part is not None
+    pictures = torch.from_numpy(maps.pictures()).float() / 255 if has_pictures else torch.empty(0, 3, 1, 1)
     shown = maps.read(positions_of(wholes)[: len(pictures)])
     return Comparison(
         network=described,

@@ -165,8 +165,9 @@ class Comparison(Study):
         found = {
             "curves-relative": self.relative_figure(),
             "curves": self.absolute_figure(),
-            "gallery": self.gallery_figure(),
         }
+        if len(self.images):
+            found["gallery"] = self.gallery_figure()
         return found | ({"audit": self.audit.figure()} if self.audit else {})
 
     def relative_figure(self) -> Figure:

@@ -1,6 +1,7 @@
 """What a run was begun with, read back: without its network or its pictures."""
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
 from heatproof.data import Dataset
@@ -9,6 +10,7 @@ from heatproof.network import Network
 from heatproof.perturbation import Protocol
 from heatproof.perturbation.statistics import Statistics
 from heatproof.runs.objects import Store
+from heatproof.runs.study_file import differences
 from heatproof.studies.racing import Rule
 from heatproof.studies.sharded import Assignment
 from heatproof.studies.shards import SCHEMA
@@ -67,6 +69,28 @@ def _members(record: dict[str, Any]) -> int:
     if not 0 < count <= MOST_MEMBERS:
         raise ValueError(f"expected 1 to {MOST_MEMBERS:,} images, got {count}")
     return count
+
+
+def check_same(begun: Mapping[str, Any], now: Mapping[str, Any], where: str) -> None:
+    """Refuses to go on with another configuration, network or data set."""
+    here = json.loads(json.dumps(now, default=str))
+    different = differences(begun.get("configuration", {}), here["configuration"])
+    for part in ("network", "data", "shard_size"):
+        different += [
+            f"{key}: {then!r} then, {is_!r} now" for key, then, is_ in _changed(part, begun.get(part), here[part])
+        ]
+    if different:
+        raise InputError(
+            f"{where} holds a run of another configuration ({'; '.join(different)}); go on with the same one, choose "
+            "another --out, or replace it with --overwrite"
+        )
+
+
+def _changed(name: str, then: Any, here: Any) -> list[tuple[str, Any, Any]]:  # noqa: ANN401 - JSON
+    if isinstance(then, dict) and isinstance(here, dict):
+        keys = [*here, *(key for key in then if key not in here)]
+        return [found for key in keys for found in _changed(key, then.get(key), here.get(key))]
+    return [] if then == here else [(name, then, here)]
 
 
 def stored_statistics(store: Store) -> Statistics:

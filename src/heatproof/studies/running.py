@@ -1,6 +1,5 @@
 """A comparison in a run directory: begun, gone on with, and finished."""
 
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -12,13 +11,13 @@ from heatproof.network import Network
 from heatproof.perturbation import Protocol
 from heatproof.runs.log import RunLog
 from heatproof.runs.objects import Store
-from heatproof.runs.study_file import differences
 from heatproof.runs.workers import Done, LocalWorkers, Make, Workers
+from heatproof.studies import sharded
 from heatproof.studies.audit import check_audit
 from heatproof.studies.collecting import collected, write_results
 from heatproof.studies.comparison import Comparison
 from heatproof.studies.racing import Rule, at_random
-from heatproof.studies.record import RECORD, STATISTICS, STUDY_FILE, read_record, stored_statistics
+from heatproof.studies.record import RECORD, STATISTICS, STUDY_FILE, check_same, read_record, stored_statistics
 from heatproof.studies.sharded import (
     Assignment,
     Load,
@@ -63,6 +62,7 @@ def run_comparison(
     store: Store,
     *,
     workers: Callable[[Make], Workers] | None = None,
+    share: tuple[int, int] = (1, 1),
     on_progress: OnTotal | None = None,
     reproduce: str = "",
 ) -> Comparison:
@@ -73,6 +73,7 @@ def run_comparison(
         load: the network and the data set; picklable, if workers are other processes.
         store: the run's.
         workers: who computes; by default this process.
+        share: (i, n) for the i-th of n shares of the shards, from 1; all by default. ``merge`` joins such runs.
         on_progress: called with the number of network evaluations done, and of those in all.
         reproduce: the command that made it.
 
@@ -83,9 +84,12 @@ def run_comparison(
     if wanted.rule and workers:
         raise InputError("until looks at all images so far after every 8: leave out --on ray, or until")
     network, dataset = load()
+    count = -(-len(dataset) // sharded.SIZE)
+    if share[0] > count:
+        raise InputError(f"share {share[0]}/{share[1]} is empty: {len(dataset)} images make {count} shards")
     store.sweep()
     assignment = _assigned(wanted, load if workers else lambda: (network, dataset), network, dataset, store)
-    progress = Progress(_total(assignment, network, dataset), on_progress)
+    progress = Progress(_total(assignment, network, dataset) // share[1], on_progress)
     log, whole = RunLog(store), len(assignment.shards.whole())
     log.write("resume" if whole else "start", whole=whole, shards=len(assignment.shards))
 
@@ -93,7 +97,7 @@ def run_comparison(
         if done.error is None:
             progress.add(done.value["evaluations"])
 
-    failed = compute(assignment, workers or LocalWorkers, advance)
+    failed = compute(assignment, workers or LocalWorkers, advance, share)
     study = collected(assignment, network, dataset, wanted.audit, progress)
     write_results(study, store, reproduce)
     log.write("finish", images=len(study.names), failed=len(failed), skipped=len(study.skipped))
@@ -122,7 +126,7 @@ def _assigned(wanted: Wanted, load: Load, network: Network, dataset: Dataset, st
     }
     if store.exists(RECORD):
         begun = read_record(store)
-        _check_same(begun, now, str(store))
+        check_same(begun, now, str(store))
         assignment = replace(assignment, costs=tuple(begun["costs"]))
         if store.exists(STATISTICS):
             statistics = stored_statistics(store)
@@ -148,28 +152,6 @@ def _assigned(wanted: Wanted, load: Load, network: Network, dataset: Dataset, st
     store.put(STUDY_FILE, wanted.study_file.encode())
     store.put(RECORD, runs.json_bytes(record))
     return replace(assignment, costs=costs)
-
-
-def _check_same(begun: Mapping[str, Any], now: Mapping[str, Any], where: str) -> None:
-    """Refuses to go on with another configuration, network or data set."""
-    here = json.loads(json.dumps(now, default=str))
-    different = differences(begun.get("configuration", {}), here["configuration"])
-    for part in ("network", "data", "shard_size"):
-        different += [
-            f"{key}: {then!r} then, {is_!r} now" for key, then, is_ in _changed(part, begun.get(part), here[part])
-        ]
-    if different:
-        raise InputError(
-            f"{where} holds a run of another configuration ({'; '.join(different)}); go on with the same one, choose "
-            "another --out, or replace it with --overwrite"
-        )
-
-
-def _changed(name: str, then: Any, here: Any) -> list[tuple[str, Any, Any]]:  # noqa: ANN401 - JSON
-    if isinstance(then, dict) and isinstance(here, dict):
-        keys = [*here, *(key for key in then if key not in here)]
-        return [found for key in keys for found in _changed(key, then.get(key), here.get(key))]
-    return [] if then == here else [(name, then, here)]
 
 
 def _total(assignment: Assignment, network: Network, dataset: Dataset) -> int:

@@ -151,9 +151,12 @@ def _take(race: Race, part: Part) -> None:
 
 
 def compute(
-    assignment: Assignment, workers: Callable[[Make], Workers], on_done: Callable[[Done], None] | None = None
+    assignment: Assignment,
+    workers: Callable[[Make], Workers],
+    on_done: Callable[[Done], None] | None = None,
+    share: tuple[int, int] = (1, 1),
 ) -> dict[int, str]:
-    """Computes the shards that are not whole; returns those that were set aside, each with its error."""
+    """Computes the shards of a share that are not whole; returns those that were set aside, each with its error."""
     shards, log = assignment.shards, RunLog(assignment.store)
     whole = set(shards.whole())
     failed: dict[int, str] = {}
@@ -171,7 +174,8 @@ def compute(
             on_done(done)
 
     with workers(partial(Worker, assignment)) as crew:
-        crew.run([number for number in range(len(shards)) if number not in whole], finished)
+        first, every = share
+        crew.run([number for number in range(first - 1, len(shards), every) if number not in whole], finished)
     return failed
 
 

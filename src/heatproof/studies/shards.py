@@ -18,6 +18,7 @@ from heatproof.studies.parts import Part
 from heatproof.studies.stored import StoredPart, restored, stored
 
 SCHEMA = 2
+TABLES = ("", ".images")  # ends of their names
 ABOUT = ("evaluations", "heatmap_seconds", "perturbation_seconds", "seconds", "worker")
 
 
@@ -80,13 +81,39 @@ class Shards:
             maps = {name: found.float().cpu().numpy() for name, found in part.heatmaps.items()}
             self.maps.write(places, [position - places.start for position in positions], maps)
             tables = stored(part, positions)
-            for name, frame in (("", tables.sequences), (".images", tables.images)):
+            for name, frame in zip(TABLES, (tables.sequences, tables.images), strict=True):
                 data = parquet_bytes(frame)
                 self.store.put(f"{_stem(number)}{name}.parquet", data)
                 objects[name] = _hash(data)
             marker["part"] = tables.about
         marker |= {"positions": list(positions), "skipped": [list(one) for one in skipped], "objects": objects, **about}
         self.store.put(f"{_stem(number)}.json", json.dumps(marker, indent=1).encode())
+
+    def copy(self, number: int, other: "Shards") -> None:
+        """Copies a shard that is whole in a run of the same study: the marker last, here too."""
+        places = self.positions(number)
+        self.maps.write(places, range(len(places)), other.maps.read(places))
+        if number == 0 and other.objects(number):
+            self.maps.write_pictures(other.maps.pictures())
+        for suffix in other.objects(number):
+            name = f"{_stem(number)}{suffix}.parquet"
+            self.store.put(name, other.store.get(name))
+        self.store.put(f"{_stem(number)}.json", other.store.get(f"{_stem(number)}.json"))
+
+    def objects(self, number: int) -> dict[str, str]:
+        """Hashes of the tables of a shard that is whole, by the end of their names.
+
+        Raises:
+            InputError: if its marker is none.
+        """
+        name = f"{_stem(number)}.json"
+        try:
+            found: dict[str, str] = dict(json.loads(self.store.get(name))["objects"])
+            if not set(found) <= set(TABLES):
+                raise ValueError(f"expected tables {TABLES}, got {list(found)}")
+        except (AttributeError, KeyError, TypeError, ValueError, RecursionError) as error:
+            raise InputError(f"{name} is no marker of a shard: {type(error).__name__}: {error}") from error
+        return found
 
     def read(self, number: int, protocol: Protocol) -> Whole:
         """A shard that is whole.
@@ -127,7 +154,7 @@ class Shards:
     def _read_part(
         self, number: int, objects: Mapping[str, str], described: dict[str, Any], protocol: Protocol
     ) -> Part:
-        sequences, images = (self._table(number, suffix, objects) for suffix in ("", ".images"))
+        sequences, images = (self._table(number, suffix, objects) for suffix in TABLES)
         return restored(StoredPart(sequences, images, described), protocol)
 
     def _table(self, number: int, suffix: str, objects: Mapping[str, str]) -> pl.DataFrame:

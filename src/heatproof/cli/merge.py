@@ -1,0 +1,36 @@
+"""``heatproof merge``."""
+
+from typing import Annotated
+
+import typer
+
+from heatproof.cli.application import app
+from heatproof.cli.places import RunPlace, prepared, written_by_us
+from heatproof.cli.printing import print_study, say
+from heatproof.cli.report import study_of
+from heatproof.cli.results import Overwrite
+from heatproof.runs.store import open_store
+from heatproof.studies.collecting import write_results
+from heatproof.studies.merging import merge
+from heatproof.studies.record import read_record
+
+
+@app.command("merge")
+def merge_command(
+    sources: Annotated[list[str], typer.Argument(metavar="RUN…", help="Folders or URLs of runs of the same study.")],
+    *,
+    out: RunPlace,
+    overwrite: Overwrite = False,
+) -> None:
+    """Joins runs of the same study that hold different shards, such as those of compare --share 1/2 and 2/2.
+
+    [bold]heatproof merge RUN1 RUN2 --out RUN[/bold]
+    """
+    stores = [open_store(source) for source in sources]
+    target = prepared(out, overwrite=overwrite)
+    with written_by_us(target):
+        merge(stores, target)
+        study = study_of(target)
+        write_results(study, target, str(read_record(target).get("reproduce", "")))
+    print_study(study)
+    say(f"Results: {out}/report.html (page), tables and figures, shards/ (every score), heatmaps.zarr")

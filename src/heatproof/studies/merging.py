@@ -1,0 +1,42 @@
+"""Runs of the same study that hold different shards become one."""
+
+from collections.abc import Sequence
+
+from heatproof import runs
+from heatproof.errors import InputError
+from heatproof.runs.objects import Store
+from heatproof.studies.record import (
+    RECORD,
+    STATISTICS,
+    STUDY_FILE,
+    check_same,
+    read_assignment,
+    read_record,
+)
+from heatproof.studies.shards import SCHEMA, Shards
+
+
+def merge(sources: Sequence[Store], out: Store) -> None:
+    """Copies the whole shards of runs of the same study into an empty store; one that several have is taken once.
+
+    Raises:
+        InputError: if the runs are not of the same study, or a shard is not the same in two of them.
+    """
+    record = read_record(sources[0])
+    for other in sources[1:]:
+        check_same(read_record(other), record, str(other))
+    every = [read_assignment(source).shards for source in sources]
+    target = Shards(out, every[0].count, every[0].size)
+    methods = [str(method) for method in record["plan"]["methods"]]
+    target.maps.make(methods, every[0].maps.shape(), at_once=target.size, schema=SCHEMA)
+    for name in (STUDY_FILE, STATISTICS):
+        if sources[0].exists(name):
+            out.put(name, sources[0].get(name))
+    for shards in every:
+        taken = set(target.whole())
+        for number in shards.whole():
+            if number not in taken:
+                target.copy(number, shards)
+            elif target.objects(number) != shards.objects(number):
+                raise InputError(f"shard {number} of {shards.store} is not the same as in the runs before it")
+    out.put(RECORD, runs.json_bytes(record))
