@@ -162,3 +162,13 @@ def test_nothing_that_separates_is_said_briefly():
     found = values(random_order=0)
     found |= {name: found[REFERENCE] + wobble * scale for scale, name in enumerate("abc", start=1)}
     assert "No pair of methods separates." in verdict(rank(found, REFERENCE))
+
+
+def test_the_first_may_be_chance_while_a_later_one_is_not():
+    found = values(random_order=0, steady=1)
+    found["wild"] = found[REFERENCE] + 1.5 + np.where(np.arange(40) % 2, 12, -12)
+    said = verdict(rank(found, REFERENCE))
+    assert said[0].startswith("wild comes first with 1.5 ")
+    assert said[0].endswith("which may be chance; shown to explain better than the random order is steady.")
+    assert "Better than the random order: steady." in said
+    assert not any("No method is shown" in sentence for sentence in said)

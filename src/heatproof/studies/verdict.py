@@ -126,7 +126,13 @@ def caution(images: int, comparisons: int = 1) -> str:
 def _best(ranking: Ranking) -> str:
     best = ranking.methods[0]
     relative = ranking.relative[best]
-    if not relative.above:
+    shown = [name for name, value in ranking.relative.items() if value.above]
+    if shown and best not in shown:
+        return (
+            f"{best} comes first with {relative.estimate} above the random order, which may be chance; shown to explain "
+            f"better than the random order is {listed(shown)}."
+        )
+    if not shown:
         return (
             f"No method is shown to explain better than the random order; {best} comes first with {relative.estimate} "
             "above it."
