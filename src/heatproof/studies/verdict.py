@@ -129,8 +129,8 @@ def _best(ranking: Ranking) -> str:
     shown = [name for name, value in ranking.relative.items() if value.above]
     if shown and best not in shown:
         return (
-            f"{best} comes first with {relative.estimate} above the random order, which may be chance; shown to explain "
-            f"better than the random order is {listed(shown)}."
+            f"{best} comes first with {relative.estimate} above the random order, which may be chance; shown to "
+            f"explain better than the random order is {listed(shown)}."
         )
     if not shown:
         return (
