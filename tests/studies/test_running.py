@@ -1,6 +1,9 @@
 """A run is gone on with where it was left, and gives what it would have given undisturbed, byte for byte."""
 
+import errno
 import json
+import shutil
+from pathlib import Path
 
 import numpy as np
 import polars as pl
@@ -12,7 +15,7 @@ from torch import nn
 import heatproof as hp
 from heatproof.data import as_dataset
 from heatproof.perturbation import Protocol
-from heatproof.runs.store import LocalStore, open_store
+from heatproof.runs.store import LocalStore, StoreError, open_store
 from heatproof.runs.workers import LocalWorkers
 from heatproof.studies import sharded
 from heatproof.studies.collecting import gathered
@@ -286,3 +289,34 @@ def test_the_first_shard_may_be_the_one_that_fails(load, tmp_path, monkeypatch):
     study = run_comparison(wanted(), load, open_store(tmp_path / "run"))
     assert (len(study.names), len(study.images)) == (7, 0)
     assert "report.html" in study.files()
+
+
+def test_a_picture_that_vanishes_on_the_way_is_skipped(network, folder, tmp_path):
+    photos = tmp_path / "photos"
+    shutil.copytree(folder, photos)
+    dataset = as_dataset(photos)
+    (photos / "09.png").unlink()
+    (photos / "10.png").write_bytes((photos / "10.png").read_bytes()[:200])
+    study = run_comparison(wanted(), lambda: (network, dataset), open_store(tmp_path / "run"))
+    assert [Path(name).name for name, _ in study.skipped] == ["05 broken.png", "09.png", "10.png"]
+    assert len(study.names) == 9
+
+
+@pytest.mark.parametrize("writes", [2, 5])
+def test_a_full_disk_ends_the_run_and_loses_no_shard(load, tmp_path, monkeypatch, writes):
+    run_comparison(wanted(), load, open_store(tmp_path / "whole"))
+    put, count = LocalStore.put, [0]
+
+    def full(self, name, data):
+        count[0] += name.startswith(("shards/", "failed/"))
+        if count[0] >= writes:
+            raise StoreError(errno.ENOSPC, "no space left")
+        put(self, name, data)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(LocalStore, "put", full)
+        with pytest.raises(StoreError, match="no space left"):
+            run_comparison(wanted(), load, open_store(tmp_path / "run"))
+    assert len(list((tmp_path / "run" / "shards").glob("*[0-9].json"))) == writes // 4
+    run_comparison(wanted(), load, open_store(tmp_path / "run"))
+    assert scores(tmp_path / "run") == scores(tmp_path / "whole")
