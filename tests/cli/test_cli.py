@@ -146,6 +146,11 @@ def test_images_are_added_until_it_is_settled(run, photos, tmp_path):
         (("--steps", "many"), "steps must be a whole number or 'all', got 'many'"),
         (("--scored", "200"), "scored must be between 1 and the number of steps"),
         (("--measures", "napc"), "did you mean 'naopc'"),
+        (("--share", "3/2"), "share must be I/N, such as 1/4, got '3/2'"),
+        (("--share", "half"), "share must be I/N"),
+        (("--share", "2/2"), "share 2/2 is empty: 4 images make 1 shard"),
+        (("--on", "mars"), "unknown place to compute (on) 'mars'"),
+        (("--workers", "2"), "add --on ray"),
     ],
 )
 def test_options_that_cannot_be(run, photos, tmp_path, arguments, message):

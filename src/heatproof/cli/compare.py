@@ -91,11 +91,11 @@ def compare_command(
     )
     ready = given.load_network(), given.dataset(seed=perturbing.seed)
     warn(ready[1].notes)
-    crew = workers.maker()
+    crew, shares = workers.maker(), workers.shares
     load = partial(loaded, given, perturbing.seed) if crew else lambda: ready
     with written_by_us(store), progress("evaluations") as advance:
         study = studies.run_comparison(
-            wanted, load, store, workers=crew, share=workers.share, on_progress=advance, reproduce=command_line()
+            wanted, load, store, workers=crew, share=shares, on_progress=advance, reproduce=command_line()
         )
     finish(study, out)
 

@@ -3,24 +3,13 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from heatproof.errors import InputError
 from heatproof.registry import is_whole, unknown
 from heatproof.runs.workers import Make, Workers
-
-
-def _share(text: str | tuple[int, int]) -> tuple[int, int]:
-    """The first and the number of all."""
-    if not isinstance(text, str):
-        return text
-    first, slash, count = text.partition("/")
-    if not slash or not is_whole(first) or not is_whole(count) or not 1 <= int(first) <= int(count):
-        raise InputError(f"share must be I/N, such as 1/4, got {text!r}")
-    return int(first), int(count)
-
 
 HERE, RAY = "here", "ray"
 
@@ -41,13 +30,20 @@ class Working:
     ] = None
     cores: Annotated[int, typer.Option(help="Of each worker, for --on ray.", min=1)] = 1
     share: Annotated[
-        Any,
+        str,
         typer.Option(
-            parser=_share,
             metavar="I/N",
             help="Compute the I-th of N shares only, with an --out of its own; 'heatproof merge' joins them.",
         ),
     ] = "1/1"
+
+    @property
+    def shares(self) -> tuple[int, int]:
+        """The number of the share, from 1, and of how many."""
+        first, slash, count = self.share.partition("/")
+        if not slash or not is_whole(first) or not is_whole(count) or not 1 <= int(first) <= int(count):
+            raise InputError(f"share must be I/N, such as 1/4, got {self.share!r}")
+        return int(first), int(count)
 
     def maker(self) -> Callable[[Make], Workers] | None:
         """Makes the workers; none for this process."""

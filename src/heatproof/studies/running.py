@@ -9,6 +9,7 @@ from heatproof.data import Dataset
 from heatproof.errors import InputError
 from heatproof.network import Network
 from heatproof.perturbation import Protocol
+from heatproof.report import counted
 from heatproof.runs.log import RunLog
 from heatproof.runs.objects import Store
 from heatproof.runs.workers import Done, LocalWorkers, Make, Workers
@@ -86,7 +87,9 @@ def run_comparison(
     network, dataset = load()
     count = -(-len(dataset) // sharded.SIZE)
     if share[0] > count:
-        raise InputError(f"share {share[0]}/{share[1]} is empty: {len(dataset)} images make {count} shards")
+        raise InputError(
+            f"share {share[0]}/{share[1]} is empty: {counted(len(dataset), 'image')} make {counted(count, 'shard')}"
+        )
     store.sweep()
     assignment = _assigned(wanted, load if workers else lambda: (network, dataset), network, dataset, store)
     progress = Progress(_total(assignment, network, dataset) // share[1], on_progress)
