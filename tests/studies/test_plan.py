@@ -197,3 +197,16 @@ def test_a_forecast_can_be_written_as_json():
     record = json.loads(json.dumps(forecast_of().describe()))
     assert (record["evaluations"], record["seconds"], record["engine"]["nodes"]) == (4816, 19.75, 65)
     assert "<table" in forecast_of()._repr_html_()
+
+
+def test_measures_that_evaluate_further_are_planned_as_they_come_out(network, images):
+    given = {"regions": 9, "steps": "all", "lerf": True, "audit": 0}
+    plain = hp.plan_comparison(network, images, METHODS, **given)
+    more = hp.plan_comparison(network, images, METHODS, measures=["naopc[beam=2]", "single-region"], **given)
+    study = hp.compare(network, images, METHODS, measures=["single-region"], **given)
+    alone = hp.plan_comparison(network, images, METHODS, measures=["single-region"], **given)
+    assert plain.further.evaluations == 0
+    assert alone.evaluations + alone.further.evaluations == study.work.evaluations
+    assert more.further.evaluations > alone.further.evaluations
+    assert more.seconds > more.further.seconds > 0
+    assert "more evaluations, in full" in str(more)

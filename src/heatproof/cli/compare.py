@@ -8,7 +8,6 @@ import typer
 
 from heatproof import studies
 from heatproof.cli.application import PARTIAL, app
-from heatproof.cli.keys import InFile
 from heatproof.cli.options import Explaining, Perturbing
 from heatproof.cli.places import RunPlace, command_line, prepared, written_by_us
 from heatproof.cli.printing import console, print_study, progress, say, visible, warn
@@ -20,7 +19,6 @@ from heatproof.data import Dataset
 from heatproof.network import Network
 from heatproof.perturbation import Protocol
 from heatproof.perturbation.statistics import as_statistics
-from heatproof.registry import split_specs
 from heatproof.studies.racing import rule_of
 
 
@@ -33,15 +31,6 @@ def compare_command(
     given: Explaining,
     perturbing: Perturbing,
     workers: Working,
-    measures: Annotated[
-        str,
-        typer.Option(
-            "--measures",
-            help="That evaluate the network further: naopc, naopc[beam=5], single-region.",
-            show_default=False,
-        ),
-        InFile(several=True),
-    ] = "",
     until: Annotated[
         str | None,
         typer.Option(
@@ -83,7 +72,7 @@ def compare_command(
         methods=tuple(given.with_controls() if controls else given.method_names),
         protocol=replace(protocol, memory=given.memory_bytes, statistics=as_statistics(perturbing.statistics)),
         lerf=perturbing.lerf,
-        measures=tuple(split_specs(measures)),
+        measures=tuple(perturbing.measure_names),
         rule=rule_of(until, indifference),
         audit=perturbing.audit,
         configuration=settings_of(context),

@@ -276,3 +276,17 @@ class Perturbing(Removing, Scoring):
             min=0,
         ),
     ] = None
+    measures: Annotated[
+        str,
+        typer.Option(
+            "--measures",
+            help="That evaluate the network further: naopc, naopc[beam=5], single-region.",
+            show_default=False,
+        ),
+        InFile(several=True),
+    ] = ""
+
+    @property
+    def measure_names(self) -> list[str]:
+        """The measures, one by one."""
+        return split_specs(self.measures)

@@ -70,9 +70,15 @@ def plan_command(
     planned = precision is not None or budget is not None
     with console.status(f"a pilot on up to {pilot} images, then measuring" if planned else "measuring"):
         forecast = studies.plan_comparison(
-            network, pictures.images, given.method_names, **asdict(perturbing), memory=given.memory_bytes,
-            precision=precision, budget=budget, pilot=pilot,
-        )  # fmt: skip
+            network,
+            pictures.images,
+            given.method_names,
+            **asdict(perturbing) | {"measures": perturbing.measure_names},
+            memory=given.memory_bytes,
+            precision=precision,
+            budget=budget,
+            pilot=pilot,
+        )
     print_forecast(forecast)
     if forecast.proposal:
         say()

@@ -45,11 +45,11 @@ class Measured:
 
 
 @dataclass(frozen=True)
-class AuditCost:
-    """What the audit takes, beside the comparison.
+class Extra:
+    """What is evaluated beside the curves.
 
     Attributes:
-        images: that are audited; 0 for no audit.
+        images: on how many images; 0 for nothing.
         evaluations: of the network, in full.
         seconds: expected.
     """
@@ -76,7 +76,8 @@ class Forecast:
         heatmap_seconds: expected for all heatmaps.
         perturbation_seconds: expected for all scores.
         measured: what these times come from.
-        audit: what is audited.
+        audit: for the audit.
+        further: for measures that evaluate the network further.
         proposal: why these images, repeats and scored steps; none where they were given.
     """
 
@@ -92,7 +93,8 @@ class Forecast:
     heatmap_seconds: float
     perturbation_seconds: float
     measured: Measured
-    audit: AuditCost = AuditCost(0, 0, 0.0)
+    audit: Extra = Extra(0, 0, 0.0)
+    further: Extra = Extra(0, 0, 0.0)
     proposal: Proposal | None = None
 
     @property
@@ -103,7 +105,11 @@ class Forecast:
     @property
     def seconds(self) -> float:
         """Expected in all, without loading, tables and figures."""
-        return self.preparing_seconds + self.heatmap_seconds + self.perturbation_seconds + self.audit.seconds
+        return self.preparing_seconds + self.heatmap_seconds + self.perturbation_seconds + self._extra_seconds
+
+    @property
+    def _extra_seconds(self) -> float:
+        return self.audit.seconds + self.further.seconds
 
     @property
     def evaluations_per_second(self) -> float:
@@ -114,7 +120,8 @@ class Forecast:
         """All of it in words."""
         rows = {
             "evaluations": self._evaluations(),
-            "audit": self._audit(),
+            "audit": _told(self.audit),
+            "measures": _told(self.further),
             "engine": f"{self.engine.name}: {self.engine} ({self.engine.reason})",
             "multiply-adds": self._multiply_adds(),
             "memory": self._memory(),
@@ -143,11 +150,6 @@ class Forecast:
             f"{counted(self.scored, 'scored step' if self.scored < self.steps else 'step')} + {self.images:,} untouched"
         )
 
-    def _audit(self) -> str:
-        if not self.audit.images:
-            return ""
-        return f"{self.audit.evaluations:,} more evaluations, in full, on {counted(self.audit.images, 'image')}"
-
     def _multiply_adds(self) -> str:
         step = self.step
         if not step.in_full:
@@ -168,6 +170,7 @@ class Forecast:
 
     def _time(self) -> str:
         audit = f", audit {duration(self.audit.seconds)}" if self.audit.images else ""
+        audit += f", measures {duration(self.further.seconds)}" if self.further.images else ""
         return (
             f"{duration(self.seconds)}: preparing {duration(self.preparing_seconds)}, "
             f"heatmaps {duration(self.heatmap_seconds)}, perturbation {duration(self.perturbation_seconds)} "
@@ -182,3 +185,10 @@ class Forecast:
         )
         tiny = tried.seconds > self.seconds / 2
         return f"{text}; so small a run takes little longer than measuring it" if tiny else text
+
+
+def _told(extra: Extra) -> str:
+    """In words; nothing for nothing."""
+    if not extra.images:
+        return ""
+    return f"{extra.evaluations:,} more evaluations, in full, on {counted(extra.images, 'image')}"

@@ -1,6 +1,7 @@
 """What will a comparison take: evaluations, memory, time? And which one is enough?"""
 
 import time
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,7 +16,8 @@ from heatproof.studies.audit import check_audit, evaluations_of_an_image, images
 from heatproof.studies.compare import DEFAULT_METHODS
 from heatproof.studies.costs import measure_costs
 from heatproof.studies.design import Proposal, propose
-from heatproof.studies.forecast import AuditCost, Forecast, Measured, StepCost
+from heatproof.studies.forecast import Extra, Forecast, Measured, StepCost
+from heatproof.studies.further import needs_of
 from heatproof.studies.goal import Goal
 from heatproof.studies.pace import choose_engine, measure_pace, sequences_together, time_heatmaps
 from heatproof.studies.pilot import PILOT_IMAGES, run_pilot
@@ -40,6 +42,7 @@ def plan_comparison(
     scored: int | None = None,
     lerf: bool = False,
     audit: int | None = None,
+    measures: Sequence[str] = (),
     precision: float | str | None = None,
     budget: int | str | None = None,
     pilot: int = PILOT_IMAGES,
@@ -73,6 +76,7 @@ def plan_comparison(
             image and repeat; by default at all. Means over steps stay unbiased.
         lerf: also remove the least relevant regions first.
         audit: on how many images the ranking is audited; by default on as many as ``compare`` takes.
+        measures: that evaluate the network further.
         precision: half the width of the 95 % interval of every method's AOPC above the random order: in the score's
             unit, such as 0.25, or as a share of the random order's AOPC, such as "5%".
         budget: a number of evaluations, such as 20000, or a time, such as "10min"; instead of a precision.
@@ -100,12 +104,15 @@ def plan_comparison(
         replacement, regions, steps, repeats, seed, score, engine, memory, as_statistics(statistics), scored
     )
     task = Task.of(network, images, methods, targets, protocol, lerf=lerf)
+    needs_of(measures, task)
     choose_engine(task)  # makes the graph, and measures its costs
     preparing = time.perf_counter() - started
-    return _designed(task, goal, pilot, audit, preparing) if goal else _forecast(task, len(images), audit, preparing)
+    if goal:
+        return _designed(task, goal, pilot, audit, measures, preparing)
+    return _forecast(task, len(images), audit, measures, preparing)
 
 
-def _forecast(task: Task, images: int, audit: int | None, preparing: float) -> Forecast:
+def _forecast(task: Task, images: int, audit: int | None, measures: Sequence[str], preparing: float) -> Forecast:
     """Of a task, or of the same with another number of images, when its graph is there."""
     started = time.perf_counter()
     chosen, plan = choose_engine(task)
@@ -128,34 +135,44 @@ def _forecast(task: Task, images: int, audit: int | None, preparing: float) -> F
             len(batch.targets), pace.sequences, pace.measured_steps, preparing + time.perf_counter() - started
         ),
         audit=auditing,
+        further=_further_cost(task, images, measures),
     )
 
 
-def _designed(task: Task, goal: Goal, pilot_images: int, audit: int | None, preparing: float) -> Forecast:
+def _designed(
+    task: Task, goal: Goal, pilot_images: int, audit: int | None, measures: Sequence[str], preparing: float
+) -> Forecast:
     """Of the design that a pilot recommends."""
     pilot = run_pilot(task, pilot_images)
     costs = measure_costs(task, preparing)
     design = propose(pilot, costs, goal, len(task.images))
     chosen = replace(task, protocol=replace(task.protocol, repeats=design.repeats, scored=design.scored))
     few = chosen.of_images(range(min(design.images, len(task.images))))
-    forecast = _forecast(few, design.images, audit, preparing)
+    forecast = _forecast(few, design.images, audit, measures, preparing)
     pace = forecast.perturbation_seconds / (design.images * chosen.sequences_of_an_image)
     exact = replace(costs, paces={**costs.paces, design.scored: pace})
     proposal = Proposal(design, goal, len(task.images), pilot, exact, task.protocol.score)
     return replace(forecast, proposal=proposal)
 
 
-def _audit_cost(task: Task, wanted: int | None) -> AuditCost:
-    """Counted; the time is that of one batch, evaluated in full as the audit does."""
+def _audit_cost(task: Task, wanted: int | None) -> Extra:
     images = min(len(task.images), images_to_audit(task, wanted, task.evaluations))
-    if not images:
-        return AuditCost(0, 0, 0.0)
-    evaluations = images * evaluations_of_an_image(task)
+    return _extra(task, images, images * evaluations_of_an_image(task)) if images else Extra(0, 0, 0.0)
+
+
+def _further_cost(task: Task, images: int, measures: Sequence[str]) -> Extra:
+    """Of measures, for so many images like these."""
+    evaluations = sum(need.evaluations for need in needs_of(measures, task)) * images // len(task.images)
+    return _extra(task, images, evaluations) if evaluations else Extra(0, 0, 0.0)
+
+
+def _extra(task: Task, images: int, evaluations: int) -> Extra:
+    """Counted; the time is that of one batch, evaluated in full."""
     batch = task.images[: task.network.batch_size(task.shape, task.protocol.evaluation_memory)]
     task.network.logits(batch[:1])  # some things are slow the first time
     started = time.perf_counter()
     task.network.logits(batch)
-    return AuditCost(images, evaluations, evaluations * (time.perf_counter() - started) / len(batch))
+    return Extra(images, evaluations, evaluations * (time.perf_counter() - started) / len(batch))
 
 
 def _step_cost(task: Task, plan: Plan | None, together: int) -> StepCost:
