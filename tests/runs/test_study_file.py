@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from heatproof.errors import InputError
-from heatproof.runs.study_file import LARGEST, differences, parse_toml, read_toml, to_toml
+from heatproof.runs.study_file import LARGEST, WITHOUT_EFFECT, differences, parse_toml, read_toml, to_toml
 
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]))  # everything but halves of surrogate pairs
 NUMBERS = st.integers(-(2**63), 2**63 - 1) | st.floats(allow_nan=False)
@@ -72,7 +72,7 @@ def test_long_values_are_shown_by_what_differs():
 def test_what_differs_is_what_is_named(old, new):
     named = differences(old, new)
     changed = [key for key in {**old, **new} if old.get(key) != new.get(key)]
-    assert len(named) == len([key for key in changed if key not in ("out", "overwrite", "download")])
+    assert len(named) == len([key for key in changed if key not in WITHOUT_EFFECT])
 
 
 @pytest.mark.parametrize(
