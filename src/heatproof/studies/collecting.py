@@ -38,12 +38,18 @@ def gathered(assignment: Assignment, described: Mapping[str, Any], notes: Sequen
     Raises:
         InputError: if no shard holds anything.
     """
-    wholes = list(assignment.shards.read_all(assignment.protocol))
+    return _joined(assignment, list(assignment.shards.read_all(assignment.protocol)), described, notes)
+
+
+def _joined(
+    assignment: Assignment, wholes: Sequence[Whole], described: Mapping[str, Any], notes: Sequence[str] = ()
+) -> Comparison:
+    """What shards that were read make together."""
     parts = [whole.part for whole in wholes if whole.part]
     failed = _errors(assignment.store, {whole.number for whole in wholes})
     if not parts:
         raise InputError(f"nothing was computed: {next(iter(failed), 'no picture could be used')}")
-    found, maps, race = Part.joined(parts), assignment.shards.maps, replayed(assignment)
+    found, maps, race = Part.joined(parts), assignment.shards.maps, replayed(assignment, wholes)
     has_pictures = wholes[0].number == 0 and wholes[0].part is not None
     pictures = torch.from_numpy(maps.pictures()).float() / 255 if has_pictures else torch.empty(0, 3, 1, 1)
     shown = maps.read(positions_of(wholes)[: len(pictures)])
@@ -65,11 +71,12 @@ def collected(
     assignment: Assignment, network: Network, dataset: Dataset, audit: int | None, progress: Progress
 ) -> Comparison:
     """The comparison that the whole shards make, with its audit."""
-    study = gathered(assignment, network.describe())
+    wholes = list(assignment.shards.read_all(assignment.protocol))
+    study = _joined(assignment, wholes, network.describe())
     without_graph = network.without_graph(tuple(study.images.shape[1:])) if len(study.images) else None
     unlocked = [] if assignment.store.local_path(RECORD) else [UNLOCKED]
     notes = (*network.notes, *([without_graph] if without_graph else []), *notes_on(assignment.protocol), *unlocked)
-    positions = positions_of(assignment.shards.read_all(assignment.protocol))
+    positions = positions_of(wholes)
     found = _audit(assignment, network, dataset, study.found, positions, audit, study.work.evaluations, progress)
     return replace(study, audit=found, notes=notes)
 
@@ -89,7 +96,7 @@ def _errors(store: Store, whole: Collection[int]) -> list[str]:
     return found
 
 
-def _work(wholes: list[Whole], found: Part) -> Work:
+def _work(wholes: Sequence[Whole], found: Part) -> Work:
     def total(key: str) -> float:
         return float(sum(whole.about[key] for whole in wholes))
 

@@ -1,7 +1,7 @@
 """A comparison shard by shard: what is whole is never computed again, whatever happens."""
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from functools import partial
 from typing import Any
@@ -26,7 +26,7 @@ from heatproof.studies.comparison import GALLERY_IMAGES
 from heatproof.studies.further import needs_of
 from heatproof.studies.parts import Part, part_of
 from heatproof.studies.racing import LOOK, Race, Rule
-from heatproof.studies.shards import Shards
+from heatproof.studies.shards import Shards, Whole
 from heatproof.studies.task import REFERENCE, Task
 from heatproof.studies.watching import Clock
 
@@ -89,7 +89,7 @@ class Worker:
         self.network, self.dataset = assignment.load()
         if assignment.costs is not None:
             self.network.use_costs(assignment.costs)
-        self.race = replayed(assignment)
+        self.race = replayed(assignment, self.shards.read_all(assignment.protocol))
 
     def __call__(self, number: int) -> dict[str, Any]:
         """Computes and writes a shard; returns what the log says of it."""
@@ -134,14 +134,14 @@ class Worker:
         return part, sum(done)
 
 
-def replayed(assignment: Assignment) -> Race | None:
-    """The race as it stands after the shards that are whole; none without a rule."""
+def replayed(assignment: Assignment, wholes: Iterable[Whole]) -> Race | None:
+    """The race as it stands after these shards; none without a rule."""
     if assignment.rule is None:
         return None
     race = Race(assignment.methods, REFERENCE, assignment.rule, given=len(assignment.order))
-    for shard in assignment.shards.read_all(assignment.protocol):
-        if shard.part:
-            _take(race, shard.part)
+    for whole in wholes:
+        if whole.part:
+            _take(race, whole.part)
     return race
 
 
