@@ -251,8 +251,9 @@ def test_a_run_at_a_url_is_the_same_and_says_that_nothing_locks_it(load, tmp_pat
 
 
 def test_racing_is_for_one_process(load, tmp_path):
-    with pytest.raises(hp.InputError, match="leave out --on ray, or until"):
-        run_comparison(wanted(rule=Rule("signs")), load, open_store(tmp_path), workers=LocalWorkers)
+    for given in ({"workers": LocalWorkers}, {"share": (1, 2)}):
+        with pytest.raises(hp.InputError, match="leave out --on ray and --share, or until"):
+            run_comparison(wanted(rule=Rule("signs")), load, open_store(tmp_path), **given)
 
 
 def test_shares_are_merged_into_what_one_run_gives(load, tmp_path):

@@ -82,8 +82,8 @@ def run_comparison(
         InputError: if another configuration was begun there, or nothing could be computed.
     """
     check_audit(wanted.audit)
-    if wanted.rule and workers:
-        raise InputError("until looks at all images so far after every 8: leave out --on ray, or until")
+    if wanted.rule and (workers or share != (1, 1)):
+        raise InputError("until looks at all images so far after every 8: leave out --on ray and --share, or until")
     network, dataset = load()
     count = -(-len(dataset) // sharded.SIZE)
     if share[0] > count:
