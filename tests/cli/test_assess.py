@@ -38,26 +38,14 @@ def _work(monkeypatch, tmp_path):
 
 
 @pytest.fixture
-def run(monkeypatch, capsys):
+def assess(run):
     """Runs ``heatproof assess``; returns its exit code, its output and its messages."""
-
-    def call(*arguments):
-        given = ["--network", "model.py:model", "--data", "folder:photos", "--regions", "5", "--out", "RUN"]
-        monkeypatch.setattr(sys, "argv", ["heatproof", "assess", *map(str, arguments), *given])
-        monkeypatch.setenv("COLUMNS", "300")
-        try:
-            cli.main()
-            code = 0
-        except SystemExit as stopped:
-            code = stopped.code or 0
-        out, err = capsys.readouterr()
-        return code, out, err
-
-    return call
+    given = ["--network", "model.py:model", "--data", "folder:photos", "--regions", "5", "--out", "RUN"]
+    return lambda *arguments: run("assess", *arguments, *given)
 
 
-def test_checkpoints_of_a_users_own_network(run, tmp_path):
-    code, out, err = run("s20.safetensors", "s5.safetensors", "s1.safetensors")
+def test_checkpoints_of_a_users_own_network(assess, tmp_path):
+    code, out, err = assess("s20.safetensors", "s5.safetensors", "s1.safetensors")
     assert code == 0, err
     described = json.loads((tmp_path / "RUN" / "run.json").read_text())
     assert list(described["checkpoints"]) == ["s1", "s5", "s20"]  # by the numbers in their names
@@ -74,23 +62,23 @@ def test_checkpoints_of_a_users_own_network(run, tmp_path):
         assert text in out
 
 
-def test_labels_can_be_left_out(run, tmp_path):
-    code, out, _ = run("s1.safetensors", "s5.safetensors", "--no-labels", "--method", "sensitivity-l2")
+def test_labels_can_be_left_out(assess, tmp_path):
+    code, out, _ = assess("s1.safetensors", "s5.safetensors", "--no-labels", "--method", "sensitivity-l2")
     assert code == 0
     assert "accuracy" not in out
     described = json.loads((tmp_path / "RUN" / "run.json").read_text())
     assert "accuracy" not in described["estimates"]
 
 
-def test_weights_of_another_network_are_refused(run, tmp_path):
+def test_weights_of_another_network_are_refused(assess, tmp_path):
     save_file({"head": torch.ones(2)}, tmp_path / "other.safetensors")
-    code, _, err = run("s1.safetensors", "other.safetensors")
+    code, _, err = assess("s1.safetensors", "other.safetensors")
     assert code == cli.INPUT_ERROR
     assert "weights of other.safetensors do not fit Sequential; missing: 0.weight, 0.bias, 4.weight" in err
     assert not (tmp_path / "RUN").exists()
 
 
-def test_pictures_must_be_named(run, monkeypatch, capsys):
+def test_pictures_must_be_named(assess, monkeypatch, capsys):
     monkeypatch.setattr(
         sys, "argv", ["heatproof", "assess", "s1.safetensors", "--network", "model.py:model", "--out", "RUN"]
     )

@@ -4,7 +4,6 @@ import errno
 import json
 import os
 import shlex
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -36,24 +35,6 @@ def photos(tmp_path):
         pixels = generator.integers(0, 256, (50, 60, 3), dtype=np.uint8)
         Image.fromarray(pixels).save(folder / f"picture {number}.png")
     return folder
-
-
-@pytest.fixture
-def run(monkeypatch, capsys):
-    """Runs the command; returns its exit code, its output and its messages."""
-
-    def call(*arguments):
-        monkeypatch.setattr(sys, "argv", ["heatproof", *map(str, arguments)])
-        monkeypatch.setenv("COLUMNS", "300")
-        try:
-            cli.main()
-            code = 0
-        except SystemExit as stopped:
-            code = stopped.code or 0
-        out, err = capsys.readouterr()
-        return code, out, err
-
-    return call
 
 
 def compare_tiny(run, photos, *arguments, network="cnn", out="RUN"):

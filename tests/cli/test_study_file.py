@@ -1,7 +1,6 @@
 """Study files, as a user meets them: every option has its key, and what is wrong with a file is said."""
 
 import re
-import sys
 import tomllib
 from pathlib import Path
 from typing import Annotated
@@ -13,7 +12,6 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from heatproof import cli
 from heatproof.cli.application import app
 from heatproof.cli.keys import InFile, keys_of
 from heatproof.cli.study_file import (
@@ -36,24 +34,6 @@ NETWORK = 'network = "tiny_networks:cnn"\n'
 def _here(monkeypatch, tmp_path):
     monkeypatch.syspath_prepend(str(Path(__file__).parent))
     monkeypatch.chdir(tmp_path)
-
-
-@pytest.fixture
-def run(monkeypatch, capsys):
-    """Runs the command; returns its exit code, its output and its messages."""
-
-    def call(*arguments):
-        monkeypatch.setattr(sys, "argv", ["heatproof", *map(str, arguments)])
-        monkeypatch.setenv("COLUMNS", "300")
-        try:
-            cli.main()
-            code = 0
-        except SystemExit as stopped:
-            code = stopped.code or 0
-        out, err = capsys.readouterr()
-        return code, out, err
-
-    return call
 
 
 @pytest.fixture
