@@ -25,8 +25,8 @@ import heatproof as hp
 from heatproof.data import as_dataset, read_pictures
 from heatproof.measures import estimate
 from heatproof.report import Table
-from heatproof.studies.costs import Design
-from heatproof.studies.design import PAPER_REPEATS
+from heatproof.studies.planning.costs import Design
+from heatproof.studies.planning.design import PAPER_REPEATS
 from heatproof.studies.task import REFERENCE
 
 FEWER = 100

@@ -16,7 +16,7 @@ from heatproof.perturbation.regions import REGIONS
 from heatproof.perturbation.scores import SCORES
 from heatproof.registry import parse_spec, split_specs
 from heatproof.runs import study_file
-from heatproof.studies.goal import Goal
+from heatproof.studies.planning.goal import Goal
 
 REGISTRIES = [METHODS, WRAPPERS, REPLACEMENTS, REGIONS, SCORES, DATASETS]
 NAMES = [name for registry in REGISTRIES for name in registry]

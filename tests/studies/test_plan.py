@@ -8,8 +8,8 @@ from torch import nn
 
 import heatproof as hp
 from heatproof.perturbation import Engine
-from heatproof.studies import pace as pacing
-from heatproof.studies.forecast import Forecast, Measured, StepCost
+from heatproof.studies.planning import pace as pacing
+from heatproof.studies.planning.forecast import Forecast, Measured, StepCost
 
 METHODS = ["lrp-epsilon", "sensitivity-l2"]
 OPTIONS = {"regions": 4, "steps": 5}

@@ -17,12 +17,12 @@ from heatproof.data import as_dataset
 from heatproof.perturbation import Protocol
 from heatproof.runs.store import LocalStore, StoreError, open_store
 from heatproof.runs.workers import LocalWorkers
-from heatproof.studies import sharded
-from heatproof.studies.collecting import gathered
-from heatproof.studies.merging import merge
 from heatproof.studies.racing import Rule
-from heatproof.studies.record import read_assignment, read_record
-from heatproof.studies.running import Wanted, run_comparison
+from heatproof.studies.sharding import sharded
+from heatproof.studies.sharding.collecting import gathered
+from heatproof.studies.sharding.merging import merge
+from heatproof.studies.sharding.record import read_assignment, read_record
+from heatproof.studies.sharding.running import Wanted, run_comparison
 
 METHODS = ("lrp-epsilon", "sensitivity-l2")
 PREPROCESSING = hp.Preprocessing(resize=20, crop=18)

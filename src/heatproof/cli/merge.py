@@ -10,9 +10,9 @@ from heatproof.cli.printing import print_study, say
 from heatproof.cli.report import study_of
 from heatproof.cli.results import Overwrite
 from heatproof.runs.store import open_store
-from heatproof.studies.collecting import write_results
-from heatproof.studies.merging import merge
-from heatproof.studies.record import read_record
+from heatproof.studies.sharding.collecting import write_results
+from heatproof.studies.sharding.merging import merge
+from heatproof.studies.sharding.record import read_record
 
 
 @app.command("merge")

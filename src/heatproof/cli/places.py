@@ -14,7 +14,7 @@ from heatproof.cli.keys import InFile
 from heatproof.errors import InputError
 from heatproof.runs.lock import locked
 from heatproof.runs.store import LocalStore, Store, open_store
-from heatproof.studies.record import RECORD
+from heatproof.studies.sharding.record import RECORD
 
 RunPlace = Annotated[
     str,

@@ -16,7 +16,7 @@ from heatproof.cli.printing import console, print_forecast, say
 from heatproof.cli.spreading import spread
 from heatproof.cli.study_file import StudyCommand, command_of, read_study
 from heatproof.runs.study_file import Settings
-from heatproof.studies.pilot import PILOT_IMAGES
+from heatproof.studies.planning.pilot import PILOT_IMAGES
 
 PLANNED = ("--precision", "--budget", "--pilot", "--images", "--repeats", "--scored")
 

@@ -21,7 +21,7 @@ from rich.table import Table as Grid
 
 from heatproof.report import Table
 from heatproof.studies import Forecast
-from heatproof.studies.design import Proposal
+from heatproof.studies.planning.design import Proposal
 from heatproof.studies.study import Study
 
 WIDEST_NAME = 34  # longer names of methods are folded

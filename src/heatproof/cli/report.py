@@ -9,9 +9,9 @@ from heatproof.cli.places import written_by_us
 from heatproof.cli.printing import print_study, say, screen
 from heatproof.runs.objects import Store
 from heatproof.runs.store import open_store
-from heatproof.studies.collecting import gathered, write_results
 from heatproof.studies.comparison import Comparison
-from heatproof.studies.record import read_assignment, read_record
+from heatproof.studies.sharding.collecting import gathered, write_results
+from heatproof.studies.sharding.record import read_assignment, read_record
 
 Run = Annotated[str, typer.Argument(metavar="RUN", help="Folder or URL of a run.")]
 AUDITED = "the audit of this run is in its run.json and audit.parquet; the page leaves it out when it is made again"

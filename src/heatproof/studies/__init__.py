@@ -11,10 +11,10 @@ from heatproof.studies.compare import DEFAULT_METHODS, compare
 from heatproof.studies.comparison import Comparison
 from heatproof.studies.complexity import complexity
 from heatproof.studies.explain import explain_pictures
-from heatproof.studies.forecast import Forecast
-from heatproof.studies.plan import plan_comparison
+from heatproof.studies.planning.forecast import Forecast
+from heatproof.studies.planning.plan import plan_comparison
 from heatproof.studies.replacements import compare_replacements
-from heatproof.studies.running import Wanted, run_comparison
+from heatproof.studies.sharding.running import Wanted, run_comparison
 from heatproof.studies.simplicity import Simplicity
 
 __all__ = [

@@ -11,9 +11,9 @@ from heatproof.errors import InputError
 from heatproof.measures.components import Components, numbers_of_steps
 from heatproof.measures.intervals import CONFIDENCE
 from heatproof.report import Table, counted, duration
-from heatproof.studies.costs import Costs, Design
-from heatproof.studies.goal import Goal
-from heatproof.studies.pilot import Pilot
+from heatproof.studies.planning.costs import Costs, Design
+from heatproof.studies.planning.goal import Goal
+from heatproof.studies.planning.pilot import Pilot
 from heatproof.studies.task import REFERENCE
 from heatproof.studies.verdict import FEW_IMAGES
 

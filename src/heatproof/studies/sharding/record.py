@@ -12,8 +12,8 @@ from heatproof.perturbation.statistics import Statistics
 from heatproof.runs.objects import Store
 from heatproof.runs.study_file import differences
 from heatproof.studies.racing import Rule
-from heatproof.studies.sharded import Assignment
-from heatproof.studies.shards import SCHEMA
+from heatproof.studies.sharding.sharded import Assignment
+from heatproof.studies.sharding.shards import SCHEMA
 
 MOST_MEMBERS = 100_000_000
 RECORD = "run.json"

@@ -14,13 +14,13 @@ from heatproof.perturbation import Protocol
 from heatproof.perturbation.statistics import Statistics, as_statistics
 from heatproof.studies.audit import check_audit, evaluations_of_an_image, images_to_audit
 from heatproof.studies.compare import DEFAULT_METHODS
-from heatproof.studies.costs import measure_costs
-from heatproof.studies.design import Proposal, propose
-from heatproof.studies.forecast import Extra, Forecast, Measured, StepCost
 from heatproof.studies.further import needs_of
-from heatproof.studies.goal import Goal
-from heatproof.studies.pace import choose_engine, measure_pace, sequences_together, time_heatmaps
-from heatproof.studies.pilot import PILOT_IMAGES, run_pilot
+from heatproof.studies.planning.costs import measure_costs
+from heatproof.studies.planning.design import Proposal, propose
+from heatproof.studies.planning.forecast import Extra, Forecast, Measured, StepCost
+from heatproof.studies.planning.goal import Goal
+from heatproof.studies.planning.pace import choose_engine, measure_pace, sequences_together, time_heatmaps
+from heatproof.studies.planning.pilot import PILOT_IMAGES, run_pilot
 from heatproof.studies.task import Methods, Task
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from heatproof.perturbation import Engine
 from heatproof.report import Table, amount, counted, duration, memory
-from heatproof.studies.design import Proposal
+from heatproof.studies.planning.design import Proposal
 
 
 @dataclass(frozen=True)

@@ -19,9 +19,9 @@ from heatproof.studies.audited import Audit
 from heatproof.studies.comparison import Comparison
 from heatproof.studies.parts import Part
 from heatproof.studies.racing import at_random
-from heatproof.studies.record import RECORD
-from heatproof.studies.sharded import Assignment, replayed
-from heatproof.studies.shards import SCHEMA, Whole
+from heatproof.studies.sharding.record import RECORD
+from heatproof.studies.sharding.sharded import Assignment, replayed
+from heatproof.studies.sharding.shards import SCHEMA, Whole
 from heatproof.studies.task import REFERENCE, notes_on
 from heatproof.studies.watching import Progress
 from heatproof.studies.work import Work

@@ -5,8 +5,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from heatproof.studies.goal import Goal
-from heatproof.studies.pace import choose_engine, measure_pace, sequences_together, time_heatmaps
+from heatproof.studies.planning.goal import Goal
+from heatproof.studies.planning.pace import choose_engine, measure_pace, sequences_together, time_heatmaps
 from heatproof.studies.task import Task
 
 MEASURED = 5  # numbers of scored steps at which the pace is measured, from 1 to all; in between it is interpolated

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from heatproof import runs
 from heatproof.errors import InputError
 from heatproof.runs.objects import Store
-from heatproof.studies.record import (
+from heatproof.studies.sharding.record import (
     RECORD,
     STATISTICS,
     STUDY_FILE,
@@ -13,7 +13,7 @@ from heatproof.studies.record import (
     read_assignment,
     read_record,
 )
-from heatproof.studies.shards import SCHEMA, Shards
+from heatproof.studies.sharding.shards import SCHEMA, Shards
 
 
 def merge(sources: Sequence[Store], out: Store) -> None:

@@ -13,13 +13,13 @@ from heatproof.report import counted
 from heatproof.runs.log import RunLog
 from heatproof.runs.objects import Store
 from heatproof.runs.workers import Done, LocalWorkers, Make, Workers
-from heatproof.studies import sharded
 from heatproof.studies.audit import check_audit
-from heatproof.studies.collecting import collected, write_results
 from heatproof.studies.comparison import Comparison
 from heatproof.studies.racing import Rule, at_random
-from heatproof.studies.record import RECORD, STATISTICS, STUDY_FILE, check_same, read_record, stored_statistics
-from heatproof.studies.sharded import (
+from heatproof.studies.sharding import sharded
+from heatproof.studies.sharding.collecting import collected, write_results
+from heatproof.studies.sharding.record import RECORD, STATISTICS, STUDY_FILE, check_same, read_record, stored_statistics
+from heatproof.studies.sharding.sharded import (
     Assignment,
     Load,
     compute,
@@ -28,7 +28,7 @@ from heatproof.studies.sharded import (
     measured_costs,
     try_one,
 )
-from heatproof.studies.shards import SCHEMA
+from heatproof.studies.sharding.shards import SCHEMA
 from heatproof.studies.watching import OnTotal, Progress
 
 

@@ -26,7 +26,7 @@ from heatproof.studies.comparison import GALLERY_IMAGES
 from heatproof.studies.further import needs_of
 from heatproof.studies.parts import Part, part_of
 from heatproof.studies.racing import LOOK, Race, Rule
-from heatproof.studies.shards import Shards, Whole
+from heatproof.studies.sharding.shards import Shards, Whole
 from heatproof.studies.task import REFERENCE, Task
 from heatproof.studies.watching import Clock
 

@@ -15,7 +15,7 @@ from heatproof.runs.maps import MapArrays
 from heatproof.runs.objects import Store
 from heatproof.runs.results import from_parquet, parquet_bytes
 from heatproof.studies.parts import Part
-from heatproof.studies.stored import StoredPart, restored, stored
+from heatproof.studies.sharding.stored import StoredPart, restored, stored
 
 SCHEMA = 2
 TABLES = ("", ".images")  # ends of their names

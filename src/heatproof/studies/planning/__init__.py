@@ -1,0 +1,1 @@
+"""What will a comparison take, and which design is precise enough?"""
