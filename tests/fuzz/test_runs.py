@@ -47,7 +47,7 @@ def tables():
 
 
 MARKER = {
-    "schema": 2,
+    "schema": 3,
     "number": 0,
     "images": COUNT,
     "part": {
@@ -253,7 +253,8 @@ def test_damaged_logs(judge, store, content):
 
 
 RECORD = {
-    "schema": 2,
+    "schema": 3,
+    "notes": ["its weights are not trained"],
     "study": "compare",
     "costs": [],
     "configuration": {"steps": 3},

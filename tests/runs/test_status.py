@@ -161,15 +161,15 @@ def test_a_shard_that_was_set_aside_and_done_later_is_whole(run):
         (b"[" * 100_000, "it is no JSON"),
         (b"1" * 10_000, "it is no JSON"),
         ([], "an object was expected, got a list"),
-        ({}, "schema 2 was expected, got nothing"),
-        (RUN | {"schema": 1}, "schema 2 was expected, got 1"),
+        ({}, "schema 2 or 3 was expected, got nothing"),
+        (RUN | {"schema": 1}, "schema 2 or 3 was expected, got 1"),
         (RUN | {"data": "x"}, "data must be an object, got 'x'"),
         (RUN | {"data": {"name": "x", "members": -1}}, "members must be a whole number from 0 to 1e\\+12, got -1"),
         (RUN | {"data": {"name": "x", "members": 10**4000}}, "members must be .*, got a number beyond all bounds"),
         (RUN | {"data": {"members": 1}}, "name must be a text, got nothing"),
         (RUN | {"shard_size": True}, "shard_size must be a whole number from 0 to 1e\\+12, got True"),
         (RUN | {"study": ["\x1b[31m"]}, "study must be a text, got a list"),
-        (RUN | {"schema": "\x1b[31m"}, "schema 2 was expected, got '.x1b"),
+        (RUN | {"schema": "\x1b[31m"}, "schema 2 or 3 was expected, got '.x1b"),
     ],
 )
 def test_what_is_no_run(content, message, tmp_path):

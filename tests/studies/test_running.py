@@ -117,7 +117,7 @@ def test_the_folder_holds_what_it_should(load, tmp_path):
     run_comparison(wanted(), load, open_store(path), reproduce="the command")
     assert {"run.json", "report.html", "table.csv", "measures.parquet", "log.jsonl"} <= {p.name for p in path.iterdir()}
     record = json.loads((path / "run.json").read_text())
-    assert (record["schema"], record["data"]["members"], record["shard_size"]) == (2, 12, 4)
+    assert (record["schema"], record["data"]["members"], record["shard_size"]) == (3, 12, 4)
     assert record["reproduce"] == "the command"
     rows = pl.read_parquet(path / "shards" / "*[0-9].parquet")
     assert rows.height == 11 * 3
@@ -224,7 +224,7 @@ def test_everything_derived_follows_from_what_is_stored(load, tmp_path, rule):
     [
         (b"{", "is no record of a run"),
         (b"[]", "is no record of a run"),
-        (b'{"schema": 1, "study": "compare"}', "has schema 1; this version goes on with runs of schema 2"),
+        (b'{"schema": 1, "study": "compare"}', "has schema 1; this version reads runs of schema \\(2, 3\\)"),
         (b'{"schema": 2, "study": "compare", "costs": []}', "has schema 2"),
         (
             b'{"schema": 2, "study": "compare", "costs": [], "configuration": {}}',

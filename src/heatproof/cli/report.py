@@ -14,7 +14,6 @@ from heatproof.studies.sharding.collecting import gathered, write_results
 from heatproof.studies.sharding.record import read_assignment, read_record
 
 Run = Annotated[str, typer.Argument(metavar="RUN", help="Folder or URL of a run.")]
-AUDITED = "the audit of this run is in its run.json and audit.parquet; the page leaves it out when it is made again"
 
 
 @app.command("report")
@@ -37,5 +36,4 @@ def metrics_command(run: Run) -> None:
 def study_of(store: Store) -> Comparison:
     """The comparison that a run holds."""
     record = read_record(store)
-    notes = [AUDITED] if record.get("audit") else []
-    return gathered(read_assignment(store), record["network"], notes)
+    return gathered(read_assignment(store), record["network"], record["notes"])

@@ -18,9 +18,9 @@ from heatproof.errors import InputError
 from heatproof.runs.lock import holder
 from heatproof.runs.log import read_log
 from heatproof.runs.progress import Failure, Pace, Progress, State, Worker
+from heatproof.runs.schema import READABLE
 from heatproof.runs.store import LocalStore, Store
 
-SCHEMA = 2
 MOST = 10**12  # of anything that is counted
 LONGEST_TEXT = 10_000
 NUMBERED = re.compile(r"[a-z]+/([0-9]{5,12})\.json")
@@ -92,8 +92,8 @@ def _run(store: Store) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
         raise InputError(f"{store} is no run: it has no run.json; give the folder or URL of a run")
     try:
         run = _parsed(store.get("run.json"))
-        if run.get("schema") != SCHEMA:
-            raise _WrongError(f"schema {SCHEMA} was expected, got {_shown(run.get('schema'))}")
+        if run.get("schema") not in READABLE:
+            raise _WrongError(f"schema {' or '.join(map(str, READABLE))} was expected, got {_shown(run.get('schema'))}")
         data = run.get("data")
         if not isinstance(data, dict):
             raise _WrongError(f"data must be an object, got {_shown(data)}")

@@ -1,5 +1,6 @@
 """What a run stores: scores as Parquet, heatmaps as Zarr, everything else about it as JSON."""
 
+import hashlib
 import io
 import json
 import os
@@ -57,6 +58,11 @@ def parquet_bytes(frame: pl.DataFrame) -> bytes:
     file = io.BytesIO()
     frame.write_parquet(file, compression="zstd")
     return file.getvalue()
+
+
+def digest(data: bytes) -> str:
+    """Which bytes these are, for a run that says what was written."""
+    return hashlib.blake2b(data, digest_size=16).hexdigest()
 
 
 def from_parquet(data: bytes, name: str) -> pl.DataFrame:

@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from heatproof import runs
 from heatproof.data import Dataset
@@ -14,21 +15,23 @@ from heatproof.errors import InputError
 from heatproof.network import Network
 from heatproof.runs.lock import UNLOCKED
 from heatproof.runs.objects import Store
+from heatproof.runs.schema import SCHEMA
 from heatproof.studies.audit import audited, images_to_audit
 from heatproof.studies.audited import Audit
 from heatproof.studies.comparison import Comparison
 from heatproof.studies.parts import Part
 from heatproof.studies.racing import at_random
-from heatproof.studies.sharding.record import RECORD
+from heatproof.studies.sharding.record import RECORD, read_record
 from heatproof.studies.sharding.sharded import Assignment, replayed
-from heatproof.studies.sharding.shards import SCHEMA, Whole
+from heatproof.studies.sharding.shards import Whole
+from heatproof.studies.sharding.stored_audit import store_audit, stored_audit
 from heatproof.studies.task import REFERENCE, notes_on
 from heatproof.studies.watching import Progress
 from heatproof.studies.work import Work
 
 
 def gathered(assignment: Assignment, described: Mapping[str, Any], notes: Sequence[str] = ()) -> Comparison:
-    """The comparison that the whole shards make, without an audit; needs neither network nor pictures.
+    """The comparison that the whole shards make, with the audit if it is stored; needs neither network nor pictures.
 
     Args:
         assignment: what was to be done.
@@ -38,7 +41,8 @@ def gathered(assignment: Assignment, described: Mapping[str, Any], notes: Sequen
     Raises:
         InputError: if no shard holds anything.
     """
-    return _joined(assignment, list(assignment.shards.read_all(assignment.protocol)), described, notes)
+    study = _joined(assignment, list(assignment.shards.read_all(assignment.protocol)), described, notes)
+    return replace(study, audit=stored_audit(assignment.store, assignment.protocol, len(study.names)))
 
 
 def _joined(
@@ -73,12 +77,21 @@ def collected(
     """The comparison that the whole shards make, with its audit."""
     wholes = list(assignment.shards.read_all(assignment.protocol))
     study = _joined(assignment, wholes, network.describe())
-    without_graph = network.without_graph(tuple(study.images.shape[1:])) if len(study.images) else None
+    store, count = assignment.store, len(study.names)
+    if stored_audit(store, assignment.protocol, count) is None:
+        positions = positions_of(wholes)
+        found = _audit(assignment, network, dataset, study.found, positions, audit, study.work.evaluations, progress)
+        if found:
+            store_audit(store, found, count)
+    read_back = stored_audit(store, assignment.protocol, count)
+    return replace(study, audit=read_back, notes=tuple(notes_of(network, study.images, assignment)))
+
+
+def notes_of(network: Network, images: Tensor, assignment: Assignment) -> list[str]:
+    """What a reader of the run must know about the network, the replacement, and where the run lies."""
+    without_graph = network.without_graph(tuple(images.shape[1:])) if len(images) else None
     unlocked = [] if assignment.store.local_path(RECORD) else [UNLOCKED]
-    notes = (*network.notes, *([without_graph] if without_graph else []), *notes_on(assignment.protocol), *unlocked)
-    positions = positions_of(wholes)
-    found = _audit(assignment, network, dataset, study.found, positions, audit, study.work.evaluations, progress)
-    return replace(study, audit=found, notes=notes)
+    return [*network.notes, *([without_graph] if without_graph else []), *notes_on(assignment.protocol), *unlocked]
 
 
 def positions_of(wholes: Iterable[Whole]) -> list[int]:
@@ -144,7 +157,7 @@ def write_results(study: Comparison, store: Store, reproduce: str) -> None:
     """Writes everything that is derived from shards: tables, figures, the page, and the record."""
     for name, content in study.derived(reproduce=reproduce).items():
         store.put(name, content)
-    begun = json.loads(store.get(RECORD))
-    told = study.describe() | {"schema": SCHEMA, "reproduce": reproduce}
+    begun = read_record(store)
+    told = study.describe() | {"schema": SCHEMA, "notes": list(study.notes), "reproduce": reproduce}
     told["audit"] = told["audit"] or begun.get("audit")
     store.put(RECORD, runs.json_bytes(begun | told))

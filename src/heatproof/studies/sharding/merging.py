@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from heatproof import runs
 from heatproof.errors import InputError
 from heatproof.runs.objects import Store
+from heatproof.runs.schema import SCHEMA
 from heatproof.studies.sharding.record import (
     RECORD,
     STATISTICS,
@@ -13,7 +14,12 @@ from heatproof.studies.sharding.record import (
     read_assignment,
     read_record,
 )
-from heatproof.studies.sharding.shards import SCHEMA, Shards
+from heatproof.studies.sharding.shards import Shards
+
+WITHOUT_AUDITS = (
+    "each share was audited on its own images, which is left out here; 'heatproof compare' with the same configuration "
+    "and this --out audits the whole"
+)
 
 
 def merge(sources: Sequence[Store], out: Store) -> None:
@@ -39,4 +45,5 @@ def merge(sources: Sequence[Store], out: Store) -> None:
                 target.copy(number, shards)
             elif target.objects(number) != shards.objects(number):
                 raise InputError(f"shard {number} of {shards.store} is not the same as in the runs before it")
-    out.put(RECORD, runs.json_bytes(record))
+    audited = [WITHOUT_AUDITS] if record.pop("audit", None) else []
+    out.put(RECORD, runs.json_bytes(record | {"notes": [*record["notes"], *audited]}))

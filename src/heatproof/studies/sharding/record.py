@@ -10,10 +10,10 @@ from heatproof.network import Network
 from heatproof.perturbation import Protocol
 from heatproof.perturbation.statistics import Statistics
 from heatproof.runs.objects import Store
+from heatproof.runs.schema import READABLE, migrated
 from heatproof.runs.study_file import differences
 from heatproof.studies.racing import Rule
 from heatproof.studies.sharding.sharded import Assignment
-from heatproof.studies.sharding.shards import SCHEMA
 
 MOST_MEMBERS = 100_000_000
 RECORD = "run.json"
@@ -23,7 +23,7 @@ _BROKEN = (AttributeError, KeyError, TypeError, ValueError, OverflowError, Recur
 
 
 def read_record(store: Store) -> dict[str, Any]:
-    """What a run was begun with.
+    """What a run was begun with, in the schema of now.
 
     Raises:
         InputError: if it is no record of a run that this version reads.
@@ -35,9 +35,12 @@ def read_record(store: Store) -> dict[str, Any]:
     except _BROKEN as error:
         raise InputError(f"{RECORD} of {store} is no record of a run: {type(error).__name__}: {error}") from error
     shaped = isinstance(record.get("costs"), list) and isinstance(record.get("configuration"), dict)
-    if schema != SCHEMA or not shaped:
-        raise InputError(f"{RECORD} of {store} has schema {schema}; this version goes on with runs of schema {SCHEMA}")
-    return dict(record)
+    if schema not in READABLE or not shaped:
+        raise InputError(f"{RECORD} of {store} has schema {schema}; this version reads runs of schema {READABLE}")
+    found = migrated(record)
+    if not isinstance(found.get("notes"), list):
+        raise InputError(f"{RECORD} of {store} is no record of a run: its notes are no list")
+    return found | {"notes": [str(note) for note in found["notes"]]}
 
 
 def read_assignment(store: Store) -> Assignment:

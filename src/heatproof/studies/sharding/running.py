@@ -12,12 +12,13 @@ from heatproof.perturbation import Protocol
 from heatproof.report import counted
 from heatproof.runs.log import RunLog
 from heatproof.runs.objects import Store
+from heatproof.runs.schema import SCHEMA
 from heatproof.runs.workers import Done, LocalWorkers, Make, Workers
 from heatproof.studies.audit import check_audit
 from heatproof.studies.comparison import Comparison
 from heatproof.studies.racing import Rule, at_random
 from heatproof.studies.sharding import sharded
-from heatproof.studies.sharding.collecting import collected, write_results
+from heatproof.studies.sharding.collecting import collected, notes_of, write_results
 from heatproof.studies.sharding.record import RECORD, STATISTICS, STUDY_FILE, check_same, read_record, stored_statistics
 from heatproof.studies.sharding.sharded import (
     Assignment,
@@ -28,7 +29,6 @@ from heatproof.studies.sharding.sharded import (
     measured_costs,
     try_one,
 )
-from heatproof.studies.sharding.shards import SCHEMA
 from heatproof.studies.watching import OnTotal, Progress
 
 
@@ -150,6 +150,7 @@ def _assigned(wanted: Wanted, load: Load, network: Network, dataset: Dataset, st
         **now,
         "plan": assignment.describe(),
         "costs": list(costs),
+        "notes": notes_of(network, pictures.images, assignment),
         **runs.environment(),
     }
     store.put(STUDY_FILE, wanted.study_file.encode())

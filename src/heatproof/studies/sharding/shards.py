@@ -1,6 +1,5 @@
 """The shards of a comparison in a store. A shard is whole if and only if its marker is there, which is written last."""
 
-import hashlib
 import json
 import math
 from collections.abc import Iterator, Mapping, Sequence
@@ -13,11 +12,11 @@ from heatproof.errors import InputError
 from heatproof.perturbation import Protocol
 from heatproof.runs.maps import MapArrays
 from heatproof.runs.objects import Store
-from heatproof.runs.results import from_parquet, parquet_bytes
+from heatproof.runs.results import digest, from_parquet, parquet_bytes
+from heatproof.runs.schema import READABLE, SCHEMA
 from heatproof.studies.parts import Part
 from heatproof.studies.sharding.stored import StoredPart, restored, stored
 
-SCHEMA = 2
 TABLES = ("", ".images")  # ends of their names
 ABOUT = ("evaluations", "heatmap_seconds", "perturbation_seconds", "seconds", "worker")
 
@@ -84,7 +83,7 @@ class Shards:
             for name, frame in zip(TABLES, (tables.sequences, tables.images), strict=True):
                 data = parquet_bytes(frame)
                 self.store.put(f"{_stem(number)}{name}.parquet", data)
-                objects[name] = _hash(data)
+                objects[name] = digest(data)
             marker["part"] = tables.about
         marker |= {"positions": list(positions), "skipped": [list(one) for one in skipped], "objects": objects, **about}
         self.store.put(f"{_stem(number)}.json", json.dumps(marker, indent=1).encode())
@@ -124,8 +123,8 @@ class Shards:
         name = f"{_stem(number)}.json"
         try:
             marker = json.loads(self.store.get(name))
-            if marker["schema"] != SCHEMA:
-                raise InputError(f"{name} has schema {marker['schema']}, this version reads {SCHEMA}")
+            if marker["schema"] not in READABLE:
+                raise InputError(f"{name} has schema {marker['schema']}, this version reads {READABLE}")
             skipped = tuple((str(what), str(why)) for what, why in marker["skipped"])
             positions = tuple(map(int, marker["positions"]))
             objects = dict(marker["objects"])
@@ -160,14 +159,10 @@ class Shards:
     def _table(self, number: int, suffix: str, objects: Mapping[str, str]) -> pl.DataFrame:
         name = f"{_stem(number)}{suffix}.parquet"
         data = self.store.get(name)
-        if _hash(data) != objects.get(suffix):
+        if digest(data) != objects.get(suffix):
             raise InputError(f"{name} is not the file that was written; delete {_stem(number)}.json to do it again")
         return from_parquet(data, name)
 
 
 def _stem(number: int) -> str:
     return f"shards/{number:05}"
-
-
-def _hash(data: bytes) -> str:
-    return hashlib.blake2b(data, digest_size=16).hexdigest()

@@ -37,7 +37,7 @@ IMAGES: dict[str, pl.DataType | pl.datatypes.DataTypeClass] = {
     "peak": pl.Float64,
     "absorbed": pl.List(pl.Float64),  # by place
 }
-_BROKEN = (
+BROKEN = (
     KeyError, TypeError, ValueError, AttributeError, StopIteration, IndexError, OverflowError, RuntimeError,
     pl.exceptions.PolarsError,
 )  # fmt: skip
@@ -69,7 +69,7 @@ def stored(part: Part, numbers: Sequence[int]) -> StoredPart:
         "measures": {method: list(found) for method, found in part.measured.items()},
         "engine": asdict(walks[0][1].engine),
     }
-    sequences = pl.concat([_sequence_rows(part, numbers, method, curves) for method, curves in walks])
+    sequences = pl.concat([sequence_rows(part.names, numbers, method, curves) for method, curves in walks])
     images = pl.concat([_image_rows(part, numbers, method) for method in part.heatmaps], how="diagonal")
     return StoredPart(sequences, images, about)
 
@@ -80,18 +80,18 @@ def restored(found: StoredPart, protocol: Protocol) -> Part:
     Raises:
         InputError: for tables that do not hold what they should.
     """
-    _check(found.sequences, SEQUENCES)
-    _check(found.images, IMAGES)
+    check_table(found.sequences, SEQUENCES)
+    check_table(found.images, IMAGES)
     about = found.about
     try:
         engine = Engine(**about["engine"])
-        walked = {key: _curves(rows, protocol, engine) for key, rows in _by_walk(found.sequences).items()}
+        walked = {key: curves_of(rows, protocol, engine) for key, rows in _by_walk(found.sequences).items()}
         names = [*about["methods"], *([REFERENCE] if about["reference"] else [])]
         curves = {name: walked[name, "random" if name == REFERENCE else "morf"] for name in names}
         lerf = {name: walked[name, "lerf"] for name in about["lerf"]}
         first = found.images.filter(pl.col("method") == about["methods"][0])
         for walk in (*curves.values(), *lerf.values()):
-            _check_walk(walk, len(first))
+            check_walk(walk, len(first))
         return Part(
             names=tuple(first["image"]),
             classes=tuple(first["class"]),
@@ -102,11 +102,11 @@ def restored(found: StoredPart, protocol: Protocol) -> Part:
             conservation={name: _conservation(found.images, name, places) for name, places in about["places"].items()},
             measured={name: _measures(found.images, name, found_) for name, found_ in about["measures"].items()},
         )
-    except _BROKEN as error:
+    except BROKEN as error:
         raise InputError(f"this part of a run does not hold what it should: {type(error).__name__}: {error}") from error
 
 
-def _check_walk(walk: Curves, images: int) -> None:
+def check_walk(walk: Curves, images: int) -> None:
     """Refuses curves that do not fit together: a file can say anything."""
     count, steps = len(walk.images), walk.steps
     fits = (
@@ -122,7 +122,8 @@ def _check_walk(walk: Curves, images: int) -> None:
         raise ValueError(f"sequences of {count} images with {steps} steps do not fit together")
 
 
-def _sequence_rows(part: Part, numbers: Sequence[int], method: str, curves: Curves) -> pl.DataFrame:
+def sequence_rows(names: tuple[str, ...], numbers: Sequence[int], method: str, curves: Curves) -> pl.DataFrame:
+    """One row of ``SEQUENCES`` for each image and repeat; images have these names and places in the data set."""
     count, repeats = curves.scores.shape[:2]
     image, repeat = (axis.ravel() for axis in np.indices((count, repeats)))
 
@@ -132,7 +133,7 @@ def _sequence_rows(part: Part, numbers: Sequence[int], method: str, curves: Curv
 
     values = {
         "number": np.array(numbers)[image],
-        "image": [part.names[i] for i in image],
+        "image": [names[i] for i in image.tolist()],
         "identity": [curves.images[i] for i in image],
         "target": curves.targets.cpu().numpy()[image],
         "method": [method] * len(image),
@@ -168,7 +169,8 @@ def _by_walk(sequences: pl.DataFrame) -> dict[tuple[str, str], pl.DataFrame]:
     return {(str(method), str(order)): rows for (method, order), rows in groups.items()}
 
 
-def _curves(rows: pl.DataFrame, protocol: Protocol, engine: Engine) -> Curves:
+def curves_of(rows: pl.DataFrame, protocol: Protocol, engine: Engine) -> Curves:
+    """Curves from rows of ``SEQUENCES`` that are of one method and order, repeat after repeat of each image."""
     repeats = protocol.repeats
     count = len(rows) // repeats
 
@@ -201,7 +203,8 @@ def _measures(images: pl.DataFrame, method: str, names: Sequence[str]) -> dict[s
     return {name: rows[name].to_numpy() for name in names}
 
 
-def _check(frame: pl.DataFrame, schema: Mapping[str, Any]) -> None:
+def check_table(frame: pl.DataFrame, schema: Mapping[str, Any]) -> None:
+    """Refuses a table without these columns."""
     wrong = [name for name, dtype in schema.items() if frame.schema.get(name) != dtype]
     if wrong:
         expected = ", ".join(f"{name} ({schema[name]})" for name in wrong)

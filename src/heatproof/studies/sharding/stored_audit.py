@@ -1,0 +1,144 @@
+"""The audit of a run as a table and a marker, and back: one row for each setting, score, order, method and image."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, replace
+from typing import Any
+
+import polars as pl
+
+from heatproof import runs
+from heatproof.errors import InputError
+from heatproof.perturbation import Curves, Engine, Protocol
+from heatproof.runs.objects import Store
+from heatproof.runs.results import digest, from_parquet, parquet_bytes
+from heatproof.runs.schema import READABLE, SCHEMA
+from heatproof.studies.audited import Audit, Evaluated
+from heatproof.studies.sharding.stored import BROKEN, SEQUENCES, check_table, check_walk, curves_of, sequence_rows
+from heatproof.studies.task import REFERENCE
+
+MARKER, TABLE = "audit/audit.json", "audit/sequences.parquet"
+SETTINGS: dict[str, pl.DataType | pl.datatypes.DataTypeClass] = {
+    "setting": pl.Int32,  # its place in the marker: those of the ranking, and then those to full removal
+    "unit": pl.String,  # the score
+}
+WORDS = ("changed", "to", "replacement", "regions")  # of a setting
+PROBABILITY = "probability"
+
+
+def store_audit(store: Store, audit: Audit, images: int) -> None:
+    """Writes what the audit found, the marker last.
+
+    Args:
+        store: the run's.
+        audit: what is stored.
+        images: of how many its own were drawn.
+    """
+    walks = [
+        (number, score, method, curves)
+        for number, found in enumerate(audit.evaluated)
+        for (score, _), by_method in found.curves.items()
+        for method, curves in by_method.items()
+    ]
+    first = len(audit.evaluated)
+    walks += [(first + i, PROBABILITY, REFERENCE, curves) for i, curves in enumerate(audit.removal.values())]
+    rows = [
+        sequence_rows(audit.names, range(len(audit.names)), method, curves).with_columns(
+            pl.lit(number, dtype=pl.Int32).alias("setting"), pl.lit(score).alias("unit")
+        )
+        for number, score, method, curves in walks
+    ]
+    data = parquet_bytes(pl.concat(rows))
+    marker = {
+        "schema": SCHEMA,
+        "images": images,
+        "names": list(audit.names),
+        "score": audit.score,
+        "settings": [{word: getattr(found, word) for word in WORDS} for found in audit.evaluated],
+        "to_the_end": list(audit.removal),
+        "engine": asdict(walks[0][3].engine),
+        "evaluations": audit.evaluations,
+        "seconds": audit.seconds,
+        "objects": {TABLE: digest(data)},
+    }
+    store.put(TABLE, data)
+    store.put(MARKER, runs.json_bytes(marker))
+
+
+def stored_audit(store: Store, protocol: Protocol, images: int) -> Audit | None:
+    """The audit of a run, if it is whole; restored curves say in their protocol what they share with the comparison.
+
+    Args:
+        store: the run's.
+        protocol: of the comparison.
+        images: how many the run has by now; an audit of images that were drawn of others counts as none.
+
+    Raises:
+        InputError: if its files are not those that were written, or do not hold what they should.
+    """
+    if not store.exists(MARKER):
+        return None
+    data = store.get(MARKER)
+    try:
+        marker = json.loads(data)
+        if marker["schema"] not in READABLE:
+            raise ValueError(f"expected schema {READABLE}, got {marker['schema']}")
+        if marker["images"] != images:
+            return None
+        written = marker["objects"][TABLE]
+    except BROKEN as error:
+        raise InputError(f"{MARKER} of {store} is no marker of an audit: {type(error).__name__}: {error}") from error
+    content = store.get(TABLE)
+    if digest(content) != written:
+        raise InputError(f"{TABLE} of {store} is not the file that was written; delete {MARKER} to do it again")
+    table = from_parquet(content, TABLE)
+    check_table(table, SEQUENCES | SETTINGS)
+    try:
+        return _restored(marker, table, protocol)
+    except BROKEN as error:
+        raise InputError(
+            f"the audit of {store} does not hold what it should: {type(error).__name__}: {error}"
+        ) from error
+
+
+def _restored(marker: Mapping[str, Any], table: pl.DataFrame, protocol: Protocol) -> Audit:
+    names, settings, engine = tuple(map(str, marker["names"])), marker["settings"], Engine(**marker["engine"])
+    score, evaluations, seconds = str(marker["score"]), int(marker["evaluations"]), float(marker["seconds"])
+    groups = table.partition_by("setting", "unit", "order", "method", as_dict=True, maintain_order=True)
+    walks: dict[int, dict[tuple[str, str], dict[str, Curves]]] = {}
+    for (setting, unit, order, method), rows in groups.items():
+        place = int(setting)
+        told = settings[place]["replacement"] if place < len(settings) else marker["to_the_end"][place - len(settings)]
+        local = replace(protocol, replacement=str(told), repeats=1, score=str(unit), engine="full")
+        curves = _checked(curves_of(rows, local, engine), names)
+        walks.setdefault(place, {}).setdefault((str(unit), str(order)), {})[str(method)] = curves
+    evaluated = tuple(
+        Evaluated(**{word: str(found[word]) for word in WORDS}, curves=walks[place])
+        for place, found in enumerate(settings)
+    )
+    removal = {
+        str(name): walks[len(settings) + number][PROBABILITY, "random"][REFERENCE]
+        for number, name in enumerate(marker["to_the_end"])
+    }
+    _check_settings(evaluated, score)
+    if not removal or not evaluations >= 0 or not 0 <= seconds < float("inf"):
+        raise ValueError(f"{len(removal)} settings to full removal, {evaluations} evaluations, {seconds} seconds")
+    found = Audit(names, score, evaluated, removal, evaluations, seconds)
+    _ = found.r_oms  # refuses what does not go to full removal
+    return found
+
+
+def _checked(curves: Curves, names: Sequence[str]) -> Curves:
+    check_walk(curves, len(names))
+    if len(curves.images) != len(names):
+        raise ValueError(f"expected sequences of {len(names)} images, got {len(curves.images)}")
+    return replace(curves, protocol=replace(curves.protocol, steps=curves.steps, scored=curves.scores.shape[-1] - 1))
+
+
+def _check_settings(evaluated: Sequence[Evaluated], score: str) -> None:
+    """Refuses settings that lack what the ranking is judged by, or have other methods than the first."""
+    for number, found in enumerate(evaluated):
+        needed = {(score, "morf"), (score, "lerf")} if number == 0 else {(score, "morf")}
+        methods = {tuple(by_method) for by_method in found.curves.values()}
+        if not needed <= set(found.curves) or methods != {tuple(evaluated[0].curves[score, "morf"])}:
+            raise ValueError(f"setting {number} has {list(found.curves)} of {methods}")
