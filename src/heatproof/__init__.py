@@ -1,13 +1,26 @@
 """Puts heatmaps of image classifiers to the proof."""
 
-from heatproof.data import load_dataset, load_images
-from heatproof.data.preprocessing import Preprocessing
-from heatproof.errors import InputError
-from heatproof.heatmaps import explain
-from heatproof.measures import abpc, aopc, aopc_curve
-from heatproof.network import Network, load_network
-from heatproof.perturbation import Curves, perturb
-from heatproof.studies import Assessment, Comparison, assess, compare, compare_replacements, complexity, plan_comparison
+from typing import TYPE_CHECKING
+
+from heatproof.lazily import lazily
+
+if TYPE_CHECKING:
+    from heatproof.data import load_dataset, load_images
+    from heatproof.data.preprocessing import Preprocessing
+    from heatproof.errors import InputError
+    from heatproof.heatmaps import explain
+    from heatproof.measures import abpc, aopc, aopc_curve
+    from heatproof.network import Network, load_network
+    from heatproof.perturbation import Curves, perturb
+    from heatproof.studies import (
+        Assessment,
+        Comparison,
+        assess,
+        compare,
+        compare_replacements,
+        complexity,
+        plan_comparison,
+    )
 
 __version__ = "0.1.0"
 
@@ -32,3 +45,32 @@ __all__ = [
     "perturb",
     "plan_comparison",
 ]
+
+_ROOMS = ("checks", "data", "heatmaps", "measures", "network", "perturbation", "report", "runs", "studies")
+_HOMES = {
+    "Assessment": "heatproof.studies",
+    "Comparison": "heatproof.studies",
+    "Curves": "heatproof.perturbation",
+    "InputError": "heatproof.errors",
+    "Network": "heatproof.network",
+    "Preprocessing": "heatproof.data.preprocessing",
+    "abpc": "heatproof.measures",
+    "aopc": "heatproof.measures",
+    "aopc_curve": "heatproof.measures",
+    "assess": "heatproof.studies",
+    "compare": "heatproof.studies",
+    "compare_replacements": "heatproof.studies",
+    "complexity": "heatproof.studies",
+    "explain": "heatproof.heatmaps",
+    "load_dataset": "heatproof.data",
+    "load_images": "heatproof.data",
+    "load_network": "heatproof.network",
+    "perturb": "heatproof.perturbation",
+    "plan_comparison": "heatproof.studies",
+} | {room: f"heatproof.{room}" for room in _ROOMS}
+
+__getattr__ = lazily(__name__, _HOMES)  # so that importing heatproof takes no time, and not even torch
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_HOMES})

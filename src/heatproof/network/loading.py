@@ -11,6 +11,7 @@ import torch
 from torch import nn
 
 from heatproof.data.preprocessing import Preprocessing
+from heatproof.defaults import OFFLINE_DEFAULT
 from heatproof.errors import InputError
 from heatproof.network.caffe import open_network, read_mean
 from heatproof.network.libraries import Blueprint, places365, timm, torchvision
@@ -19,7 +20,6 @@ from heatproof.network.own import run_file
 from heatproof.network.weights import count_classes, load_weights, read_class_names, read_classes, read_weights
 from heatproof.registry import unknown
 
-OFFLINE_DEFAULT = "efficientnet-lite0"
 SOURCES = {
     OFFLINE_DEFAULT: "EfficientNet-Lite0 with ImageNet weights from an installed package (the default; nothing is "
     "downloaded)",

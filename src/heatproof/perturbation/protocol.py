@@ -5,6 +5,7 @@ from typing import Any
 
 from torch import Tensor
 
+from heatproof.defaults import ALL
 from heatproof.errors import InputError
 from heatproof.network.network import DEFAULT_MEMORY
 from heatproof.perturbation.engine import ENGINES
@@ -15,7 +16,6 @@ from heatproof.perturbation.statistics import Statistics
 from heatproof.registry import unknown
 
 PROTOCOL_STEPS = 100  # [Samek2017]
-ALL = "all"
 
 
 @dataclass(frozen=True)

@@ -1,15 +1,20 @@
 """Where a study's results lie, and in which form."""
 
-from heatproof.runs.directory import check_free, whole_directory
-from heatproof.runs.results import (
-    SCHEMA,
-    environment,
-    from_parquet,
-    json_bytes,
-    parquet_bytes,
-    scores_frame,
-    write_heatmaps,
-)
+from typing import TYPE_CHECKING
+
+from heatproof.lazily import lazily
+
+if TYPE_CHECKING:
+    from heatproof.runs.directory import check_free, whole_directory
+    from heatproof.runs.results import (
+        SCHEMA,
+        environment,
+        from_parquet,
+        json_bytes,
+        parquet_bytes,
+        scores_frame,
+        write_heatmaps,
+    )
 
 __all__ = [
     "SCHEMA",
@@ -22,3 +27,8 @@ __all__ = [
     "whole_directory",
     "write_heatmaps",
 ]
+
+_FOLDERS = ("check_free", "whole_directory")
+_HOMES = {name: f"heatproof.runs.{'directory' if name in _FOLDERS else 'results'}" for name in __all__}
+
+__getattr__ = lazily(__name__, _HOMES)  # the command reads study files without Polars, Zarr and torch

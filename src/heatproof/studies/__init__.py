@@ -4,10 +4,10 @@ Which method (compare), which network (assess), how simple are its heatmaps (com
 what does it show (explain), what becomes of what is removed (replacements).
 """
 
-from heatproof.studies.assess import DEFAULT_METHOD, assess
+from heatproof.studies.assess import assess
 from heatproof.studies.assessment import Assessment
 from heatproof.studies.between import ReplacementComparison
-from heatproof.studies.compare import DEFAULT_METHODS, compare
+from heatproof.studies.compare import compare
 from heatproof.studies.comparison import Comparison
 from heatproof.studies.complexity import complexity
 from heatproof.studies.explain import explain_pictures
@@ -18,8 +18,6 @@ from heatproof.studies.sharding.running import Wanted, run_comparison
 from heatproof.studies.simplicity import Simplicity
 
 __all__ = [
-    "DEFAULT_METHOD",
-    "DEFAULT_METHODS",
     "Assessment",
     "Comparison",
     "Forecast",

@@ -8,6 +8,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from heatproof.defaults import DEFAULT_METHOD
 from heatproof.errors import InputError
 from heatproof.heatmaps import Conservation
 from heatproof.heatmaps.explaining import Explained, OwnMethod
@@ -21,8 +22,6 @@ from heatproof.perturbation.statistics import Statistics, as_statistics
 from heatproof.studies.assessment import GALLERY_IMAGES, Assessment, Checkpoint
 from heatproof.studies.task import REFERENCE, Task, labelled, notes_on
 from heatproof.studies.watching import Clock, OnTotal, Progress
-
-DEFAULT_METHOD = "lrp-alphabeta"  # the paper's "LRP"
 
 Weights = str | Path | Mapping[str, Tensor]
 

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from torch import Tensor
 
+from heatproof.defaults import DEFAULT_METHODS
 from heatproof.errors import InputError
 from heatproof.measures import aopc
 from heatproof.network.network import DEFAULT_MEMORY, Network
@@ -17,8 +18,6 @@ from heatproof.studies.parts import Part, part_of
 from heatproof.studies.racing import LOOK, Race, at_random, rule_of
 from heatproof.studies.task import REFERENCE, Methods, Task, labelled, notes_on
 from heatproof.studies.watching import Clock, OnTotal, Progress
-
-DEFAULT_METHODS = ("lrp-epsilon", "lrp-alphabeta", "gradient-x-input", "sensitivity-l2", "deconvolution-l2")
 
 
 def compare(
@@ -54,7 +53,8 @@ def compare(
         network: the classifier.
         images: (N, C, H, W) RGB in [0, 1].
         methods: names (``heatproof list methods``), or a mapping from a name of yours to a method's name, to a callable
-            ``(network, images, targets) -> (N, H, W)``, or to the heatmaps themselves (N, H, W).
+            ``(network, images, targets) -> (N, H, W)``, to the heatmaps themselves (N, H, W), or to the ``Path`` of a
+            file of them (``.npz``, ``.npy``, ``.zarr``, ``.safetensors``), where ``names`` finds those of each image.
         targets: (N,) class indices; by default the predicted classes.
         replacement: what a removed region becomes.
         regions: size of the grid's regions in pixels, "pixels", superpixels such as "slic[segments=100]", or a map of
@@ -99,7 +99,7 @@ def compare(
     protocol = Protocol(
         replacement, regions, steps, repeats, seed, score, engine, memory, as_statistics(statistics), scored
     )
-    task, labels = Task.of(network, images, methods, targets, protocol, lerf=lerf), labelled(names, images)
+    task, labels = Task.of(network, images, methods, targets, protocol, lerf=lerf, names=names), labelled(names, images)
     needs = needs_of(measures, task)
     if rule and needs:
         raise InputError("measures that evaluate the network further want all images: leave out them, or until")

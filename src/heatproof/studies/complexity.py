@@ -5,11 +5,11 @@ from collections.abc import Sequence
 import numpy as np
 from torch import Tensor
 
+from heatproof.defaults import DEFAULT_METHODS
 from heatproof.heatmaps import explain_batches
 from heatproof.measures.complexity import entropy, gini, jpeg_size, png_size
 from heatproof.network.network import DEFAULT_MEMORY, Network, check_images
 from heatproof.report import heatmap_rgb
-from heatproof.studies.compare import DEFAULT_METHODS
 from heatproof.studies.simplicity import GALLERY_IMAGES, QUANTITIES, Simplicity
 from heatproof.studies.task import Methods, labelled, sorted_out
 from heatproof.studies.watching import OnTotal
@@ -36,7 +36,8 @@ def complexity(
     Args:
         network: the classifier.
         images: (N, C, H, W) RGB in [0, 1].
-        methods: as in ``compare``: names, or a mapping from your name to a name, a callable, or heatmaps (N, H, W).
+        methods: as in ``compare``: names, or a mapping from your name to a name, a callable, heatmaps (N, H, W), or
+            the ``Path`` of a file of them.
         targets: (N,) class indices; by default the predicted classes.
         memory: bytes that activations may take.
         names: of the images.
@@ -54,7 +55,7 @@ def complexity(
     {'lrp-epsilon': (4,), 'random': (4,)}
     """
     check_images(images)
-    computed, given = sorted_out(methods, images)
+    computed, given = sorted_out(methods, images, names)
     labels = labelled(names, images)
     parts: list[dict[str, dict[str, np.ndarray]]] = []
     shown: dict[str, list[np.ndarray]] = {name: [] for name in (*computed, *given)}

@@ -7,6 +7,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from heatproof.defaults import DEFAULT_METHOD, DEFAULT_REPLACEMENTS
 from heatproof.errors import InputError
 from heatproof.heatmaps import Conservation
 from heatproof.heatmaps.explaining import Explained, OwnMethod
@@ -18,16 +19,13 @@ from heatproof.studies.between import BothCurves, ReplacementComparison
 from heatproof.studies.task import Task, labelled, notes_on
 from heatproof.studies.watching import Clock, OnTotal, Progress
 
-DEFAULT_REPLACEMENTS = ("uniform", "dirichlet", "constant", "blur")  # the paper's
-THE_METHOD = "lrp-alphabeta"  # the paper's "LRP"
-
 
 def compare_replacements(
     network: Network,
     images: Tensor,
     replacements: Sequence[str] = DEFAULT_REPLACEMENTS,
     *,
-    method: str | OwnMethod | Tensor = THE_METHOD,
+    method: str | OwnMethod | Tensor = DEFAULT_METHOD,
     targets: Tensor | None = None,
     regions: int | str | Tensor = 9,
     steps: int | str | None = None,

@@ -17,7 +17,6 @@ from heatproof.perturbation import Curves, perturb_orders
 from heatproof.randomness import addressed
 from heatproof.studies.task import REFERENCE, Task
 
-PILOT_IMAGES = 16
 PILOT_REPEATS = 2
 
 

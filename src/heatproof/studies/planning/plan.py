@@ -7,20 +7,20 @@ from pathlib import Path
 
 from torch import Tensor
 
+from heatproof.defaults import DEFAULT_METHODS, PILOT_IMAGES
 from heatproof.errors import InputError
 from heatproof.network.incremental import Plan
 from heatproof.network.network import DEFAULT_MEMORY, Network
 from heatproof.perturbation import Protocol
 from heatproof.perturbation.statistics import Statistics, as_statistics
 from heatproof.studies.audit import check_audit, evaluations_of_an_image, images_to_audit
-from heatproof.studies.compare import DEFAULT_METHODS
 from heatproof.studies.further import needs_of
 from heatproof.studies.planning.costs import measure_costs
 from heatproof.studies.planning.design import Proposal, propose
 from heatproof.studies.planning.forecast import Extra, Forecast, Measured, StepCost
 from heatproof.studies.planning.goal import Goal
 from heatproof.studies.planning.pace import choose_engine, measure_pace, sequences_together, time_heatmaps
-from heatproof.studies.planning.pilot import PILOT_IMAGES, run_pilot
+from heatproof.studies.planning.pilot import run_pilot
 from heatproof.studies.task import Methods, Task
 
 
