@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: help demo test test-all check bench reproduce docs-figures clean
+.PHONY: help demo test test-all check bench reproduce docs docs-figures clean
 
 help:  ## Show what there is to make.
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -41,8 +41,14 @@ reproduce: $(INSTALLED)  ## Make the paper's figures and tables again (SIZE=pape
 	$(BIN)/python -m pip install --quiet --editable ".[reproduce]"
 	$(BIN)/python -m reproduce --size $(SIZE)
 
+docs: $(INSTALLED)  ## Build the documentation into site/, and check its links.
+	$(BIN)/python -m pip install --quiet --editable ".[docs]"
+	rm -rf site
+	$(BIN)/python -m sphinx --fail-on-warning --keep-going --quiet --doctree-dir .doctrees docs site
+	$(BIN)/python docs/check_site.py site
+
 docs-figures: $(INSTALLED)  ## Draw the figures of docs/ anew, by running its pages.
 	$(BIN)/python docs/run.py docs/why.md
 
 clean:  ## Remove the environment and what was built.
-	rm -rf $(VENV) demo build dist .pytest_cache .mypy_cache .ruff_cache
+	rm -rf $(VENV) demo build dist site .doctrees .pytest_cache .mypy_cache .ruff_cache
