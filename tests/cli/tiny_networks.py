@@ -1,5 +1,10 @@
 """Networks that the command can load as ``tiny_networks:NAME``."""
 
+import os
+import resource
+import signal
+from pathlib import Path
+
 import torch
 from torch import Tensor, nn
 
@@ -44,6 +49,46 @@ class Nan(nn.Module):
 def nan() -> hp.Network:
     """A network that returns NaN."""
     return hp.Network(Nan(), preprocessing=hp.Preprocessing(resize=40, crop=36))
+
+
+class Moody(nn.Module):
+    """A network that has bad days, as ``MOOD`` says: then something happens when it sees a white picture."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(4 * 34 * 34, 3))
+
+    def forward(self, images: Tensor) -> Tensor:
+        if bool((images.flatten(1).amin(dim=1) > 0.99).any()):
+            return self.layers(images) * MOODS[os.environ.get("MOOD", "fine")]()
+        return self.layers(images)
+
+
+def _hungry() -> float:
+    """Wants a gigabyte where a tenth of that is left."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_AS)
+    pages = int(Path("/proc/self/statm").read_text().split()[0])
+    resource.setrlimit(resource.RLIMIT_AS, (pages * resource.getpagesize() + 100_000_000, hard))
+    try:
+        return float(torch.ones(2**28)[0])
+    finally:
+        resource.setrlimit(resource.RLIMIT_AS, (soft, hard))
+
+
+def _killed() -> float:
+    """As the system does to a process when memory runs out."""
+    os.kill(os.getpid(), signal.SIGKILL)
+    return 1.0
+
+
+MOODS = {"fine": lambda: 1.0, "nan": lambda: torch.nan, "hungry": _hungry, "killed": _killed}
+
+
+def moody() -> hp.Network:
+    """A network without a graph, for 36 × 36 pictures."""
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        return hp.Network(Moody(), preprocessing=hp.Preprocessing(resize=40, crop=36), name="moody")
 
 
 def not_a_network() -> int:

@@ -67,18 +67,24 @@ def test_results_do_not_depend_on_the_number_of_threads(folder):
 
 
 def test_an_error_of_one_picture_is_its_reason():
-    errors = [InputError("expected more"), MemoryError(), OSError(5, "Input/output error"), KeyError("x")]
-    members = [member(0), *(member(number, error=error) for number, error in enumerate(errors, 1)), member(5)]
+    errors = [InputError("expected more"), OSError(5, "Input/output error"), KeyError("x")]
+    members = [member(0), *(member(number, error=error) for number, error in enumerate(errors, 1)), member(4)]
     reads = list(read_ahead(members, SMALL, workers=2))
-    assert [read.pixels is None for read in reads] == [False, True, True, True, True, False]
+    assert [read.pixels is None for read in reads] == [False, True, True, True, False]
     assert [read.reason for read in reads] == [
         "",
         "expected more",
-        "expected a picture, got MemoryError: ",
         "expected a picture, got OSError: [Errno 5] Input/output error",
         "expected a picture, got KeyError: 'x'",
         "",
     ]
+
+
+def test_memory_that_ran_out_is_no_fault_of_a_picture():
+    reads = read_ahead([member(0), member(1, error=MemoryError()), member(2)], SMALL, workers=2)
+    assert next(reads).pixels is not None
+    with pytest.raises(MemoryError, match=r"^$"):
+        next(reads)
 
 
 @pytest.mark.parametrize("ahead", [2, 3, 7])

@@ -85,7 +85,9 @@ def test_what_the_caller_can_mend_is_not_tried_again():
 
 def test_too_little_memory_is_an_error_like_others():
     (done,) = results(LocalWorkers(failing(MemoryError())), [0])
-    assert done.error.splitlines()[0] == "MemoryError"
+    assert done.error.startswith("MemoryError: memory ran out: end other programs")
+    (done,) = results(LocalWorkers(failing(RuntimeError("DefaultCPUAllocator: can't allocate memory"))), [0])
+    assert "can't allocate memory; memory ran out" in done.error
 
 
 @pytest.mark.parametrize("exception", [KeyboardInterrupt, SystemExit])

@@ -1,4 +1,4 @@
-"""What ``heatproof report`` makes again is what the run made, byte for byte; runs of an earlier schema are still read."""
+"""What ``heatproof report`` makes again is what the run made, byte for byte; runs of an earlier schema are read."""
 
 import json
 import shutil

@@ -43,7 +43,8 @@ def read_ahead(
     """The pictures of ``members`` in their order, resized and cropped; threads decode while the consumer works.
 
     At most ``ahead`` pictures are held, however many there are. Whatever goes wrong with one picture is that picture's
-    reason. When the consumer stops, so do the threads; how many there are changes nothing but the time.
+    reason, but for memory that ran out. When the consumer stops, so do the threads; how many there are changes nothing
+    but the time.
 
     Args:
         members: of a data set; taken one by one.
@@ -56,6 +57,7 @@ def read_ahead(
 
     Raises:
         InputError: for less than one thread, or fewer pictures than threads.
+        MemoryError: if there is none left for a picture.
 
     >>> from heatproof.data import as_dataset
     >>> dataset = as_dataset("builtin").choose(3, first=True)
@@ -93,5 +95,7 @@ def _read(member: Member, preprocessing: Preprocessing) -> Read:
         return Read(member, F.pil_to_tensor(preprocessing.fit(member.read(preprocessing.max_pixels))))
     except InputError as error:
         return Read(member, None, str(error))
-    except Exception as error:  # of a data set of someone's own, or for lack of memory
+    except MemoryError:  # no fault of the picture: with more memory the run would have it
+        raise
+    except Exception as error:  # of a data set of someone's own
         return Read(member, None, f"expected a picture, got {type(error).__name__}: {error}")

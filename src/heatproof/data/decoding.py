@@ -71,7 +71,7 @@ def decode_bytes(content: bytes, max_pixels: int = MAX_PIXELS) -> Image.Image:
 def _explained(max_pixels: int) -> Iterator[None]:
     try:
         yield
-    except InputError:
+    except (InputError, MemoryError):
         raise
     except UnidentifiedImageError as error:
         raise InputError(f"expected a picture ({', '.join(FORMATS)}), got a file that is none of these") from error

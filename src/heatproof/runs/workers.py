@@ -10,6 +10,7 @@ from types import TracebackType
 from typing import Any, Protocol, Self
 
 from heatproof.errors import InputError
+from heatproof.runs.memory import REMEDY, ran_out
 
 Shard = Callable[[int], Any]
 Make = Callable[[], Shard]  # picklable, where workers are other processes
@@ -128,6 +129,8 @@ def described(error: BaseException) -> str:
     except Exception:  # a broken __str__ must not stop the other shards
         message = "(its message cannot be shown)"
     kind = type(error).__name__
+    if ran_out(error):
+        message = f"{message.strip()}; {REMEDY}" if message else REMEDY
     lines = "".join(traceback.format_tb(error.__traceback__)).splitlines()[-TRACEBACK_LINES:]
     return "\n".join([f"{kind}: {message}" if message else kind, *lines])
 
