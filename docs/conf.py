@@ -1,4 +1,4 @@
-"""How the documentation is built: ``make docs``. Nothing is fetched, and nothing on its pages is loaded from elsewhere."""
+"""How the documentation is built (``make docs``): nothing is fetched, and pages load nothing from elsewhere."""
 
 import sys
 from pathlib import Path
