@@ -15,7 +15,7 @@ from heatproof.checks.toys import Toys
 from heatproof.errors import InputError
 from heatproof.heatmaps import explain
 from heatproof.heatmaps.explaining import OwnMethod
-from heatproof.heatmaps.methods import method_of
+from heatproof.heatmaps.naming import method_of
 from heatproof.measures import abpc
 from heatproof.network import Network
 from heatproof.perturbation import perturb

@@ -8,7 +8,8 @@ from torch import Tensor
 
 from heatproof.errors import InputError
 from heatproof.heatmaps.conservation import Conservation, first_overflow
-from heatproof.heatmaps.methods import ForwardPass, Method, Relevance, method_of, require
+from heatproof.heatmaps.methods import ForwardPass, Method, Relevance, require
+from heatproof.heatmaps.naming import method_of
 from heatproof.network.network import DEFAULT_MEMORY, Network
 
 OwnMethod = Callable[[Network, Tensor, Tensor], Tensor]  # (network, images, targets) -> (N, H, W)

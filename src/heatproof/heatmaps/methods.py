@@ -5,22 +5,20 @@ A wrapper makes another method of a method, and is written as a prefix: ``negate
 """
 
 from collections.abc import Callable
-from typing import cast
 
 from torch import Tensor
 
-from heatproof.errors import InputError
 from heatproof.network import Network
 from heatproof.network.forward import ForwardPass, Relevance
 from heatproof.network.operations import Way
 from heatproof.registry import Registry, parse_spec
 
 Method = Callable[..., Tensor | Relevance]  # (ForwardPass, *, options…)
+Make = Callable[[Network], Method]  # the method of a network
 
 METHODS: Registry[Method] = Registry("method")
-WRAPPERS: Registry[Callable[..., Method]] = Registry("prefix")  # (Method, Network, *, options…) -> Method
+WRAPPERS: Registry[Callable[..., Method]] = Registry("prefix")  # (Make, Network, *, options…) -> Method
 _WAYS: dict[str, Way] = {}
-MOST_PREFIXES = 10
 
 
 def register(name: str, *, way: Way | None = None) -> Callable[[Method], Method]:
@@ -28,23 +26,6 @@ def register(name: str, *, way: Way | None = None) -> Callable[[Method], Method]
     if way is not None:
         _WAYS[name] = way
     return METHODS.register(name)
-
-
-def method_of(spec: str, network: Network) -> Method:
-    """The method that a spec names, with its options, for ``network``.
-
-    Raises:
-        InputError: for an unknown name, prefix or option.
-    """
-    prefix, rest = split_prefix(spec)
-    if spec.count(":") > MOST_PREFIXES:
-        raise InputError(f"expected at most {MOST_PREFIXES} prefixes before a method, got {spec!r:.80}")
-    if prefix:
-        return cast(Method, WRAPPERS.resolve(prefix)(method_of(rest, network), network))
-    name = parse_spec(rest)[0]
-    if name in WRAPPERS:
-        raise InputError(f"{name!r} stands before a method: {name}:lrp-epsilon")
-    return METHODS.resolve(rest)
 
 
 def split_prefix(spec: str) -> tuple[str, str]:
@@ -69,9 +50,9 @@ __all__ = [
     "METHODS",
     "WRAPPERS",
     "ForwardPass",
+    "Make",
     "Method",
     "Relevance",
-    "method_of",
     "register",
     "require",
     "split_prefix",

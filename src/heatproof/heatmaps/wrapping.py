@@ -2,24 +2,27 @@
 
 from torch import Tensor
 
-from heatproof.heatmaps.methods import WRAPPERS, ForwardPass, Method, Relevance
+from heatproof.heatmaps.methods import WRAPPERS, ForwardPass, Make, Method, Relevance
 from heatproof.network import Network
 
 BLIND = ("random", "constant", "centre-gaussian", "sobel")  # controls that never saw the network
 
 
 @WRAPPERS.register("negated")
-def negated(method: Method, network: Network) -> Method:
+def negated(make: Make, network: Network) -> Method:
     """The method's map with its sign flipped: it removes first what the method keeps longest."""
+    method = make(network)
     return lambda forward: -_maps(method(forward))
 
 
 @WRAPPERS.register("randomised")
-def randomised(method: Method, network: Network, *, seed: int = 0) -> Method:
+def randomised(make: Make, network: Network, *, seed: int = 0) -> Method:
     """The method's map of a copy of the network with shuffled weights, for the same classes [Adebayo2018]."""
+    make(network)  # refuses an unknown name before the copy is made
 
     def of_the_copy(forward: ForwardPass) -> Tensor:
-        return _maps(method(network.randomised(seed).forward_pass(forward.images, forward.targets)))
+        other = network.randomised(seed)
+        return _maps(make(other)(other.forward_pass(forward.images, forward.targets)))
 
     return of_the_copy
 

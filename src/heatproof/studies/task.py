@@ -3,12 +3,14 @@
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import ceil
+from pathlib import Path
 
 from torch import Tensor
 
 from heatproof.errors import InputError
 from heatproof.heatmaps import check_heatmaps, explain_batches
 from heatproof.heatmaps.explaining import Explained, OwnMethod
+from heatproof.heatmaps.stored import Asked, MapFile
 from heatproof.network.network import Network, check_images
 from heatproof.perturbation import Protocol
 from heatproof.perturbation.orders import orders_of_heatmaps, random_orders
@@ -17,7 +19,7 @@ from heatproof.perturbation.statistics import OF_THIS_RUN
 from heatproof.randomness import identify
 
 REFERENCE = "random order"
-Methods = Sequence[str] | Mapping[str, str | OwnMethod | Tensor]
+Methods = Sequence[str] | Mapping[str, str | OwnMethod | Tensor | Path]
 
 
 @dataclass(frozen=True)
@@ -58,11 +60,12 @@ class Task:
         protocol: Protocol,
         *,
         lerf: bool = False,
+        names: Sequence[str] | None = None,
     ) -> "Task":
-        """Sorts out and checks what was asked for."""
+        """Sorts out and checks what was asked for; files of heatmaps find theirs by the names of the images."""
         check_images(images)
         protocol = protocol.fitted(images)
-        computed, given = sorted_out(methods, images)
+        computed, given = sorted_out(methods, images, names)
         regions = as_regions(protocol.regions, images)
         protocol.scored_of(protocol.steps_for(regions))
         return cls(network, images, computed, given, targets, protocol, regions, tuple(identify(images)), lerf=lerf)
@@ -166,17 +169,29 @@ def backwards(method: str) -> str:
     return f"{method} (least relevant first)"
 
 
-def sorted_out(methods: Methods, images: Tensor) -> tuple[dict[str, str | OwnMethod], dict[str, Tensor]]:
-    """Methods to compute, and heatmaps that were given, by name."""
+def sorted_out(
+    methods: Methods, images: Tensor, names: Sequence[str] | None = None
+) -> tuple[dict[str, str | OwnMethod], dict[str, Tensor]]:
+    """Methods to compute, and heatmaps that were given, by name; ``names`` of the images find them in files."""
     if isinstance(methods, str):
         raise TypeError(f"methods must be a list of names, got the text {methods!r}")
     named = dict(methods) if isinstance(methods, Mapping) else {name: name for name in methods}
     if not named or REFERENCE in named:
         raise InputError(f"methods must name at least one method, and none may be called {REFERENCE!r}")
-    given = {name: method for name, method in named.items() if isinstance(method, Tensor)}
-    for name, heatmaps in given.items():
-        check_heatmaps(heatmaps, images, name)
-    return {name: method for name, method in named.items() if not isinstance(method, Tensor)}, given
+    computed: dict[str, str | OwnMethod] = {}
+    given: dict[str, Tensor] = {}
+    for name, method in named.items():
+        if isinstance(method, Tensor | Path):
+            found = method if isinstance(method, Tensor) else _read_maps(method, name, images, names)
+            given[name] = check_heatmaps(found, images, name)
+        else:
+            computed[name] = method
+    return computed, given
+
+
+def _read_maps(path: Path, name: str, images: Tensor, names: Sequence[str] | None) -> Tensor:
+    height, width = images.shape[2:]
+    return MapFile(path, name).read(Asked.every(len(images), names), (height, width))
 
 
 def labelled(names: Sequence[str] | None, images: Tensor) -> tuple[str, ...]:

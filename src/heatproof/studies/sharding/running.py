@@ -1,12 +1,14 @@
 """A comparison in a run directory: begun, gone on with, and finished."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from heatproof import runs
 from heatproof.data import Dataset
 from heatproof.errors import InputError
+from heatproof.heatmaps.own import code_of
+from heatproof.heatmaps.stored import MapFile
 from heatproof.network import Network
 from heatproof.perturbation import Protocol
 from heatproof.report import counted
@@ -23,6 +25,7 @@ from heatproof.studies.sharding.record import RECORD, STATISTICS, STUDY_FILE, ch
 from heatproof.studies.sharding.sharded import (
     Assignment,
     Load,
+    check_files,
     compute,
     first_pictures,
     fitted,
@@ -37,7 +40,7 @@ class Wanted:
     """What is wanted of a comparison, but for where it runs.
 
     Attributes:
-        methods: of the heatmaps, by name.
+        methods: of the heatmaps, by name; those of files too.
         protocol: how regions are removed and scored.
         lerf: whether least relevant regions are also removed first.
         measures: that evaluate the network further.
@@ -45,6 +48,7 @@ class Wanted:
         audit: on how many images the ranking is audited.
         configuration: all of it, and network and data, as JSON-able values: a run goes on only with the same.
         study_file: the text of a file that asks for the same, kept in the run.
+        files: of heatmaps, by the names of their methods; a run goes on only while they hold the same.
     """
 
     methods: tuple[str, ...]
@@ -55,6 +59,7 @@ class Wanted:
     audit: int | None
     configuration: Mapping[str, Any]
     study_file: str = ""
+    files: Mapping[str, MapFile] = field(default_factory=dict)
 
 
 def run_comparison(
@@ -120,12 +125,14 @@ def _assigned(wanted: Wanted, load: Load, network: Network, dataset: Dataset, st
         lerf=wanted.lerf,
         measures=wanted.measures,
         rule=wanted.rule,
+        files={name: file.with_fingerprint() for name, file in wanted.files.items()},
     )
     now = {
         "configuration": dict(wanted.configuration),
         "network": network.describe(),
         "data": {"name": dataset.name, "members": len(dataset), "fingerprint": dataset.fingerprint},
         "shard_size": assignment.shards.size,
+        "own": {name: file.fingerprint for name, file in assignment.files.items()} | code_of(wanted.methods),
     }
     if store.exists(RECORD):
         begun = read_record(store)
@@ -137,6 +144,7 @@ def _assigned(wanted: Wanted, load: Load, network: Network, dataset: Dataset, st
         return assignment
     assignment = replace(assignment, protocol=fitted(wanted.protocol, network, dataset))
     pictures = first_pictures(network, dataset, order)
+    check_files(assignment, network, dataset)
     try_one(assignment, network, pictures)
     costs = measured_costs(assignment, network, pictures)
     height, width = pictures.images.shape[2:]

@@ -2,16 +2,20 @@
 
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from heatproof import runs
 from heatproof.data import Dataset
 from heatproof.data.pictures import Pictures, read_shard
 from heatproof.errors import InputError
+from heatproof.heatmaps.explaining import OwnMethod
+from heatproof.heatmaps.stored import Asked, MapFile
 from heatproof.measures import aopc
 from heatproof.network import Network
 from heatproof.perturbation import Protocol
@@ -40,7 +44,7 @@ class Assignment:
 
     Attributes:
         load: the network and the data set.
-        methods: of the heatmaps, by name.
+        methods: of the heatmaps, by name; those of files too.
         protocol: how regions are removed and scored, with the statistics that it needs.
         order: places of the images in the data set, in the order of the run.
         store: where shards are written.
@@ -48,6 +52,7 @@ class Assignment:
         measures: that evaluate the network further.
         rule: when to stop adding images, if not with the last one.
         costs: of the network's nodes, so that all workers take the same plans.
+        files: of heatmaps, by the names of their methods.
     """
 
     load: Load
@@ -59,6 +64,7 @@ class Assignment:
     measures: tuple[str, ...] = ()
     rule: Rule | None = None
     costs: tuple[Mapping[str, Any], ...] | None = None
+    files: Mapping[str, MapFile] = field(default_factory=dict)
 
     @property
     def shards(self) -> Shards:
@@ -78,7 +84,13 @@ class Assignment:
 
     def task(self, network: Network, pictures: Pictures) -> Task:
         """The comparison on these pictures."""
-        return Task.of(network, pictures.images, self.methods, None, self.protocol, lerf=self.lerf)
+        count = len(pictures.images)
+        asked = Asked(pictures.numbers[:count], pictures.names[:count], len(self.order))
+        height, width = pictures.images.shape[2:]
+        methods: dict[str, str | OwnMethod | Tensor | Path] = {name: name for name in self.methods}
+        for name, file in self.files.items():
+            methods[name] = file.read(asked, (height, width))
+        return Task.of(network, pictures.images, methods, None, self.protocol, lerf=self.lerf)
 
 
 class Worker:
@@ -87,6 +99,8 @@ class Worker:
     def __init__(self, assignment: Assignment) -> None:
         self.assignment, self.shards = assignment, assignment.shards
         self.network, self.dataset = assignment.load()
+        for file in assignment.files.values():
+            file.check()
         if assignment.costs is not None:
             self.network.use_costs(assignment.costs)
         self.race = replayed(assignment, self.shards.read_all(assignment.protocol))
@@ -212,6 +226,19 @@ def try_one(assignment: Assignment, network: Network, pictures: Pictures) -> Non
     task = assignment.task(network, replace(pictures, images=pictures.images[:1]))
     needs_of(assignment.measures, task)
     next(task.explained())
+
+
+def check_files(assignment: Assignment, network: Network, dataset: Dataset) -> None:
+    """Refuses files of heatmaps that lack one of a picture that can be used."""
+    names = [member.name for member in dataset.members]
+    for file in assignment.files.values():
+        missing = file.missing(Asked.every(len(names), names))
+        for start in range(0, len(missing), SIZE):
+            usable = read_shard(dataset, missing[start : start + SIZE], network.preprocessing).names
+            if usable:
+                raise InputError(
+                    f"{str(file.path)!r} has no map for {len(missing)} of {len(names)} images, such as {usable[0]!r}"
+                )
 
 
 def measured_costs(assignment: Assignment, network: Network, pictures: Pictures) -> tuple[Mapping[str, Any], ...]:

@@ -1,0 +1,14 @@
+"""Methods of other packages, by name: ``captum:IntegratedGradients[n_steps=20]``, ``gradcam:GradCAM@layer4``.
+
+They work on a copy of the module, one image at a time, each with randomness of its own: a map depends on its image
+alone, and nobody's hooks, gradients or random states are touched.
+"""
+
+from heatproof.heatmaps.foreign.captum import CAPTUM
+from heatproof.heatmaps.foreign.grad_cam import GRAD_CAM
+from heatproof.heatmaps.foreign.package import Package
+from heatproof.heatmaps.foreign.zennit import ZENNIT
+
+PACKAGES: dict[str, Package] = {"captum": CAPTUM, "zennit": ZENNIT, "gradcam": GRAD_CAM}
+
+__all__ = ["PACKAGES", "Package"]

@@ -1,0 +1,147 @@
+"""Methods of Captum, by name: ``captum:IntegratedGradients[n_steps=20]``, ``captum:LayerGradCam@layer4``."""
+
+import inspect
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from heatproof.errors import InputError
+from heatproof.heatmaps.foreign.asking import Ask, asked, layer_of, working_copy
+from heatproof.heatmaps.foreign.options import OURS, checked_options, simple_options, split_spec
+from heatproof.heatmaps.foreign.package import Package
+from heatproof.heatmaps.methods import Method
+from heatproof.network import Network
+from heatproof.registry import unknown
+
+NOT_FOR_IMAGES = {
+    "FeaturePermutation": "it permutes pixels between the images of a batch, and a map must depend on its image alone",
+    "LayerFeaturePermutation": "it permutes values between the images of a batch, and a map must depend on its image",
+    "ShapleyValues": "it evaluates all orders of all features; take ShapleyValueSampling",
+    "DeepLiftShap": "it needs a distribution of other images; take DeepLift, or GradientShap",
+    "LayerDeepLiftShap": "it needs a distribution of other images; take LayerDeepLift, or LayerGradientShap",
+    "LimeBase": "its parts are functions; take Lime",
+    "LayerFeatureAblation": "it takes a layer's values one by one; take FeatureAblation",
+}
+HIDDEN = ("inputs", "target", "show_progress", "return_convergence_delta", "return_input_shape", "verbose")
+COLOURS = {"black": 0.0, "grey": 0.5, "white": 1.0}
+PATCH = 16  # pixels; side of the features of methods that ask about one after the other
+WINDOW = 9
+AT_ONCE = 8  # inputs in one evaluation, of methods that make many of one
+
+Adapt = Callable[[Any, Tensor, Network], Any]  # (value, input (1, C, H, W), network) -> what Captum takes
+
+
+def build(spec: str, network: Network) -> Method:
+    """The attributions of a method of Captum's for the target, as one number for each pixel."""
+    name, behind, given = split_spec(spec)
+    kind = _kind(name)
+    inner = _inner(kind, behind) if name == "NoiseTunnel" else None
+    makers = [kind.__init__, kind.attribute, *([inner.attribute] if inner else [])]
+    special = _special(makers)
+    known = simple_options(*makers, without=HIDDEN) | special | OURS
+    options = OURS | special | checked_options(f"captum:{name}", given, known)
+    seed, channels = options.pop("seed"), options.pop("channels")
+    making = {key: options.pop(key) for key in simple_options(kind.__init__) if key in options}
+    method = _made(kind, name, behind, inner, working_copy(network.module), making)
+    needs_target = inner is not None or "target" in inspect.signature(kind.attribute).parameters
+    ask = _ask(network, method, options, needs_target=needs_target)
+    return asked(f"captum:{name}", network, ask, seed=seed, channels=channels)
+
+
+def _kind(name: str) -> Any:  # noqa: ANN401 - a class of Captum's
+    from captum import attr
+    from captum.attr import Attribution
+
+    kinds = {key: kind for key, kind in vars(attr).items() if inspect.isclass(kind) and issubclass(kind, Attribution)}
+    usable = [key for key, kind in kinds.items() if hasattr(kind, "attribute") and _about_images(key)]
+    if name in NOT_FOR_IMAGES:
+        raise InputError(f"captum:{name} makes no heatmap here: {NOT_FOR_IMAGES[name]}")
+    if name not in usable:
+        raise InputError(unknown("method of Captum", name, sorted(usable)))
+    return kinds[name]
+
+
+def _about_images(name: str) -> bool:
+    return name not in NOT_FOR_IMAGES and not any(part in name for part in ("Neuron", "LLM", "DataLoader"))
+
+
+def _inner(tunnel: Any, behind: str) -> Any:  # noqa: ANN401 - classes of Captum's
+    """The method that is asked about an image with noise."""
+    inner = _kind(behind or "Saliency")
+    if inner is tunnel or "layer" in inspect.signature(inner).parameters:
+        raise InputError(f"captum:NoiseTunnel@{behind} must name a method of pixels: captum:NoiseTunnel@Saliency")
+    return inner
+
+
+def _made(kind: Any, name: str, behind: str, inner: Any, module: nn.Module, making: dict[str, Any]) -> Any:  # noqa: ANN401
+    if inner is not None:
+        return kind(inner(module), **making)
+    if "layer" in inspect.signature(kind).parameters:
+        return kind(module, layer_of(module, behind, f"captum:{name}"), **making)
+    if behind:
+        raise InputError(f"captum:{name} explains pixels: leave out @{behind}, or take a method of a layer")
+    return kind(module, **making)
+
+
+def _special(makers: list[Callable[..., Any]]) -> dict[str, Any]:
+    """Options whose values are made for an image, with what is taken by default; none for Captum's own default."""
+    names = {name for maker in makers for name in inspect.signature(maker).parameters}
+    ours = {"baselines": None, "feature_mask": PATCH, "sliding_window_shapes": WINDOW, "strides": WINDOW,
+            "internal_batch_size": AT_ONCE, "nt_samples_batch_size": 1}  # fmt: skip
+    required = any(inspect.signature(maker).parameters["baselines"].default is inspect.Parameter.empty
+                   for maker in makers if "baselines" in inspect.signature(maker).parameters)  # fmt: skip
+    return {name: "black" if name == "baselines" and required else default
+            for name, default in ours.items() if name in names}  # fmt: skip
+
+
+def _ask(network: Network, method: Any, options: dict[str, Any], *, needs_target: bool) -> Ask:  # noqa: ANN401
+    def attributions(inputs: Tensor, target: int) -> Tensor:
+        made = {name: ADAPTED[name](value, inputs, network) if name in ADAPTED else value
+                for name, value in options.items() if value is not None}  # fmt: skip
+        found = method.attribute(inputs, **({"target": target} if needs_target else {}), **made)
+        if not isinstance(found, Tensor):
+            raise InputError(f"expected one tensor of attributions, got {type(found).__name__}; take another layer")
+        return found
+
+    return attributions
+
+
+def _baseline(value: Any, inputs: Tensor, network: Network) -> Tensor:  # noqa: ANN401 - a number or a name
+    """A colour, as the network reads it, or a number in the network's own unit; (1, C, H, W)."""
+    if isinstance(value, str):
+        if value not in COLOURS:
+            raise InputError(unknown("baseline", value, list(COLOURS)))
+        return network.inputs(torch.full_like(inputs.detach(), COLOURS[value]))
+    return torch.full_like(inputs.detach(), float(value))
+
+
+def _patches(value: Any, inputs: Tensor, network: Network) -> Tensor:  # noqa: ANN401
+    """(1, 1, H, W) numbers of squares, which are the features."""
+    height, width = inputs.shape[2:]
+    rows, columns = (torch.arange(size, device=inputs.device) // max(1, int(value)) for size in (height, width))
+    return (rows[:, None] * (int(columns[-1]) + 1) + columns)[None, None]
+
+
+def _window(value: Any, inputs: Tensor, network: Network) -> tuple[int, ...]:  # noqa: ANN401
+    """All channels of a square."""
+    return (inputs.shape[1], *(min(int(value), side) for side in inputs.shape[2:]))
+
+
+ADAPTED: dict[str, Adapt] = {
+    "baselines": _baseline,
+    "feature_mask": _patches,
+    "sliding_window_shapes": _window,
+    "strides": _window,
+}
+
+CAPTUM = Package(
+    distribution="captum",
+    module="captum",
+    extra="captum",
+    example="IntegratedGradients",
+    meaning="A method of Captum's, with options, such as LayerGradCam@layer4 or NoiseTunnel@Saliency[nt_samples=20]; "
+    "summed over channels with its sign, or [channels=norm].",
+    build=build,
+)

@@ -1,0 +1,37 @@
+"""What a method's name means: one of ours, one of another package, the user's own, and prefixes before any of them."""
+
+from functools import partial
+from typing import cast
+
+from heatproof.errors import InputError
+from heatproof.heatmaps.foreign import PACKAGES
+from heatproof.heatmaps.methods import METHODS, WRAPPERS, Method, split_prefix
+from heatproof.heatmaps.own import is_own, own_method
+from heatproof.network import Network
+from heatproof.registry import parse_spec, unknown
+
+MOST_PREFIXES = 10
+
+
+def method_of(spec: str, network: Network) -> Method:
+    """The method that a name means, with its options, for ``network``.
+
+    Raises:
+        InputError: for an unknown name, prefix or option, or where the package is not installed.
+    """
+    prefix, rest = split_prefix(spec)
+    if spec.count(":") > MOST_PREFIXES:
+        raise InputError(f"expected at most {MOST_PREFIXES} prefixes before a method, got {spec!r:.80}")
+    if prefix in PACKAGES:
+        return PACKAGES[prefix].make(rest, network)
+    if prefix and parse_spec(prefix)[0] in WRAPPERS:
+        return cast(Method, WRAPPERS.resolve(prefix)(partial(method_of, rest), network))
+    if prefix and is_own(spec):
+        return own_method(spec, network)
+    if prefix:
+        raise InputError(unknown("prefix", prefix, sorted([*WRAPPERS, *PACKAGES])))
+    name = parse_spec(rest)[0]
+    if name in WRAPPERS or name in PACKAGES:
+        example = f"{name}:lrp-epsilon" if name in WRAPPERS else f"{name}:{PACKAGES[name].example}"
+        raise InputError(f"{name!r} stands before a method: {example}")
+    return METHODS.resolve(rest)
