@@ -3,7 +3,7 @@
 import re
 
 import pytest
-from tests.docs.pages import ROOT, WITH_COMMANDS, commands, inline
+from tests.docs.pages import FENCE, ROOT, WITH_COMMANDS, commands, inline
 from typer.main import get_command
 
 from heatproof.cli.application import app
@@ -62,9 +62,8 @@ def test_a_cheap_command_runs(shown, tmp_path, monkeypatch, run):
 @pytest.mark.parametrize("page", WITH_COMMANDS, ids=lambda page: page.name)
 def test_commands_in_the_text_exist(page):
     known = get_command(app).commands
-    assert [
-        one for one in inline(page) if not re.fullmatch(r"-.*|[A-Z]+", one.split()[1]) and one.split()[1] not in known
-    ] == []
+    named = [one.split()[1] for one in inline(page)]
+    assert [name for name in named if not re.fullmatch(r"-.*|[A-Z]+", name) and name not in known] == []
 
 
 @pytest.mark.parametrize("shown", commands("make"), ids=str)
