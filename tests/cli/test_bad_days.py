@@ -18,7 +18,6 @@ from heatproof import cli
 from heatproof.studies.sharding import sharded
 
 HERE = Path(__file__).parent
-WHITE = 9  # this picture is
 OPTIONS = ("--methods", "sensitivity-l2,sobel", "--regions", "9", "--steps", "3", "--audit", "0", "--engine", "full")
 
 
@@ -29,12 +28,12 @@ def _here(monkeypatch, tmp_path):
     monkeypatch.setattr(sharded, "SIZE", 4)
 
 
-def draw(folder, count):
+def draw(folder, count, white=9):
     folder.mkdir()
     generator = np.random.default_rng(0)
     for number in range(count):
         pixels = generator.integers(0, 256, (40, 40, 3), dtype=np.uint8)
-        Image.fromarray(pixels if number != WHITE else np.full_like(pixels, 255)).save(folder / f"{number:02}.png")
+        Image.fromarray(pixels if number != white else np.full_like(pixels, 255)).save(folder / f"{number:02}.png")
 
 
 @pytest.fixture
@@ -193,7 +192,8 @@ def test_pictures_that_go_while_a_run_is_on_are_skipped_and_missed_when_it_goes_
 
 def in_a_process(out, *options, mood):
     """The command in a process of its own, with shards of 32."""
-    environment = os.environ | {"PYTHONPATH": str(HERE), "COLUMNS": "300", "OMP_NUM_THREADS": "1", "MOOD": mood}
+    where = os.pathsep.join([str(HERE), *filter(None, [os.environ.get("PYTHONPATH")])])
+    environment = os.environ | {"PYTHONPATH": where, "COLUMNS": "300", "OMP_NUM_THREADS": "1", "MOOD": mood}
     command = [sys.executable, "-c", "from heatproof.cli import main; main()", "compare", "photos"]
     arguments = [*command, "--network", "tiny_networks:moody", "--out", out, *OPTIONS, *options]
     return subprocess.run(arguments, env=environment, capture_output=True, text=True, check=False, timeout=200)
@@ -201,9 +201,7 @@ def in_a_process(out, *options, mood):
 
 @pytest.mark.slow
 def test_the_system_kills_the_process(tmp_path):
-    draw(tmp_path / "photos", 70)
-    for number in (WHITE, 40):
-        (tmp_path / "photos" / f"{number:02}.png").rename(tmp_path / "photos" / f"{49 - number:02}.png")  # 40: white
+    draw(tmp_path / "photos", 70, white=40)
     first = in_a_process("RUN", mood="killed")
     assert first.returncode == -9
     assert whole("RUN") == ["00000"]

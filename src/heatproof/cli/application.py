@@ -1,61 +1,150 @@
-"""What all commands hang on.
+"""What all commands hang on: the two options that each of them has, how they end, and what their exit codes say.
 
-Exit codes: 0 done; 2 something given cannot be used; 3 done, but pictures had to be left out; 4 a check failed
-(``heatproof check``); 74 the disk failed, or the service at a URL;
-130 stopped by Ctrl-C. Any other failure is a bug and shows its traceback.
+Modules of this room import the others inside their functions, so that help, versions and wrong words need no torch.
 """
 
 import errno
+import inspect
 import sys
-from typing import Annotated
+from collections.abc import Callable
+from contextlib import nullcontext, redirect_stdout
+from functools import wraps
+from typing import Annotated, Any
 
 import typer
 
 import heatproof
-from heatproof.cli.printing import console, screen, visible
+from heatproof.cli.keys import InFile
+from heatproof.cli.output import output, tell
+from heatproof.cli.printing import console, say, visible
 from heatproof.errors import InputError
-from heatproof.runs.store import StoreError
 
-INPUT_ERROR, PARTIAL, CHECK_FAILED, DISK_ERROR, INTERRUPTED = 2, 3, 4, 74, 130
+INPUT_ERROR, PARTIAL, CHECK_FAILED, OUT_OF_MEMORY, DISK_ERROR, INTERRUPTED = 2, 3, 4, 71, 74, 130
+
+EXIT_CODES = {
+    0: "done",
+    INPUT_ERROR: "something given cannot be used",
+    PARTIAL: "done, but pictures had to be left out",
+    CHECK_FAILED: "a check failed",
+    OUT_OF_MEMORY: "memory ran out",
+    DISK_ERROR: "the disk failed, or the service at a URL",
+    INTERRUPTED: "stopped by Ctrl-C",
+}
+BROKEN = 1  # any other failure is a bug, and shows its traceback
 
 KEPT = "nothing half-written is left, and a run goes on with the same command"
 
-app = typer.Typer(
+NEXT = """\
+heatproof compare photos/ --out RUN   which heatmap method explains best?
+heatproof init study.toml             every option of that, explained in a file
+heatproof --help                      all commands"""
+
+AsJson = Annotated[
+    bool,
+    typer.Option("--json", help="One JSON object on stdout, errors too.", rich_help_panel="Output"),
+    InFile(absent=True),
+]
+Quiet = Annotated[
+    bool,
+    typer.Option("--quiet", "-q", help="No progress: results, warnings and errors only.", rich_help_panel="Output"),
+    InFile(absent=True),
+]
+
+
+class Application(typer.Typer):
+    """Commands that all have ``--json`` and ``--quiet``."""
+
+    def command(self, name: str | None = None, **options: Any) -> Callable[[Any], Any]:  # noqa: ANN401 - Typer's
+        """As Typer's."""
+        add = super().command(name, **options)
+        return lambda function: add(answering(function))
+
+
+def answering(function: Callable[..., Any]) -> Callable[..., None]:
+    """The command with the options that say how it answers."""
+    signature = inspect.signature(function)
+    asked = {"as_json": AsJson, "quiet": Quiet}
+
+    @wraps(function)
+    def answered(*, as_json: bool, quiet: bool, **given: Any) -> None:  # noqa: ANN401 - whatever the options hold
+        output.quiet = quiet
+        function(**given)
+
+    own = [parameter.replace(kind=parameter.KEYWORD_ONLY) for parameter in signature.parameters.values()]
+    added = [
+        inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=False, annotation=annotation)
+        for name, annotation in asked.items()
+    ]
+    answered.__signature__ = signature.replace(parameters=[*own, *added])  # type: ignore[attr-defined]
+    return answered
+
+
+app = Application(
     name="heatproof",
-    help="Put heatmaps to the proof: which explanation method can I trust, for my network, on my images?",
-    no_args_is_help=True,
+    epilog="Exit codes: " + "; ".join(f"{code} {meaning}" for code, meaning in EXIT_CODES.items()) + ".",
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
 )
 
 
 @app.callback(invoke_without_command=True)
-def root(version: Annotated[bool, typer.Option("--version", help="Show the version and stop.")] = False) -> None:
+def root(
+    context: typer.Context,
+    version: Annotated[bool, typer.Option("--version", help="Show the version and stop.")] = False,
+) -> None:
     """Put heatmaps to the proof: which explanation method can I trust, for my network, on my images?"""
     if version:
-        screen.print(f"heatproof {heatproof.__version__}", highlight=False)
+        tell(version=heatproof.__version__)
+        say(f"heatproof {heatproof.__version__}")
         raise typer.Exit
+    if context.invoked_subcommand is None:
+        say(NEXT)
 
 
 def main() -> None:
     """Runs the command; what a user can mend becomes one message and an exit code."""
+    output.begin(as_json="--json" in sys.argv)  # known before anything is read, so that wrong options are told so too
     try:
-        app()
-    except InputError as error:
-        _fail(str(error), INPUT_ERROR)
-    except SystemExit as stopped:
-        if stopped.code == INTERRUPTED:  # Typer's answer to Ctrl-C
-            _fail(f"stopped; {KEPT}", INTERRUPTED)
-        raise
-    except StoreError as error:
-        _fail(str(error), DISK_ERROR)
-    except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EIO):
+        with redirect_stdout(sys.stderr) if output.as_json else nullcontext():  # what else prints, such as own networks
+            code = app(prog_name="heatproof", standalone_mode=False)
+    except Exception as error:
+        failure = mendable(error)
+        if failure is None:
             raise
-        where = f": {error.filename}" if error.filename else ""
-        _fail(f"{error.strerror}{where}; {KEPT}", DISK_ERROR)
-
-
-def _fail(message: str, code: int) -> None:
-    console.print(f"heatproof: {visible(message)}", style="bold red", markup=False, highlight=False, soft_wrap=True)
+        code = _told(*failure)
+    if code == INTERRUPTED:  # Typer's answer to Ctrl-C
+        _told(f"stopped; {KEPT}", INTERRUPTED)
+    code = code if isinstance(code, int) else 0
+    if output.as_json:
+        print(output.end(code))
     sys.exit(code)
+
+
+def mendable(error: Exception) -> tuple[str, int] | None:
+    """The message and the exit code of what is no bug: a user, a disk or a machine can mend it."""
+    from heatproof.runs.memory import REMEDY, ran_out
+    from heatproof.runs.store import StoreError
+
+    if isinstance(error, InputError):
+        return str(error), INPUT_ERROR
+    if isinstance(error, typer.TyperException):  # options that do not exist, values that are none
+        if not error.format_message():
+            return "expected a command", INPUT_ERROR  # its help has just been printed
+        context = getattr(error, "ctx", None)
+        hint = f"; see '{context.command_path} --help'" if context else ""
+        return error.format_message().rstrip(".") + hint, INPUT_ERROR
+    if isinstance(error, StoreError):
+        return str(error), DISK_ERROR
+    if ran_out(error):
+        return f"{REMEDY}; {KEPT}", OUT_OF_MEMORY
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EIO):
+        where = f": {error.filename}" if error.filename else ""
+        return f"{error.strerror}{where}; {KEPT}", DISK_ERROR
+    return None
+
+
+def _told(message: str, code: int) -> int:
+    """Says it on stderr, and notes it for the JSON object."""
+    tell(error=message)
+    console.print(f"heatproof: {visible(message)}", style="bold red", markup=False, highlight=False, soft_wrap=True)
+    return code

@@ -7,13 +7,15 @@ from typing import Annotated
 
 import typer
 
-from heatproof import runs, studies
 from heatproof.cli.application import app
-from heatproof.cli.options import Reading, Removing
+from heatproof.cli.names import one_of
+from heatproof.cli.options import Reading
+from heatproof.cli.perturbing import Removing
 from heatproof.cli.printing import progress, warn
 from heatproof.cli.results import Out, Overwrite, deliver
 from heatproof.cli.spreading import spread
 from heatproof.cli.study_file import StudyCommand
+from heatproof.defaults import DEFAULT_METHOD
 
 
 @app.command("assess", cls=StudyCommand)
@@ -26,8 +28,11 @@ def assess_command(
     out: Out,
     given: Reading,
     method: Annotated[
-        str, typer.Option("--method", "-m", help="Of the heatmaps; see 'heatproof list methods'.")
-    ] = studies.DEFAULT_METHOD,
+        str,
+        typer.Option(
+            "--method", "-m", help="Of the heatmaps; see 'heatproof list methods'.", autocompletion=one_of("methods")
+        ),
+    ] = DEFAULT_METHOD,
     removing: Removing,
     labels: Annotated[
         bool, typer.Option("--labels/--no-labels", help="Accuracy beside the rest, if the data set has labels.")
@@ -40,6 +45,8 @@ def assess_command(
 
     [bold]heatproof assess run/*.pt --network model.py:Model --data cifar10:data --regions 4 --out RUN[/bold]
     """
+    from heatproof import runs, studies
+
     runs.check_free(out, overwrite=overwrite)
     ordered = sorted(checkpoints, key=_in_order)
     network = given.load_network(weights=str(ordered[0]))

@@ -1,30 +1,22 @@
 """``heatproof check``."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from heatproof.checks import (
-    Checked,
-    check_curve,
-    check_maps,
-    check_method,
-    check_metric,
-    load_callable,
-    read_curve,
-    read_maps,
-)
-from heatproof.cli.application import CHECK_FAILED, app
+from heatproof.cli.application import CHECK_FAILED, Application, app
 from heatproof.cli.options import Picturing
+from heatproof.cli.output import tell
 from heatproof.cli.printing import print_table, say
 from heatproof.cli.spreading import spread
-from heatproof.heatmaps import METHODS, WRAPPERS
-from heatproof.heatmaps.methods import split_prefix
-from heatproof.network import Network, load_network
 from heatproof.registry import parse_spec
 
-check = typer.Typer(no_args_is_help=True, help="Does your method, metric or number keep what it promises?")
+if TYPE_CHECKING:
+    from heatproof.checks import Checked
+    from heatproof.network import Network
+
+check = Application(no_args_is_help=True, help="Does your method, metric or number keep what it promises?")
 app.add_typer(check, name="check")
 
 Own = Annotated[str, typer.Argument(help="package.module:function or FILE.py:function; its code is run.")]
@@ -48,8 +40,13 @@ def method_command(
 
     [bold]heatproof check method mine.py:heatmaps[/bold]
     """
+    from heatproof.checks import check_method, load_callable
+    from heatproof.heatmaps import METHODS, WRAPPERS
+    from heatproof.heatmaps.foreign import PACKAGES
+    from heatproof.heatmaps.methods import split_prefix
+
     prefix, rest = split_prefix(subject)
-    named = parse_spec(prefix or rest)[0] in (*METHODS, *WRAPPERS)
+    named = parse_spec(prefix or rest)[0] in (*METHODS, *WRAPPERS, *PACKAGES)
     method = subject if named or ":" not in subject else load_callable(subject)
     _deliver(check_method(method, network=_network(network, weights), sums_to_score=sums_to_score, name=subject))
 
@@ -72,6 +69,8 @@ def metric_command(
 
     [bold]heatproof check metric mine.py:aopc --value aopc --replacement zero --score logit[/bold]
     """
+    from heatproof.checks import check_metric, load_callable
+
     found = check_metric(
         load_callable(subject),
         higher_is_better=higher,
@@ -97,6 +96,8 @@ def curve_command(
 
     [bold]heatproof check curve curve.csv --aopc 12.3[/bold]
     """
+    from heatproof.checks import check_curve, read_curve
+
     scores, stated = read_curve(file)
     _deliver(check_curve(scores, stated if aopc is None else aopc, name=str(file)))
 
@@ -106,25 +107,30 @@ def curve_command(
 def maps_command(
     *,
     given: Picturing,
-    file: Annotated[Path, typer.Option("--maps", help=".npy (N, H, W), or .npz with a map for each picture's name.")],
+    file: Annotated[Path, typer.Option("--maps", help="A file of maps: .npz, .npy, .zarr or .safetensors.")],
     region: Annotated[int, typer.Option(help="Side of the regions, in pixels.")] = 9,
 ) -> None:
     """Checks heatmaps that were made elsewhere, against their pictures and network.
 
     [bold]heatproof check maps photos/ --maps maps.npz --network torchvision:vgg16 --weights vgg16.safetensors[/bold]
     """
+    from heatproof.checks import check_maps, read_maps
+
     network = given.load_network()
     pictures = given.read_pictures(network)
     maps = read_maps(file, pictures.names)
     _deliver(check_maps(maps, pictures.images, network=network, region=region, name=str(file)))
 
 
-def _network(spec: str | None, weights: str | None) -> Network | None:
+def _network(spec: str | None, weights: str | None) -> "Network | None":
+    from heatproof.network import load_network
+
     return None if spec is None else load_network(spec, weights=weights)
 
 
-def _deliver(found: Checked) -> None:
+def _deliver(found: "Checked") -> None:
     """Prints what was found; exits with a code of its own if something failed."""
+    tell(passed=found.passed, failed={failed.name: failed.meaning for failed in found.failed})
     print_table(found.table())
     for failed in found.failed:
         say(f"{failed.name} failed: {failed.meaning}")

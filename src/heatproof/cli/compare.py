@@ -2,24 +2,26 @@
 
 from dataclasses import fields, replace
 from functools import partial
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from heatproof import studies
 from heatproof.cli.application import PARTIAL, app
-from heatproof.cli.options import Explaining, Perturbing
+from heatproof.cli.explaining import Explaining
+from heatproof.cli.names import among
+from heatproof.cli.options import Perturbing
+from heatproof.cli.output import tell
 from heatproof.cli.places import RunPlace, command_line, prepared, written_by_us
-from heatproof.cli.printing import console, print_study, progress, say, visible, warn
+from heatproof.cli.printing import print_study, progress, say, skipped, warn
 from heatproof.cli.results import Overwrite
 from heatproof.cli.spreading import spread
 from heatproof.cli.study_file import StudyCommand, resolved, settings_of
 from heatproof.cli.working import Working
-from heatproof.data import Dataset
-from heatproof.network import Network
-from heatproof.perturbation import Protocol
-from heatproof.perturbation.statistics import as_statistics
-from heatproof.studies.racing import rule_of
+
+if TYPE_CHECKING:
+    from heatproof.data import Dataset
+    from heatproof.network import Network
+    from heatproof.studies import Comparison
 
 
 @app.command("compare", cls=StudyCommand)
@@ -35,6 +37,7 @@ def compare_command(
         str | None,
         typer.Option(
             metavar="signs|ranked",
+            autocompletion=among(("signs", "ranked")),
             help="Add images, in random order, only until it is settled which methods are above the random order "
             "(signs) and how they rank (ranked).",
         ),
@@ -62,21 +65,31 @@ def compare_command(
 
     [bold]heatproof compare builtin --methods "lrp-epsilon,lrp-alphabeta\[alpha=1,beta=0]" --steps 40 --out RUN[/bold]
 
+    [bold]heatproof compare photos/ --heatmaps mine=maps.npz --methods captum:IntegratedGradients --out RUN[/bold]
+
     [bold]heatproof compare photos/ --scored 8 --until ranked --out RUN[/bold]
     """
+    from heatproof import studies
+    from heatproof.perturbation import Protocol
+    from heatproof.perturbation.statistics import as_statistics
+    from heatproof.studies.racing import rule_of
+
     store = prepared(out, overwrite=overwrite)
     protocol = Protocol(
         **{f.name: getattr(perturbing, f.name) for f in fields(Protocol) if hasattr(perturbing, f.name)}
     )
+    files, computed = given.files(), given.with_controls() if controls else given.method_names
+    settings = settings_of(context) | {"methods": given.method_names}
     wanted = studies.Wanted(
-        methods=tuple(given.with_controls() if controls else given.method_names),
+        methods=(*computed, *files),
         protocol=replace(protocol, memory=given.memory_bytes, statistics=as_statistics(perturbing.statistics)),
         lerf=perturbing.lerf,
         measures=tuple(perturbing.measure_names),
         rule=rule_of(until, indifference),
         audit=perturbing.audit,
-        configuration=settings_of(context),
-        study_file=resolved(settings_of(context)),
+        configuration=settings,
+        study_file=resolved(settings),
+        files=files,
     )
     ready = given.load_network(), given.dataset(seed=perturbing.seed)
     warn(ready[1].notes)
@@ -89,15 +102,15 @@ def compare_command(
     finish(study, out)
 
 
-def loaded(given: Explaining, seed: int) -> tuple[Network, Dataset]:
+def loaded(given: Explaining, seed: int) -> "tuple[Network, Dataset]":
     """The network and the data set; called in every process that works on a run."""
     return given.network_of(), given.dataset(seed=seed)
 
 
-def finish(study: studies.Comparison, out: str) -> None:
+def finish(study: "Comparison", out: str) -> None:
     """Prints the study, says what it took and what the run holds; exits 3 if pictures or shards are missing."""
-    for name, reason in study.skipped:
-        console.print(f"skipped {visible(name)}: {visible(reason)}", style="yellow", markup=False)
+    tell(run=out, page=f"{out}/report.html", work=study.work.describe())
+    skipped(study.skipped)
     print_study(study)
     say()
     say(str(study.work))

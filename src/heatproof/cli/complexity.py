@@ -4,9 +4,8 @@ from typing import Annotated
 
 import typer
 
-from heatproof import runs, studies
 from heatproof.cli.application import app
-from heatproof.cli.options import Explaining
+from heatproof.cli.explaining import Explaining
 from heatproof.cli.printing import progress
 from heatproof.cli.results import Out, Overwrite, deliver
 from heatproof.cli.spreading import spread
@@ -26,6 +25,8 @@ def complexity_command(
 
     [bold]heatproof complexity photos/ --methods lrp-alphabeta,sensitivity-l2,deconvolution-l2 --out RUN[/bold]
     """
+    from heatproof import runs, studies
+
     runs.check_free(out, overwrite=overwrite)
     network = given.load_network()
     pictures = given.read_pictures(network, seed=seed)
@@ -33,7 +34,7 @@ def complexity_command(
         study = studies.complexity(
             network,
             pictures.images,
-            given.method_names,
+            given.methods_for(pictures),
             memory=given.memory_bytes,
             names=pictures.names,
             skipped=pictures.skipped,

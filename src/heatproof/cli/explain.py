@@ -6,10 +6,10 @@ from typing import Annotated
 import typer
 
 from heatproof.cli.application import PARTIAL, app
-from heatproof.cli.options import Explaining
+from heatproof.cli.explaining import Explaining
+from heatproof.cli.output import tell
 from heatproof.cli.printing import say, warn
 from heatproof.cli.spreading import spread
-from heatproof.studies import explain_pictures
 
 
 @app.command("explain")
@@ -23,10 +23,13 @@ def explain_command(
 
     [bold]heatproof explain photo.jpg --methods lrp-alphabeta,deconvolution-l2[/bold]
     """
+    from heatproof.studies import explain_pictures
+
     network = given.load_network()
     pictures = given.read_pictures(network)
-    written = explain_pictures(network, pictures, given.method_names, out, memory=given.memory_bytes)
+    written = explain_pictures(network, pictures, given.methods_for(pictures), out, memory=given.memory_bytes)
     warn(written.warnings)
+    tell(files=written.files)
     for file in written.files:
         say(str(file))
     if pictures.skipped:

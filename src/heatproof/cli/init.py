@@ -6,9 +6,13 @@ from typing import Annotated
 import typer
 
 from heatproof.cli.application import app
+from heatproof.cli.names import among
+from heatproof.cli.output import tell
 from heatproof.cli.printing import say
 from heatproof.cli.study_file import ENDING, command_of, commented
 from heatproof.errors import InputError
+
+STUDIES = ("compare", "replacements", "assess", "complexity")
 
 
 @app.command("init")
@@ -16,7 +20,9 @@ def init_command(
     context: typer.Context,
     file: Annotated[Path, typer.Argument(help="Where to write it; it must not be there yet.")] = Path("study.toml"),
     *,
-    study: Annotated[str, typer.Option("--study", help="Which command it is for.")] = "compare",
+    study: Annotated[
+        str, typer.Option("--study", help="Which command it is for.", autocompletion=among(STUDIES))
+    ] = "compare",
 ) -> None:
     """Writes a study file with every key, its default and what it means, to be edited and run.
 
@@ -35,4 +41,5 @@ def init_command(
         raise InputError(f"{str(file)!r} is there already; choose another name") from None
     except FileNotFoundError:
         raise InputError(f"there is no folder {str(file.parent)!r} to write into") from None
+    tell(file=file)
     say(f"{file}: every key of 'heatproof {study}'; edit it, then: heatproof {study} {file}")

@@ -9,7 +9,6 @@ from pathlib import Path
 from types import UnionType
 from typing import Annotated, Any, Union, get_args, get_origin
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, create_model
 from typer.models import OptionInfo, ParameterInfo
 
 from heatproof.errors import InputError
@@ -17,8 +16,6 @@ from heatproof.registry import is_whole, split_specs, unknown
 from heatproof.runs.study_file import Scalar, Settings, Value, value_to_toml
 
 WHOLE = range(-(2**63), 2**63)  # what TOML promises to hold
-Text = Annotated[str, Field(pattern=r"\A[^\x00]*\z")]  # no path and no name holds a NUL
-Number = Annotated[float, Field(allow_inf_nan=False)]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,11 +26,13 @@ class InFile:
         key: instead of the option's long name; a positional argument needs one.
         several: whether commas separate several values, which a file may give as a list.
         path: a pattern whose groups are the paths in the text. What is annotated as a ``Path`` needs none.
+        absent: whether no file holds it.
     """
 
     key: str = ""
     several: bool = False
     path: str = ""
+    absent: bool = False
 
 
 @dataclass(frozen=True)
@@ -85,22 +84,28 @@ class Key:
 
     def annotation(self) -> Any:  # noqa: ANN401 - a type for pydantic
         """The type of the value in a file."""
+        from pydantic import AfterValidator, Field  # with a file only: it takes as long as all help together
+
+        text = Annotated[str, Field(pattern=r"\A[^\x00]*\z")]  # no path and no name holds a NUL
+        number = Annotated[float, Field(allow_inf_nan=False)]
         if self.parsed:
-            scalar: Any = Text | Annotated[int, Field(ge=WHOLE[0], le=WHOLE[-1])] | Number
-            hint = scalar | list[Number] if self.note.several else scalar
+            scalar: Any = text | Annotated[int, Field(ge=WHOLE[0], le=WHOLE[-1])] | number
+            hint = scalar | list[number] if self.note.several else scalar
         elif self.listed or self.note.several:
-            hint = Text | list[Text]
+            hint = text | list[text]
         elif self.kind is int:
             low, high = self.info.min, self.info.max
             hint = Annotated[int, Field(ge=WHOLE[0] if low is None else low, le=WHOLE[-1] if high is None else high)]
         elif self.kind is float:
             hint = Annotated[float, Field(ge=self.info.min, le=self.info.max, allow_inf_nan=False)]
         else:
-            hint = bool if self.kind is bool else Text
+            hint = bool if self.kind is bool else text
         return Annotated[hint, AfterValidator(self._parse)] if self.parsed else hint
 
     def placed(self, value: Value, folder: Path) -> Value:
         """The value with its paths taken from ``folder``."""
+        if isinstance(value, str) and self.note.several and not self.parsed:
+            return ",".join(str(self._placed(item, folder)) for item in split_specs(value))
         if isinstance(value, list):
             return [self._placed(item, folder) for item in value]
         return self._placed(value, folder) if isinstance(value, str) else value
@@ -162,6 +167,8 @@ def _key(parameter: inspect.Parameter) -> Key | None:
     if info is None:
         return None
     note = next((note for note in notes if isinstance(note, InFile)), InFile())
+    if note.absent:
+        return None
     names = getattr(info, "param_decls", None) or ()
     # In an Annotated, Typer takes the first name of an option as its default.
     default_name = info.default if isinstance(info.default, str) and isinstance(info, OptionInfo) else None
@@ -189,6 +196,8 @@ def validated(content: Mapping[str, Any], keys: Mapping[str, Key], name: str) ->
     Raises:
         InputError: with one line for each key that is not: what was expected, and what came.
     """
+    from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
+
     fields: dict[str, Any] = {
         f"key_{key.parameter}": (key.annotation() | None, Field(None, alias=key.name)) for key in keys.values()
     }

@@ -6,14 +6,10 @@ from typing import Annotated, Any
 import typer
 
 from heatproof.cli.application import app
+from heatproof.cli.names import among
+from heatproof.cli.output import output, tell
 from heatproof.cli.printing import screen
-from heatproof.data import DATASETS
 from heatproof.errors import InputError
-from heatproof.heatmaps import METHODS, WRAPPERS
-from heatproof.measures import MEASURES
-from heatproof.network.loading import SOURCES
-from heatproof.perturbation import REGIONS, REPLACEMENTS
-from heatproof.perturbation.scores import SCORES
 from heatproof.registry import options_of, unknown
 
 PICTURES = {
@@ -22,29 +18,56 @@ PICTURES = {
 }
 
 
+CATALOGUES = ("networks", "methods", "replacements", "regions", "scores", "measures", "data")
+
+
 @app.command("list")
 def list_command(
     what: Annotated[
-        str | None, typer.Argument(help="networks, methods, replacements, regions, scores, measures, data.")
+        str | None, typer.Argument(help=f"{', '.join(CATALOGUES)}. Default: all.", autocompletion=among(CATALOGUES))
     ] = None,
 ) -> None:
-    """Names of networks, methods, replacements, regions, scores, measures and data sets."""
-    catalogues = {
-        "networks": SOURCES,
-        "methods": _described(METHODS) | {f"{name}:METHOD": text for name, text in _described(WRAPPERS).items()},
-        "replacements": _described(REPLACEMENTS),
-        "regions": _described(REGIONS),
-        "scores": _described(SCORES),
-        "measures": {name: measure.describe() for name, measure in MEASURES.items()},
-        "data": PICTURES | {f"--data {name}:PATH": text for name, text in _described(DATASETS).items()},
-    }
-    if what is not None and what not in catalogues:
-        raise InputError(unknown("list", what, list(catalogues)))
-    for name, entries in catalogues.items():
-        if what in (None, name):
-            screen.print(name, style="bold")
-            for entry, text in entries.items():
-                screen.print(f"  {entry}\n      {text}", markup=False, highlight=False, soft_wrap=True)
+    """Names of networks, methods, replacements, regions, scores, measures and data sets.
+
+    [bold]heatproof list methods[/bold]
+    """
+    if what is not None and what not in CATALOGUES:
+        raise InputError(unknown("list", what, CATALOGUES))
+    for name in CATALOGUES if what is None else (what,):
+        entries = catalogue(name)
+        tell(**{name: entries})
+        if output.as_json:
+            continue
+        screen.print(name, style="bold")
+        for entry, text in entries.items():
+            screen.print(f"  {entry}\n      {text}", markup=False, highlight=False, soft_wrap=True)
+
+
+def catalogue(name: str) -> dict[str, str]:
+    """What there is of a kind, each with a line that says what it is; only its own room is loaded."""
+    if name == "networks":
+        from heatproof.network.loading import SOURCES
+
+        return SOURCES
+    if name == "methods":
+        from heatproof.heatmaps import METHODS, WRAPPERS
+        from heatproof.heatmaps.foreign import PACKAGES
+
+        found = _described(METHODS) | {f"{name}:METHOD": text for name, text in _described(WRAPPERS).items()}
+        found |= {f"{prefix}:{package.example}": package.describe() for prefix, package in PACKAGES.items()}
+        return found | {"FILE.py:function": "Yours: (network, images, targets) -> (N, H, W); its code is run."}
+    if name == "measures":
+        from heatproof.measures import MEASURES
+
+        return {name: measure.describe() for name, measure in MEASURES.items()}
+    if name == "data":
+        from heatproof.data import DATASETS
+
+        return PICTURES | {f"--data {name}:PATH": text for name, text in _described(DATASETS).items()}
+    from heatproof.perturbation import REGIONS, REPLACEMENTS
+    from heatproof.perturbation.scores import SCORES
+
+    return _described({"replacements": REPLACEMENTS, "regions": REGIONS, "scores": SCORES}[name])
 
 
 def _described(registry: Mapping[str, Callable[..., Any]]) -> dict[str, str]:

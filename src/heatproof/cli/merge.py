@@ -5,14 +5,11 @@ from typing import Annotated
 import typer
 
 from heatproof.cli.application import app
+from heatproof.cli.output import tell
 from heatproof.cli.places import RunPlace, prepared, written_by_us
 from heatproof.cli.printing import print_study, say
 from heatproof.cli.report import study_of
 from heatproof.cli.results import Overwrite
-from heatproof.runs.store import open_store
-from heatproof.studies.sharding.collecting import write_results
-from heatproof.studies.sharding.merging import merge
-from heatproof.studies.sharding.record import read_record
 
 
 @app.command("merge")
@@ -26,11 +23,17 @@ def merge_command(
 
     [bold]heatproof merge RUN1 RUN2 --out RUN[/bold]
     """
+    from heatproof.runs.store import open_store
+    from heatproof.studies.sharding.collecting import write_results
+    from heatproof.studies.sharding.merging import merge
+    from heatproof.studies.sharding.record import read_record
+
     stores = [open_store(source) for source in sources]
     target = prepared(out, overwrite=overwrite)
     with written_by_us(target):
         merge(stores, target)
         study = study_of(target)
         write_results(study, target, str(read_record(target).get("reproduce", "")))
+    tell(run=out, page=f"{out}/report.html")
     print_study(study)
     say(f"Results: {out}/report.html (page), tables and figures, shards/ (every score), heatmaps.zarr")

@@ -9,12 +9,10 @@ from typing import Annotated
 
 import typer
 
-from heatproof import runs
 from heatproof.cli.keys import InFile
 from heatproof.errors import InputError
 from heatproof.runs.lock import locked
 from heatproof.runs.store import LocalStore, Store, open_store
-from heatproof.studies.sharding.record import RECORD
 
 RunPlace = Annotated[
     str,
@@ -34,13 +32,16 @@ def prepared(out: str, *, overwrite: bool) -> Store:
     Raises:
         InputError: if something else is there.
     """
+    from heatproof.runs.directory import check_free
+    from heatproof.studies.sharding.record import RECORD
+
     store = open_store(out)
     there = store.exists(RECORD)
     if there and overwrite:
         with written_by_us(store):
             _delete(store)
     elif not there and isinstance(store, LocalStore):
-        runs.check_free(store.path)
+        check_free(store.path)
     elif not there and store.names():
         raise InputError(f"{out!r} is not empty, and no run; choose another --out")
     return store
@@ -49,6 +50,8 @@ def prepared(out: str, *, overwrite: bool) -> Store:
 @contextmanager
 def written_by_us(store: Store) -> Iterator[None]:
     """Holds the lock of a run in a folder; URLs have none. A run that never began leaves nothing."""
+    from heatproof.studies.sharding.record import RECORD
+
     begun = store.exists(RECORD)
     try:
         with locked(store.path) if isinstance(store, LocalStore) else nullcontext():

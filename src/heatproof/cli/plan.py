@@ -9,14 +9,15 @@ from typing import Annotated, Any
 
 import typer
 
-from heatproof import studies
 from heatproof.cli.application import PARTIAL, app
-from heatproof.cli.options import Explaining, Perturbing
-from heatproof.cli.printing import console, print_forecast, say
+from heatproof.cli.explaining import Explaining
+from heatproof.cli.options import Perturbing
+from heatproof.cli.output import tell
+from heatproof.cli.printing import print_forecast, say, waiting
 from heatproof.cli.spreading import spread
 from heatproof.cli.study_file import StudyCommand, command_of, read_study
+from heatproof.defaults import PILOT_IMAGES
 from heatproof.runs.study_file import Settings
-from heatproof.studies.planning.pilot import PILOT_IMAGES
 
 PLANNED = ("--precision", "--budget", "--pilot", "--images", "--repeats", "--scored")
 
@@ -65,14 +66,16 @@ def plan_command(
 
     [bold]heatproof plan photos/ --precision 0.25[/bold]
     """
+    from heatproof import studies
+
     network = given.load_network()
     pictures = given.read_pictures(network, seed=perturbing.seed)
     planned = precision is not None or budget is not None
-    with console.status(f"a pilot on up to {pilot} images, then measuring" if planned else "measuring"):
+    with waiting(f"a pilot on up to {pilot} images, then measuring" if planned else "measuring"):
         forecast = studies.plan_comparison(
             network,
             pictures.images,
-            given.method_names,
+            given.methods_for(pictures),
             **asdict(perturbing) | {"measures": perturbing.measure_names},
             memory=given.memory_bytes,
             precision=precision,
@@ -81,8 +84,10 @@ def plan_command(
         )
     print_forecast(forecast)
     if forecast.proposal:
+        command = as_comparison(sys.argv[1:], forecast.proposal.design.options)
+        tell(command=command)
         say()
-        say(as_comparison(sys.argv[1:], forecast.proposal.design.options))
+        say(command)
     if pictures.skipped:
         raise typer.Exit(PARTIAL)
 

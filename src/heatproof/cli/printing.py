@@ -1,9 +1,13 @@
 """What appears on the screen: results on the one channel, messages and progress on the other."""
 
+from __future__ import annotations
+
+import time
 import unicodedata
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.markup import escape
@@ -19,13 +23,16 @@ from rich.progress import (
 )
 from rich.table import Table as Grid
 
-from heatproof.report import Table
-from heatproof.studies import Forecast
-from heatproof.studies.planning.design import Proposal
-from heatproof.studies.study import Study
+from heatproof.cli.output import output, tell
+
+if TYPE_CHECKING:
+    from heatproof.report import Table
+    from heatproof.studies import Forecast
+    from heatproof.studies.planning.design import Proposal
+    from heatproof.studies.study import Study
 
 WIDEST_NAME = 34  # longer names of methods are folded
-
+FIRST_LINE, NEXT_LINE = 30.0, 60.0  # seconds until a progress line, where there is no terminal for a bar
 
 console = Console(stderr=True, emoji=False)
 screen = Console(emoji=False)
@@ -47,18 +54,63 @@ def downloading(name: str) -> Iterator[Any]:
 
 @contextmanager
 def _bar(unit: str, count: ProgressColumn) -> Iterator[Any]:
+    if output.quiet:
+        yield lambda done, total: None
+        return
+    if not console.is_terminal:
+        yield Lines(unit)
+        return
     columns = (
         TextColumn("{task.description}"), BarColumn(), count, TimeElapsedColumn(), TextColumn("left"),
         TimeRemainingColumn(),
     )  # fmt: skip
-    with Progress(*columns, console=console, transient=not console.is_terminal) as bar:
+    with Progress(*columns, console=console) as bar:
         task = bar.add_task(unit, total=None)
         yield lambda done, total: bar.update(task, completed=done, total=total)
 
 
+@dataclass
+class Lines:
+    """A line of progress now and then, for logs.
+
+    >>> seconds = iter([0.0, 10.0, 40.0, 41.0])
+    >>> advance = Lines("images", clock=lambda: next(seconds), write=print)
+    >>> for done in (10, 400, 410):
+    ...     advance(done, 1000)
+    images: 400 of 1,000, 40 s
+    """
+
+    unit: str
+    clock: Callable[[], float] = time.monotonic
+    write: Callable[[str], None] = field(default=lambda line: message(line))
+
+    def __post_init__(self) -> None:
+        self._begun = self.clock()
+        self._due = self._begun + FIRST_LINE
+
+    def __call__(self, done: int, total: int | None) -> None:
+        """Notes how much is done, and says it if it is time."""
+        now = self.clock()
+        if now >= self._due:
+            self._due = now + NEXT_LINE
+            of = f" of {total:,}" if total else ""
+            self.write(f"{self.unit}: {done:,}{of}, {now - self._begun:.0f} s")
+
+
+def waiting(text: str) -> AbstractContextManager[Any]:
+    """Says what takes a moment, where somebody looks."""
+    return nullcontext() if output.quiet or not console.is_terminal else console.status(text)
+
+
 def say(text: str = "") -> None:
-    """One line of results, as it is."""
-    screen.print(visible(text), markup=False, highlight=False)
+    """Lines of results, as they are; nothing with ``--json``."""
+    if not output.as_json:
+        screen.print(visible(text), markup=False, highlight=False, soft_wrap=not screen.is_terminal)
+
+
+def message(text: str, style: str = "") -> None:
+    """A line beside the results."""
+    console.print(visible(text), style=style, markup=False, highlight=False, soft_wrap=not console.is_terminal)
 
 
 def visible(text: str) -> str:
@@ -73,6 +125,7 @@ def visible(text: str) -> str:
 
 def print_study(study: Study) -> None:
     """The table of a study, and its verdict."""
+    tell(verdict=study.verdict)
     print_table(study.table())
     say()
     for sentence in study.verdict:
@@ -81,7 +134,10 @@ def print_study(study: Study) -> None:
 
 
 def print_table(table: Table) -> None:
-    """A table with its notes."""
+    """A table with its notes; in JSON, ``table`` with its columns and rows."""
+    tell(table={"columns": table.columns, "rows": table.rows, "notes": table.notes})
+    if output.as_json:
+        return
     screen.print(_grid(table))
     for note in table.notes:
         screen.print(visible(note), style="dim", markup=False, highlight=False)
@@ -89,6 +145,9 @@ def print_table(table: Table) -> None:
 
 def print_forecast(forecast: Forecast) -> None:
     """What a comparison will take, one thing below the other; before it, why it is made so, if that was planned."""
+    tell(forecast=forecast.describe())
+    if output.as_json:
+        return
     if forecast.proposal:
         print_proposal(forecast.proposal)
     grid = Grid.grid(padding=(0, 2, 0, 0))
@@ -110,7 +169,15 @@ def print_proposal(proposal: Proposal) -> None:
 def warn(warnings: Iterable[str]) -> None:
     """What a reader must know."""
     for text in warnings:
-        console.print(f"warning: {visible(text)}", style="yellow", markup=False, highlight=False)
+        tell(warnings=[text])
+        message(f"warning: {text}", style="yellow")
+
+
+def skipped(pictures: Iterable[tuple[str, str]]) -> None:
+    """Pictures that could not be used, each with the reason."""
+    for name, reason in pictures:
+        tell(skipped=[{"image": name, "reason": reason}])
+        message(f"skipped {name}: {reason}", style="yellow")
 
 
 def _grid(table: Table) -> Grid:

@@ -5,16 +5,17 @@ from typing import Annotated
 
 import typer
 
-from heatproof import runs, studies
 from heatproof.cli.application import app
 from heatproof.cli.keys import InFile
-from heatproof.cli.options import Picturing, Scoring
+from heatproof.cli.names import one_of, some_of
+from heatproof.cli.options import Picturing
+from heatproof.cli.perturbing import Scoring
 from heatproof.cli.printing import progress
 from heatproof.cli.results import Out, Overwrite, deliver
 from heatproof.cli.spreading import spread
 from heatproof.cli.study_file import StudyCommand
+from heatproof.defaults import DEFAULT_METHOD, DEFAULT_REPLACEMENTS
 from heatproof.registry import split_specs
-from heatproof.studies.replacements import DEFAULT_REPLACEMENTS, THE_METHOD
 
 
 @app.command("replacements", cls=StudyCommand)
@@ -25,12 +26,19 @@ def replacements_command(
     given: Picturing,
     replacements: Annotated[
         str,
-        typer.Option("--replacements", help="Separated by commas; see 'heatproof list replacements'."),
+        typer.Option(
+            "--replacements",
+            help="Separated by commas; see 'heatproof list replacements'.",
+            autocompletion=some_of("replacements"),
+        ),
         InFile(several=True),
     ] = ",".join(DEFAULT_REPLACEMENTS),
     method: Annotated[
-        str, typer.Option("--method", "-m", help="Of the heatmaps; see 'heatproof list methods'.")
-    ] = THE_METHOD,
+        str,
+        typer.Option(
+            "--method", "-m", help="Of the heatmaps; see 'heatproof list methods'.", autocompletion=one_of("methods")
+        ),
+    ] = DEFAULT_METHOD,
     scoring: Scoring,
     overwrite: Overwrite = False,
 ) -> None:
@@ -40,6 +48,8 @@ def replacements_command(
 
     [bold]heatproof replacements builtin --replacements "uniform,blur\[sigma=5],road" --steps 40 --out RUN[/bold]
     """
+    from heatproof import runs, studies
+
     runs.check_free(out, overwrite=overwrite)
     network = given.load_network()
     pictures = given.read_pictures(network, seed=scoring.seed)

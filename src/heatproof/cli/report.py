@@ -1,39 +1,56 @@
 """``heatproof report`` and ``heatproof metrics``: what is derived from a run, made again."""
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from heatproof.cli.application import app
+from heatproof.cli.output import output, tell
 from heatproof.cli.places import written_by_us
 from heatproof.cli.printing import print_study, say, screen
 from heatproof.runs.objects import Store
 from heatproof.runs.store import open_store
-from heatproof.studies.comparison import Comparison
-from heatproof.studies.sharding.collecting import gathered, write_results
-from heatproof.studies.sharding.record import read_assignment, read_record
+
+if TYPE_CHECKING:
+    from heatproof.studies.comparison import Comparison
 
 Run = Annotated[str, typer.Argument(metavar="RUN", help="Folder or URL of a run.")]
 
 
 @app.command("report")
 def report_command(run: Run) -> None:
-    """Makes tables, figures and the page of a run again, from what it stored; also of one that is not finished."""
+    """Makes tables, figures and the page of a run again, from what it stored; also of one that is not finished.
+
+    [bold]heatproof report RUN[/bold]
+    """
+    from heatproof.studies.sharding.collecting import write_results
+    from heatproof.studies.sharding.record import read_record
+
     store = open_store(run)
     study = study_of(store)
     with written_by_us(store):
         write_results(study, store, str(read_record(store).get("reproduce", "")))
+    tell(run=run, page=f"{run}/report.html")
     print_study(study)
     say(f"Results: {run}/report.html (page), tables and figures")
 
 
 @app.command("metrics")
 def metrics_command(run: Run) -> None:
-    """Every measure of a run, from its stored curves; no network runs."""
-    screen.print(str(study_of(open_store(run)).measures_table()), markup=False, highlight=False, soft_wrap=True)
+    """Every measure of a run, from its stored curves; no network runs.
+
+    [bold]heatproof metrics RUN[/bold]
+    """
+    table = study_of(open_store(run)).measures_table()
+    tell(table={"columns": table.columns, "rows": table.rows, "notes": table.notes})
+    if not output.as_json:
+        screen.print(str(table), markup=False, highlight=False, soft_wrap=True)
 
 
-def study_of(store: Store) -> Comparison:
+def study_of(store: Store) -> "Comparison":
     """The comparison that a run holds."""
+    from heatproof.studies.sharding.collecting import gathered
+    from heatproof.studies.sharding.record import read_assignment, read_record
+
     record = read_record(store)
     return gathered(read_assignment(store), record["network"], record["notes"])

@@ -3,25 +3,29 @@
 import shlex
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from heatproof.cli.application import PARTIAL
+from heatproof.cli.output import tell
 from heatproof.cli.printing import print_study, say
-from heatproof.data import Pictures
-from heatproof.studies.study import Study
-from heatproof.studies.work import Work
+
+if TYPE_CHECKING:
+    from heatproof.data import Pictures
+    from heatproof.studies.study import Study
+    from heatproof.studies.work import Work
 
 Out = Annotated[Path, typer.Option("--out", "-o", help="Folder for the results; it appears whole or not at all.")]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace an earlier run in --out.")]
 
 
 def deliver(
-    study: Study, pictures: Pictures, out: Path, *, overwrite: bool, holding: str, work: Work | None = None
+    study: "Study", pictures: "Pictures", out: Path, *, overwrite: bool, holding: str, work: "Work | None" = None
 ) -> None:
     """Saves and prints a study, says what it took and what the folder holds; exits 3 if pictures are missing."""
     study.save(out, reproduce=shlex.join(["heatproof", *sys.argv[1:]]), overwrite=overwrite)
+    tell(run=out, page=out / "report.html", **({"work": work.describe()} if work else {}))
     print_study(study)
     say()
     if work:

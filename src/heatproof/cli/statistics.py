@@ -8,10 +8,10 @@ import typer
 
 from heatproof.cli.application import PARTIAL, app
 from heatproof.cli.options import Picturing
+from heatproof.cli.output import tell
 from heatproof.cli.printing import say
 from heatproof.cli.spreading import spread
 from heatproof.errors import InputError
-from heatproof.perturbation import Statistics
 
 
 @app.command("statistics")
@@ -27,6 +27,8 @@ def statistics_command(
 
     [bold]heatproof compare photos/ --replacement constant --statistics mean.safetensors --out RUN[/bold]
     """
+    from heatproof.perturbation import Statistics
+
     if out.exists():
         raise InputError(f"{str(out)!r} is there already; choose another --out")
     if not out.parent.is_dir():
@@ -36,6 +38,7 @@ def statistics_command(
     where = shlex.join(given.images) if given.images else str(given.data)
     found = Statistics.of(pictures.images, source=where)
     found.save(out)
+    tell(file=out, statistics=str(found))
     say(f"{out}: {found}")
     if pictures.skipped:
         raise typer.Exit(PARTIAL)

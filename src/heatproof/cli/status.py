@@ -1,17 +1,18 @@
 """``heatproof status``."""
 
-import json
 from datetime import UTC, datetime
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from heatproof.cli.application import app
-from heatproof.cli.printing import say, screen, warn
-from heatproof.report import counted, duration
-from heatproof.runs.progress import Failure, Progress
-from heatproof.runs.progress_reading import read_progress
+from heatproof.cli.output import output, tell
+from heatproof.cli.printing import say, warn
+from heatproof.report.quantities import counted, duration
 from heatproof.runs.store import open_store
+
+if TYPE_CHECKING:
+    from heatproof.runs.progress import Failure, Progress
 
 SHOWN = 20  # of failures, workers, problems; --json has all
 
@@ -19,16 +20,18 @@ SHOWN = 20  # of failures, workers, problems; --json has all
 @app.command("status")
 def status_command(
     run: Annotated[str, typer.Argument(metavar="RUN", help="Folder or URL of a run.")],
-    *,
-    as_json: Annotated[bool, typer.Option("--json", help="Everything, as one JSON object.")] = False,
 ) -> None:
     """How far a run is: shards and images done, failed and left, the rate, the time left, and who is at it.
 
     Only reads, and may be called while the run is written.
+
+    [bold]heatproof status RUN[/bold]
     """
+    from heatproof.runs.progress_reading import read_progress
+
     progress = read_progress(open_store(run))
-    if as_json:
-        screen.print(json.dumps(progress.describe(), indent=2), markup=False, highlight=False, soft_wrap=True)
+    tell(**progress.describe())
+    if output.as_json:
         return
     for name, text in _lines(progress, datetime.now(UTC)):
         say(f"{name:<12} {text}")
@@ -39,7 +42,7 @@ def status_command(
     _more(len(progress.problems), "problem")
 
 
-def _lines(progress: Progress, now: datetime) -> list[tuple[str, str]]:
+def _lines(progress: "Progress", now: datetime) -> list[tuple[str, str]]:
     skipped = f", {progress.skipped:,} skipped" if progress.skipped else ""
     left = "not known yet" if progress.seconds_left is None else duration(progress.seconds_left)
     return [
@@ -57,7 +60,7 @@ def _lines(progress: Progress, now: datetime) -> list[tuple[str, str]]:
     ]
 
 
-def _state(progress: Progress) -> str:
+def _state(progress: "Progress") -> str:
     return {
         "finished": "finished",
         "running": f"being written by {progress.holder}",
@@ -66,7 +69,7 @@ def _state(progress: Progress) -> str:
     }[progress.state]
 
 
-def _rate(progress: Progress, now: datetime) -> str:
+def _rate(progress: "Progress", now: datetime) -> str:
     pace = progress.pace
     if not pace:
         return "not known yet"
@@ -76,7 +79,7 @@ def _rate(progress: Progress, now: datetime) -> str:
     )
 
 
-def _workers(progress: Progress) -> list[str]:
+def _workers(progress: "Progress") -> list[str]:
     busiest = sorted(progress.workers, key=lambda worker: -worker.shards)
     texts = [
         f"{worker.name}: {counted(worker.shards, 'shard')}, {counted(worker.images, 'image')} "
@@ -86,7 +89,7 @@ def _workers(progress: Progress) -> list[str]:
     return [*texts, f"… and {len(busiest) - SHOWN:,} more"] if len(busiest) > SHOWN else texts
 
 
-def _told(failure: Failure) -> str:
+def _told(failure: "Failure") -> str:
     return f"shard {failure.shard} (tries: {failure.tries}; last on {failure.worker}): {failure.error}"
 
 

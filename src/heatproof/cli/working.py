@@ -3,13 +3,15 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from heatproof.errors import InputError
 from heatproof.registry import is_whole, unknown
-from heatproof.runs.workers import Make, Workers
+
+if TYPE_CHECKING:
+    from heatproof.runs.workers import Make, Workers
 
 HERE, RAY = "here", "ray"
 
@@ -45,7 +47,7 @@ class Working:
             raise InputError(f"share must be I/N, such as 1/4, got {self.share!r}")
         return int(first), int(count)
 
-    def maker(self) -> Callable[[Make], Workers] | None:
+    def maker(self) -> "Callable[[Make], Workers] | None":
         """Makes the workers; none for this process."""
         if self.on not in (HERE, RAY):
             raise InputError(unknown("place to compute (on)", self.on, (HERE, RAY)))

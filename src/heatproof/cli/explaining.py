@@ -1,0 +1,80 @@
+"""The options of commands that explain: which methods, and which heatmaps that are there already."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from heatproof.cli.keys import InFile
+from heatproof.cli.names import some_methods
+from heatproof.cli.options import Picturing
+from heatproof.defaults import DEFAULT_METHODS
+from heatproof.errors import InputError
+from heatproof.registry import split_specs
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from heatproof.data import Pictures
+    from heatproof.heatmaps.stored import MapFile
+
+
+@dataclass(frozen=True)
+class Explaining(Picturing):
+    """Which pictures, which network, which methods."""
+
+    methods: Annotated[
+        str | None,
+        typer.Option(
+            "--methods",
+            "-m",
+            metavar="NAMES",
+            help="Separated by commas; see 'heatproof list methods'. FILE.py:function runs your code. Default: "
+            f"{', '.join(DEFAULT_METHODS)}; none where there are --heatmaps.",
+            autocompletion=some_methods,
+        ),
+        InFile(several=True, path=r"(?:[a-z]+(?:\[[^\]]*\])?:)*([^:\[\],]+\.py):.+"),
+    ] = None
+    heatmaps: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--heatmaps",
+            metavar="NAME=FILE",
+            help="Heatmaps that you made, found by the names of their images: .npz, .npy, .zarr or .safetensors. Again "
+            "for more.",
+        ),
+        InFile(path=r"[^=]+=(.+)"),
+    ] = None
+
+    @property
+    def method_names(self) -> list[str]:
+        """The methods to compute, one by one."""
+        if self.methods is None:
+            return [] if self.heatmaps else list(DEFAULT_METHODS)
+        return split_specs(self.methods)
+
+    def with_controls(self) -> list[str]:
+        """The methods to compute, and the controls of the first."""
+        from heatproof.heatmaps.wrapping import BLIND, controls
+
+        names = self.method_names
+        return list(dict.fromkeys([*names, *(controls(names[0]) if names else BLIND)]))
+
+    def files(self) -> "dict[str, MapFile]":
+        """Files of heatmaps by the names of their methods, none of which is computed too."""
+        from heatproof.heatmaps.stored import map_files
+
+        files = map_files(self.heatmaps or [])
+        twice = [name for name in files if name in self.method_names]
+        if twice:
+            raise InputError(f"{twice[0]!r} is a method to compute; call your heatmaps by another name")
+        return files
+
+    def methods_for(self, pictures: "Pictures") -> "dict[str, str | Tensor]":
+        """Methods to compute by name, and heatmaps that files have of these pictures."""
+        from heatproof.heatmaps.stored import Asked
+
+        asked = Asked(pictures.numbers, pictures.names, len(pictures.names) + len(pictures.skipped))
+        height, width = pictures.images.shape[2:]
+        given = {name: file.read(asked, (height, width)) for name, file in self.files().items()}
+        return {name: name for name in self.method_names} | given

@@ -1,0 +1,48 @@
+"""What the texts of options become."""
+
+from pathlib import Path
+
+from heatproof.defaults import ALL
+from heatproof.errors import InputError
+from heatproof.registry import is_whole
+
+
+def as_size(text: str) -> int | tuple[int, int]:
+    """Pixels, or height and width.
+
+    >>> as_size("227"), as_size("224x256")
+    (227, (224, 256))
+    """
+    sides = text.lower().split("x")
+    if not all(map(is_whole, sides)) or len(sides) > 2:
+        raise InputError(f"a size must be a number of pixels or HEIGHTxWIDTH, got {text!r:.80}")
+    return int(sides[0]) if len(sides) == 1 else (int(sides[0]), int(sides[1]))
+
+
+def as_regions(text: str | int) -> int | str:
+    """A size in pixels, or a name."""
+    return int(text) if is_whole(str(text)) else str(text)
+
+
+def as_steps(text: str) -> int | str:
+    """A number of steps, or all."""
+    if text == ALL or is_whole(text):
+        return text if text == ALL else int(text)
+    raise InputError(f"steps must be a whole number or 'all', got {text!r:.80}")
+
+
+def as_numbers(text: str) -> tuple[float, ...]:
+    """Numbers with commas between them."""
+    try:
+        return tuple(float(number) for number in text.split(","))
+    except ValueError:
+        raise InputError(f"expected numbers separated by commas, got {text!r:.80}") from None
+
+
+def as_mean(text: str | tuple[float, ...]) -> tuple[float, ...]:
+    """Numbers, or those in a file of Caffe's."""
+    from heatproof.network.caffe import read_mean
+
+    if not isinstance(text, str):
+        return text
+    return read_mean(Path(text)) if text.endswith(".binaryproto") else as_numbers(text)
