@@ -216,6 +216,9 @@ class TestCompletion:
     def test_a_shell_completes_without_torch(self):
         words = "heatproof compare --methods lrp-epsilon,sens"
         environment = os.environ | {"_HEATPROOF_COMPLETE": "complete_bash", "COMP_WORDS": words, "COMP_CWORD": "3"}
-        code = "import sys\nfrom heatproof import cli\nsys.argv = ['heatproof']\ntry:\n    cli.main()\nfinally:\n    assert 'torch' not in sys.modules"
+        code = (
+            "import sys\nfrom heatproof import cli\nsys.argv = ['heatproof']\n"
+            "try:\n    cli.main()\nfinally:\n    assert 'torch' not in sys.modules"
+        )
         found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment)
         assert found.stdout.split() == ["lrp-epsilon,sensitivity-l2", "lrp-epsilon,sensitivity-linf"], found.stderr

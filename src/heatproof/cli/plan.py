@@ -11,7 +11,8 @@ import typer
 
 from heatproof.cli.application import PARTIAL, app
 from heatproof.cli.explaining import Explaining
-from heatproof.cli.options import Perturbing
+from heatproof.cli.options import 
+from heatproof.cli.perturbing import Perturbing
 from heatproof.cli.output import tell
 from heatproof.cli.printing import print_forecast, say, waiting
 from heatproof.cli.spreading import spread
