@@ -9,9 +9,8 @@ import typer
 from heatproof.cli.application import PARTIAL, app
 from heatproof.cli.explaining import Explaining
 from heatproof.cli.names import among
-from heatproof.cli.options import 
-from heatproof.cli.perturbing import Perturbing
 from heatproof.cli.output import tell
+from heatproof.cli.perturbing import Perturbing
 from heatproof.cli.places import RunPlace, command_line, prepared, written_by_us
 from heatproof.cli.printing import print_study, progress, say, skipped, warn
 from heatproof.cli.results import Overwrite

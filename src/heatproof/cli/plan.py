@@ -11,9 +11,8 @@ import typer
 
 from heatproof.cli.application import PARTIAL, app
 from heatproof.cli.explaining import Explaining
-from heatproof.cli.options import 
-from heatproof.cli.perturbing import Perturbing
 from heatproof.cli.output import tell
+from heatproof.cli.perturbing import Perturbing
 from heatproof.cli.printing import print_forecast, say, waiting
 from heatproof.cli.spreading import spread
 from heatproof.cli.study_file import StudyCommand, command_of, read_study
