@@ -1,15 +1,18 @@
 """One picture per image and method."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+
+from torch import Tensor
 
 from heatproof.data import Pictures
 from heatproof.heatmaps import Conservation, explain_batches
 from heatproof.network import Network
 from heatproof.network.network import DEFAULT_MEMORY
 from heatproof.report import heatmap_figure, save_figure
+from heatproof.studies.task import sorted_out
 
 
 @dataclass(frozen=True)
@@ -21,23 +24,33 @@ class Explanations:
 
 
 def explain_pictures(
-    network: Network, pictures: Pictures, methods: Sequence[str], folder: Path, *, memory: int = DEFAULT_MEMORY
+    network: Network,
+    pictures: Pictures,
+    methods: Mapping[str, str | Tensor],
+    folder: Path,
+    *,
+    memory: int = DEFAULT_MEMORY,
 ) -> Explanations:
-    """Writes ``folder/PICTURE.METHOD.png`` for every picture and method: the picture beside its heatmap."""
+    """Writes ``folder/PICTURE.METHOD.png`` for every picture and method: the picture beside its heatmap.
+
+    Methods are names, or heatmaps (N, H, W) that are there already.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     files: list[Path] = []
     found: dict[str, list[Conservation]] = {}
     stems = _unique_stems(pictures.names)
-    named = {method: method for method in methods}
-    for batch in explain_batches(network, pictures.images, named, memory=memory):
+    computed, given = sorted_out(methods, pictures.images)
+    for batch in explain_batches(network, pictures.images, computed, memory=memory):
         for name, conservation in batch.conservation.items():
             found.setdefault(name, []).append(conservation)
         for row, (target, score) in enumerate(zip(batch.targets.tolist(), batch.scores.tolist(), strict=True)):
             number = len(files) // len(methods)
             picture = pictures.images[number].expand(3, -1, -1).permute(1, 2, 0).numpy()
             caption = f"{Path(pictures.names[number]).name}: {network.class_name(target)} ({score:.2f})"
-            for method, maps in batch.heatmaps.items():
-                figure = heatmap_figure(picture, maps[row].float().cpu().numpy(), title=method, caption=caption)
+            shown = {name: maps[row] for name, maps in batch.heatmaps.items()}
+            shown |= {name: maps[number] for name, maps in given.items()}
+            for method, heatmap in shown.items():
+                figure = heatmap_figure(picture, heatmap.float().cpu().numpy(), title=method, caption=caption)
                 files += save_figure(figure, folder / f"{stems[number]}.{_safe(method)}", formats=("png",))
     warnings = [text for name, parts in found.items() for text in Conservation.join(parts).warnings(name)]
     return Explanations(tuple(files), (*network.notes, *warnings))
