@@ -1,6 +1,6 @@
 """What an operation is: one class that says how a value passes forward and how a signal passes back."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, Self, TypeVar
 
@@ -45,13 +45,15 @@ class Call:
     def __call__(self, *inputs: Tensor) -> Any:  # noqa: ANN401 - whatever the function returns
         """Calls the function with ``inputs`` in the places of the variables."""
         remaining = iter(inputs)
+        return self.function(**{name: _filled(value, remaining) for name, value in self.arguments.items()})
 
-        def fill(value: Any) -> Any:  # noqa: ANN401
-            if isinstance(value, list):
-                return [fill(item) for item in value]
-            return next(remaining) if isinstance(value, Variable) else value
 
-        return self.function(**{name: fill(value) for name, value in self.arguments.items()})
+def _filled(value: Any, remaining: Iterator[Tensor]) -> Any:  # noqa: ANN401 - whatever an argument is
+    """An argument with inputs in the places of its variables."""
+    # Not inside the caller: a closure that calls itself is a cycle, which would keep all inputs until it is collected
+    if isinstance(value, list):
+        return [_filled(item, remaining) for item in value]
+    return next(remaining) if isinstance(value, Variable) else value
 
 
 @dataclass(frozen=True)
