@@ -15,7 +15,8 @@ from heatproof.network.operations import OPERATIONS, Call, Variable
 from heatproof.network.operations.activation import Softmax
 from heatproof.network.operations.normalization import AsOneOperation
 
-_IDENTITIES = frozenset({"dropout", "feature_dropout", "alpha_dropout", "contiguous", "clone", "detach", "alias", "to"})
+_NOTHING = ("contiguous", "clone", "detach", "alias", "to", "_assert_tensor_metadata")
+_IDENTITIES = frozenset({"dropout", "feature_dropout", "alpha_dropout", *_NOTHING})
 _PARTS = {"chunk.default": "chunks", "split.Tensor": "split_size", "split_with_sizes.default": "split_sizes"}
 
 

@@ -184,7 +184,8 @@ class ModulePass(ForwardPass):
 
 
 def check_logits(logits: Any) -> Tensor:  # noqa: ANN401 - whatever a module returned
-    """Refuses what is not one finite row of class scores per image."""
+    """The class scores, perhaps the ``logits`` of an output; refuses what is not one finite row of them per image."""
+    logits = getattr(logits, "logits", logits)
     if not isinstance(logits, Tensor) or logits.ndim != 2:
         came = tuple(logits.shape) if isinstance(logits, Tensor) else type(logits).__name__
         raise InputError(

@@ -1,11 +1,9 @@
 """Networks by name: a library's, a publisher's, from files of Caffe, your own, or the offline default."""
 
-import importlib
 import importlib.util
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from types import ModuleType
 
 import torch
 from torch import nn
@@ -14,9 +12,10 @@ from heatproof.data.preprocessing import Preprocessing
 from heatproof.defaults import OFFLINE_DEFAULT
 from heatproof.errors import InputError
 from heatproof.network.caffe import open_network, read_mean
+from heatproof.network.files import FILES, FOLDERS, file_kind, open_file, refuse_weights
 from heatproof.network.libraries import Blueprint, places365, timm, torchvision
 from heatproof.network.network import Network, as_preprocessing
-from heatproof.network.own import run_file
+from heatproof.network.own import from_factory
 from heatproof.network.weights import count_classes, load_weights, read_class_names, read_classes, read_weights
 from heatproof.registry import unknown
 
@@ -27,6 +26,11 @@ SOURCES = {
     "timm:NAME": "a network of timm, e.g. timm:tf_efficientnet_lite0",
     "places365:NAME": "alexnet, resnet18, resnet50 or densenet161 of the Places365 authors; --weights FILE.pth.tar",
     "caffe:FILE.prototxt": "any classifier of Caffe's: --weights FILE.caffemodel, and perhaps --mean FILE.binaryproto",
+    "FILE.pt2": "a program of torch.export.save (pt2:FILE for other endings); pickles and code in it are refused",
+    "FILE.torchscript": "of torch.jit.save (torchscript:FILE for other endings): no graph, so no LRP, all else works",
+    "FILE.onnx": 'ONNX, converted to torch; pip install "heatproof[onnx]"',
+    "transformers:FOLDER": "an image classifier of Hugging Face's: config.json, model.safetensors, "
+    'preprocessor_config.json; pip install "heatproof[transformers]"',
     "package.module:factory": "your own: a Python callable that returns an nn.Module or a heatproof.Network (runs your "
     "code)",
     "FILE.py:factory": "the same from a file, e.g. model.py:Model (runs it)",
@@ -64,13 +68,14 @@ def load_network(
     ('squeezenet1_1 has random weights: its heatmaps explain nothing',)
     """
     source, _, name = spec.rpartition(":") if ".py:" in spec else spec.partition(":")
-    if not name and spec != OFFLINE_DEFAULT:
+    if not name and spec != OFFLINE_DEFAULT and file_kind(spec) is None:
         raise InputError(unknown("network", spec, list(SOURCES)))
     named = read_class_names(Path(classes)) if isinstance(classes, str | Path) else classes
     values = read_mean(Path(mean)) if isinstance(mean, str | Path) else mean
     network = _open(spec, source, name, weights, preprocessing, values, named, device, download)
     if values is not None:
         network.preprocessing = _with_mean(network.preprocessing, values)
+    network.source = spec
     return network
 
 
@@ -86,8 +91,13 @@ def _open(
     download: bool,
 ) -> Network:
     """The network, from where ``source`` says."""
+    found = file_kind(spec)
+    if found:
+        refuse_weights(weights, spec)
+        return open_file(*found, preprocessing, classes, device, download)
     if name and source not in (*_BLUEPRINTS, "caffe"):
-        return _from_factory(source, name, weights, preprocessing, classes, device)
+        known = [*_BLUEPRINTS, "caffe", *FILES, FOLDERS, "package.module", "FILE.py"]
+        return from_factory(source, name, weights, preprocessing, classes, device, known)
     with torch.random.fork_rng(devices=[]):  # libraries draw initial weights from the global state
         torch.manual_seed(0)
         if spec == OFFLINE_DEFAULT:
@@ -212,42 +222,3 @@ def _offline_default(
         classes=classes or blueprint.classes,
         device=device,
     )
-
-
-def _from_factory(
-    module_name: str,
-    factory: str,
-    weights: str | Path | None,
-    preprocessing: Preprocessing | str | None,
-    classes: Sequence[str] | None,
-    device: str | torch.device | None,
-) -> Network:
-    """What a user's own callable makes: an ``nn.Module``, or a whole ``Network``."""
-    found = getattr(_own_module(module_name), factory, None)
-    if not callable(found):
-        raise InputError(f"{module_name}:{factory} must be a callable that returns a network, got {found!r}")
-    made = found()
-    if isinstance(made, Network):
-        if any(option is not None for option in (weights, preprocessing, classes, device)):
-            raise InputError(
-                f"{module_name}:{factory} returns a whole Network, so weights, preprocessing, classes and device are "
-                "its own; set them there, or return the nn.Module"
-            )
-        return made
-    if not isinstance(made, nn.Module):
-        raise InputError(f"{module_name}:{factory} must return a torch.nn.Module, got {type(made).__name__}")
-    if weights is not None:
-        load_weights(made, read_weights(Path(weights)), str(weights))
-        classes = classes or read_classes(Path(weights))
-    return Network(made, preprocessing=as_preprocessing(preprocessing), name=factory, classes=classes, device=device)
-
-
-def _own_module(name: str) -> ModuleType:
-    """A file that ends in .py, or a module that can be imported."""
-    if name.endswith(".py"):
-        return run_file(Path(name))
-    try:
-        return importlib.import_module(name)
-    except ModuleNotFoundError as error:
-        known = [*_BLUEPRINTS, "package.module", "FILE.py"]
-        raise InputError(f"{unknown('source of networks', name, known)} ({error})") from error

@@ -14,6 +14,7 @@ from heatproof.errors import InputError
 from heatproof.network.export import export
 from heatproof.network.forward import ForwardPass, GraphPass, ModulePass, check_logits
 from heatproof.network.graph import Graph
+from heatproof.network.huggingface import as_logits, class_names
 from heatproof.network.incremental import Costs, Plan, Touched, cheapest, leanest, measure, whole_plan
 from heatproof.network.incremental.costs import described_costs, restored_costs
 from heatproof.network.operations import Way
@@ -33,8 +34,8 @@ class Network:
     """An image classifier with its preprocessing.
 
     Args:
-        module: maps normalised images (B, C, H, W) to class scores (B, classes) before the softmax. A copy of it is
-            kept, in evaluation; yours is left as it is.
+        module: maps normalised images (B, C, H, W) to class scores (B, classes) before the softmax, or an object with
+            such ``logits`` (transformers). A copy of it is kept, in evaluation; yours is left as it is.
         preprocessing: how a picture becomes the module's input: a ``Preprocessing`` or one of the presets
             ``"imagenet"``, ``"caffe"``, ``"none"`` (the default).
         name: for tables and figures.
@@ -59,12 +60,13 @@ class Network:
     ) -> None:
         if not isinstance(module, nn.Module):
             raise TypeError(f"module must be a torch.nn.Module, got {type(module).__name__}")
-        self.module = copy.deepcopy(module).eval().requires_grad_(False)
+        self.name = name or type(module).__name__
+        self.classes = tuple(classes) if classes is not None else class_names(module)
+        self.module = copy.deepcopy(as_logits(module)).eval().requires_grad_(False)
         if device is not None:
             self.module.to(_checked_device(device))
         self.preprocessing = as_preprocessing(preprocessing)
-        self.name = name or type(module).__name__
-        self.classes = tuple(classes) if classes is not None else None
+        self.source = ""
         self.notes = tuple(notes)
         parameter = next(self.module.parameters(), torch.zeros(()))
         self.device, self.dtype = parameter.device, parameter.dtype
@@ -227,6 +229,7 @@ class Network:
         """What a run records of its network."""
         return {
             "name": self.name,
+            "source": self.source,
             "weights_blake2b": self.fingerprint(),
             "preprocessing": self.preprocessing.describe(),
             "notes": list(self.notes),

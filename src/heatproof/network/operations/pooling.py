@@ -32,14 +32,14 @@ class Pool(Called):
         return Reach(kernel, kernel, fill=self.fill)
 
 
-@operation("max_pool2d.default", "adaptive_max_pool2d.default")
+@operation("max_pool2d.default", "max_pool2d_with_indices.default", "adaptive_max_pool2d.default")
 class MaxPool(Pool):
     """The maximum; every way back sends the signal to the position of the maximum."""
 
     fill = -inf
 
     def evaluate(self, *inputs: Tensor) -> Tensor:
-        """The maxima (adaptive pooling also returns their positions, which are dropped)."""
+        """The maxima (positions, where they are returned too, are dropped)."""
         value = self.call(*inputs)
         maxima: Tensor = value[0] if isinstance(value, tuple) else value
         return maxima

@@ -1,0 +1,41 @@
+"""Archives of PyTorch's are looked into before torch opens them."""
+
+import zipfile
+from pathlib import Path
+
+from heatproof.errors import InputError
+
+LARGEST_TEXT = 64 * 2**20  # bytes that are read as text, or decompressed
+
+
+def entries(path: Path, kind: str) -> dict[str, zipfile.ZipInfo]:
+    """Entries by their path below the archive's one folder.
+
+    Raises:
+        InputError: if there is no such file, if it is no archive, or one that would swell.
+    """
+    if not path.is_file():
+        raise InputError(f"network: there is no file {str(path)!r}")
+    try:
+        with zipfile.ZipFile(path) as archive:
+            found = archive.infolist()
+    except Exception as error:  # a damaged one can raise anything
+        raise InputError(f"expected {kind}, got {path.name}, which is no whole archive ({error})") from error
+    swells = sum(entry.file_size for entry in found if entry.compress_type != zipfile.ZIP_STORED)
+    if swells > LARGEST_TEXT:  # TorchScript's code is compressed, tensors never are
+        raise InputError(f"{path.name} is refused: it is compressed and would swell to {swells:,} bytes")
+    by_path = {entry.filename.partition("/")[2]: entry for entry in found}
+    if len(by_path) < len(found):
+        raise InputError(f"{path.name} is refused: two of its entries have the same name")
+    return by_path
+
+
+def read_entry(path: Path, entry: zipfile.ZipInfo, largest: int | None = None) -> bytes:
+    """The content of an entry."""
+    if largest is not None and entry.file_size > largest:
+        raise InputError(f"{path.name} is refused: {entry.filename} has more than {largest:,} bytes")
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return archive.read(entry)
+    except Exception as error:
+        raise InputError(f"{path.name} cannot be read: {error}") from error

@@ -1,0 +1,209 @@
+"""Image classifiers of Hugging Face's ``transformers``: a folder with weights, configuration and preprocessing."""
+
+import importlib
+import json
+import warnings
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor, nn
+
+from heatproof.data.preprocessing import Preprocessing
+from heatproof.errors import InputError
+
+INSTALL = 'pip install "heatproof[transformers]"'
+CONFIG, PROCESSOR = "config.json", "preprocessor_config.json"
+WEIGHTS = ("model.safetensors", "model.safetensors.index.json")
+LARGEST_CONFIG = 16 * 2**20  # bytes
+
+_FILTERS = {0: "nearest", 1: "lanczos", 2: "bilinear", 3: "bicubic"}  # Pillow's numbers
+_UNUSED = frozenset({"do_convert_rgb", "do_reduce_labels", "do_resize", "do_rescale", "do_normalize", "do_center_crop"})
+
+
+class Logits(nn.Module):
+    """A classifier of transformers, of whose output the logits alone are returned."""
+
+    def __init__(self, model: nn.Module) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, images: Tensor) -> Tensor:
+        """(B, classes) scores of normalised images (B, C, H, W)."""
+        logits: Tensor = self.model(pixel_values=images).logits
+        return logits
+
+
+def as_logits(module: nn.Module) -> nn.Module:
+    """A module that returns logits, of a classifier of transformers; others are left as they are."""
+    return Logits(module) if _is_classifier(module) else module
+
+
+def class_names(module: nn.Module) -> tuple[str, ...] | None:
+    """The names of its classes by index, if it knows them and they are not only numbers (``LABEL_0``)."""
+    if not _is_classifier(module):
+        return None
+    labels: Mapping[int, str] = module.config.id2label  # type: ignore[union-attr, assignment]
+    if sorted(labels) != list(range(len(labels))) or all(labels[i] == f"LABEL_{i}" for i in labels):
+        return None
+    return tuple(str(labels[index]) for index in range(len(labels)))
+
+
+def _is_classifier(module: nn.Module) -> bool:
+    reads_pixels = getattr(module, "main_input_name", "") == "pixel_values"
+    return reads_pixels and hasattr(getattr(module, "config", None), "id2label")
+
+
+def read_classifier(name: str, *, download: bool) -> tuple[nn.Module, Preprocessing | None]:
+    """The model in a folder, and its preprocessing if the folder says it; code in it is never run.
+
+    Raises:
+        InputError: if the folder lacks something, its weights do not fit, or its preprocessing cannot be expressed.
+    """
+    folder = Path(name)
+    if not folder.is_dir() and not download:
+        raise InputError(
+            f"network: there is no folder {name!r}; a name on the Hugging Face hub would be downloaded, which has to "
+            "be asked for: --download (download=True)"
+        )
+    library = _needed()
+    folder = folder if folder.is_dir() else _downloaded(name)
+    config = _read_json(folder / CONFIG)
+    if not any((folder / file).is_file() for file in WEIGHTS):
+        raise InputError(f"expected {WEIGHTS[0]} in {name!r}, found none; pickled weights (.bin) are not read")
+    if "auto_map" in config:
+        raise InputError(f"{name!r} is refused: it brings code of its own (auto_map), which is never run")
+    processor = folder / PROCESSOR
+    preprocessing = preprocessing_of(_read_json(processor)) if processor.is_file() else None
+    return _load(library, folder), preprocessing
+
+
+def _load(library: Any, folder: Path) -> nn.Module:  # noqa: ANN401 - a module
+    try:
+        with warnings.catch_warnings(), _silent(library):
+            warnings.simplefilter("ignore")
+            model, told = library.AutoModelForImageClassification.from_pretrained(
+                str(folder),
+                local_files_only=True,
+                use_safetensors=True,
+                trust_remote_code=False,
+                output_loading_info=True,
+            )
+    except Exception as error:  # transformers raises whatever comes
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+        raise InputError(f"{folder.name!r} is no image classifier that transformers can load: {reason:.300}") from error
+    for problem in ("missing_keys", "mismatched_keys", "error_msgs"):
+        if told.get(problem):
+            found = ", ".join(sorted(map(str, told[problem]))[:3])
+            raise InputError(f"weights in {folder.name!r} do not fit: {problem.replace('_', ' ')} {found}")
+    module: nn.Module = model
+    return module
+
+
+def preprocessing_of(config: Mapping[str, Any]) -> Preprocessing:
+    """What the configuration of an image processor says.
+
+    >>> found = preprocessing_of({"size": {"shortest_edge": 224}, "crop_pct": 0.875, "image_mean": [0.5] * 3,
+    ...                           "image_std": [0.5] * 3, "resample": 3})
+    >>> found.resize, found.crop, found.interpolation
+    (256, 224, 'bicubic')
+
+    Raises:
+        InputError: for a step that :class:`heatproof.Preprocessing` has not, such as padding.
+    """
+    kind = str(config.get("image_processor_type") or config.get("feature_extractor_type") or "")
+    odd = [key for key, on in config.items() if on is True and key.startswith("do_") and key not in _UNUSED]
+    odd = [key for key in odd if key != "do_flip_channel_order"] + [
+        key for key in ("rescale_offset",) if config.get(key) is True
+    ]
+    if odd or kind.startswith("Timm"):
+        raise InputError(
+            f"{PROCESSOR} asks for {', '.join(odd) or kind}, which heatproof cannot do; say what the network wants "
+            "yourself: --preset, --resize, --crop, --mean, --std (preprocessing=Preprocessing(…))"
+        )
+    resize, crop = _sizes(config)
+    scale = 255 * float(config.get("rescale_factor", 1 / 255)) if config.get("do_rescale", True) else 255.0
+    normalises = config.get("do_normalize", True)
+    given = {name: config.get(f"image_{name}") if normalises else None for name in ("mean", "std")}
+    std = tuple(float(value) for value in given["std"] or (1.0, 1.0, 1.0))
+    return Preprocessing(
+        resize=resize,
+        crop=crop,
+        mean=tuple(given["mean"] or (0.0, 0.0, 0.0)),
+        std=tuple(value**2 for value in std) if config.get("include_top") else std,  # EfficientNet's divides twice
+        interpolation=_FILTERS.get(config.get("resample", 2), "unknown"),
+        channels="bgr" if config.get("do_flip_channel_order") else "rgb",
+        scale=1.0 if abs(scale - 1) < 1e-6 else scale,
+    )
+
+
+Sides = int | tuple[int, int] | None
+
+
+def _sizes(config: Mapping[str, Any]) -> tuple[Sides, Sides]:
+    """To what pictures are resized, and what is cropped."""
+    size = _sides(config.get("size")) if config.get("do_resize", True) else None
+    crop = _sides(config.get("crop_size")) if config.get("do_center_crop", "crop_size" in config) else None
+    if isinstance(crop, int):
+        crop = (crop, crop)
+    share = config.get("crop_pct") or (224 / 256 if "ConvNext" in str(config.get("image_processor_type")) else None)
+    if share and isinstance(size, int) and crop is None:  # as ConvNeXt does below 384 pixels
+        return (int(size / share), size) if size < 384 else ((size, size), None)
+    return size, crop[0] if crop and crop[0] == crop[1] else crop
+
+
+def _sides(size: Any) -> Sides:  # noqa: ANN401 - whatever JSON holds
+    """A short side, or (height, width)."""
+    if isinstance(size, Mapping):
+        if set(size) == {"shortest_edge"}:
+            return int(size["shortest_edge"])
+        if set(size) == {"height", "width"}:
+            return int(size["height"]), int(size["width"])
+    elif isinstance(size, int):
+        return size, size
+    raise InputError(f"{PROCESSOR}: expected a size with shortest_edge, or height and width, got {size!r:.100}")
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    if not path.is_file():
+        raise InputError(f"expected {path.name} in {path.parent.name!r}, found none")
+    try:
+        if path.stat().st_size > LARGEST_CONFIG:
+            raise InputError(f"expected at most {LARGEST_CONFIG:,} bytes in {path.name}")
+        found = json.loads(path.read_bytes())
+    except (OSError, ValueError, RecursionError) as error:
+        raise InputError(f"expected {path.name} to be JSON, got a file that cannot be read: {error}") from error
+    if not isinstance(found, dict):
+        raise InputError(f"expected {path.name} to be an object of JSON, got {type(found).__name__}")
+    return found
+
+
+def _downloaded(name: str) -> Path:
+    """A model of the hub, in its cache."""
+    hub = importlib.import_module("huggingface_hub")
+    try:
+        return Path(hub.snapshot_download(name, allow_patterns=[CONFIG, PROCESSOR, "*.safetensors", WEIGHTS[1]]))
+    except Exception as error:  # no network, no such name, no right to it
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+        raise InputError(f"{name!r} cannot be downloaded: {reason:.300}") from error
+
+
+@contextmanager
+def _silent(library: Any) -> Iterator[None]:  # noqa: ANN401 - a module
+    """Without the library's own progress bar, which would stand in any terminal and log."""
+    logging = library.utils.logging
+    before = logging.is_progress_bar_enabled()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        if before:
+            logging.enable_progress_bar()
+
+
+def _needed() -> Any:  # noqa: ANN401 - a module
+    try:
+        return importlib.import_module("transformers")
+    except ImportError as error:
+        raise InputError(f"transformers is not installed: {INSTALL}") from error
