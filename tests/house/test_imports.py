@@ -4,6 +4,8 @@ import pytest
 
 ROOMS = [
     {"cli"},
+    {"training"},
+    {"adapters"},
     {"checks"},
     {"studies"},
     {"report"},

@@ -1,0 +1,316 @@
+"""Metrics of Quantus, for whom swaps one import: the same constructors and calls, measured by heatproof.
+
+``from heatproof.adapters.quantus import RegionPerturbation`` takes what Quantus 0.6 takes and returns what it returns.
+Where Quantus is wrong the numbers differ; docs/others.md says where. An option that is not supported is refused.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from heatproof.adapters.normalised import Normalised, channels_first
+from heatproof.errors import InputError
+from heatproof.perturbation.orders import ranking
+from heatproof.randomness import addressed
+from heatproof.registry import unknown
+
+ORDERS = ("morf", "lerf", "random")
+PERTURBS = ("baseline_replacement_by_indices", "batch_baseline_replacement_by_indices")
+Aggregate = Callable[[Any], Any]
+
+
+class Metric:
+    """What the metrics share: options that only the order of relevance can notice, and the call."""
+
+    name: ClassVar[str]
+    engine: ClassVar[str] = "auto"
+
+    def __init__(
+        self,
+        abs: bool = False,
+        normalise: bool = True,
+        normalise_func: Callable[..., np.ndarray] | None = None,
+        normalise_func_kwargs: Mapping[str, Any] | None = None,
+        perturb_func: Callable[..., Any] | None = None,
+        perturb_baseline: str | float = "black",
+        perturb_func_kwargs: Mapping[str, Any] | None = None,
+        return_aggregate: bool = False,
+        aggregate_func: Aggregate | None = None,
+        default_plot_func: Callable[..., Any] | None = None,
+        disable_warnings: bool = False,
+        display_progressbar: bool = False,
+    ) -> None:
+        if perturb_func is not None and getattr(perturb_func, "__name__", "") not in PERTURBS:
+            raise InputError(
+                f"{self.name}: perturb_func is not supported, only perturb_baseline: every step must be made alike"
+            )
+        if default_plot_func is not None or display_progressbar:
+            raise InputError(f"{self.name}: nothing is plotted and no bar is drawn here; leave out the option")
+        self.abs, self.normalise = abs, normalise
+        self.normalise_func, self.normalise_func_kwargs = normalise_func, dict(normalise_func_kwargs or {})
+        given = {"perturb_baseline": perturb_baseline} | dict(perturb_func_kwargs or {})
+        self.fill = Fill(self.name, **{key: given.pop(key) for key in list(given) if key in Fill.OPTIONS})
+        if given:
+            raise InputError(unknown(f"option in perturb_func_kwargs of {self.name}:", next(iter(given)), Fill.OPTIONS))
+        self.return_aggregate, self.aggregate_func = return_aggregate, aggregate_func
+        self.disable_warnings = disable_warnings
+        self.evaluation_scores: list[Any] = []
+        self.all_evaluation_scores: list[Any] = []
+        self._walked = np.empty((0, 0))
+
+    def __call__(
+        self,
+        model: nn.Module,
+        x_batch: np.ndarray,
+        y_batch: np.ndarray,
+        a_batch: np.ndarray | None = None,
+        s_batch: np.ndarray | None = None,
+        channel_first: bool | None = None,
+        explain_func: Callable[..., Any] | None = None,
+        explain_func_kwargs: Mapping[str, Any] | None = None,
+        model_predict_kwargs: Mapping[str, Any] | None = None,
+        softmax: bool = False,
+        device: str | None = None,
+        batch_size: int = 64,
+    ) -> list[Any]:
+        """Scores of each image, while what is most relevant is removed.
+
+        Args:
+            model: a torch module that returns logits.
+            x_batch: (N, C, H, W) what the model reads, or (N, H, W, C).
+            y_batch: (N,) class indices.
+            a_batch: (N, H, W), (N, 1, H, W), or one value for each channel, which are summed.
+            s_batch: none: segments are not used.
+            channel_first: where the channels of ``x_batch`` are; read from its shape if none.
+            explain_func: ``(model, inputs, targets, **explain_func_kwargs)`` that gives ``a_batch``.
+            explain_func_kwargs: for ``explain_func``; ``device`` is added.
+            model_predict_kwargs: none: the model is called with images alone.
+            softmax: the score is the probability instead of the logit. Other than in Quantus, the default is the logit.
+            device: where to compute, such as "cpu" or "cuda".
+            batch_size: of no effect: heatproof takes what is fastest, and no result depends on it.
+        """
+        if s_batch is not None or model_predict_kwargs:
+            raise InputError(f"{self.name}: s_batch and model_predict_kwargs are not supported; leave them out")
+        inputs = channels_first(x_batch, channel_first)
+        if a_batch is None:
+            if explain_func is None:
+                raise InputError(f"{self.name}: expected a_batch or explain_func, got neither")
+            extra = ({"device": device} if device else {}) | dict(explain_func_kwargs or {})
+            a_batch = explain_func(model=model, inputs=inputs.numpy(), targets=y_batch, **extra)
+        maps = self._maps(a_batch, inputs)
+        found = Normalised.of(model, inputs, device)
+        regions = self._regions(maps, found.identities)
+        orders = self._orders(maps, regions, found.identities)
+        replacements = self.fill.of(inputs, found.identities)
+        score = "probability" if softmax else "logit"
+        scores = found.walk(orders, regions, replacements, np.asarray(y_batch), score, self.engine)
+        self._walked = scores.numpy().astype(np.float64)  # (N, L + 1), the untouched image first
+        self.evaluation_scores = self._told()
+        if self.return_aggregate:
+            self.evaluation_scores = [self._aggregated()]
+        self.all_evaluation_scores.extend(self.evaluation_scores)
+        return self.evaluation_scores
+
+    @property
+    def higher_is_better(self) -> bool:
+        """Direction of what is returned."""
+        return False
+
+    @property
+    def score_direction(self) -> str:
+        """Direction of what is returned, "higher" or "lower"."""
+        return "higher" if self.higher_is_better else "lower"
+
+    @property
+    def get_auc_score(self) -> float:
+        """Mean area under the curves, by the trapezoidal rule with steps of one, from the untouched image on."""
+        return float(np.trapezoid(self._walked, axis=1).mean())
+
+    def _told(self) -> list[Any]:
+        raise NotImplementedError
+
+    def _regions(self, maps: Tensor, identities: list[str]) -> Tensor:
+        raise NotImplementedError
+
+    def _aggregated(self) -> Any:  # noqa: ANN401 - whatever a user's function gives
+        return (self.aggregate_func or np.mean)(self.evaluation_scores)
+
+    def _orders(self, maps: Tensor, regions: Tensor, identities: list[str]) -> Tensor:
+        """(N, L) regions, first removed first."""
+        raise NotImplementedError
+
+    def _maps(self, given: Any, inputs: Tensor) -> Tensor:  # noqa: ANN401 - an array or a tensor
+        """(N, H, W) relevance; each image by itself."""
+        array = np.asarray(given.detach().cpu() if isinstance(given, Tensor) else given, dtype=np.float64)
+        if self.normalise and self.normalise_func:
+            array = np.concatenate([self.normalise_func(one[None], **self.normalise_func_kwargs) for one in array])
+        array = np.abs(array) if self.abs else array
+        count, channels, height, width = inputs.shape
+        if array.shape in ((count, 1, height, width), (count, channels, height, width)):
+            array = array.sum(axis=1)
+        if array.shape != (count, height, width) or not np.isfinite(array).all():
+            raise InputError(
+                f"{self.name}: attributions must be finite, of shape (N, H, W) = {(count, height, width)} or with "
+                f"channels after N, to match x_batch {tuple(inputs.shape)}; got {np.shape(given)}"
+            )
+        return torch.from_numpy(array)
+
+
+class Fill:
+    """What a removed value becomes, made once from the untouched image."""
+
+    OPTIONS = ("perturb_baseline", "uniform_low", "uniform_high")
+    NAMES = ("black", "white", "mean", "uniform")
+
+    def __init__(
+        self, metric: str, *, perturb_baseline: str | float, uniform_low: float = 0.0, uniform_high: float = 1.0
+    ) -> None:
+        number = isinstance(perturb_baseline, int | float) and not isinstance(perturb_baseline, bool)
+        if not number and perturb_baseline not in self.NAMES:
+            raise InputError(
+                unknown(f"perturb_baseline of {metric}:", str(perturb_baseline), [*self.NAMES, "a number"])
+            )
+        self.baseline, self.low, self.high = perturb_baseline, uniform_low, uniform_high
+
+    def of(self, inputs: Tensor, identities: list[str]) -> Tensor:
+        """(N, C, H, W) in the unit of the inputs."""
+        if self.baseline == "uniform":
+            draws = [
+                addressed(seed=0, image=image, purpose="quantus uniform").uniform(self.low, self.high, inputs.shape[1:])
+                for image in identities
+            ]
+            return torch.from_numpy(np.stack(draws)).to(inputs)
+        flat = inputs.flatten(start_dim=1)
+        values = {"black": flat.amin(dim=1), "white": flat.amax(dim=1), "mean": flat.mean(dim=1)}
+        value = values.get(str(self.baseline), torch.full((len(inputs),), 0.0))
+        if str(self.baseline) not in values:
+            value = torch.full((len(inputs),), float(self.baseline))
+        return value[:, None, None, None].expand_as(inputs).to(inputs)
+
+
+class RegionPerturbation(Metric):
+    """Region perturbation [Samek2017]: drops f(x⁽⁰⁾) − f(x⁽ᵏ⁾) for k = 1 … L, most relevant first; higher is better.
+
+    Squares of ``patch_size`` pixels cover the image; those at the border are cut. ``aopc`` is the AOPC of each image,
+    with the term k = 0. ``return_aggregate`` returns their mean.
+
+    >>> metric = RegionPerturbation(patch_size=4, regions_evaluation=3)
+    >>> model = nn.Sequential(nn.Flatten(), nn.Linear(3 * 8 * 8, 2))
+    >>> x = np.random.default_rng(0).random((5, 3, 8, 8), dtype=np.float32)
+    >>> scores = metric(model=model, x_batch=x, y_batch=np.zeros(5, dtype=int), a_batch=x.sum(axis=1))
+    >>> len(scores), scores[0].shape, metric.score_direction
+    (5, (3,), 'higher')
+    """
+
+    name = "Region Perturbation"
+
+    def __init__(
+        self,
+        patch_size: int = 8,
+        order: str = "morf",
+        regions_evaluation: int = 100,
+        **shared: Any,  # noqa: ANN401
+    ) -> None:
+        super().__init__(**shared)
+        if order.lower() not in ORDERS:
+            raise InputError(unknown("order", order, ORDERS))
+        self.patch_size, self.order, self.regions_evaluation = patch_size, order.lower(), regions_evaluation
+
+    @property
+    def higher_is_better(self) -> bool:
+        """Large drops are good where the most relevant regions go first."""
+        return self.order != "lerf"
+
+    @property
+    def aopc(self) -> np.ndarray:
+        """(N,) area over the perturbation curve, k = 0 … L, in the unit of the score."""
+        found: np.ndarray = (self._walked[:, :1] - self._walked).mean(axis=1)
+        return found
+
+    def _told(self) -> list[Any]:
+        return list(self._walked[:, :1] - self._walked[:, 1:])
+
+    def _aggregated(self) -> Any:  # noqa: ANN401
+        return self.aggregate_func(self.evaluation_scores) if self.aggregate_func else float(self.aopc.mean())
+
+    def _regions(self, maps: Tensor, identities: list[str]) -> Tensor:
+        return squares(maps, self.patch_size)
+
+    def _orders(self, maps: Tensor, regions: Tensor, identities: list[str]) -> Tensor:
+        count = min(self.regions_evaluation, int(regions.max()) + 1)
+        return _orders(maps, regions, identities, self.order)[:, :count]
+
+
+class Selectivity(RegionPerturbation):
+    """Selectivity [Montavon2018]: the scores f(x⁽ᵏ⁾), k = 1 … all regions, most relevant first; lower is better."""
+
+    name = "Selectivity"
+
+    def __init__(self, patch_size: int = 8, **shared: Any) -> None:  # noqa: ANN401 - as of Metric
+        super().__init__(patch_size, "morf", 2**31, **shared)
+
+    @property
+    def higher_is_better(self) -> bool:
+        """Scores that fall fast are good."""
+        return False
+
+    def _told(self) -> list[Any]:
+        return list(self._walked[:, 1:])
+
+    def _aggregated(self) -> Any:  # noqa: ANN401
+        return Metric._aggregated(self)
+
+
+class PixelFlipping(Metric):
+    """Pixel flipping [Bach2015]: the scores f(x⁽ᵏ⁾) while pixels go, most relevant first; lower is better.
+
+    A pixel goes with all its channels, ``features_in_step`` pixels at a time.
+    """
+
+    name = "Pixel Flipping"
+    engine = "full"  # what goes in one step lies anywhere
+
+    def __init__(self, features_in_step: int = 1, return_auc_per_sample: bool = False, **shared: Any) -> None:  # noqa: ANN401
+        super().__init__(**shared)
+        if features_in_step < 1:
+            raise InputError(f"features_in_step must be at least 1, got {features_in_step}")
+        self.features_in_step, self.return_auc_per_sample = features_in_step, return_auc_per_sample
+
+    def _told(self) -> list[Any]:
+        if self.return_auc_per_sample:
+            areas: list[float] = np.trapezoid(self._walked, axis=1).tolist()  # type: ignore[assignment]
+            return areas
+        return [[float(score) for score in scores] for scores in self._walked[:, 1:]]
+
+    def _regions(self, maps: Tensor, identities: list[str]) -> Tensor:
+        """Pixels that go in one step are a region."""
+        pixels = _orders(maps, torch.arange(maps[0].numel()).reshape(maps[0].shape).expand_as(maps), identities, "morf")
+        steps = (torch.arange(pixels.shape[1]) // self.features_in_step).expand_as(pixels)
+        return torch.empty_like(pixels).scatter_(1, pixels, steps).reshape(maps.shape)
+
+    def _orders(self, maps: Tensor, regions: Tensor, identities: list[str]) -> Tensor:
+        return torch.arange(int(regions.max()) + 1).expand(len(maps), -1)
+
+
+def squares(maps: Tensor, side: int) -> Tensor:
+    """(N, H, W) squares that cover the image; what is over lies half at either border, as in Quantus."""
+    if side < 1:
+        raise InputError(f"patch_size must be at least 1, got {side}")
+    rows, columns = ((torch.arange(size) + (-size % side) // 2) // side for size in maps.shape[1:])
+    return (rows[:, None] * (int(columns[-1]) + 1) + columns).expand_as(maps)
+
+
+def _orders(maps: Tensor, regions: Tensor, identities: list[str], order: str) -> Tensor:
+    """(N, R) all regions; those of equal relevance are shuffled."""
+    found = []
+    for values, indices, image in zip(maps.flatten(1).numpy(), regions.flatten(1).numpy(), identities, strict=True):
+        relevance = np.bincount(indices, weights=values)
+        if order == "random":
+            found.append(addressed(seed=0, image=image, purpose="random order").permutation(len(relevance)))
+        else:
+            ranked = ranking(relevance, addressed(seed=0, image=image, purpose="ties"))
+            found.append(ranked if order == "morf" else ranked[::-1])
+    return torch.from_numpy(np.stack(found))
