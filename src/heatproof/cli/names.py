@@ -17,7 +17,17 @@ SOURCES = {
 }
 PRESETS = ("imagenet", "caffe", "none")
 ENGINES = ("full", "incremental", "auto")
-NETWORKS = (OFFLINE_DEFAULT, "torchvision:", "timm:", "places365:", "caffe:")
+NETWORKS = (
+    OFFLINE_DEFAULT,
+    "torchvision:",
+    "timm:",
+    "places365:",
+    "caffe:",
+    "pt2:",
+    "torchscript:",
+    "onnx:",
+    "transformers:",
+)
 
 
 def registered(kind: str) -> list[str]:

@@ -1,5 +1,6 @@
 """Many files into one batch of images, keeping account of those that could not be used."""
 
+import os
 import warnings
 from collections.abc import Callable, Sequence
 from contextlib import closing
@@ -11,7 +12,7 @@ from torch import Tensor
 
 from heatproof.data.ahead import read_ahead
 from heatproof.data.dataset import Dataset, Member, file_member
-from heatproof.data.layouts import open_dataset
+from heatproof.data.layouts import names_dataset, open_dataset
 from heatproof.data.preprocessing import Preprocessing
 from heatproof.data.sources import Sources, find_pictures
 from heatproof.errors import InputError
@@ -57,7 +58,7 @@ def read_pictures(
     """Reads every picture that ``sources`` name, resized and cropped; those that cannot be used are skipped.
 
     Args:
-        sources: files, folders, or ``builtin`` (see :func:`heatproof.data.find_pictures`), or a data set.
+        sources: files, folders, or ``builtin`` (see :func:`heatproof.data.find_pictures`), ``NAME:PATH``; a data set.
         preprocessing: what the network wants; its normalisation is left to the network.
         on_progress: called after each file with the number done and the number of all.
 
@@ -127,7 +128,16 @@ def read_shard(
 
 
 def as_dataset(sources: Sources) -> Dataset:
-    """The pictures that ``sources`` name as a data set without labels, named by their paths as given."""
+    """The pictures that ``sources`` name as a data set without labels, named by their paths as given.
+
+    One source may also be ``NAME:PATH``, which is a data set by name (see :func:`heatproof.data.open_dataset`).
+    """
+    specs = [str(source) for source in ([sources] if isinstance(sources, str | os.PathLike) else sources)]
+    named = [spec for spec in specs if names_dataset(spec)]
+    if named and len(specs) > 1:
+        raise InputError(f"expected one data set, or pictures and folders, got {named[0]!r} and others together")
+    if named:
+        return open_dataset(named[0])
     return Dataset("pictures", tuple(file_member("", str(path)) for path in find_pictures(sources)))
 
 

@@ -1,6 +1,20 @@
 """Data sets as their owners lay them out on disk, by name; one file per family."""
 
-from heatproof.data.layouts import cifar, folder, imagenet, lists, parquet, places, sun
-from heatproof.data.layouts.opening import DATASETS, open_dataset
+from heatproof.data.layouts import arrow, cifar, folder, imagenet, lists, parquet, places, sun, tables, webdataset
+from heatproof.data.layouts.opening import DATASETS, names_dataset, open_dataset
 
-__all__ = ["DATASETS", "cifar", "folder", "imagenet", "lists", "open_dataset", "parquet", "places", "sun"]
+__all__ = [
+    "DATASETS",
+    "arrow",
+    "cifar",
+    "folder",
+    "imagenet",
+    "lists",
+    "names_dataset",
+    "open_dataset",
+    "parquet",
+    "places",
+    "sun",
+    "tables",
+    "webdataset",
+]

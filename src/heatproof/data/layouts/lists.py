@@ -71,7 +71,7 @@ def _lines(text: str) -> Iterator[Entry]:
     for number, line in enumerate(text.splitlines(), start=1):
         labelled = re.fullmatch(r"(.*\S)\s+([0-9]+)", line.strip())
         if labelled:
-            yield Entry(number, labelled[1], _label(labelled[2], number))
+            yield Entry(number, labelled[1], label_of(labelled[2], number))
         elif line.strip():
             yield Entry(number, line.strip(), None)
 
@@ -89,10 +89,10 @@ def _columns(text: str) -> Iterator[Entry]:
             raise InputError(f"line {rows.line_num}: expected a class index as label, got {label!r}")
         if path_column >= len(row) or not row[path_column].strip():
             raise InputError(f"line {rows.line_num}: expected a path in column {header[path_column]!r}, got none")
-        yield Entry(rows.line_num, row[path_column], _label(label, rows.line_num) if label else None)
+        yield Entry(rows.line_num, row[path_column], label_of(label, rows.line_num) if label else None)
 
 
-def _label(text: str, line: int) -> int:
+def label_of(text: str, line: int) -> int:
     """A class index; Python would take its time for one of a million digits."""
     if len(text) > len(str(LARGEST_LABEL)):
         raise InputError(f"line {line}: expected a class index up to {LARGEST_LABEL}, got {text:.40}")

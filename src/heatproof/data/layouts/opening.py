@@ -1,5 +1,7 @@
 """``NAME:PATH`` becomes a data set."""
 
+import os
+import re
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
@@ -11,6 +13,7 @@ from heatproof.registry import Registry, unknown
 Layout = Callable[..., Dataset]  # (path, *, options) -> Dataset
 
 DATASETS: Registry[Layout] = Registry("data set")
+PATTERNS = ("webdataset",)  # whose path may be a pattern of several files
 
 
 def open_dataset(spec: str) -> Dataset:
@@ -25,11 +28,22 @@ def open_dataset(spec: str) -> Dataset:
         raise InputError(f"expected NAME:PATH, such as folder:photos, got {spec!r}; known names: {', '.join(DATASETS)}")
     layout = DATASETS.resolve(name)
     try:
-        examine(Path(path))
+        if not (name.partition("[")[0] in PATTERNS and set(path) & set("{*?")):
+            examine(Path(path))
         dataset: Dataset = layout(Path(path))
     except InputError as error:
         raise InputError(f"cannot use {path!r} as {name}: {error}") from error
     return dataset
+
+
+def names_dataset(spec: str) -> bool:
+    """Whether a text means a data set by name, and no file that is called so.
+
+    >>> names_dataset("parquet[label=class]:photos"), names_dataset("photos"), names_dataset("a:b")
+    (True, False, False)
+    """
+    name, colon, _ = re.sub(r"\[.*?\]", "", spec, count=1).partition(":")
+    return bool(colon) and name in DATASETS and not os.path.lexists(spec)
 
 
 def check_option(option: str, given: str, known: Sequence[str]) -> None:

@@ -1,5 +1,6 @@
 """Parquet files with the bytes of pictures, as the Hugging Face hub and others store data sets."""
 
+import json
 import threading
 from dataclasses import dataclass
 from functools import lru_cache
@@ -11,6 +12,7 @@ from PIL import Image
 
 from heatproof.data.dataset import Dataset, Member, as_text
 from heatproof.data.decoding import decode_bytes
+from heatproof.data.layouts.arrow import class_names
 from heatproof.data.layouts.opening import DATASETS
 from heatproof.errors import InputError
 
@@ -26,7 +28,7 @@ def parquet(path: Path, *, image: str = "image", label: str = "label") -> Datase
         raise InputError("expected a Parquet file or a folder with *.parquet, got a folder without any")
     rows = [(file, row, value) for file in files for row, value in enumerate(_labels(file, image, label))]
     values = [value for _, _, value in rows]
-    classes = tuple(sorted({value for value in values if isinstance(value, str)}))
+    classes = tuple(sorted({value for value in values if isinstance(value, str)})) or _named(files[0], label)
     indices = {name: index for index, name in enumerate(classes)}
     blocks = _Blocks(image)
     members = tuple(
@@ -55,6 +57,15 @@ def _labels(file: Path, image: str, label: str) -> list[Any]:
         return table.select(wanted).collect()[label].to_list() if label in columns else [None] * height
     except BROKEN as error:
         raise InputError(f"expected a Parquet file, got {file.name!r}: {error}") from error
+
+
+def _named(file: Path, label: str) -> tuple[str, ...]:
+    """Class names, where Hugging Face's datasets wrote them into the file."""
+    try:
+        stored = json.loads(pl.read_parquet_metadata(file).get("huggingface", "{}"))
+        return class_names(stored["info"]["features"], label)
+    except (*BROKEN, AttributeError, KeyError, TypeError, RecursionError):  # none, or none that could be read
+        return ()
 
 
 def _index(value: int | str | None, indices: dict[str, int]) -> int | None:

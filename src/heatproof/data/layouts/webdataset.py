@@ -1,0 +1,171 @@
+"""WebDataset: pictures with their labels in tar files, read where they lie; nothing is ever unpacked."""
+
+import glob
+import json
+import re
+import tarfile
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from itertools import product
+from pathlib import Path
+
+from PIL import Image
+
+from heatproof.data.dataset import LARGEST_LABEL, Dataset, Member, as_text
+from heatproof.data.decoding import decode_bytes
+from heatproof.data.layouts.opening import DATASETS
+from heatproof.data.sources import EXTENSIONS, examine
+from heatproof.errors import InputError
+from heatproof.registry import is_whole
+
+MOST_SHARDS = 100_000
+LARGEST_LABEL_FILE = 2**16  # bytes
+LARGEST_PICTURE = 2**30  # bytes
+LABEL_KEYS = ("label", "cls", "class_index", "target")
+
+_BRACES = re.compile(r"\{([^{}]*)\}")
+_RANGE = re.compile(r"(\d{1,9})\.\.(\d{1,9})")
+
+
+@DATASETS.register("webdataset")
+def webdataset(path: Path) -> Dataset:
+    """Tar shards of WebDataset: a .tar, a folder of them, or shards-{000..009}.tar; labels in .cls or .json."""
+    shards = _shards(path)
+    stems = [shard.stem for shard in shards]
+    unique = len(set(stems)) == len(stems)
+    members = [
+        _member(shard, shard.stem if unique else f"{number:05d}-{shard.stem}", sample)
+        for number, shard in enumerate(shards)
+        for sample in _samples(shard)
+    ]
+    if not members:
+        raise InputError(f"expected pictures ({', '.join(EXTENSIONS)}) in {len(shards)} tar files, got none")
+    notes = () if all(member.label is not None for member in members) else ("no labels, or not for all pictures",)
+    return Dataset("webdataset", tuple(members), (), notes)
+
+
+def _shards(path: Path) -> list[Path]:
+    text = str(path)
+    if path.is_dir():
+        found = sorted(path.glob("*.tar"))
+    elif set(text) & set("{*?") and not path.exists():
+        found = [Path(file) for pattern in expanded(text) for file in sorted(glob.glob(pattern) or [pattern])]  # noqa: PTH207
+    else:
+        found = [path]
+    if not found:
+        raise InputError("expected a tar file or a folder with *.tar, got a folder without any")
+    for shard in found:
+        examine(shard)
+    return found
+
+
+def expanded(text: str) -> list[str]:
+    """What braces stand for.
+
+    >>> expanded("{train,val}-{08..10}.tar")[:3]
+    ['train-08.tar', 'train-09.tar', 'train-10.tar']
+    """
+    pieces = _BRACES.split(text)
+    choices = [_choices(piece) if odd % 2 else [piece] for odd, piece in enumerate(pieces)]
+    count = 1
+    for choice in choices:
+        count *= len(choice)
+    if count > MOST_SHARDS:
+        raise InputError(f"expected at most {MOST_SHARDS:,} shards, got {count:,}")
+    return ["".join(parts) for parts in product(*choices)]
+
+
+def _choices(inside: str) -> list[str]:
+    found = _RANGE.fullmatch(inside)
+    if not found:
+        return inside.split(",")
+    low, high = int(found[1]), int(found[2])
+    if high - low >= MOST_SHARDS:
+        raise InputError(f"expected at most {MOST_SHARDS:,} shards, got {{{inside}}}")
+    return [str(number).zfill(len(found[1])) for number in range(low, high + 1)]
+
+
+@dataclass
+class _Sample:
+    """Files of one key: where its picture lies, and its label."""
+
+    key: str
+    place: tuple[int, int] | None = None  # offset and size
+    reason: str = "there is no picture in it"
+    labels: dict[str, int] = field(default_factory=dict)
+
+
+def _samples(shard: Path) -> Iterator[_Sample]:
+    """Files that stand one after the other and have the same name up to the first dot."""
+    sample: _Sample | None = None
+    try:
+        with tarfile.open(shard, "r:") as archive:
+            for entry in archive:
+                if not entry.isreg() or entry.issparse():
+                    continue  # links could lead anywhere, and sparse files swell
+                folder, slash, file = as_text(entry.name).rpartition("/")
+                key, _, ending = file.partition(".")
+                name = folder + slash + key
+                if sample is None or sample.key != name:
+                    yield from _whole(sample)
+                    sample = _Sample(name)
+                _add(sample, archive, entry, f".{ending.lower()}")
+    except (tarfile.TarError, OSError, ValueError, EOFError) as error:
+        raise InputError(f"expected an uncompressed tar file, got {shard.name!r}: {error}") from error
+    yield from _whole(sample)
+
+
+def _whole(sample: _Sample | None) -> Iterator[_Sample]:
+    if sample and sample.place:
+        yield sample
+
+
+def _add(sample: _Sample, archive: tarfile.TarFile, entry: tarfile.TarInfo, ending: str) -> None:
+    if ending in EXTENSIONS and sample.place is None:
+        sample.place = (entry.offset_data, entry.size)
+    elif ending in (".cls", ".json") and entry.size <= LARGEST_LABEL_FILE:
+        content = archive.extractfile(entry)
+        label = _label(ending, content.read()) if content else None
+        if label is not None:
+            sample.labels[ending] = label
+
+
+def _label(ending: str, content: bytes) -> int | None:
+    """The class index in a ``.cls``, or in a ``.json`` under a usual key."""
+    text = content.decode("utf-8", "replace").strip()
+    if ending == ".cls":
+        return int(text) if is_whole(text) else None
+    try:
+        found = json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+    values = [found.get(key) for key in LABEL_KEYS] if isinstance(found, dict) else [found]
+    return next((v for v in values if isinstance(v, int) and not isinstance(v, bool) and 0 <= v <= LARGEST_LABEL), None)
+
+
+def _member(shard: Path, name: str, sample: _Sample) -> Member:
+    assert sample.place is not None, "samples without a picture are left out"
+    label = sample.labels.get(".cls", sample.labels.get(".json"))
+    return Member(f"{as_text(name)}/{sample.key}", _Entry(str(shard), *sample.place), label)
+
+
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    """A picture within a tar file."""
+
+    shard: str
+    offset: int
+    size: int
+
+    def __call__(self, max_pixels: int) -> Image.Image:
+        if self.size > LARGEST_PICTURE:
+            raise InputError(f"expected at most {LARGEST_PICTURE:,} bytes, got {self.size:,}")
+        try:
+            with Path(self.shard).open("rb") as file:
+                file.seek(self.offset)
+                content = file.read(self.size)
+        except OSError as error:
+            raise InputError(f"{Path(self.shard).name}: {error.strerror}") from error
+        if len(content) < self.size:
+            raise InputError("expected a whole picture, got the end of the tar file")
+        return decode_bytes(content, max_pixels)
