@@ -100,7 +100,7 @@ def assess(
     clock = Clock()
     progress = Progress(len(sources) * task.evaluations, on_progress)
     found = {
-        name: _judged(replace(task, network=loaded(network, name, weights)), labels, clock, progress)
+        name: judged(replace(task, network=loaded(network, name, weights)), labels, clock, progress)
         for name, weights in sources.items()
     }
     without_graph = last.without_graph(task.shape)
@@ -160,7 +160,7 @@ def _checked(labels: Tensor | None, task: Task) -> Tensor | None:
     return labels
 
 
-def _judged(task: Task, labels: Tensor | None, clock: Clock, progress: Progress) -> Checkpoint:
+def judged(task: Task, labels: Tensor | None, clock: Clock, progress: Progress) -> Checkpoint:
     """Curves of one checkpoint in all scores, and what else is told of it."""
     parts: list[dict[str, dict[str, Curves]]] = []
     batches: list[Explained] = []
