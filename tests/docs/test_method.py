@@ -43,4 +43,5 @@ def test_sources_have_an_entry():
     texts = [path.read_text(encoding="utf-8") for path in (ROOT / "src").rglob("*.py")]
     cited = {key for text in texts for key in KEY.findall(text)}
     assert len(cited) > 40
-    assert sorted(key for key in cited if f"({key.lower()})=\n\n**{key}.** " not in SOURCES) == []
+    missing = sorted(key for key in cited if f"({key.lower()})=\n\n**{key}.** " not in SOURCES)
+    assert missing == [], "give them an entry in docs/sources.md"
