@@ -115,7 +115,10 @@ class TestRandomised:
 @pytest.mark.parametrize(
     ("method", "message"),
     [
-        ("negatd:lrp-epsilon", "unknown prefix 'negatd'; did you mean 'negated'? known: negated, randomised"),
+        (
+            "negatd:lrp-epsilon",
+            "unknown prefix 'negatd'; did you mean 'negated'? known: captum, gradcam, negated, randomised, zennit",
+        ),
         ("negated:lrp-epsilom", "unknown method 'lrp-epsilom'; did you mean 'lrp-epsilon'?"),
         ("negated:", "unknown method ''"),
         ("negated", "'negated' stands before a method: negated:lrp-epsilon"),

@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 import torch
+from scipy.integrate import trapezoid
 from torch import Tensor, nn
 
 from heatproof.adapters.normalised import Normalised, channels_first
@@ -127,7 +128,7 @@ class Metric:
     @property
     def get_auc_score(self) -> float:
         """Mean area under the curves, by the trapezoidal rule with steps of one, from the untouched image on."""
-        return float(np.trapezoid(self._walked, axis=1).mean())
+        return float(trapezoid(self._walked, axis=1).mean())
 
     def _told(self) -> list[Any]:
         raise NotImplementedError
@@ -281,8 +282,7 @@ class PixelFlipping(Metric):
 
     def _told(self) -> list[Any]:
         if self.return_auc_per_sample:
-            areas: list[float] = np.trapezoid(self._walked, axis=1).tolist()  # type: ignore[assignment]
-            return areas
+            return list(map(float, trapezoid(self._walked, axis=1)))
         return [[float(score) for score in scores] for scores in self._walked[:, 1:]]
 
     def _regions(self, maps: Tensor, identities: list[str]) -> Tensor:
