@@ -220,6 +220,16 @@ def test_options_take_the_place_of_keys():
     assert held["regions"] == 9
 
 
+@pytest.mark.parametrize(
+    ("text", "value"), [("8", 8.0), ("8GB", 8.0), ("0.5", 0.5), ("512MB", 0.5), ("1.5gb", 1.5), ("100 MB", 100 / 1024)]
+)
+def test_memory_has_units(text, value):
+    values, held = given_in_file('out = "A"\npictures = ["a.png"]\n', "--memory", text)
+    assert values["memory"] == held["memory"] == value
+    values, held = given_in_file(f'out = "A"\npictures = ["a.png"]\nmemory = "{text}"\n')
+    assert values["memory"] == held["memory"] == value
+
+
 def test_texts_that_look_like_options_stay_texts():
     values, _ = given_in_file('out = "-o"\npictures = ["--lerf", "-m", "other.toml"]\nweights = "--"\n')
     assert (values["out"], values["images"]) == ("-o", ["--lerf", "-m", "other.toml"])
@@ -326,6 +336,7 @@ def values_of(key):
         "mean": st.lists(st.floats(allow_nan=False, allow_infinity=False), min_size=1),
         "std": st.lists(st.integers(-5, 5) | st.just(0.5), min_size=1) | st.just("1,0.5"),
         "regions": st.integers(1, 99) | st.just("slic[count=50]"),
+        "memory": st.floats(0.05, 1e9) | st.integers(1, 99) | st.sampled_from(["8GB", "333 mb"]),
     }
     if key.name in known:
         return known[key.name]
@@ -381,10 +392,10 @@ def test_the_example_of_the_documentation():
         ("images = true", "images: expected a whole number, at least 1, got true"),
         ("scored = 0", "scored: expected a whole number, at least 1, got 0"),
         ("seed = 9223372036854775808", "seed: expected a whole number, got 9223372036854775808"),
-        ("memory = inf", "memory: expected a number, at least 0.05, got inf"),
-        ("memory = nan", "memory: expected a number, at least 0.05, got nan"),
-        ("memory = 0.01", "memory: expected a number, at least 0.05, got 0.01"),
-        ('memory = "8GB"', 'memory: expected a number, at least 0.05, got "8GB"'),
+        ("memory = inf", "memory: expected a text or a number, got inf"),
+        ("memory = nan", "memory: expected a text or a number, got nan"),
+        ("memory = 0.01", "expected at least 0.05 GB of memory, as 2, 8GB or 500MB, got '0.01'"),
+        ('memory = "8 cats"', "expected at least 0.05 GB of memory, as 2, 8GB or 500MB, got '8 cats'"),
         ("lerf = 1", "lerf: expected true or false, got 1"),
         ('lerf = "yes"', 'lerf: expected true or false, got "yes"'),
         ("engine = 1979-05-27", "engine: expected a text, got 1979-05-27"),

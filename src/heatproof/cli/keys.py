@@ -135,7 +135,8 @@ class Key:
         if self.note.several:
             return list(value) if self.parsed else split_specs(value)
         if self.parsed:
-            return int(raw) if is_whole(str(raw)) else str(raw)
+            whole = int(raw) if is_whole(str(raw)) else str(raw)
+            return value if isinstance(value, float) else whole  # 8GB is 8.0
         if self.listed:
             return [str(item) for item in value]
         return str(value) if self.is_path else value

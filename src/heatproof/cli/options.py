@@ -9,7 +9,7 @@ import typer
 from heatproof.cli.keys import InFile
 from heatproof.cli.names import NETWORKS, PRESETS, among, data_sets
 from heatproof.cli.printing import progress, skipped, waiting, warn
-from heatproof.cli.values import as_mean, as_numbers, as_size
+from heatproof.cli.values import as_mean, as_memory, as_numbers, as_size
 from heatproof.defaults import OFFLINE_DEFAULT
 from heatproof.errors import InputError
 
@@ -38,7 +38,7 @@ class Reading:
     network: Annotated[
         str,
         typer.Option("--network", "-n", help="See 'heatproof list networks'.", autocompletion=among(NETWORKS)),
-        InFile(path=r"caffe:(.+)|(.+\.py):.+"),
+        InFile(path=r"(?:caffe|pt2|torchscript|onnx|transformers):(.+)|(.+\.py):.+|([^:]+\.(?:pt2|torchscript|onnx))"),
     ] = OFFLINE_DEFAULT
     preset: Annotated[
         str | None,
@@ -77,7 +77,10 @@ class Reading:
     ] = None
     device: Annotated[str | None, typer.Option(help="Where to compute, such as cuda.")] = None
     download: Annotated[bool, typer.Option("--download", help="Published weights may be downloaded.")] = False
-    memory: Annotated[float, typer.Option(help="Memory for activations and images, in GB.", min=0.05)] = 2.0
+    memory: Annotated[
+        Any,
+        typer.Option(parser=as_memory, metavar="GB|SIZE", help="For activations and images: 2, 0.5, 8GB or 500MB."),
+    ] = 2.0
 
     def load_network(self, weights: str | None = None) -> "Network":
         """The network, with its preprocessing changed as asked for."""
@@ -126,7 +129,7 @@ class Reading:
     @property
     def memory_bytes(self) -> int:
         """The memory, in bytes."""
-        return round(self.memory * 2**30)
+        return round(float(self.memory) * 2**30)
 
 
 @dataclass(frozen=True)
@@ -140,7 +143,7 @@ class Picturing(Reading):
             help="Pictures or folders of them, or 'builtin'; or --data instead.",
             show_default=False,
         ),
-        InFile(key="pictures", path="(?!builtin$)(.+)"),
+        InFile(key="pictures", path=r"(?!builtin$)(?:\w+(?:\[.*?\])?:)?(.+)"),
     ] = None
     weights: Annotated[
         str | None,

@@ -1,10 +1,14 @@
 """What the texts of options become."""
 
+import math
+import re
 from pathlib import Path
 
 from heatproof.defaults import ALL
 from heatproof.errors import InputError
 from heatproof.registry import is_whole
+
+LEAST_MEMORY = 0.05  # GB
 
 
 def as_size(text: str) -> int | tuple[int, int]:
@@ -46,3 +50,19 @@ def as_mean(text: str | tuple[float, ...]) -> tuple[float, ...]:
     if not isinstance(text, str):
         return text
     return read_mean(Path(text)) if text.endswith(".binaryproto") else as_numbers(text)
+
+
+def as_memory(text: str | float) -> float:
+    """GB (2³⁰ bytes), from a number of them, or from a size with its unit.
+
+    >>> as_memory("2"), as_memory("8GB"), as_memory("512 MB")
+    (2.0, 8.0, 0.5)
+    """
+    number, unit = re.split(r"(?i)\s*(GB|MB|)\s*\Z", str(text), maxsplit=1)[:2]
+    try:
+        memory = float(number) / (1024 if unit.upper() == "MB" else 1)
+    except ValueError:
+        memory = math.nan
+    if not LEAST_MEMORY <= memory < math.inf:
+        raise InputError(f"expected at least {LEAST_MEMORY} GB of memory, as 2, 8GB or 500MB, got {str(text)!r:.80}")
+    return memory
