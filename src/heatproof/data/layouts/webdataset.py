@@ -91,7 +91,7 @@ class _Sample:
 
     key: str
     place: tuple[int, int] | None = None  # offset and size
-    reason: str = "there is no picture in it"
+    exact: bool = False  # whether the picture is key.png, rather than key.something.png
     labels: dict[str, int] = field(default_factory=dict)
 
 
@@ -121,8 +121,9 @@ def _whole(sample: _Sample | None) -> Iterator[_Sample]:
 
 
 def _add(sample: _Sample, archive: tarfile.TarFile, entry: tarfile.TarInfo, ending: str) -> None:
-    if ending in EXTENSIONS and sample.place is None:
-        sample.place = (entry.offset_data, entry.size)
+    exact = ending in EXTENSIONS
+    if ending.endswith(EXTENSIONS) and (sample.place is None or (exact and not sample.exact)):
+        sample.place, sample.exact = (entry.offset_data, entry.size), exact
     elif ending in (".cls", ".json") and entry.size <= LARGEST_LABEL_FILE:
         content = archive.extractfile(entry)
         label = _label(ending, content.read()) if content else None
