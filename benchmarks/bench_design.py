@@ -36,7 +36,7 @@ PREPROCESSING = hp.Preprocessing(resize=(256, 256), crop=227, mean=(0.485, 0.456
 
 def estimates(study: hp.Comparison) -> dict[str, np.ndarray]:
     """(N,) AOPC of each method, and AOPC minus that of the random order."""
-    values = {name: hp.aopc(curves).double().numpy() for name, curves in study.curves.items()}
+    values = {name: hp.aopc(curves).double().numpy() for name, curves in study.morf.items()}
     return values | {
         f"{name} − random": found - values[REFERENCE] for name, found in values.items() if name != REFERENCE
     }

@@ -164,7 +164,7 @@ def test_its_own_condition_is_what_was_compared(network, images):
     chosen = [study.names.index(name) for name in study.audit.names]
     for values, method in zip(own.values, METHODS, strict=True):
         torch.testing.assert_close(
-            torch.from_numpy(values), aopc(study.curves[method]).double()[chosen], atol=1e-5, rtol=0
+            torch.from_numpy(values), aopc(study.morf[method]).double()[chosen], atol=1e-5, rtol=0
         )
     changed = [(condition.changed, condition.to) for condition in study.audit.conditions[1:]]
     assert changed == [

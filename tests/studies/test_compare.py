@@ -43,25 +43,25 @@ def test_curves_are_those_of_perturb(network, images):
     study = hp.compare(network, images, METHODS, regions=5, repeats=2, seed=3)
     for method in METHODS:
         alone = perturb(network, images, hp.explain(network, images, method), regions=5, repeats=2, seed=3)
-        torch.testing.assert_close(study.curves[method].scores, alone.scores)
+        torch.testing.assert_close(study.morf[method].scores, alone.scores)
     reference = perturb(network, images, order="random", regions=5, repeats=2, seed=3)
-    torch.testing.assert_close(study.curves[REFERENCE].scores, reference.scores)
+    torch.testing.assert_close(study.morf[REFERENCE].scores, reference.scores)
 
 
 def test_a_subset_of_methods_or_images_changes_nothing(network, images):
     whole = hp.compare(network, images, METHODS, regions=5, seed=3)
     part = hp.compare(network, images.flip(0)[:3], METHODS[:1], regions=5, seed=3)
     for method in (METHODS[0], REFERENCE):
-        torch.testing.assert_close(part.curves[method].scores, whole.curves[method].scores.flip(0)[:3])
+        torch.testing.assert_close(part.morf[method].scores, whole.morf[method].scores.flip(0)[:3])
 
 
 def test_batches_change_nothing(network, images, monkeypatch):
     whole = hp.compare(network, images, METHODS, regions=5)
     monkeypatch.setattr(hp.Network, "batch_size", lambda *_args, **_options: 2)
     cut = hp.compare(network, images, METHODS, regions=5)
-    assert cut.curves.keys() == whole.curves.keys()
-    for method in whole.curves:
-        torch.testing.assert_close(cut.curves[method].scores, whole.curves[method].scores)
+    assert cut.morf.keys() == whole.morf.keys()
+    for method in whole.morf:
+        torch.testing.assert_close(cut.morf[method].scores, whole.morf[method].scores)
     torch.testing.assert_close(cut.heatmaps["lrp-epsilon"], whole.heatmaps["lrp-epsilon"])
 
 
@@ -70,8 +70,8 @@ def test_own_methods_maps_and_region_maps_are_judged(network, images):
     regions = nn.functional.pad(regions, (0, 0, 0, 1), value=-1)
     given = {"mine": lambda _network, x, _targets: x.sum(dim=1), "maps": images.sum(dim=1), "LRP": "lrp-epsilon"}
     study = hp.compare(network, images, given, regions=regions)
-    assert torch.equal(study.curves["mine"].scores, study.curves["maps"].scores)
-    assert study.curves["LRP"].scores.shape == (5, 1, 7)
+    assert torch.equal(study.morf["mine"].scores, study.morf["maps"].scores)
+    assert study.morf["LRP"].scores.shape == (5, 1, 7)
     assert set(study.heatmaps) == {"mine", "maps", "LRP"}
 
 
@@ -105,7 +105,7 @@ def test_the_work_is_told(network, images, engine, name, where):
     work = study.work
     assert work.evaluations == seen[-1] == 5 * (1 + 4 * 4)
     assert work.engine.name == name
-    assert work.engine == study.curves["lrp-epsilon"].engine
+    assert work.engine == study.morf["lrp-epsilon"].engine
     assert 0 < work.heatmap_seconds + work.perturbation_seconds < work.seconds
     assert work.evaluations_per_second == pytest.approx(85 / work.perturbation_seconds)
     assert str(work).startswith("85 evaluations in ")
@@ -147,11 +147,11 @@ def test_least_relevant_first_too(network, images):
     plain = hp.compare(network, images, METHODS, regions=5, steps="all")
     assert set(both.lerf) == set(METHODS)
     assert plain.lerf == {}
-    assert both.work.evaluations == len(images) * (1 + 7 * both.curves[METHODS[0]].steps)
+    assert both.work.evaluations == len(images) * (1 + 7 * both.morf[METHODS[0]].steps)
     for name in METHODS:
-        assert (both.curves[name].order, both.lerf[name].order) == ("morf", "lerf")
-        assert torch.equal(both.curves[name].scores, plain.curves[name].scores)
-        assert torch.equal(both.lerf[name].orders, both.curves[name].orders.flip(2))
+        assert (both.morf[name].order, both.lerf[name].order) == ("morf", "lerf")
+        assert torch.equal(both.morf[name].scores, plain.morf[name].scores)
+        assert torch.equal(both.lerf[name].orders, both.morf[name].orders.flip(2))
     assert set(both.frame()["order"]) == {"morf", "lerf", "random"}
 
 
@@ -163,9 +163,9 @@ def test_all_measures_stand_beside_each_other_and_are_stored(network, images, tm
         assert {"aopc", "abpc", "srg", "mrg", "lrg", "naopc", "single-region", "calibration"} <= set(found)
         assert ((found["naopc"] >= 0) & (found["naopc"] <= 1)).all()
         np.testing.assert_allclose(found["srg"], found["mrg"] + found["lrg"])
-        np.testing.assert_allclose(found["aopc"], hp.aopc(study.curves[name]).numpy())
+        np.testing.assert_allclose(found["aopc"], hp.aopc(study.morf[name]).numpy())
     plain = hp.compare(network, images, METHODS, **given | {"measures": []})
-    regions = study.curves[METHODS[0]].steps
+    regions = study.morf[METHODS[0]].steps
     assert study.work.evaluations - plain.work.evaluations == len(images) * (2**regions - 1 + regions + 1)
     stored = pl.read_parquet(study.save(tmp_path / "run") / "measures.parquet")
     one = stored.filter((pl.col("method") == METHODS[0]) & (pl.col("measure") == "naopc"))

@@ -64,7 +64,7 @@ class TestPilot:
     def test_sees_what_a_comparison_sees(self, network, images):
         pilot = run_pilot(task_of(network, images), len(images))
         study = hp.compare(network, images, METHODS, regions=4, steps=STEPS, repeats=2, audit=0)
-        for name, curves in study.curves.items():
+        for name, curves in study.morf.items():
             np.testing.assert_allclose(pilot.drops[name].mean(axis=(1, 2)), hp.aopc(curves), atol=1e-5)
         assert (pilot.images, pilot.steps, pilot.methods) == (12, STEPS, METHODS)
         assert pilot.evaluations == study.work.evaluations
@@ -281,6 +281,6 @@ def test_what_is_predicted_is_what_other_images_show():
     pilot = run_pilot(task_of(network, images), 200)
     study = hp.compare(network, images[200:], METHODS, regions=4, steps=STEPS, scored=2, audit=0, targets=None)
     for name in METHODS:
-        differences = (hp.aopc(study.curves[name]) - hp.aopc(study.curves[REFERENCE])).numpy()
+        differences = (hp.aopc(study.morf[name]) - hp.aopc(study.morf[REFERENCE])).numpy()
         expected = pilot.above_random[name].variance(1, 2) ** 0.5
         assert differences.std(ddof=1) == pytest.approx(expected, rel=0.15)

@@ -56,7 +56,7 @@ def check_nulls(network, images, **options):
     assert shown == [], f"a random map has an area between its curves with {shown}"
     constant = hp.compare(network, images, ["constant"], audit=0, **options)
     assert not constant.ranking.relative["constant"].separate
-    assert not torch.equal(constant.curves["constant"].orders, constant.curves[REFERENCE].orders)
+    assert not torch.equal(constant.morf["constant"].orders, constant.morf[REFERENCE].orders)
 
 
 @pytest.mark.parametrize("make", [convolutional, linear, averaging])

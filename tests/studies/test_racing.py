@@ -55,25 +55,25 @@ def test_the_ranking_is_settled_with_fewer_images_than_there_are(study):
 
 def test_a_method_that_is_placed_gets_no_more_images(study):
     got = study.settlement.images
-    assert got == {name: len(curves.images) for name, curves in study.curves.items()}
+    assert got == {name: len(curves.images) for name, curves in study.morf.items()}
     assert got["worst"] < got["noise"] == got[REFERENCE] == len(study.names)
     assert study.work.evaluations < len(study.names) * (1 + 5 * 6)
 
 
 def test_what_was_computed_is_what_a_plain_comparison_computes(study, network, images):
     plain = hp.compare(network, images, METHODS, **OPTIONS)
-    for name, curves in study.curves.items():
-        where = [plain.curves[name].images.index(image) for image in curves.images]
-        torch.testing.assert_close(curves.scores, plain.curves[name].scores[where], atol=1e-4, rtol=1e-5)
+    for name, curves in study.morf.items():
+        where = [plain.morf[name].images.index(image) for image in curves.images]
+        torch.testing.assert_close(curves.scores, plain.morf[name].scores[where], atol=1e-4, rtol=1e-5)
     assert (
         study.names
-        == tuple(plain.names[where] for where in at_random(plain.curves["best"].images, seed=0))[: len(study.names)]
+        == tuple(plain.names[where] for where in at_random(plain.morf["best"].images, seed=0))[: len(study.names)]
     )
 
 
 def test_the_order_given_makes_no_difference(study, network, images):
     other = hp.compare(network, images.flip(0), METHODS, until="ranked", indifference=2.0, **OPTIONS)
-    assert other.curves["noise"].images == study.curves["noise"].images
+    assert other.morf["noise"].images == study.morf["noise"].images
     assert other.settlement.standings == study.settlement.standings
 
 

@@ -48,7 +48,7 @@ def test_every_number_is_that_of_perturb(network, images, study):
             )
             for order in ("morf", "lerf")
         )
-        found = study.curves[spec]
+        found = study.both[spec]
         assert torch.equal(found.morf.orders, morf.orders)
         assert torch.equal(found.lerf.orders, lerf.orders)
         torch.testing.assert_close(found.morf.scores, morf.scores, rtol=1e-5, atol=1e-6)
@@ -59,7 +59,7 @@ def test_every_number_is_that_of_perturb(network, images, study):
 
 
 def test_lerf_walks_the_ranking_of_morf_from_its_end(network, images):
-    found = hp.compare_replacements(network, images, ["black"], regions=9).curves["black"]
+    found = hp.compare_replacements(network, images, ["black"], regions=9).both["black"]
     assert torch.equal(found.morf.orders, found.lerf.orders.flip(2))
     torch.testing.assert_close(found.morf.scores[..., -1], found.lerf.scores[..., -1], rtol=1e-5, atol=1e-6)
 

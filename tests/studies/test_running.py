@@ -96,7 +96,7 @@ def test_it_finds_what_comparing_in_memory_finds(load, network, folder, tmp_path
     images = hp.load_images([path for path in sorted(folder.iterdir()) if "broken" not in path.name], network)
     plain = hp.compare(network, images, METHODS, regions=6, lerf=True, audit=4, measures=["single-region"])
     assert [name for name, _ in study.skipped] == [str(folder / "05 broken.png")]
-    for mine, theirs in ((study.curves, plain.curves), (study.lerf, plain.lerf)):
+    for mine, theirs in ((study.morf, plain.morf), (study.lerf, plain.lerf)):
         assert list(mine) == list(theirs)
         for name, curves in mine.items():
             torch.testing.assert_close(curves.scores, theirs[name].scores, atol=1e-5, rtol=1e-5)
@@ -186,8 +186,8 @@ def test_statistics_of_all_pictures_are_kept_for_going_on(load, tmp_path, networ
     study = run_comparison(wanted(protocol={"replacement": "constant"}), load, open_store(tmp_path / "run"))
     images = hp.load_images([path for path in sorted(folder.iterdir()) if "broken" not in path.name], network)
     plain = hp.compare(network, images, METHODS, regions=6, replacement="constant", audit=0)
-    for name, curves in study.curves.items():
-        torch.testing.assert_close(curves.scores, plain.curves[name].scores, atol=1e-5, rtol=1e-5)
+    for name, curves in study.morf.items():
+        torch.testing.assert_close(curves.scores, plain.morf[name].scores, atol=1e-5, rtol=1e-5)
     again = run_comparison(wanted(protocol={"replacement": "constant"}), load, open_store(tmp_path / "run"))
     assert again.protocol.statistics.images_blake2b == plain.protocol.statistics.images_blake2b
 

@@ -82,6 +82,11 @@ class Assessment(Study):
     work: Work
 
     @cached_property
+    def curves(self) -> pl.DataFrame:
+        """``frame()``: a row for each checkpoint, score, image, order, repeat and step; ``.to_pandas()`` for pandas."""
+        return self.frame()
+
+    @cached_property
     def series(self) -> dict[str, Series]:
         """Each quantity over the checkpoints, by name; where labels are known, the accuracy too. Higher is better."""
         found = [checkpoint.perturbed for checkpoint in self.checkpoints.values()]

@@ -58,7 +58,7 @@ class ReplacementComparison(Study):
         method: name of the heatmaps' method.
         heatmaps: (N, H, W).
         regions: (N, H, W) region indices.
-        curves: by replacement.
+        both: curves by replacement.
         conservation: what became of the score, if the method is LRP.
         skipped: names of pictures that could not be used, each with the reason.
         notes: what else a reader must know.
@@ -72,7 +72,7 @@ class ReplacementComparison(Study):
     method: str
     heatmaps: Tensor
     regions: Tensor
-    curves: dict[str, BothCurves]
+    both: dict[str, BothCurves]
     conservation: Conservation | None
     skipped: tuple[tuple[str, str], ...]
     notes: tuple[str, ...]
@@ -81,7 +81,12 @@ class ReplacementComparison(Study):
     @property
     def protocol(self) -> Protocol:
         """How regions were removed and scored, with the first replacement; all else is the same for all."""
-        return next(iter(self.curves.values())).morf.protocol
+        return next(iter(self.both.values())).morf.protocol
+
+    @cached_property
+    def curves(self) -> pl.DataFrame:
+        """``frame()``: a row for each replacement, image, order, repeat and step; ``.to_pandas()`` for pandas."""
+        return self.frame()
 
     @property
     def steps(self) -> int:
@@ -91,7 +96,7 @@ class ReplacementComparison(Study):
     @cached_property
     def areas(self) -> dict[str, np.ndarray]:
         """ABPC of each image (N,), by replacement, the largest mean first; higher is better."""
-        found = {spec: abpc(both.morf, both.lerf).double().numpy() for spec, both in self.curves.items()}
+        found = {spec: abpc(both.morf, both.lerf).double().numpy() for spec, both in self.both.items()}
         return dict(sorted(found.items(), key=lambda item: -float(item[1].mean())))
 
     @cached_property
@@ -142,9 +147,9 @@ class ReplacementComparison(Study):
         """ABPC of each replacement with its interval, and the AOPC of both curves, the largest ABPC first."""
         rows = tuple(
             (spec, value.mean, value.low, value.high, _mean_aopc(both.morf), _mean_aopc(both.lerf))
-            for spec, value, both in ((spec, value, self.curves[spec]) for spec, value in self.abpc.items())
+            for spec, value, both in ((spec, value, self.both[spec]) for spec, value in self.abpc.items())
         )
-        steps = counted_steps(next(iter(self.curves.values())).morf)
+        steps = counted_steps(next(iter(self.both.values())).morf)
         note = (
             f"ABPC of {self.method} over {steps} in units of the {self.protocol.score}, mean over "
             f"{len(self.names)} images and repeats ({self.protocol.repeats}), with 95 % intervals; higher is better. "
@@ -161,7 +166,7 @@ class ReplacementComparison(Study):
         return pl.concat(
             [
                 runs.scores_frame({self.method: curves}, self.names).insert_column(0, pl.lit(spec).alias("replacement"))
-                for spec, both in self.curves.items()
+                for spec, both in self.both.items()
                 for curves in (both.morf, both.lerf)
             ]
         )
@@ -176,8 +181,8 @@ class ReplacementComparison(Study):
             Panel(
                 spec,
                 f"ABPC {value}",
-                score_band("LeRF", self.curves[spec].lerf),
-                score_band("MoRF", self.curves[spec].morf),
+                score_band("LeRF", self.both[spec].lerf),
+                score_band("MoRF", self.both[spec].morf),
             )
             for spec, value in self.abpc.items()
         ]
@@ -190,7 +195,7 @@ class ReplacementComparison(Study):
         images, regions = self.images[shown].cpu(), self.regions[shown]
         pictures = {"image": images}
         for spec in self.abpc:
-            morf = self.curves[spec].morf
+            morf = self.both[spec].morf
             removed = torch.stack(
                 [torch.isin(one, order) for one, order in zip(regions, morf.orders[shown, 0], strict=True)]
             )
@@ -205,7 +210,7 @@ class ReplacementComparison(Study):
 
     def describe(self) -> dict[str, Any]:
         """Everything about the run but its arrays, as JSON-able values."""
-        described = {spec: both.morf.protocol.describe() for spec, both in self.curves.items()}
+        described = {spec: both.morf.protocol.describe() for spec, both in self.both.items()}
         shared = self.protocol.describe() | {"steps": self.steps}
         del shared["replacement"], shared["statistics"]
         return {
@@ -216,9 +221,9 @@ class ReplacementComparison(Study):
             "method": self.method,
             "replacements": {
                 spec: {"statistics": described[spec]["statistics"], "engine": str(both.engine)}
-                for spec, both in self.curves.items()
+                for spec, both in self.both.items()
             },
-            "images": dict(zip(self.names, next(iter(self.curves.values())).morf.images, strict=True)),
+            "images": dict(zip(self.names, next(iter(self.both.values())).morf.images, strict=True)),
             "skipped": [{"image": name, "reason": reason} for name, reason in self.skipped],
             "complete": not self.skipped,
             "verdict": self.verdict,

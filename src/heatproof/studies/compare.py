@@ -91,7 +91,7 @@ def compare(
     >>> from torch import nn
     >>> network = Network(nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(4 * 16 * 16, 3)))
     >>> study = compare(network, torch.rand(4, 3, 18, 18), ["lrp-epsilon", "sensitivity-l2"])
-    >>> sorted(study.curves)
+    >>> sorted(study.morf)
     ['lrp-epsilon', 'random order', 'sensitivity-l2']
     """
     check_audit(audit)

@@ -75,9 +75,14 @@ class Comparison(Study):
         return self.found.heatmaps
 
     @property
-    def curves(self) -> dict[str, Curves]:
-        """By method, most relevant regions first, and of the random order."""
+    def morf(self) -> dict[str, Curves]:
+        """By method, the most relevant regions removed first, and of the random order."""
         return self.found.curves
+
+    @cached_property
+    def curves(self) -> pl.DataFrame:
+        """``frame()``: one row for each image, method, order, repeat and step; ``.to_pandas()`` is pandas' frame of it."""
+        return self.frame()
 
     @property
     def lerf(self) -> dict[str, Curves]:
@@ -92,7 +97,7 @@ class Comparison(Study):
     @cached_property
     def ranking(self) -> Ranking:
         """Methods by AOPC, with paired intervals."""
-        values = {name: aopc(curves).double().numpy() for name, curves in self.curves.items()}
+        values = {name: aopc(curves).double().numpy() for name, curves in self.morf.items()}
         return rank(values, REFERENCE, self.settlement.judge) if self.settlement else rank(values, REFERENCE)
 
     @property
@@ -136,7 +141,7 @@ class Comparison(Study):
         last = ("p" if ranking.tested else "images", "kept")
         columns = ("method", "AOPC", "low", "high", "above random", "above low", "above high", *last)
         note = (
-            f"AOPC over {counted_steps(self.curves[REFERENCE])} in units of the {self.protocol.score}, mean over "
+            f"AOPC over {counted_steps(self.morf[REFERENCE])} in units of the {self.protocol.score}, mean over "
             f"{ranking.count} images and repeats ({self.protocol.repeats}), with 95 % intervals; higher is better. "
             f"{P_VALUES if ranking.tested else ''}Kept: the share of the score that LRP brings to the pixels (median)."
         )
@@ -157,7 +162,7 @@ class Comparison(Study):
 
     def frame(self) -> pl.DataFrame:
         """Scores of every image, method, repeat and step."""
-        frames = [runs.scores_frame(curves, self.names) for curves in (self.curves, self.lerf) if curves]
+        frames = [runs.scores_frame(curves, self.names) for curves in (self.morf, self.lerf) if curves]
         return pl.concat(frames)
 
     def figures(self) -> dict[str, Figure]:
@@ -172,9 +177,9 @@ class Comparison(Study):
 
     def relative_figure(self) -> Figure:
         """AOPC(L) minus that of the random order, with pointwise 95 % bands (higher is better)."""
-        reference = aopc_curve(self.curves[REFERENCE]).double().numpy()
+        reference = aopc_curve(self.morf[REFERENCE]).double().numpy()
         bands = []
-        for name, curves in self.curves.items():
+        for name, curves in self.morf.items():
             if name != REFERENCE:
                 values = aopc_curve(curves).double().numpy()
                 both = min(len(values), len(reference))
@@ -184,13 +189,13 @@ class Comparison(Study):
 
     def absolute_figure(self) -> Figure:
         """The mean score while regions are removed, most relevant first (a steeper fall is better)."""
-        bands = [score_band(name, curves, is_reference=name == REFERENCE) for name, curves in self.curves.items()]
+        bands = [score_band(name, curves, is_reference=name == REFERENCE) for name, curves in self.morf.items()]
         return self._curves_figure(bands, "Score while regions are removed", f"score ({self.protocol.score})")
 
     def gallery_figure(self) -> Figure:
         """The first images with their heatmaps."""
         shown = slice(0, min(GALLERY_IMAGES, len(self.images)))
-        scores = self.curves[REFERENCE].scores[shown, 0, 0].tolist()
+        scores = self.morf[REFERENCE].scores[shown, 0, 0].tolist()
         captions = [
             f"{Path(name).name}\n{label} ({score:.1f})"
             for name, label, score in zip(self.names[shown], self.classes[shown], scores, strict=True)
@@ -205,7 +210,7 @@ class Comparison(Study):
             "schema": runs.SCHEMA,
             "study": "compare",
             "network": dict(self.network),
-            "protocol": self.protocol.describe() | {"steps": self.curves[REFERENCE].orders.shape[-1]},
+            "protocol": self.protocol.describe() | {"steps": self.morf[REFERENCE].orders.shape[-1]},
             "methods": list(self.heatmaps),
             "images": dict(zip(self.names, self._identities, strict=True)),
             "skipped": [{"image": name, "reason": reason} for name, reason in self.skipped],
@@ -224,7 +229,7 @@ class Comparison(Study):
         }
 
     def _curves_figure(self, bands: list[Band], title: str, ylabel: str) -> Figure:
-        removed = self.curves[REFERENCE].removed_fraction.mean(dim=(0, 1)).numpy()
+        removed = self.morf[REFERENCE].removed_fraction.mean(dim=(0, 1)).numpy()
         return curves_figure(bands, title=title, ylabel=ylabel, removed_fraction=removed)
 
     def _frames(self) -> dict[str, pl.DataFrame]:
@@ -233,7 +238,7 @@ class Comparison(Study):
 
     @property
     def _identities(self) -> tuple[str, ...]:
-        return max((curves.images for curves in self.curves.values()), key=len)
+        return max((curves.images for curves in self.morf.values()), key=len)
 
     def _saved_heatmaps(self) -> tuple[Mapping[str, Tensor], tuple[str, ...]]:
         return self.heatmaps, self.names

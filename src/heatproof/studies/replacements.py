@@ -77,7 +77,7 @@ def compare_replacements(
     >>> from torch import nn
     >>> network = Network(nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(4 * 16 * 16, 3)))
     >>> study = compare_replacements(network, torch.rand(4, 3, 18, 18), ["uniform", "blur[sigma=2]"])
-    >>> sorted(study.abpc), study.curves["uniform"].morf.scores.shape
+    >>> sorted(study.abpc), study.both["uniform"].morf.scores.shape
     (['blur[sigma=2]', 'uniform'], torch.Size([4, 1, 5]))
     """
     shared = Protocol(
@@ -106,7 +106,7 @@ def compare_replacements(
         method=name,
         heatmaps=torch.cat([batch.heatmaps[name] for batch in batches]),
         regions=task.regions,
-        curves=curves,
+        both=curves,
         conservation=Conservation.join(conserved) if conserved else None,
         skipped=tuple(skipped),
         notes=(
