@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: help demo test test-all check bench reproduce docs docs-figures clean
+.PHONY: help demo test test-all check bench reproduce docs docs-figures dist clean
 
 help:  ## Show what there is to make.
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -49,6 +49,12 @@ docs: $(INSTALLED)  ## Build the documentation into site/, and check its links.
 
 docs-figures: $(INSTALLED)  ## Draw the figures of docs/ anew, by running its pages.
 	$(BIN)/python docs/run.py docs/why.md
+
+dist: $(INSTALLED)  ## Build the wheel and the source archive into dist/, and check them.
+	$(BIN)/python -m pip install --quiet build twine
+	rm -rf dist
+	$(BIN)/python -m build
+	$(BIN)/twine check --strict dist/*
 
 clean:  ## Remove the environment and what was built.
 	rm -rf $(VENV) demo build dist site .doctrees .pytest_cache .mypy_cache .ruff_cache

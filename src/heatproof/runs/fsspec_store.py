@@ -123,7 +123,7 @@ class FsspecStore(Store):
         try:
             from fsspec.core import url_to_fs
         except ImportError as error:
-            raise InputError(f"{self} needs the package fsspec: pip install 'heatproof[remote]'") from error
+            raise InputError(f'{self} needs the package fsspec: pip install "heatproof[remote]"') from error
         try:
             system, root = url_to_fs(self.url)
         except (ImportError, ValueError) as error:  # the file system's package is missing; no such protocol

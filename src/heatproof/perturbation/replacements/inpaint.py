@@ -41,6 +41,6 @@ def _opencv() -> ModuleType:
         import cv2
     except ImportError as error:
         raise InputError(
-            "replacement 'inpaint' needs OpenCV, which is not installed: pip install 'heatproof[inpaint]'"
+            "replacement 'inpaint' needs OpenCV, which is not installed: pip install \"heatproof[inpaint]\""
         ) from error
     return cv2
