@@ -12,7 +12,7 @@ author = "the authors of heatproof"
 version = release = heatproof.__version__
 copyright = author  # shown in the footer
 
-extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "mathml", "commands", "docstrings"]
+extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "mathml", "commands", "docstrings", "needs"]
 exclude_patterns = ["_ext"]
 nitpicky = True
 nitpick_ignore_regex = [("py:class", ".*"), ("py:.*", r"(?!heatproof\.).*")]  # signatures name what has no page
