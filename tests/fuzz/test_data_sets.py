@@ -36,6 +36,7 @@ FRAMES = [
 LISTS = {
     "list": ("l.txt", "1.png 0\n2.png 3\n\n../3.png 2\nmissing file.png 1\n1.png 1\n"),
     "list csv": ("l.csv", 'path,label\n1.png,0\n"2.png",3\n\n3.png,2\n'),
+    "csv": ("table.csv", 'path,label\n1.png,cat\n"2.png","a, b"\n\n3.png,\n'),
     "places365": ("places365_val.txt", "1.png 0\n2.png 1\n3.png 2\n"),
     "places365 categories": ("categories_places365.txt", "/a/airfield 0\n/b/bar 1\n/z/zoo 2\n"),
     "places205": ("val_places205.csv", "a/1.png 0\nb/2.png 1\n"),
@@ -111,14 +112,33 @@ def test_damaged_lists(judge, places, data):
     name, text = LISTS[layout]
     path = places / name
     path.write_bytes(data.draw(damaged_text(text)).encode("utf-8", "surrogatepass"))
-    spec = {"list": f"list:{path}", "list csv": f"list:{path}", "sun397": f"sun397[categories={path}]:{places}"}
+    spec = {
+        "csv": f"csv:{path}",
+        "list": f"list:{path}",
+        "list csv": f"list:{path}",
+        "sun397": f"sun397[categories={path}]:{places}",
+    }
     look(judge, spec.get(layout, f"{layout.split()[0]}:{places}"), "lists of data sets")
     path.write_text(text)
 
 
 @fuzzed(300)
 @given(
-    name=st.sampled_from(["folder", "list", "parquet", "cifar10", "places365", "sun397", "nothing", ""]),
+    name=st.sampled_from(
+        [
+            "folder",
+            "list",
+            "csv",
+            "webdataset",
+            "huggingface",
+            "parquet",
+            "cifar10",
+            "places365",
+            "sun397",
+            "nothing",
+            "",
+        ]
+    ),
     options=st.one_of(st.just(""), st.text(max_size=10), st.sampled_from(["[split=val]", "[split=", "[x=1]", "[]:"])),
     path=st.one_of(st.sampled_from(ODD_TEXTS), st.text(max_size=20)),
 )
