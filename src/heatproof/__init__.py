@@ -12,15 +12,10 @@ if TYPE_CHECKING:
     from heatproof.measures import abpc, aopc, aopc_curve
     from heatproof.network import Network, load_network
     from heatproof.perturbation import Curves, perturb
-    from heatproof.studies import (
-        Assessment,
-        Comparison,
-        assess,
-        compare,
-        compare_replacements,
-        complexity,
-        plan_comparison,
-    )
+    from heatproof.studies import Assessment, Comparison, compare_replacements, plan_comparison
+    from heatproof.studies.assess import assess
+    from heatproof.studies.compare import compare
+    from heatproof.studies.complexity import complexity
 
 __version__ = "0.1.0"
 
@@ -46,7 +41,7 @@ __all__ = [
     "plan_comparison",
 ]
 
-_ROOMS = ("checks", "data", "heatmaps", "measures", "network", "perturbation", "report", "runs", "studies")
+_ROOMS = ("checks", "data", "heatmaps", "measures", "network", "perturbation", "report", "runs", "studies", "training")
 _HOMES = {
     "Assessment": "heatproof.studies",
     "Comparison": "heatproof.studies",

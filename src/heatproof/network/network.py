@@ -19,6 +19,7 @@ from heatproof.network.incremental import Costs, Plan, Touched, cheapest, leanes
 from heatproof.network.incremental.costs import described_costs, restored_costs
 from heatproof.network.operations import Way
 from heatproof.network.readout import split_readout
+from heatproof.network.showing import Shown
 from heatproof.network.shuffling import shuffled
 from heatproof.registry import unknown
 
@@ -30,7 +31,7 @@ TAIL_BATCH = 128
 GPU_BATCH = 256
 
 
-class Network:
+class Network(Shown):
     """An image classifier with its preprocessing.
 
     Args:

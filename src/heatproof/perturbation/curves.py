@@ -9,6 +9,7 @@ from torch import Tensor
 from heatproof.perturbation.engine import Engine, least_on_windows
 from heatproof.perturbation.protocol import Protocol
 from heatproof.perturbation.sampling import stratum_ends
+from heatproof.showing import facts_html
 
 BY_IMAGE = ("scores", "orders", "removed_fraction", "scored", "targets")  # tensors with one entry for each image
 
@@ -58,6 +59,22 @@ class Curves:
     def middles(self) -> Tensor:
         """(K + 1,) the mean of the steps that each score stands for, in float64."""
         return self.ends - (self.weights - 1) / torch.tensor(2.0, dtype=torch.float64)
+
+    def _repr_html_(self) -> str:
+        images, repeats, scores = self.scores.shape
+        means = self.scores.double().mean(dim=(0, 1))
+        share = float(self.removed_fraction[..., -1].mean())
+        return facts_html(
+            f"Curves: {self.order}",
+            {
+                "images": images,
+                "steps": f"{self.steps}, {scores - 1} of them scored; {share:.1%} of the image removed",
+                "repeats": repeats,
+                "score": f"{self.protocol.score}: mean {means[0]:.4g} untouched, {means[-1]:.4g} at the last step",
+                "replacement": self.protocol.replacement,
+                "engine": self.engine,
+            },
+        )
 
     def first(self, count: int) -> "Curves":
         """Those of the first images only."""

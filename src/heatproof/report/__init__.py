@@ -6,7 +6,7 @@ from heatproof.lazily import lazily
 
 if TYPE_CHECKING:
     from heatproof.report.areas import Panel, areas_figure
-    from heatproof.report.curves import Band, curves_figure
+    from heatproof.report.curves import Band, curves_figure, draw_curves
     from heatproof.report.distributions import boxes_figure, scatter_figure
     from heatproof.report.figures import figure_bytes, save_figure
     from heatproof.report.gallery import gallery_figure, heatmap_figure, heatmap_rgb, pictures_figure
@@ -24,6 +24,7 @@ __all__ = [
     "boxes_figure",
     "counted",
     "curves_figure",
+    "draw_curves",
     "duration",
     "figure_bytes",
     "gallery_figure",
@@ -40,7 +41,7 @@ __all__ = [
 
 _MODULES = {
     "areas": ("Panel", "areas_figure"),
-    "curves": ("Band", "curves_figure"),
+    "curves": ("Band", "curves_figure", "draw_curves"),
     "distributions": ("boxes_figure", "scatter_figure"),
     "figures": ("figure_bytes", "save_figure"),
     "gallery": ("gallery_figure", "heatmap_figure", "heatmap_rgb", "pictures_figure"),

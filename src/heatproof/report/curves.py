@@ -90,6 +90,23 @@ def curves_figure(bands: Sequence[Band], *, title: str, ylabel: str, removed_fra
     return figure
 
 
+def draw_curves(axes: Axes, bands: Sequence[Band], *, ylabel: str, removed_fraction: np.ndarray) -> None:
+    """The same curves on axes of yours, named in a legend.
+
+    >>> steps = np.linspace(0, 1, 11)
+    >>> axes = Figure().subplots()
+    >>> draw_curves(axes, [Band("lrp", steps, steps, 2 * steps)], ylabel="AOPC", removed_fraction=steps)
+    >>> [text.get_text() for text in axes.get_legend().get_texts()]
+    ['lrp']
+    """
+    _check(bands, np.asarray(removed_fraction))
+    _draw_axes(axes, bands, ylabel=ylabel, removed_fraction=np.asarray(removed_fraction, dtype=float))
+    for band, style in zip(bands, _styles(bands), strict=True):
+        _draw_band(axes, band, style)
+    lines = {str(line.get_label()): line for line in axes.lines}
+    axes.legend([lines[band.name] for band in bands], [legible(band.name) for band in bands], frameon=False)
+
+
 def spread(wanted: np.ndarray, *, gap: float, room: float) -> np.ndarray:
     """Positions (N,) in [0, room] that lie ``gap`` apart, keep their order and are nearest to the wanted ones (N,).
 

@@ -185,6 +185,10 @@ class Assessment(Study):
         """The figures, by file name."""
         return {"training": self.training_figure(), "gallery": self.gallery_figure()}
 
+    def main_figure(self) -> Figure:
+        """``training_figure``."""
+        return self.training_figure()
+
     def training_figure(self) -> Figure:
         """Each quantity over the checkpoints, and the accuracy beside it, as in Figure 7 of [Samek2017]."""
         return series_figure(

@@ -19,7 +19,7 @@ from heatproof.measures import Estimate, abpc, aopc, estimate
 from heatproof.perturbation import Curves, Engine, Protocol
 from heatproof.perturbation.replacing import with_removed
 from heatproof.report import Panel, Table, areas_figure, pictures_figure, render_page
-from heatproof.studies.comparison import counted_steps, score_band
+from heatproof.studies.bands import counted_steps, score_band
 from heatproof.studies.contrast import Contrast, contrasts, contrasts_table
 from heatproof.studies.study import Study, reproduction
 from heatproof.studies.verdict import caution, decided, listed, told_apart
@@ -174,6 +174,10 @@ class ReplacementComparison(Study):
     def figures(self) -> dict[str, Figure]:
         """The figures, by file name."""
         return {"areas": self.areas_figure(), "examples": self.examples_figure()}
+
+    def main_figure(self) -> Figure:
+        """``areas_figure``."""
+        return self.areas_figure()
 
     def areas_figure(self) -> Figure:
         """MoRF and LeRF curves of each replacement with the area between them, as in Figure 8 of [Samek2017]."""

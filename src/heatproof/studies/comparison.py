@@ -8,15 +8,17 @@ from typing import Any
 
 import numpy as np
 import polars as pl
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from torch import Tensor
 
 from heatproof import runs
 from heatproof.heatmaps import Conservation
-from heatproof.measures import aopc, aopc_curve, estimate_curve
+from heatproof.measures import aopc
 from heatproof.perturbation import Curves, Protocol
-from heatproof.report import Band, Table, counted, curves_figure, gallery_figure, render_page
+from heatproof.report import Band, Table, counted, curves_figure, draw_curves, gallery_figure, render_page
 from heatproof.studies.audited import Audit
+from heatproof.studies.bands import counted_steps, relative_bands, score_band
 from heatproof.studies.contrast import contrasts_table
 from heatproof.studies.controls import unbeaten_controls
 from heatproof.studies.measured import Measured, estimates, measures_frame, measures_table
@@ -28,6 +30,7 @@ from heatproof.studies.verdict import Ranking, rank, verdict
 from heatproof.studies.work import Work
 
 GALLERY_IMAGES = 6
+ABOVE = "AOPC above random order"
 P_VALUES = "p: of the sign-flip test against the random order, corrected for the number of methods (Holm). "
 
 
@@ -81,7 +84,7 @@ class Comparison(Study):
 
     @cached_property
     def curves(self) -> pl.DataFrame:
-        """``frame()``: one row for each image, method, order, repeat and step; ``.to_pandas()`` is pandas' frame of it."""
+        """``frame()``: a row for each image, method, order, repeat and step; ``.to_pandas()`` for pandas."""
         return self.frame()
 
     @property
@@ -175,17 +178,22 @@ class Comparison(Study):
             found["gallery"] = self.gallery_figure()
         return found | ({"audit": self.audit.figure()} if self.audit else {})
 
+    def main_figure(self) -> Figure:
+        """``relative_figure``."""
+        return self.relative_figure()
+
     def relative_figure(self) -> Figure:
         """AOPC(L) minus that of the random order, with pointwise 95 % bands (higher is better)."""
-        reference = aopc_curve(self.morf[REFERENCE]).double().numpy()
-        bands = []
-        for name, curves in self.morf.items():
-            if name != REFERENCE:
-                values = aopc_curve(curves).double().numpy()
-                both = min(len(values), len(reference))
-                band = estimate_curve(values[:both] - reference[:both])
-                bands.append(Band(name, *band, at=curves.ends.numpy()))
-        return self._curves_figure(bands, "AOPC relative to the random order", "AOPC above random order")
+        return self._curves_figure(relative_bands(self.morf, REFERENCE), "AOPC relative to the random order", ABOVE)
+
+    def plot(self, ax: Axes | None = None) -> Axes:
+        """The curves of ``relative_figure`` on matplotlib axes, of pyplot if none are given; returns the axes."""
+        if ax is None:
+            from matplotlib import pyplot  # with a state of its own, so only when asked
+
+            ax = pyplot.subplots()[1]
+        draw_curves(ax, relative_bands(self.morf, REFERENCE), ylabel=ABOVE, removed_fraction=self._removed)
+        return ax
 
     def absolute_figure(self) -> Figure:
         """The mean score while regions are removed, most relevant first (a steeper fall is better)."""
@@ -229,8 +237,13 @@ class Comparison(Study):
         }
 
     def _curves_figure(self, bands: list[Band], title: str, ylabel: str) -> Figure:
-        removed = self.morf[REFERENCE].removed_fraction.mean(dim=(0, 1)).numpy()
-        return curves_figure(bands, title=title, ylabel=ylabel, removed_fraction=removed)
+        return curves_figure(bands, title=title, ylabel=ylabel, removed_fraction=self._removed)
+
+    @property
+    def _removed(self) -> np.ndarray:
+        """(L + 1,) share of the image that is removed after each step."""
+        removed: np.ndarray = self.morf[REFERENCE].removed_fraction.mean(dim=(0, 1)).numpy()
+        return removed
 
     def _frames(self) -> dict[str, pl.DataFrame]:
         measures = {"measures": measures_frame(self.measured, self.names)}
@@ -267,15 +280,3 @@ class Comparison(Study):
 
     def _reproduce_text(self, command: str) -> str:
         return reproduction(command or "study = hp.compare(…)", self.protocol.seed, len(self.names), self.network)
-
-
-def counted_steps(curves: Curves) -> str:
-    """How many steps there are, and how many were scored, if not all."""
-    scored = curves.scores.shape[-1] - 1
-    return f"{curves.steps} steps" if scored == curves.steps else f"{curves.steps} steps ({scored} of them scored)"
-
-
-def score_band(name: str, curves: Curves, *, is_reference: bool = False) -> Band:
-    """The mean score over images and repeats with pointwise 95 % intervals, where each score stands for."""
-    values = curves.scores.double().mean(dim=1).numpy()
-    return Band(name, *estimate_curve(values), is_reference=is_reference, at=curves.middles.numpy())

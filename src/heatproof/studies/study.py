@@ -1,6 +1,7 @@
 """What all studies share: they are printed, written as a page, and saved as a run directory."""
 
 from abc import ABC, abstractmethod
+from base64 import b64encode
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from torch import Tensor
 
 from heatproof import runs
 from heatproof.report import Table, figure_bytes, write_page
+from heatproof.showing import sentences_html
 
 FIGURE_FORMATS = ("png", "svg")
 
@@ -41,12 +43,16 @@ class Study(ABC):
         """The figures, by file name."""
 
     @abstractmethod
+    def main_figure(self) -> Figure:
+        """The figure that shows most, which a notebook shows below the table."""
+
+    @abstractmethod
     def describe(self) -> dict[str, Any]:
         """Everything about the run but its arrays, as JSON-able values."""
 
     def _frames(self) -> dict[str, pl.DataFrame]:
-        """What is saved of it, by file name."""
-        return {"scores": self.frame()}
+        """What is saved of it beside the scores, by file name."""
+        return {}
 
     @abstractmethod
     def _saved_heatmaps(self) -> tuple[Mapping[str, Tensor], tuple[str, ...]]:
@@ -70,7 +76,7 @@ class Study(ABC):
         It appears whole or not at all. ``reproduce`` is the command or code that made it.
         """
         with runs.whole_directory(Path(path), overwrite=overwrite) as folder:
-            for name, frame in self._frames().items():
+            for name, frame in ({"scores": self.frame()} | self._frames()).items():
                 frame.write_parquet(folder / f"{name}.parquet")
             runs.write_heatmaps(folder / "heatmaps.zarr", *self._saved_heatmaps())
             for name, content in self.files(reproduce=reproduce).items():
@@ -80,8 +86,7 @@ class Study(ABC):
 
     def derived(self, *, reproduce: str = "") -> dict[str, bytes]:
         """All that follows from what a run stores: ``files``, and frames other than the scores."""
-        frames = {name: frame for name, frame in self._frames().items() if name != "scores"}
-        tables = {f"{name}.parquet": runs.parquet_bytes(frame) for name, frame in frames.items()}
+        tables = {f"{name}.parquet": runs.parquet_bytes(frame) for name, frame in self._frames().items()}
         return tables | self.files(reproduce=reproduce)
 
     def files(self, *, reproduce: str = "") -> dict[str, bytes]:
@@ -103,7 +108,12 @@ class Study(ABC):
         return "\n".join([str(self.table()), "", *self.verdict, *warnings])
 
     def _repr_html_(self) -> str:
-        return self.table()._repr_html_()
+        warnings = [f"warning: {text}" for text in self.warnings]
+        picture = b64encode(figure_bytes(self.main_figure(), "png")).decode("ascii")
+        return (
+            f"{self.table()._repr_html_()}{sentences_html([*self.verdict, *warnings])}"
+            f'<img style="max-width: 100%" alt="the main figure" src="data:image/png;base64,{picture}">'
+        )
 
 
 def reproduction(command: str, seed: int, images: int, network: Mapping[str, Any]) -> str:

@@ -5,6 +5,7 @@ from typing import Any
 
 from heatproof.perturbation import Engine
 from heatproof.report import Table, amount, counted, duration, memory
+from heatproof.showing import sentences_html
 from heatproof.studies.planning.design import Proposal
 
 
@@ -140,7 +141,10 @@ class Forecast:
         return f"{self.proposal}\n\n{self.table()}" if self.proposal else str(self.table())
 
     def _repr_html_(self) -> str:
-        return self.table()._repr_html_()
+        if not self.proposal:
+            return self.table()._repr_html_()
+        tables = (self.proposal.table(), self.proposal.designs_table(), self.table())
+        return "".join(table._repr_html_() for table in tables) + sentences_html(self.proposal.sentences)
 
     def _evaluations(self) -> str:
         repeats = f"{counted(self.repeats, 'repeat')} × " if self.repeats > 1 else ""
