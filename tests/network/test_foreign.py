@@ -19,6 +19,7 @@ from torch import nn
 import heatproof as hp
 from heatproof import InputError
 from heatproof.network.files import file_kind
+from heatproof.network.loading import EXTRAS, described_sources
 
 IMAGE = (3, 12, 12)
 LOSES_NOTHING = ("lrp-epsilon", "gradient-x-input", "deconvolution-l2")
@@ -286,6 +287,14 @@ def test_one_kind_is_not_taken_for_another(program, script):
         hp.load_network(f"torchscript:{program}")
     with pytest.raises(InputError, match="brings its own weights"):
         hp.load_network(str(program), weights="w.safetensors")
+
+
+def test_the_list_says_what_is_not_installed(monkeypatch):
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None if name == "timm" else name)
+    found = described_sources()
+    assert found["timm:NAME"].endswith('; needs pip install "heatproof[timm]"')
+    assert [name for name, text in found.items() if "pip install" in text] == ["timm:NAME"]
+    assert set(EXTRAS) < set(found)
 
 
 def test_kinds_of_files():

