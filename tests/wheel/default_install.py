@@ -96,7 +96,7 @@ def features() -> dict[str, Callable[[], object]]:
         return HeatmapQualityCallback
 
     return {
-        "arrow": lambda: hp.load_dataset("huggingface:arrow"),
+        "arrow": lambda: hp.load_dataset("huggingface:arrow", network),
         "captum": lambda: hp.explain(network, images, "captum:IntegratedGradients"),
         "demo": hp.load_network,
         "grad-cam": lambda: hp.explain(network, images, "gradcam:GradCAM@0"),
