@@ -4,6 +4,7 @@
 """
 
 import contextlib
+import importlib.util
 import io
 import re
 import sys
@@ -11,32 +12,39 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-BLOCK = re.compile(r"^```python\n(.*?)^```$(?:\s*^```text\n(.*?)^```$)?", re.MULTILINE | re.DOTALL)
+NEEDS = r"(?:^<!-- needs: (\w+) -->\n)?"  # a package, without which the block is passed over
+BLOCK = re.compile(rf"{NEEDS}^```python\n(.*?)^```$(?:\s*^```text\n(.*?)^```$)?", re.MULTILINE | re.DOTALL)
 NUMBER = re.compile(r"[-−]?\d[\d,]*(?:\.\d+)?(?:e[-+]?\d+)?")
 CLOSE = 0.02  # trained networks differ a little between machines
 
 
 @dataclass(frozen=True)
 class Block:
-    """A Python block of a page: its line, its code, and the output that the page shows below it (or none)."""
+    """A Python block of a page: its line, code, the output shown below it (or none), and the package that it needs."""
 
     line: int
     code: str
     shown: str
+    needs: str = ""
+
+    @property
+    def can_run(self) -> bool:
+        """Whether the package is there that it needs."""
+        return not self.needs or importlib.util.find_spec(self.needs) is not None
 
 
 def blocks(page: Path) -> list[Block]:
     """The blocks that begin with ```` ```python ````; a ```` ```text ```` block right below one is its output."""
     text = page.read_text(encoding="utf-8")
     found = BLOCK.finditer(text)
-    return [Block(text[: match.start(1)].count("\n") + 1, match[1], match[2] or "") for match in found]
+    return [Block(text[: match.start(2)].count("\n") + 1, match[2], match[3] or "", match[1] or "") for match in found]
 
 
 def run(page: Path) -> list[tuple[Block, str]]:
-    """Each block of a page with what it printed; they share their names, as in one program."""
+    """Each block that can run, with what it printed; they share their names, as in one program."""
     names: dict[str, Any] = {"__name__": page.stem}
     printed = []
-    for block in blocks(page):
+    for block in filter(lambda block: block.can_run, blocks(page)):
         output = io.StringIO()
         padded = "\n" * (block.line - 1) + block.code  # an error then names the line of the page
         with contextlib.redirect_stdout(output):

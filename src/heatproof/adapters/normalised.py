@@ -3,6 +3,7 @@
 import math
 from dataclasses import dataclass
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import numpy as np
 import torch
@@ -17,6 +18,7 @@ from heatproof.perturbation.sequences import Sequences
 from heatproof.randomness import identify
 
 AT_ONCE = 32  # images
+_KNOWN: WeakKeyDictionary[nn.Module, tuple[tuple[Any, ...], Network]] = WeakKeyDictionary()
 
 
 @dataclass(frozen=True)
@@ -42,7 +44,7 @@ class Normalised:
         last = [part for part in model.modules() if not list(part.children())][-1]
         if isinstance(last, nn.Softmax):
             raise InputError("the model ends with a Softmax: take it away, and ask for probabilities with softmax=True")
-        return cls(Network(model, device=device), inputs)
+        return cls(_network_of(model, device), inputs)
 
     @property
     def identities(self) -> list[str]:
@@ -84,6 +86,16 @@ class Normalised:
                 evaluate(self.network, sequences, chosen, plan, memory=DEFAULT_MEMORY // 2, on_progress=lambda _: None)
             )
         return torch.cat(walked)[:, 0, 0]
+
+
+def _network_of(model: nn.Module, device: str | None) -> Network:
+    """The network of a model; the same as before while the model is, since exporting and measuring take seconds."""
+    made = Network(model, device=device)
+    key = (repr(model), made.fingerprint(), made.device)
+    known = _KNOWN.get(model)
+    if known is None or known[0] != key:
+        _KNOWN[model] = (key, made)
+    return _KNOWN[model][1]
 
 
 def channels_first(given: Any, first: bool | None) -> Tensor:  # noqa: ANN401 - an array or a tensor
