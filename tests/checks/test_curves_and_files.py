@@ -106,7 +106,7 @@ def test_maps_are_found_by_the_pictures_names(tmp_path):
     np.save(tmp_path / "m.npy", np.zeros((4, 2, 3)))
     assert read_maps(tmp_path / "m.npy", ["a"] * 4).shape == (4, 2, 3)
     np.save(tmp_path / "bad.npy", np.array([{}], dtype=object))
-    with pytest.raises(InputError, match="cannot read maps from"):
+    with pytest.raises(InputError, match="cannot read heatmaps from"):
         read_maps(tmp_path / "bad.npy", ["a"])
 
 
