@@ -6,7 +6,6 @@ from collections.abc import Generator, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
-import torchvision.transforms.functional as F
 from torch import Tensor
 
 from heatproof.data.dataset import Member
@@ -91,6 +90,8 @@ def _cores() -> int:
 
 
 def _read(member: Member, preprocessing: Preprocessing) -> Read:
+    from torchvision.transforms import functional as F  # takes seconds, so when a picture comes
+
     try:
         return Read(member, F.pil_to_tensor(preprocessing.fit(member.read(preprocessing.max_pixels))))
     except InputError as error:

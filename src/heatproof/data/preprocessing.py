@@ -7,7 +7,6 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import torch
-import torchvision.transforms.functional as F
 from PIL import Image
 from torch import Tensor
 
@@ -106,6 +105,8 @@ class Preprocessing:
         return asdict(self)
 
     def _resize(self, picture: Image.Image) -> Image.Image:
+        from torchvision.transforms import functional as F  # takes seconds, so when a picture comes
+
         if self.resize is None:
             return picture
         height, width = _resized(self.resize, picture)
@@ -119,6 +120,8 @@ class Preprocessing:
         return resized
 
     def _crop(self, picture: Image.Image) -> Image.Image:
+        from torchvision.transforms import functional as F
+
         if self.crop is None:
             return picture
         height, width = _sides(self.crop)

@@ -1,8 +1,8 @@
 """Maps that never saw the network: what a method must beat before its maps can be said to explain it."""
 
 import numpy as np
+import scipy
 import torch
-from scipy import ndimage
 from torch import Tensor
 
 from heatproof.errors import InputError
@@ -30,7 +30,7 @@ def centre_gaussian(forward: ForwardPass, *, sigma: float = 0.25) -> Tensor:
 def sobel(forward: ForwardPass) -> Tensor:
     """Strength of the edges of the image: the Sobel gradient of the mean over channels; borders are mirrored."""
     grey = forward.images.detach().double().mean(dim=1).cpu().numpy()
-    maps = [np.hypot(ndimage.sobel(one, axis=0), ndimage.sobel(one, axis=1)) for one in grey]
+    maps = [np.hypot(scipy.ndimage.sobel(one, axis=0), scipy.ndimage.sobel(one, axis=1)) for one in grey]
     return torch.from_numpy(np.stack(maps)).to(forward.images)
 
 

@@ -1,7 +1,7 @@
 """How far rankings agree: images as judges of methods, or two rankings with each other."""
 
 import numpy as np
-from scipy.stats import kendalltau, rankdata
+import scipy
 
 from heatproof.errors import InputError
 
@@ -18,7 +18,7 @@ def kendall_w(values: np.ndarray) -> float:
     """
     _check(values)
     judges, items = values.shape
-    ranks = rankdata(values, axis=1)
+    ranks = scipy.stats.rankdata(values, axis=1)
     spread = ((ranks.mean(axis=0) - (items + 1) / 2) ** 2).sum()
     most = ((ranks - (items + 1) / 2) ** 2).sum() / judges  # (M³ − M) / 12 less what ties take from it
     return float(spread / most) if most > 0 else float("nan")
@@ -39,7 +39,8 @@ def krippendorff_alpha(ratings: np.ndarray, *, ordinal: bool = True) -> float:
     if ratings.ndim != 2 or not known.any():
         return float("nan")
     found = np.zeros(ratings.shape)
-    found[known] = rankdata(ratings[known]) if ordinal else ratings[known]  # α's ordinal distance is that of mean ranks
+    # α's ordinal distance is that of mean ranks
+    found[known] = scipy.stats.rankdata(ratings[known]) if ordinal else ratings[known]
     found[known] -= found[known].mean()
     judges, count = known.sum(axis=0), known.sum()
     within = (found**2).sum(axis=0) - found.sum(axis=0) ** 2 / np.maximum(judges, 1)
@@ -57,7 +58,7 @@ def kendall_tau(first: np.ndarray, second: np.ndarray) -> float:
     >>> round(kendall_tau(np.array([1.0, 2.0, 3.0]), np.array([10.0, 30.0, 20.0])), 3)
     0.333
     """
-    return float(kendalltau(first, second).statistic)
+    return float(scipy.stats.kendalltau(first, second).statistic)
 
 
 def _check(values: np.ndarray) -> None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Self
 
 import numpy as np
-from scipy import stats
+import scipy
 
 from heatproof.errors import InputError
 
@@ -99,5 +99,5 @@ def estimate(values: np.ndarray) -> Estimate:
 def estimate_curve(values: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Means of (N, L) over N images with their pointwise intervals, as of :func:`estimate`: mean, low, high (L,)."""
     sample = Sample.of(values)
-    low, high = sample.within(float(stats.t.ppf((1 + CONFIDENCE) / 2, max(1, sample.count - 1))))
+    low, high = sample.within(float(scipy.stats.t.ppf((1 + CONFIDENCE) / 2, max(1, sample.count - 1))))
     return sample.mean, low, high

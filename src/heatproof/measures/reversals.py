@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from itertools import combinations
 
 import numpy as np
-from scipy import stats
+import scipy
 
 from heatproof.errors import InputError
 from heatproof.measures.intervals import CONFIDENCE, Estimate, estimate
@@ -125,7 +125,7 @@ def one_sided(values: np.ndarray) -> np.ndarray:
     t = np.divide(mean, spread, out=np.where(mean > 0, np.inf, -np.inf), where=varies) * np.sqrt(count - 1)
     t = t.clip(-LARGEST, LARGEST)
     transformed = t + slant * (t**2 / 3 + 1 / 6) + slant**2 * t**3 / 27
-    found: np.ndarray = stats.t.sf(np.minimum(t, transformed), count - 1)
+    found: np.ndarray = scipy.stats.t.sf(np.minimum(t, transformed), count - 1)
     return found
 
 

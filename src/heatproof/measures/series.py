@@ -7,7 +7,7 @@ The networks are those given; nothing is said about other training runs.
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.stats import rankdata
+import scipy
 
 from heatproof.errors import InputError
 from heatproof.measures.intervals import CONFIDENCE, Estimate, estimate
@@ -88,7 +88,7 @@ def spearman(first: np.ndarray, second: np.ndarray) -> np.ndarray:
     >>> spearman(np.array([[1.0, 2.0, 3.0]]), np.array([[10.0, 30.0, 20.0]]))
     array([0.5])
     """
-    ranks = [rankdata(part, axis=1, nan_policy="propagate") for part in (first, second)]
+    ranks = [scipy.stats.rankdata(part, axis=1, nan_policy="propagate") for part in (first, second)]
     one, other = (part - part.mean(axis=1, keepdims=True) for part in ranks)
     spread = np.sqrt((one**2).sum(axis=1) * (other**2).sum(axis=1))
     found: np.ndarray = np.divide((one * other).sum(axis=1), spread, out=np.full(len(one), np.nan), where=spread > 0)

@@ -1,7 +1,7 @@
 """Whether differences are more than chance: paired tests over images, corrected for how many are made."""
 
 import numpy as np
-from scipy import stats
+import scipy
 
 from heatproof.errors import InputError
 
@@ -47,7 +47,7 @@ def wilcoxon(differences: np.ndarray) -> np.ndarray:
     """
     _check(differences)
     nonzero = [column[column != 0] for column in differences.T]
-    return np.array([float(stats.wilcoxon(column).pvalue) if len(column) else 1.0 for column in nonzero])
+    return np.array([float(scipy.stats.wilcoxon(column).pvalue) if len(column) else 1.0 for column in nonzero])
 
 
 def holm(p_values: np.ndarray) -> np.ndarray:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
-from scipy import optimize, stats
+import scipy
 
 from heatproof.errors import InputError
 from heatproof.measures.intervals import Estimate, Sample
@@ -39,7 +39,7 @@ def repeated_interval(values: np.ndarray, looks: Sequence[int], *, level: float)
         raise InputError(f"expected as many values as at one of the looks, {planned}, got {len(values)}")
     sample = Sample.of(values)
     z = boundaries(tuple(looks), level)[list(looks).index(len(values))]
-    low, high = sample.within(stats.t.isf(stats.norm.sf(z), len(values) - 1))
+    low, high = sample.within(scipy.stats.t.isf(scipy.stats.norm.sf(z), len(values) - 1))
     return Estimate(float(sample.mean), float(low), float(high))
 
 
@@ -78,12 +78,14 @@ class Paths:
         """Beyond which so many of all paths are at the next look, to which the sum moves with this spread."""
 
         def excess(edge: float) -> float:
-            outside = stats.norm.sf((edge - self.places) / spread) + stats.norm.sf((edge + self.places) / spread)
+            outside = scipy.stats.norm.sf((edge - self.places) / spread) + scipy.stats.norm.sf(
+                (edge + self.places) / spread
+            )
             return float(self.masses @ outside) - leaving
 
-        return float(optimize.brentq(excess, 0.0, 40.0))
+        return float(scipy.optimize.brentq(excess, 0.0, 40.0))
 
     def followed(self, spread: float, places: np.ndarray, weights: np.ndarray) -> "Paths":
         """Those that are inside at the next look, at places for a quadrature with these weights."""
-        density = stats.norm.pdf(places[:, None], self.places, spread) @ self.masses
+        density = scipy.stats.norm.pdf(places[:, None], self.places, spread) @ self.masses
         return Paths(places, weights * density)

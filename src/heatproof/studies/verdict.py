@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from itertools import combinations
 
 import numpy as np
-from scipy.stats import rankdata
+import scipy
 
 from heatproof.measures import Estimate, estimate
 from heatproof.measures.agreement import kendall_w, krippendorff_alpha
@@ -77,7 +77,7 @@ def _concordance(values: Sequence[np.ndarray]) -> tuple[float, float]:
     if len(values) < 2 or shared < 2:
         return float("nan"), float("nan")
     together = np.stack([one[:shared] for one in values], axis=1)
-    return kendall_w(together), krippendorff_alpha(rankdata(together, axis=1))
+    return kendall_w(together), krippendorff_alpha(scipy.stats.rankdata(together, axis=1))
 
 
 def verdict(ranking: Ranking) -> list[str]:

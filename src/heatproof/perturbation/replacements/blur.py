@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 
 import numpy as np
+import scipy
 import torch
-from scipy.ndimage import gaussian_filter
 from torch import Tensor
 
 from heatproof.errors import InputError
@@ -16,5 +16,5 @@ def blur(images: Tensor, *, generators: Sequence[np.random.Generator], sigma: fl
     """The image blurred by a Gaussian of ``sigma`` pixels, mirrored at the border [Samek2017]."""
     if sigma <= 0:
         raise InputError(f"sigma of replacement 'blur' must be a number of pixels above 0, got {sigma}")
-    blurred = gaussian_filter(images.double().cpu().numpy(), sigma=(0, 0, sigma, sigma), mode="reflect")
+    blurred = scipy.ndimage.gaussian_filter(images.double().cpu().numpy(), sigma=(0, 0, sigma, sigma), mode="reflect")
     return torch.from_numpy(blurred).to(images).clamp(0, 1)

@@ -3,9 +3,8 @@
 from collections.abc import Sequence
 
 import numpy as np
+import scipy
 import torch
-from scipy.sparse import csc_matrix
-from scipy.sparse.linalg import splu
 from torch import Tensor
 
 from heatproof.errors import InputError
@@ -49,13 +48,15 @@ def _filled(image: Tensor, removed: Tensor, noise: np.ndarray) -> Tensor:
     elif where.any():
         matrix, known = system(values, where)
         # the matrix is symmetric and diagonally dominant, so no pivots are needed
-        solver = splu(matrix, permc_spec="MMD_AT_PLUS_A", diag_pivot_thresh=0, options={"SymmetricMode": True})
+        solver = scipy.sparse.linalg.splu(
+            matrix, permc_spec="MMD_AT_PLUS_A", diag_pivot_thresh=0, options={"SymmetricMode": True}
+        )
         values[:, where] = solver.solve(known).T
     values[:, where] = (values[:, where] + noise[:, where]).clip(0, 1)
     return torch.from_numpy(values).to(image)
 
 
-def system(values: np.ndarray, removed: np.ndarray) -> tuple[csc_matrix, np.ndarray]:
+def system(values: np.ndarray, removed: np.ndarray) -> "tuple[scipy.sparse.csc_matrix, np.ndarray]":
     """Matrix (R, R) and right-hand sides (R, C) whose solution is what R removed pixels (H, W) become.
 
     Row p says: (sum of the weights of p's neighbours) · p − Σ weight · removed neighbour = Σ weight · kept neighbour.
@@ -77,4 +78,4 @@ def system(values: np.ndarray, removed: np.ndarray) -> tuple[csc_matrix, np.ndar
         entries.append((np.full(gone.sum(), -weight), each[gone], neighbour[gone]))
     entries.append((diagonal, each, each))
     data, row, column = (np.concatenate(parts) for parts in zip(*entries, strict=True))
-    return csc_matrix((data, (row, column)), shape=(count, count)), known
+    return scipy.sparse.csc_matrix((data, (row, column)), shape=(count, count)), known

@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass
 from math import ceil, sqrt
 from typing import Any
 
-from scipy.special import stdtrit
+import scipy
 
 from heatproof.errors import InputError
 from heatproof.measures.components import Components, numbers_of_steps
@@ -203,7 +203,7 @@ def half_width(variance: float, images: int) -> float:
     >>> round(half_width(variance=4.0, images=100), 3)
     0.397
     """
-    return float(stdtrit(images - 1, (1 + CONFIDENCE) / 2)) * sqrt(variance / images)
+    return float(scipy.special.stdtrit(images - 1, (1 + CONFIDENCE) / 2)) * sqrt(variance / images)
 
 
 def images_for(variance: float, precision: float) -> int:
@@ -212,7 +212,7 @@ def images_for(variance: float, precision: float) -> int:
     >>> images_for(variance=4.0, precision=0.397)
     100
     """
-    images = max(2, ceil(variance * (float(stdtrit(1e9, (1 + CONFIDENCE) / 2)) / precision) ** 2))
+    images = max(2, ceil(variance * (float(scipy.special.stdtrit(1e9, (1 + CONFIDENCE) / 2)) / precision) ** 2))
     while half_width(variance, images) > precision:
         images += 1
     return images
