@@ -17,6 +17,7 @@ exclude_patterns = ["_ext"]
 nitpicky = True
 nitpick_ignore_regex = [("py:class", ".*"), ("py:.*", r"(?!heatproof\.).*")]  # signatures name what has no page
 
+smartquotes = False  # "--option" is no dash
 myst_enable_extensions = ["dollarmath", "deflist", "colon_fence"]
 myst_heading_anchors = 4
 

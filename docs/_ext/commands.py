@@ -1,5 +1,6 @@
 """The directive ``commands``: what every command takes, read from the commands themselves."""
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -10,6 +11,8 @@ from typer.main import get_command
 
 import heatproof.cli  # noqa: F401 - registers the commands
 from heatproof.cli.application import app as typer_app
+
+MARKUP = re.compile(r"(?<!\\)\[/?(?:bold|italic|dim|link[^]]*)\]")  # of rich's
 
 
 def commands() -> Iterator[tuple[str, Any, Any]]:
@@ -41,6 +44,7 @@ def described(command: Any, context: Any) -> str:  # noqa: ANN401 - Click's type
 
 
 def _paragraph(text: str) -> str:
+    text = MARKUP.sub("", text).replace("\\[", "[")
     if text.strip().startswith("heatproof "):
         return f"```sh\n{text.strip()}\n```"
     return _plain(" ".join(text.split()))
