@@ -34,7 +34,7 @@ def scores_frame(curves: Mapping[str, Curves], names: tuple[str, ...]) -> pl.Dat
         repeats = curve.scores.shape[1]
         image, repeat, _ = (axis.ravel() for axis in np.indices(curve.scores.shape, dtype=np.int32))
         step = curve.scored.expand(curve.scores.shape)
-        removed = curve.removed_fraction.expand(-1, repeats, -1).gather(2, step)
+        removed = curve.removed_fraction.expand(-1, repeats, -1).gather(2, step.long())
         frames.append(
             pl.DataFrame(
                 {

@@ -40,18 +40,24 @@ class Part:
     measured: Measured
 
     @classmethod
-    def joined(cls, parts: "Sequence[Part]") -> "Part":
-        """Several as one, in their order; a method that only ran on the first ones has fewer images."""
-        first = parts[0]
+    def joined(cls, parts: "Sequence[Part]", *, emptied: bool = False) -> "Part":
+        """Several as one, in their order; a method that only ran on the first ones has fewer images.
+
+        With ``emptied``, curves are taken out of the parts one method after the other, so that they are not held twice.
+        """
+        first, take = parts[0], dict.pop if emptied else dict.__getitem__
         return cls(
             names=tuple(name for part in parts for name in part.names),
             classes=tuple(name for part in parts for name in part.classes),
             targets=torch.cat([part.targets for part in parts]),
             curves={
-                name: Curves.joined([part.curves[name] for part in parts if name in part.curves])
-                for name in first.curves
+                name: Curves.joined([take(part.curves, name) for part in parts if name in part.curves])
+                for name in tuple(first.curves)
             },
-            lerf={name: Curves.joined([part.lerf[name] for part in parts if name in part.lerf]) for name in first.lerf},
+            lerf={
+                name: Curves.joined([take(part.lerf, name) for part in parts if name in part.lerf])
+                for name in tuple(first.lerf)
+            },
             heatmaps={
                 name: torch.cat([part.heatmaps[name] for part in parts if name in part.heatmaps])
                 for name in first.heatmaps

@@ -53,7 +53,8 @@ def _joined(
     failed = _errors(assignment.store, {whole.number for whole in wholes})
     if not parts:
         raise InputError(f"nothing was computed: {next(iter(failed), 'no picture could be used')}")
-    found, maps, race = Part.joined(parts), assignment.shards.maps, replayed(assignment, wholes)
+    race, maps = replayed(assignment, wholes), assignment.shards.maps
+    found = Part.joined(parts, emptied=True)  # two copies of a million images would be too much
     has_pictures = wholes[0].number == 0 and wholes[0].part is not None
     pictures = torch.from_numpy(maps.pictures()).float() / 255 if has_pictures else torch.empty(0, 3, 1, 1)
     shown = maps.read(positions_of(wholes)[: len(pictures)])

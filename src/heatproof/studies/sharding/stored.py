@@ -174,19 +174,23 @@ def curves_of(rows: pl.DataFrame, protocol: Protocol, engine: Engine) -> Curves:
     repeats = protocol.repeats
     count = len(rows) // repeats
 
-    def tensor(column: str, dtype: torch.dtype) -> Tensor:
-        values = np.array(rows[column].to_list())
-        return torch.from_numpy(values).to(dtype).reshape(count, repeats, -1)
+    if count * repeats != len(rows):
+        raise ValueError(f"{len(rows)} sequences are not {repeats} of each image")
 
-    firsts = rows.gather_every(repeats)
+    def tensor(column: str, dtype: torch.dtype, of: pl.DataFrame = rows) -> Tensor:
+        values = np.array(of[column].to_list())
+        return torch.from_numpy(values).to(dtype).reshape(count, len(of) // count, -1)
+
+    order, firsts = str(rows["order"][0]), rows.gather_every(repeats)
+    ordered = rows if order == "random" else firsts  # heatmaps give the same order in all repeats
     return Curves(
         scores=tensor("scores", torch.float32),
-        orders=tensor("regions", torch.int64),
-        removed_fraction=tensor("removed_fraction", torch.float64),
-        scored=tensor("steps", torch.int64),
+        orders=tensor("regions", torch.int32, ordered),
+        removed_fraction=tensor("removed_fraction", torch.float64, ordered),
+        scored=tensor("steps", torch.int32),
         targets=torch.tensor(firsts["target"].to_list()),
         images=tuple(firsts["identity"]),
-        order=str(rows["order"][0]),
+        order=order,
         protocol=protocol,
         engine=engine,
     )
