@@ -38,7 +38,8 @@ def folder(tmp_path_factory):
 
 
 def start(folder, out, *options):
-    environment = os.environ | {"PYTHONPATH": str(NETWORKS), "COLUMNS": "200", "OMP_NUM_THREADS": "1"}
+    where = os.pathsep.join([str(NETWORKS), *filter(None, [os.environ.get("PYTHONPATH")])])
+    environment = os.environ | {"PYTHONPATH": where, "COLUMNS": "200", "OMP_NUM_THREADS": "1"}
     return subprocess.Popen(
         [*COMMAND, *OPTIONS, "--out", out, *options],
         cwd=folder,
