@@ -230,7 +230,7 @@ class TestInpaint:
 
     def test_without_opencv_it_says_what_to_install(self, pictures, monkeypatch):
         monkeypatch.setitem(sys.modules, "cv2", None)
-        with pytest.raises(InputError, match=r"needs OpenCV.* not installed: pip install 'heatproof\[inpaint\]'"):
+        with pytest.raises(InputError, match=r'needs OpenCV.* not installed: pip install "heatproof\[inpaint\]"'):
             filled(pictures(1), masks(1), "inpaint")
 
     def test_refuses_a_radius_that_is_none(self, pictures):
