@@ -5,7 +5,6 @@ import inspect
 import re
 
 import pytest
-
 from tests.docs.pages import ROOT
 
 REFERENCE = (ROOT / "docs" / "api.md").read_text(encoding="utf-8")
