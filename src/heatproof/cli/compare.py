@@ -79,7 +79,8 @@ def compare_command(
         **{f.name: getattr(perturbing, f.name) for f in fields(Protocol) if hasattr(perturbing, f.name)}
     )
     files, computed = given.files(), given.with_controls() if controls else given.method_names
-    settings = settings_of(context) | {"methods": given.method_names}
+    settings = settings_of(context)
+    settings |= {"methods": settings.get("methods", given.method_names)}  # a run says what its default was
     wanted = studies.Wanted(
         methods=(*computed, *files),
         protocol=replace(protocol, memory=given.memory_bytes, statistics=as_statistics(perturbing.statistics)),
