@@ -1,7 +1,7 @@
-"""How long do imports and the command's words take, and how much does an installation add?
+"""How long do imports and the command's words take?
 
-``python benchmarks/bench_import.py`` runs each program in processes of its own, alternating, and prints medians of their
-processor time (which other programs on the machine disturb less than the time on the clock).
+``python benchmarks/bench_import.py`` runs each program in processes of its own, alternating, and prints medians of
+their processor time (which other programs on the machine disturb less than the time on the clock).
 """
 
 import os

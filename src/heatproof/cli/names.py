@@ -10,7 +10,7 @@ SOURCES = {
     "methods": ("heatmaps", "(?:METHODS[.])?"),
     "prefixes": ("heatmaps", "WRAPPERS[.]"),
     "replacements": ("perturbation/replacements", "(?:REPLACEMENTS[.])?"),
-    "scores": ("perturbation", "SCORES[.]"),
+    "scores": ("perturbation/scores.py", "SCORES[.]"),
     "regions": ("perturbation", "REGIONS[.]"),
     "measures": ("studies", "FURTHER[.]"),
     "data": ("data/layouts", "DATASETS[.]"),
@@ -39,7 +39,8 @@ def registered(kind: str) -> list[str]:
     room, register = SOURCES[kind]
     decorator = re.compile(rf'^@{register}register\("([^"]+)"', re.MULTILINE)
     place = files("heatproof").joinpath(*room.split("/"))
-    texts = (file.read_text(encoding="utf-8") for file in place.iterdir() if file.name.endswith(".py"))
+    sources = [place] if place.is_file() else [file for file in place.iterdir() if file.name.endswith(".py")]
+    texts = (file.read_text(encoding="utf-8") for file in sources)
     return sorted(name for text in texts for name in decorator.findall(text))
 
 
