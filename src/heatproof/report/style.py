@@ -19,6 +19,9 @@ INK, GREY, FAINT = "#222222", "#6b6b6b", "#e4e4e4"
 
 # Okabe and Ito's colours without yellow, which vanishes on white; dashed grey is kept for the reference.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+DARK_COLOURS = ("#4DA3E0", "#FF8A3D", "#2BC79A", "#E7A0CB", "#F2B83B", "#9AD8FA", "#EDEDED")  # the same on black
+REFERENCE_COLOURS = {"light": "#7a7a7a", "dark": "#a5a5a5"}
+SCREEN_DASHES = ("solid", "dashdot", "dot", "longdashdot")
 DASHES: tuple[Any, ...] = ("solid", (0, (6, 1.5, 1, 1.5)), (0, (1, 1.2)), (0, (3, 1.2, 1, 1.2, 1, 1.2)))
 REFERENCE = {"color": "#7a7a7a", "linestyle": (0, (4, 2))}
 

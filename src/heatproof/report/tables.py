@@ -16,6 +16,15 @@ from heatproof.errors import InputError
 Cell = str | float | int | None
 
 NOTHING = "\N{EN DASH}"
+LATEX = {sign: rf"\{sign}" for sign in "&%$#_{}"} | {
+    "\\": r"\textbackslash{}",
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+    "↑": r"$\uparrow$",
+    "↓": r"$\downarrow$",
+    "−": "$-$",
+    "–": "--",
+}
 FORMULA = ("=", "+", "-", "@", "\t", "\n")  # a spreadsheet would run a text that begins so
 
 
@@ -74,6 +83,25 @@ class Table:
         lines = [f"| {' | '.join(row)} |" for row in cells]
         return "\n".join([*lines, *(f"\n{_markdown(note)}" for note in self.notes), ""])
 
+    def to_latex(self) -> str:
+        r"""A tabular of the package booktabs; notes become comments.
+
+        >>> print(Table(("a_b", "AOPC ↑"), (("R&D", 8.33),)).to_latex())
+        \begin{tabular}{lr}
+        \toprule
+        a\_b & AOPC $\uparrow$ \\
+        \midrule
+        R\&D & 8.33 \\
+        \bottomrule
+        \end{tabular}
+        <BLANKLINE>
+        """
+        columns = "".join("r" if right else "l" for right in self._are_numbers())
+        head, *body = (" & ".join(map(_latex, row)) + r" \\" for row in (self.columns, *self.to_rows_of_text()))
+        lines = [rf"\begin{{tabular}}{{{columns}}}", r"\toprule", head, r"\midrule", *body, r"\bottomrule"]
+        notes = [f"% {_printable(note)}" for note in self.notes]
+        return "\n".join([*lines, r"\end{tabular}", *notes, ""])
+
     def to_csv(self) -> str:
         r"""Comma-separated values with all digits; no value is an empty cell, and the notes stay out.
 
@@ -90,9 +118,12 @@ class Table:
         """An HTML table in which every text is escaped."""
         right = self._are_numbers()
         head = "".join(
-            _html("th", cell, number, 'scope="col"') for cell, number in zip(self.columns, right, strict=True)
+            _html("th", cell, number, scope='scope="col"') for cell, number in zip(self.columns, right, strict=True)
         )
-        body = "\n".join(f"<tr>{_html_row(row, right)}</tr>" for row in self.to_rows_of_text())
+        body = "\n".join(
+            f"<tr>{_html_row(texts, row, right)}</tr>"
+            for texts, row in zip(self.to_rows_of_text(), self.rows, strict=True)
+        )
         notes = "".join(f"<p>{html.escape(note)}</p>" for note in self.notes)
         title = f"<caption>{html.escape(caption)}</caption>\n" if caption else ""
         return f"<table>\n{title}<thead><tr>{head}</tr></thead>\n<tbody>\n{body}\n</tbody>\n</table>\n{notes}"
@@ -147,6 +178,11 @@ def _markdown(text: str) -> str:
     return "<br>".join(map(_printable, escaped.splitlines()))
 
 
+def _latex(text: str) -> str:
+    """Text that LaTeX sets as it is."""
+    return "".join(LATEX.get(letter, letter) for letter in _printable(text))
+
+
 def _csv(cell: Cell) -> Cell:
     if isinstance(cell, str):
         text = cell.replace("\r\n", "\n").replace("\r", "\n")  # the csv module of Python 3.11 leaves a bare \r unquoted
@@ -156,12 +192,15 @@ def _csv(cell: Cell) -> Cell:
     return cell
 
 
-def _html(tag: str, text: str, number: bool, scope: str = "") -> str:
-    attributes = " ".join(filter(None, (tag, scope, 'class="number"' if number else "")))
+def _html(tag: str, text: str, number: bool, *, scope: str = "", value: Cell = None) -> str:
+    """A cell; a number has all its digits beside it, for whoever sorts by them."""
+    exact = f'data-value="{float(value):.9g}"' if number and isinstance(value, int | float) and value == value else ""
+    attributes = " ".join(filter(None, (tag, scope, 'class="number"' if number else "", exact)))
     return f"<{attributes}>{html.escape(text)}</{tag}>"
 
 
-def _html_row(row: tuple[str, ...], right: list[bool]) -> str:
+def _html_row(texts: tuple[str, ...], row: tuple[Cell, ...], right: list[bool]) -> str:
     """The first cell names its row."""
-    first, *others = zip(row, right, strict=True)
-    return _html("th", *first, 'scope="row"') + "".join(_html("td", *cell) for cell in others)
+    first, *others = zip(texts, right, row, strict=True)
+    named = _html("th", first[0], first[1], scope='scope="row"', value=first[2])
+    return named + "".join(_html("td", text, number, value=value) for text, number, value in others)

@@ -1,0 +1,39 @@
+"""Names as they may stand in a page: whatever a file is called, it changes nothing around it."""
+
+import json
+import unicodedata
+from collections.abc import Mapping
+from typing import Any
+
+HIDDEN = ("Cc", "Cf", "Cs", "Co", "Zl", "Zp")
+
+
+def visible(text: str) -> str:
+    r"""Without characters that nobody sees, such as those that turn the text round; line breaks stay.
+
+    >>> visible("a\x1b[31mb\u202e.png")
+    'a�[31mb�.png'
+    """
+    return "".join(
+        "�" if unicodedata.category(letter) in HIDDEN and letter not in "\n\t" else letter for letter in text
+    )
+
+
+def literal(text: str) -> str:
+    """For Plotly, which reads a little HTML in names, titles and labels: here it is text.
+
+    >>> literal("<b>R&D</b>"), literal("%{x} $x$")
+    ('&lt;b&gt;R&amp;D&lt;/b&gt;', '%&#123;x&#125; &#36;x&#36;')
+    """
+    signs = {"&": "&amp;", "<": "&lt;", ">": "&gt;", "{": "&#123;", "}": "&#125;", "$": "&#36;"}
+    return "".join(signs.get(letter, letter) for letter in " ".join(visible(text).split()))
+
+
+def embedded(content: Mapping[str, Any]) -> str:
+    r"""JSON that may stand in a script element, which ends at the first ``</script`` whatever is around it.
+
+    >>> embedded({"name": "</script>"})
+    '{"name":"\\u003c/script>"}'
+    """
+    text = json.dumps(content, separators=(",", ":"), allow_nan=False)
+    return text.replace("<", "\\u003c")
