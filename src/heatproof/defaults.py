@@ -5,4 +5,5 @@ DEFAULT_METHODS = ("lrp-epsilon", "lrp-alphabeta", "gradient-x-input", "sensitiv
 DEFAULT_METHOD = "lrp-alphabeta"  # where there is one: the paper's "LRP"
 DEFAULT_REPLACEMENTS = ("uniform", "dirichlet", "constant", "blur")  # the paper's
 PILOT_IMAGES = 16
+SHOWN = 8  # pictures of a page
 ALL = "all"  # instead of a number of steps

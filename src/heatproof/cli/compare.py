@@ -2,13 +2,14 @@
 
 from dataclasses import fields, replace
 from functools import partial
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from heatproof.cli.application import PARTIAL, app
 from heatproof.cli.explaining import Explaining
 from heatproof.cli.names import among
+from heatproof.cli.opening import Open, open_page
 from heatproof.cli.output import tell
 from heatproof.cli.perturbing import Perturbing
 from heatproof.cli.places import RunPlace, command_line, prepared, written_by_us
@@ -16,7 +17,9 @@ from heatproof.cli.printing import print_study, progress, say, skipped, warn
 from heatproof.cli.results import Overwrite
 from heatproof.cli.spreading import spread
 from heatproof.cli.study_file import StudyCommand, resolved, settings_of
+from heatproof.cli.values import as_shown
 from heatproof.cli.working import Working
+from heatproof.defaults import SHOWN
 
 if TYPE_CHECKING:
     from heatproof.data import Dataset
@@ -50,6 +53,15 @@ def compare_command(
         ),
     ] = None,
     overwrite: Overwrite = False,
+    opened: Open = False,
+    show: Annotated[  # a number or names
+        Any,
+        typer.Option(
+            parser=as_shown,
+            metavar="N|NAMES",
+            help="Pictures that the page shows being destroyed: the first so many, or these, separated by commas.",
+        ),
+    ] = SHOWN,
     controls: Annotated[
         bool,
         typer.Option(
@@ -91,6 +103,7 @@ def compare_command(
         configuration=settings,
         study_file=resolved(settings),
         files=files,
+        show=show,
     )
     ready = given.load_network(), given.dataset(seed=perturbing.seed)
     warn(ready[1].notes)
@@ -100,7 +113,7 @@ def compare_command(
         study = studies.run_comparison(
             wanted, load, store, workers=crew, share=shares, on_progress=advance, reproduce=command_line()
         )
-    finish(study, out)
+    finish(study, out, opened=opened)
 
 
 def loaded(given: Explaining, seed: int) -> "tuple[Network, Dataset]":
@@ -108,13 +121,15 @@ def loaded(given: Explaining, seed: int) -> "tuple[Network, Dataset]":
     return given.network_of(), given.dataset(seed=seed)
 
 
-def finish(study: "Comparison", out: str) -> None:
-    """Prints the study, says what it took and what the run holds; exits 3 if pictures or shards are missing."""
+def finish(study: "Comparison", out: str, *, opened: bool = False) -> None:
+    """Prints the study, says what it took and what the run holds, opens the page if asked; exits 3 if pictures or shards are missing."""
     tell(run=out, page=f"{out}/report.html", work=study.work.describe())
     skipped(study.skipped)
     print_study(study)
     say()
     say(str(study.work))
     say(f"Results: {out}/report.html (page), tables and figures, shards/ (every score), heatmaps.zarr")
+    if opened:
+        open_page(out)
     if study.skipped or study.set_aside:
         raise typer.Exit(PARTIAL)

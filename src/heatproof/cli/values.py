@@ -66,3 +66,8 @@ def as_memory(text: str | float) -> float:
     if not LEAST_MEMORY <= memory < math.inf:
         raise InputError(f"expected at least {LEAST_MEMORY} GB of memory, as 2, 8GB or 500MB, got {str(text)!r:.80}")
     return memory
+
+
+def as_shown(text: str | int) -> int | str:
+    """How many pictures, or names of some."""
+    return int(text) if is_whole(str(text)) else str(text)

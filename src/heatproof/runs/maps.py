@@ -12,7 +12,7 @@ from heatproof.errors import InputError
 from heatproof.runs.objects import Store
 
 NAME = "heatmaps.zarr"
-PICTURES = "pictures"  # the first images, for the page
+PICTURES = "pictures"  # those that the page shows
 MOST_BYTES = 2**31  # of a chunk, or of all pictures that are kept
 
 
@@ -22,8 +22,17 @@ class MapArrays:
     def __init__(self, store: Store) -> None:
         self._store = store
 
-    def make(self, methods: Sequence[str], shape: tuple[int, int, int], *, at_once: int, schema: int) -> None:
-        """Makes the arrays, if they are not there, with so many maps in a chunk."""
+    def make(
+        self,
+        methods: Sequence[str],
+        shape: tuple[int, int, int],
+        *,
+        at_once: int,
+        schema: int,
+        shown: Sequence[int] = (),
+        channels: int = 3,
+    ) -> None:
+        """Makes the arrays, if they are not there: so many maps in a chunk, and the pictures at positions ``shown``."""
         group = self._group("a")
         if "methods" in group.attrs:
             return
@@ -37,6 +46,16 @@ class MapArrays:
                 overwrite=True,
             )
             array.attrs["method"] = method
+        size = (channels, *shape[1:])
+        pictures = group.create_array(
+            PICTURES,
+            shape=(len(shown), *size),
+            chunks=(1, *size),
+            dtype="float32",
+            fill_value=np.nan,
+            overwrite=True,
+        )
+        pictures.attrs["positions"] = list(shown)
         group.attrs.update({"schema": schema, "methods": list(methods)})
 
     def write(self, places: range, rows: Sequence[int], maps: Mapping[str, np.ndarray]) -> None:
@@ -78,18 +97,42 @@ class MapArrays:
                 for method, array in arrays.items()
             }
 
-    def write_pictures(self, pixels: np.ndarray) -> None:
-        """Keeps pictures (n, C, H, W) as bytes."""
-        self._group("a").create_array(PICTURES, data=pixels, chunks=(1, *pixels.shape[1:]), overwrite=True)
+    def write_pictures(self, found: Mapping[int, np.ndarray]) -> None:
+        """Keeps those of these pictures (C, H, W), by position, that are to be shown."""
+        array = self._group("r+")[PICTURES]
+        for row, position in enumerate(array.attrs["positions"]):
+            if position in found:
+                array[row] = found[position]
 
-    def pictures(self) -> np.ndarray:
-        """The pictures that were kept, (n, C, H, W) bytes.
+    def shown(self) -> list[int]:
+        """Positions of the pictures that are to be shown."""
+        with self._told():
+            return list(self._pictures()[0])
+
+    def pictures(self) -> dict[int, np.ndarray]:
+        """The pictures (C, H, W) in [0, 1] that were kept, by position.
 
         Raises:
-            InputError: if they are not there, or no such array.
+            InputError: if there is no array of them, or it is no such array.
         """
         with self._told():
-            return np.asarray(self._array(self._group("r"), PICTURES, "uint8", 4)[:])
+            positions, array = self._pictures()
+            rows = {position: np.asarray(array[row]) for row, position in enumerate(positions)}
+            if array.dtype == "uint8":
+                return {position: row.astype(np.float32) / 255 for position, row in rows.items()}
+            return {position: row for position, row in rows.items() if not np.isnan(row).all()}
+
+    def _pictures(self) -> tuple[list[int], Any]:
+        """Positions, and the array; schema 2 kept the first ones as bytes."""
+        group = self._group("r")
+        if "positions" not in group[PICTURES].attrs:
+            array = self._array(group, PICTURES, "uint8", 4)
+            return list(range(array.shape[0])), array
+        array = self._array(group, PICTURES, "float32", 4)
+        positions = [int(position) for position in array.attrs["positions"]]
+        if len(positions) != array.shape[0]:
+            raise ValueError(f"expected {array.shape[0]} positions of pictures, got {len(positions)}")
+        return positions, array
 
     @contextmanager
     def _told(self) -> Iterator[None]:

@@ -17,9 +17,12 @@ from heatproof.measures import Estimate
 from heatproof.measures.quality import ALONE, CONTROLS, QUALITIES, Perturbed, series_of
 from heatproof.measures.series import Series, rank_correlation
 from heatproof.perturbation import Curves, Protocol
-from heatproof.report import Band, Table, gallery_figure, render_page, series_figure
+from heatproof.report import Band, Table, gallery_figure, series_figure
+from heatproof.report.page import Page
 from heatproof.studies.merit import merit
-from heatproof.studies.study import Study, reproduction
+from heatproof.studies.pages import assessment_page
+from heatproof.studies.shown import as_colours
+from heatproof.studies.study import Study, depends_on
 from heatproof.studies.work import Work
 
 ACCURACY = "accuracy"
@@ -70,6 +73,8 @@ class Assessment(Study):
         notes: what else a reader must know.
         work: how much was evaluated, how long it took, and by which engine.
     """
+
+    code = "study = hp.assess(…)"
 
     topology: str
     method: str
@@ -192,17 +197,32 @@ class Assessment(Study):
     def training_figure(self) -> Figure:
         """Each quantity over the checkpoints, and the accuracy beside it, as in Figure 7 of [Samek2017]."""
         return series_figure(
-            [self._band(name, f"{name} ({UNITS[name]})") for name in (*QUALITIES, "mean logit")],
+            self.bands,
             list(self.checkpoints),
             title=f"{self.topology}: what removing the regions takes that {self.method} calls relevant",
-            beside=self._band(ACCURACY, ACCURACY) if ACCURACY in self.series else None,
+            beside=self.accuracy_band,
         )
+
+    @property
+    def bands(self) -> list[Band]:
+        """Each quantity over the checkpoints, with its unit."""
+        return [self._band(name, f"{name} ({UNITS[name]})") for name in (*QUALITIES, "mean logit")]
+
+    @property
+    def accuracy_band(self) -> Band | None:
+        """The accuracy over the checkpoints, where labels are known."""
+        return self._band(ACCURACY, ACCURACY) if ACCURACY in self.series else None
+
+    @property
+    def colours(self) -> np.ndarray:
+        """(n, H, W, 3) the first images in [0, 1]."""
+        return as_colours(self.images)
 
     def gallery_figure(self) -> Figure:
         """The first images with their heatmaps at some of the checkpoints."""
         chosen = np.linspace(0, len(self.checkpoints) - 1, min(len(self.checkpoints), GALLERY_CHECKPOINTS)).round()
         maps = {name: self.checkpoints[name].heatmaps for name in np.array([*self.checkpoints])[chosen.astype(int)]}
-        images = self.images.expand(-1, 3, -1, -1).permute(0, 2, 3, 1).float().cpu().numpy()
+        images = self.colours
         captions = [Path(name).name for name in self.names[: len(images)]]
         return gallery_figure(images, {name: found.float().cpu().numpy() for name, found in maps.items()}, captions)
 
@@ -250,26 +270,9 @@ class Assessment(Study):
             : len(self.images)
         ]
 
-    def _page(self, figures: Mapping[str, Figure], reproduce: str) -> str:
-        captions = {
-            "training": "Quality of the heatmaps over the checkpoints"
-            + (", and accuracy" if ACCURACY in self.series else "")
-            + "; bands are 95 % intervals over images; higher is better",
-            "gallery": "Images and heatmaps of the predicted class; red is evidence for the class, blue against it",
-        }
-        tables = {"Checkpoints": self.table()}
-        if self.rank_correlations:
-            tables["Rank correlation with the accuracy"] = self.correlations()
-        return render_page(
-            title=f"Checkpoints of {self.topology}, judged by their heatmaps",
-            verdict=self.verdict,
-            tables=tables | {"With intervals": self.intervals()},
-            figures={captions[name]: figure for name, figure in figures.items()},
-            warnings=self.warnings,
-            reproduce=self._reproduce_text(reproduce),
-            skipped=self.skipped,
-        )
+    def _page(self, figures: Mapping[str, Figure]) -> Page:
+        return assessment_page(self, figures)
 
-    def _reproduce_text(self, command: str) -> str:
+    def _depends_on(self) -> str:
         *_, last = self.checkpoints.values()
-        return reproduction(command or "study = hp.assess(…)", self.protocol.seed, len(self.names), last.network)
+        return depends_on(self.protocol.seed, len(self.names), last.network)

@@ -164,10 +164,8 @@ class Audit:
 
     def tables(self) -> dict[str, Table]:
         """By caption."""
-        ranking = {"Off-manifold audit: does the ranking depend on how it was asked?": self.table()}
-        return (ranking if self.conditions else {}) | {
-            "Off-manifold audit: R-OMS of each replacement": self.removal_table()
-        }
+        ranking = {"Does the ranking depend on how it was asked?": self.table()}
+        return (ranking if self.conditions else {}) | {"R-OMS of each replacement": self.removal_table()}
 
     def frame(self) -> pl.DataFrame:
         """Every score of every image, setting, method and step; random orders to full removal under "random order"."""
@@ -182,15 +180,20 @@ class Audit:
         ]
         return pl.concat(frames)
 
-    def figure(self) -> Figure:
-        """The predicted class's probability while regions go in random order, by replacement (higher is nearer)."""
-        first = next(iter(self.removal.values()))
+    @property
+    def bands(self) -> list[Band]:
+        """The predicted class's probability while regions go in random order, by replacement."""
         bands = []
         for name, curves in self.removal.items():
             mean, low, high = estimate_curve(curves.scores.double().mean(dim=1).numpy())
             bands.append(Band(name, mean, low.clip(0, 1), high.clip(0, 1), at=curves.middles.numpy()))
+        return bands
+
+    def figure(self) -> Figure:
+        """The predicted class's probability while regions go in random order, by replacement (higher is nearer)."""
+        first = next(iter(self.removal.values()))
         return curves_figure(
-            bands,
+            self.bands,
             title="Random regions are removed, to the end (R-OMS)",
             ylabel="probability of the predicted class",
             removed_fraction=first.removed_fraction.mean(dim=(0, 1)).numpy(),

@@ -18,10 +18,12 @@ from heatproof.heatmaps import Conservation
 from heatproof.measures import Estimate, abpc, aopc, estimate
 from heatproof.perturbation import Curves, Engine, Protocol
 from heatproof.perturbation.replacing import with_removed
-from heatproof.report import Panel, Table, areas_figure, pictures_figure, render_page
+from heatproof.report import Panel, Table, areas_figure, pictures_figure
+from heatproof.report.page import Page
 from heatproof.studies.bands import counted_steps, score_band
 from heatproof.studies.contrast import Contrast, contrasts, contrasts_table
-from heatproof.studies.study import Study, reproduction
+from heatproof.studies.pages import replacements_page
+from heatproof.studies.study import Study, depends_on
 from heatproof.studies.verdict import caution, decided, listed, told_apart
 from heatproof.studies.work import Work
 
@@ -64,6 +66,8 @@ class ReplacementComparison(Study):
         notes: what else a reader must know.
         work: how much was evaluated, how long it took, and by which engine (of the replacement where it spared most).
     """
+
+    code = "study = hp.compare_replacements(…)"
 
     network: Mapping[str, Any]
     names: tuple[str, ...]
@@ -240,28 +244,11 @@ class ReplacementComparison(Study):
     def _saved_heatmaps(self) -> tuple[Mapping[str, Tensor], tuple[str, ...]]:
         return {self.method: self.heatmaps}, self.names
 
-    def _page(self, figures: Mapping[str, Figure], reproduce: str) -> str:
-        captions = {
-            "areas": "Mean score while regions are removed, least relevant first (LeRF) and most relevant first "
-            "(MoRF); ABPC is the shaded area, divided by the number of steps + 1",
-            "examples": "The first images after the last step, most relevant regions first",
-        }
-        return render_page(
-            title=f"Replacements put to the proof on {self.network['name']}",
-            verdict=self.verdict,
-            tables={
-                "Area between the perturbation curves": self.table(),
-                "Differences between replacements on the same images": self.differences_table(),
-            },
-            figures={captions[name]: figure for name, figure in figures.items()},
-            warnings=self.warnings,
-            reproduce=self._reproduce_text(reproduce),
-            skipped=self.skipped,
-        )
+    def _page(self, figures: Mapping[str, Figure]) -> Page:
+        return replacements_page(self, figures)
 
-    def _reproduce_text(self, command: str) -> str:
-        code = command or "study = hp.compare_replacements(…)"
-        return reproduction(code, self.protocol.seed, len(self.names), self.network)
+    def _depends_on(self) -> str:
+        return depends_on(self.protocol.seed, len(self.names), self.network)
 
 
 def _mean_aopc(curves: Curves) -> float:

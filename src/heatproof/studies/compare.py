@@ -5,7 +5,7 @@ from pathlib import Path
 
 from torch import Tensor
 
-from heatproof.defaults import DEFAULT_METHODS
+from heatproof.defaults import DEFAULT_METHODS, SHOWN
 from heatproof.errors import InputError
 from heatproof.measures import aopc
 from heatproof.network.network import DEFAULT_MEMORY, Network
@@ -16,6 +16,7 @@ from heatproof.studies.comparison import Comparison
 from heatproof.studies.further import Need, needs_of
 from heatproof.studies.parts import Part, part_of
 from heatproof.studies.racing import LOOK, Race, at_random, rule_of
+from heatproof.studies.shown import Chosen, chosen_numbers
 from heatproof.studies.task import REFERENCE, Methods, Task, labelled, notes_on
 from heatproof.studies.watching import Clock, OnTotal, Progress
 
@@ -43,6 +44,7 @@ def compare(
     audit: int | None = None,
     names: Sequence[str] | None = None,
     skipped: Sequence[tuple[str, str]] = (),
+    show: int | str = SHOWN,
     on_progress: OnTotal | None = None,
 ) -> Comparison:
     """Compares heatmap methods by region perturbation, most relevant first, against the random order [Samek2017].
@@ -82,6 +84,7 @@ def compare(
             many as take a sixth of the comparison's evaluations. They come on top of these.
         names: of the images, for tables and pictures.
         skipped: pictures that could not be used, each with the reason; they are counted in the result.
+        show: how many pictures the page shows, the first ones; or which, by name, separated by commas.
         on_progress: called with the number of network evaluations done, and of those in all.
 
     Returns:
@@ -114,7 +117,7 @@ def compare(
     audits = audited.evaluations if audited else 0
     return Comparison(
         network=network.describe(),
-        images=task.images[: len(found.names)],
+        shown=Chosen.of(chosen_numbers(show, found.names), task.images, found.heatmaps),
         found=found,
         protocol=task.protocol,
         audit=audited,

@@ -16,20 +16,23 @@ from heatproof import runs
 from heatproof.heatmaps import Conservation
 from heatproof.measures import aopc
 from heatproof.perturbation import Curves, Protocol
-from heatproof.report import Band, Table, counted, curves_figure, draw_curves, gallery_figure, render_page
+from heatproof.report import Band, Table, counted, curves_figure, draw_curves, gallery_figure
+from heatproof.report.page import Page
 from heatproof.studies.audited import Audit
 from heatproof.studies.bands import counted_steps, relative_bands, score_band
 from heatproof.studies.contrast import contrasts_table
 from heatproof.studies.controls import unbeaten_controls
 from heatproof.studies.measured import Measured, estimates, measures_frame, measures_table
+from heatproof.studies.pages import comparison_page
 from heatproof.studies.parts import Part
 from heatproof.studies.racing import Settlement
-from heatproof.studies.study import Study, reproduction
+from heatproof.studies.shown import Chosen
+from heatproof.studies.study import Study, depends_on
 from heatproof.studies.task import REFERENCE
 from heatproof.studies.verdict import Ranking, rank, verdict
 from heatproof.studies.work import Work
 
-GALLERY_IMAGES = 6
+GALLERY_IMAGES = 6  # on paper
 ABOVE = "AOPC above random order"
 P_VALUES = "p: of the sign-flip test against the random order, corrected for the number of methods (Holm). "
 
@@ -40,7 +43,7 @@ class Comparison(Study):
 
     Attributes:
         network: description of the network, with a hash of its weights.
-        images: (n, C, H, W) RGB in [0, 1], the first ones at least.
+        shown: the pictures of the page, with their heatmaps.
         found: names, classes, curves, heatmaps and measures of all images.
         protocol: how regions were removed and scored.
         audit: whether the ranking depends on how regions are removed and scored, if that was asked.
@@ -51,8 +54,10 @@ class Comparison(Study):
         set_aside: errors of shards that could not be computed, if it is a run of shards.
     """
 
+    code = "study = hp.compare(…)"
+
     network: Mapping[str, Any]
-    images: Tensor
+    shown: Chosen
     found: Part
     protocol: Protocol
     audit: Audit | None
@@ -174,7 +179,7 @@ class Comparison(Study):
             "curves-relative": self.relative_figure(),
             "curves": self.absolute_figure(),
         }
-        if len(self.images):
+        if self.shown.numbers:
             found["gallery"] = self.gallery_figure()
         return found | ({"audit": self.audit.figure()} if self.audit else {})
 
@@ -201,16 +206,14 @@ class Comparison(Study):
         return self._curves_figure(bands, "Score while regions are removed", f"score ({self.protocol.score})")
 
     def gallery_figure(self) -> Figure:
-        """The first images with their heatmaps."""
-        shown = slice(0, min(GALLERY_IMAGES, len(self.images)))
-        scores = self.morf[REFERENCE].scores[shown, 0, 0].tolist()
-        captions = [
-            f"{Path(name).name}\n{label} ({score:.1f})"
-            for name, label, score in zip(self.names[shown], self.classes[shown], scores, strict=True)
-        ]
-        images = self.images[shown].expand(-1, 3, -1, -1).permute(0, 2, 3, 1).float().cpu().numpy()
-        maps = {name: heatmaps[shown].float().cpu().numpy() for name, heatmaps in self.heatmaps.items()}
-        return gallery_figure(images, maps, captions)
+        """The first of the pictures that the page shows, with their heatmaps."""
+        few = self.shown.first(GALLERY_IMAGES)
+        captions = [f"{Path(self.names[number]).name}\n{self.label(number)}" for number in few.numbers]
+        return gallery_figure(few.colours, {name: maps.numpy() for name, maps in few.heatmaps.items()}, captions)
+
+    def label(self, number: int) -> str:
+        """What the network sees in an image, and its score."""
+        return f"{self.classes[number]} ({float(self.morf[REFERENCE].scores[number, 0, 0]):.1f})"
 
     def describe(self) -> dict[str, Any]:
         """Everything about the run but its arrays, as JSON-able values."""
@@ -256,27 +259,8 @@ class Comparison(Study):
     def _saved_heatmaps(self) -> tuple[Mapping[str, Tensor], tuple[str, ...]]:
         return self.heatmaps, self.names
 
-    def _page(self, figures: Mapping[str, Figure], reproduce: str) -> str:
-        captions = {
-            "curves-relative": "AOPC above the random order, by removed regions; bands are pointwise 95 % intervals",
-            "curves": "The target's score while regions are removed, most relevant first",
-            "gallery": "Images and heatmaps; red is evidence for the class, blue against it",
-            "audit": "Off-manifold audit: the predicted class's probability while random regions are removed",
-        }
-        return render_page(
-            title=f"Heatmaps of {self.network['name']} put to the proof",
-            verdict=self.verdict,
-            tables={
-                "Area over the perturbation curve": self.table(),
-                "Differences between methods on the same images": self.differences_table(),
-                "All measures of these curves": self.measures_table(),
-                **(self.audit.tables() if self.audit else {}),
-            },
-            figures={captions[name]: figure for name, figure in figures.items()},
-            warnings=self.warnings,
-            reproduce=self._reproduce_text(reproduce),
-            skipped=self.skipped,
-        )
+    def _page(self, figures: Mapping[str, Figure]) -> Page:
+        return comparison_page(self, figures)
 
-    def _reproduce_text(self, command: str) -> str:
-        return reproduction(command or "study = hp.compare(…)", self.protocol.seed, len(self.names), self.network)
+    def _depends_on(self) -> str:
+        return depends_on(self.protocol.seed, len(self.names), self.network)

@@ -16,9 +16,12 @@ from torch import Tensor
 from heatproof import runs
 from heatproof.measures import Estimate, estimate
 from heatproof.measures.complexity import encoders
-from heatproof.report import Table, boxes_figure, gallery_figure, render_page, scatter_figure
+from heatproof.report import Table, boxes_figure, gallery_figure, scatter_figure
+from heatproof.report.page import Page
 from heatproof.studies.contrast import Contrast, contrasts, contrasts_table
-from heatproof.studies.study import Study, reproduction
+from heatproof.studies.pages import complexity_page
+from heatproof.studies.shown import as_colours
+from heatproof.studies.study import Study, depends_on
 
 GALLERY_IMAGES = 6
 
@@ -55,6 +58,8 @@ class Simplicity(Study):
         skipped: names of pictures that could not be used, each with the reason.
         notes: what else a reader must know.
     """
+
+    code = "study = hp.complexity(…)"
 
     network: Mapping[str, Any]
     names: tuple[str, ...]
@@ -148,11 +153,22 @@ class Simplicity(Study):
             }
         )
 
+    @property
+    def sizes(self) -> dict[str, np.ndarray]:
+        """(N, 2) kilobytes as PNG and as JPEG, by method."""
+        values = self.values
+        return {name: np.stack([values["PNG"][name], values["JPEG"][name]], axis=1) for name in self.heatmaps}
+
+    @property
+    def colours(self) -> np.ndarray:
+        """(n, H, W, 3) the first images in [0, 1]."""
+        return as_colours(self.images)
+
     def main_figure(self) -> Figure:
         """File sizes of the heatmaps, PNG and JPEG, by method; lower is simpler."""
-        values = self.values
-        sizes = {name: np.stack([values["PNG"][name], values["JPEG"][name]], axis=1) for name in self.heatmaps}
-        return scatter_figure(sizes, title="File sizes of heatmaps", xlabel="PNG (KB)", ylabel="JPEG, quality 90 (KB)")
+        return scatter_figure(
+            self.sizes, title="File sizes of heatmaps", xlabel="PNG (KB)", ylabel="JPEG, quality 90 (KB)"
+        )
 
     def figures(self) -> dict[str, Figure]:
         """The figures, by file name; the first two are those of the paper's Figure 5."""
@@ -193,37 +209,18 @@ class Simplicity(Study):
         return f"{said}; {first} {apart} {methods[1]} on the same images ({gap.estimate}{unit})."
 
     def _gallery(self) -> Figure:
-        images = self.images.expand(-1, 3, -1, -1).permute(0, 2, 3, 1).float().cpu().numpy()
         captions = [
             f"{Path(name).name}\nPNG KB: {', '.join(f'{values[i]:.0f}' for values in self.values['PNG'].values())}"
             for i, name in enumerate(self.names[:GALLERY_IMAGES])
         ]
-        return gallery_figure(images, self.heatmaps, captions)
+        return gallery_figure(self.colours, self.heatmaps, captions)
 
     def _saved_heatmaps(self) -> tuple[Mapping[str, Tensor], tuple[str, ...]]:
         return {name: torch.from_numpy(maps) for name, maps in self.heatmaps.items()}, self.names[:GALLERY_IMAGES]
 
-    def _page(self, figures: Mapping[str, Figure], reproduce: str) -> str:
-        captions = {
-            "sizes": "File sizes of the heatmaps' pictures; lower is simpler",
-            "entropy": "Entropy of the pictures' grey levels; lower is simpler",
-            "gallery": "Images and heatmaps; red is evidence for the class, blue against it",
-        }
-        return render_page(
-            title=f"How complex are heatmaps of {self.network['name']}?",
-            verdict=self.verdict,
-            tables={
-                "Complexity": self.table(),
-                "Means with 95 % intervals": self.intervals_table(),
-                "Differences between methods on the same images": self.differences_table(),
-            },
-            figures={captions[name]: figure for name, figure in figures.items()},
-            warnings=self.warnings,
-            reproduce=self._reproduce_text(reproduce),
-            skipped=self.skipped,
-        )
+    def _page(self, figures: Mapping[str, Figure]) -> Page:
+        return complexity_page(self, figures)
 
-    def _reproduce_text(self, command: str) -> str:
+    def _depends_on(self) -> str:
         versions = ", ".join(f"{name} {version}" for name, version in encoders()["versions"].items())
-        text = reproduction(command or "study = hp.complexity(…)", 0, len(self.names), self.network)
-        return f"{text}File sizes: {versions}\n"
+        return f"{depends_on(0, len(self.names), self.network)}. File sizes: {versions}"

@@ -3,22 +3,32 @@
 from abc import ABC, abstractmethod
 from base64 import b64encode
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import polars as pl
 from matplotlib.figure import Figure
 from torch import Tensor
 
 from heatproof import runs
-from heatproof.report import Table, figure_bytes, write_page
+from heatproof.report import Table, figure_bytes, render_page, write_page
+from heatproof.report.page import Page
 from heatproof.showing import sentences_html
 
 FIGURE_FORMATS = ("png", "svg")
 
 
 class Study(ABC):
-    """The result of a study, which prints, draws and saves itself."""
+    """The result of a study, which prints, draws and saves itself.
+
+    Attributes:
+        skipped: names of pictures that could not be used, each with the reason.
+        code: that makes the results where no command did.
+    """
+
+    skipped: tuple[tuple[str, str], ...]
+    code: ClassVar[str]
 
     @abstractmethod
     def table(self) -> Table:
@@ -59,16 +69,16 @@ class Study(ABC):
         """(n, H, W) by name, and the names of their n images."""
 
     @abstractmethod
-    def _page(self, figures: Mapping[str, Figure], reproduce: str) -> str:
-        """The HTML page."""
+    def _page(self, figures: Mapping[str, Figure]) -> Page:
+        """What the page says beside the verdict, warnings, what was skipped, and how to make it again."""
 
     @abstractmethod
-    def _reproduce_text(self, command: str) -> str:
-        """How to make the results again."""
+    def _depends_on(self) -> str:
+        """What the results depend on beside the command."""
 
     def report(self, path: str | Path, *, reproduce: str = "") -> Path:
         """Writes one self-contained HTML page."""
-        return write_page(Path(path), self._page(self.figures(), reproduce))
+        return write_page(Path(path), self._html(self.figures(), reproduce))
 
     def save(self, path: str | Path, *, reproduce: str = "", overwrite: bool = False) -> Path:
         """Writes the run directory: every value, heatmaps, the table, figures, the page, and how to reproduce it.
@@ -95,13 +105,24 @@ class Study(ABC):
         texts = {
             "table.md": table.to_markdown(),
             "table.csv": table.to_csv(),
-            "reproduce.md": self._reproduce_text(reproduce),
-            "report.html": self._page(figures, reproduce),
+            "reproduce.md": f"{reproduce or self.code}\n\n{self._depends_on()}\n",
+            "report.html": self._html(figures, reproduce),
         }
         drawn = {
             f"{name}.{form}": figure_bytes(figure, form) for name, figure in figures.items() for form in FIGURE_FORMATS
         }
         return {name: text.encode("utf-8", errors="replace") for name, text in texts.items()} | drawn
+
+    def _html(self, figures: Mapping[str, Figure], command: str) -> str:
+        page = replace(
+            self._page(figures),
+            verdict=self.verdict,
+            warnings=self.warnings,
+            skipped=self.skipped,
+            command=command or self.code,
+            reproduce=self._depends_on(),
+        )
+        return render_page(page)
 
     def __str__(self) -> str:
         warnings = [f"warning: {text}" for text in self.warnings]
@@ -116,12 +137,11 @@ class Study(ABC):
         )
 
 
-def reproduction(command: str, seed: int, images: int, network: Mapping[str, Any]) -> str:
-    """The command or code that made the results, and what else they depend on."""
+def depends_on(seed: int, images: int, network: Mapping[str, Any]) -> str:
+    """What results depend on beside the command."""
     environment = runs.environment()
     versions = ", ".join(f"{name} {number}" for name, number in environment["versions"].items())
     return (
-        f"{command}\n\n"
         f"seed {seed}; {images} images; network {network['name']}, weights (blake2b) {network['weights_blake2b']}; "
-        f"{versions}; {environment['machine']['threads']} threads on {environment['machine']['processor']}\n"
+        f"{versions}; {environment['machine']['threads']} threads on {environment['machine']['processor']}"
     )

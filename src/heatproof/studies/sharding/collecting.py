@@ -5,8 +5,8 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import torch
-from torch import Tensor
 
 from heatproof import runs
 from heatproof.data import Dataset
@@ -14,6 +14,7 @@ from heatproof.data.pictures import read_shard
 from heatproof.errors import InputError
 from heatproof.network import Network
 from heatproof.runs.lock import UNLOCKED
+from heatproof.runs.maps import MapArrays
 from heatproof.runs.objects import Store
 from heatproof.runs.schema import SCHEMA
 from heatproof.studies.audit import audited, images_to_audit
@@ -25,6 +26,7 @@ from heatproof.studies.sharding.record import RECORD, read_record
 from heatproof.studies.sharding.sharded import Assignment, replayed
 from heatproof.studies.sharding.shards import Whole
 from heatproof.studies.sharding.stored_audit import store_audit, stored_audit
+from heatproof.studies.shown import Chosen
 from heatproof.studies.task import REFERENCE, notes_on
 from heatproof.studies.watching import Progress
 from heatproof.studies.work import Work
@@ -55,13 +57,11 @@ def _joined(
         raise InputError(f"nothing was computed: {next(iter(failed), 'no picture could be used')}")
     race, maps = replayed(assignment, wholes), assignment.shards.maps
     found = Part.joined(parts, emptied=True)  # two copies of a million images would be too much
-    has_pictures = wholes[0].number == 0 and wholes[0].part is not None
-    pictures = torch.from_numpy(maps.pictures()).float() / 255 if has_pictures else torch.empty(0, 3, 1, 1)
-    shown = maps.read(positions_of(wholes)[: len(pictures)])
+    shown = _shown(maps, positions_of(wholes))
     return Comparison(
         network=described,
-        images=pictures,
-        found=replace(found, heatmaps={name: torch.from_numpy(values) for name, values in shown.items()}),
+        shown=shown,
+        found=replace(found, heatmaps=dict(shown.heatmaps)),
         protocol=assignment.protocol,
         audit=None,
         settlement=race.settlement if race else None,
@@ -70,6 +70,15 @@ def _joined(
         work=_work(wholes, found),
         set_aside=tuple(failed),
     )
+
+
+def _shown(maps: MapArrays, positions: Sequence[int]) -> Chosen:
+    """The pictures that were kept, with their heatmaps; positions are those of all images of the study."""
+    pictures, number_of = maps.pictures(), {position: number for number, position in enumerate(positions)}
+    kept = [position for position in pictures if position in number_of]
+    images = torch.from_numpy(np.stack([pictures[position] for position in kept])) if kept else torch.empty(0, 3, 1, 1)
+    heatmaps = {name: torch.from_numpy(values) for name, values in maps.read(kept).items()}
+    return Chosen(tuple(number_of[position] for position in kept), images, heatmaps)
 
 
 def collected(
@@ -85,12 +94,13 @@ def collected(
         if found:
             store_audit(store, found, count)
     read_back = stored_audit(store, assignment.protocol, count)
-    return replace(study, audit=read_back, notes=tuple(notes_of(network, study.images, assignment)))
+    shape = (study.shown.images.shape[1], *assignment.shards.maps.shape()[1:])
+    return replace(study, audit=read_back, notes=tuple(notes_of(network, shape, assignment)))
 
 
-def notes_of(network: Network, images: Tensor, assignment: Assignment) -> list[str]:
+def notes_of(network: Network, shape: tuple[int, int, int], assignment: Assignment) -> list[str]:
     """What a reader of the run must know about the network, the replacement, and where the run lies."""
-    without_graph = network.without_graph(tuple(images.shape[1:])) if len(images) else None
+    without_graph = network.without_graph(shape)
     unlocked = [] if assignment.store.local_path(RECORD) else [UNLOCKED]
     return [*network.notes, *([without_graph] if without_graph else []), *notes_on(assignment.protocol), *unlocked]
 

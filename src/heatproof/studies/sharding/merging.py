@@ -34,7 +34,7 @@ def merge(sources: Sequence[Store], out: Store) -> None:
     every = [read_assignment(source).shards for source in sources]
     target = Shards(out, every[0].count, every[0].size)
     methods = [str(method) for method in record["plan"]["methods"]]
-    target.maps.make(methods, every[0].maps.shape(), at_once=target.size, schema=SCHEMA)
+    target.maps.make(methods, every[0].maps.shape(), at_once=target.size, schema=SCHEMA, shown=every[0].maps.shown())
     for name in (STUDY_FILE, STATISTICS):
         if sources[0].exists(name):
             out.put(name, sources[0].get(name))

@@ -6,6 +6,7 @@ from typing import Any
 
 from heatproof import runs
 from heatproof.data import Dataset
+from heatproof.defaults import SHOWN
 from heatproof.errors import InputError
 from heatproof.heatmaps.own import code_of
 from heatproof.heatmaps.stored import MapFile
@@ -32,6 +33,7 @@ from heatproof.studies.sharding.sharded import (
     measured_costs,
     try_one,
 )
+from heatproof.studies.shown import chosen_numbers
 from heatproof.studies.watching import OnTotal, Progress
 
 
@@ -46,6 +48,7 @@ class Wanted:
         measures: that evaluate the network further.
         rule: when to stop adding images, if not with the last one.
         audit: on how many images the ranking is audited.
+        show: how many pictures the page shows, or which, by name.
         configuration: all of it, and network and data, as JSON-able values: a run goes on only with the same.
         study_file: the text of a file that asks for the same, kept in the run.
         files: of heatmaps, by the names of their methods; a run goes on only while they hold the same.
@@ -60,6 +63,7 @@ class Wanted:
     configuration: Mapping[str, Any]
     study_file: str = ""
     files: Mapping[str, MapFile] = field(default_factory=dict)
+    show: int | str = SHOWN
 
 
 def run_comparison(
@@ -149,7 +153,11 @@ def _assigned(wanted: Wanted, load: Load, network: Network, dataset: Dataset, st
     costs = measured_costs(assignment, network, pictures)
     height, width = pictures.images.shape[2:]
     shards = assignment.shards
-    shards.maps.make(wanted.methods, (len(names), height, width), at_once=shards.size, schema=SCHEMA)
+    shown = chosen_numbers(wanted.show, [names[place] for place in order])
+    channels = pictures.images.shape[1]
+    shards.maps.make(
+        wanted.methods, (len(names), height, width), at_once=shards.size, schema=SCHEMA, shown=shown, channels=channels
+    )
     if assignment.protocol.uses_statistics and assignment.protocol.statistics:
         store.put(STATISTICS, assignment.protocol.statistics.to_bytes())
     record = {
@@ -158,7 +166,7 @@ def _assigned(wanted: Wanted, load: Load, network: Network, dataset: Dataset, st
         **now,
         "plan": assignment.describe(),
         "costs": list(costs),
-        "notes": notes_of(network, pictures.images, assignment),
+        "notes": notes_of(network, (channels, height, width), assignment),
         **runs.environment(),
     }
     store.put(STUDY_FILE, wanted.study_file.encode())

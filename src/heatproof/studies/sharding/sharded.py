@@ -7,7 +7,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import Tensor
 
 from heatproof import runs
@@ -26,7 +25,6 @@ from heatproof.perturbation.statistics import Statistics
 from heatproof.runs.log import RunLog
 from heatproof.runs.objects import Store
 from heatproof.runs.workers import Done, Make, Workers, this_worker
-from heatproof.studies.comparison import GALLERY_IMAGES
 from heatproof.studies.further import needs_of
 from heatproof.studies.parts import Part, part_of
 from heatproof.studies.racing import LOOK, Race, Rule
@@ -123,9 +121,7 @@ class Worker:
             "seconds": time.perf_counter() - clock.started,
             "worker": this_worker(),
         }
-        if number == 0 and part:
-            pixels = (pictures.images[:GALLERY_IMAGES] * 255).round().to(torch.uint8)
-            self.shards.maps.write_pictures(pixels.numpy())
+        self.shards.maps.write_pictures(dict(zip(kept, pictures.images.float().numpy(), strict=True)))
         self.shards.write(number, part, kept, pictures.skipped, about)
         return {"images": len(kept), "evaluations": evaluations, "skipped": len(pictures.skipped), "needed": True}
 

@@ -92,8 +92,7 @@ class Shards:
         """Copies a shard that is whole in a run of the same study: the marker last, here too."""
         places = self.positions(number)
         self.maps.write(places, range(len(places)), other.maps.read(places))
-        if number == 0 and other.objects(number):
-            self.maps.write_pictures(other.maps.pictures())
+        self.maps.write_pictures({place: one for place, one in other.maps.pictures().items() if place in places})
         for suffix in other.objects(number):
             name = f"{_stem(number)}{suffix}.parquet"
             self.store.put(name, other.store.get(name))

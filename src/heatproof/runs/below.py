@@ -1,0 +1,162 @@
+"""The runs below a folder, as a list shows them; nothing is changed, and nobody is asked."""
+
+import json
+import os
+from collections import deque
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from functools import lru_cache
+from itertools import islice
+from pathlib import Path
+from typing import Any, Literal
+
+from heatproof.errors import InputError
+from heatproof.runs.progress import State
+from heatproof.runs.progress_reading import read_progress
+from heatproof.runs.store import LocalStore
+
+RECORD = "run.json"
+DEEPEST, MOST_ENTRIES, MOST_RUNS = 8, 200_000, 1_000
+LARGEST_RECORD = 2**28  # bytes: it names every image, and ImageNet has 1.3 million
+LAST_DATE = 1e11  # seconds; file systems hold dates that calendars do not
+LONGEST = 500  # characters of what a record says
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run.
+
+    Attributes:
+        name: its path from the folder that was searched.
+        path: its folder, from the root and without links.
+        study: which study it is; empty if its record cannot be read.
+        state: as :mod:`heatproof.runs.progress` has it, or ``unreadable``.
+        images: that were evaluated so far.
+        members: of the data set, while the run is not finished.
+        verdict: its first sentence; of a run that is unreadable, why.
+        date: when its record was last written.
+    """
+
+    name: str
+    path: Path
+    study: str
+    state: State | Literal["unreadable"]
+    images: int | None
+    members: int | None
+    verdict: str
+    date: datetime
+
+    @property
+    def count(self) -> str:
+        """Of the images, in words."""
+        if self.images is None:
+            return ""
+        return f"{self.images:,}" if self.members is None else f"{self.images:,} of {self.members:,}"
+
+    def describe(self) -> dict[str, Any]:
+        """All of it as JSON-able values."""
+        return asdict(self) | {"path": str(self.path), "date": self.date.isoformat(timespec="seconds")}
+
+
+@dataclass(frozen=True)
+class Found:
+    """Runs, the newest first, and what a reader must know of the search."""
+
+    runs: tuple[Run, ...]
+    notes: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class _Finished:
+    """What the record of a finished run says."""
+
+    study: str
+    images: int | None
+    verdict: str
+
+
+def runs_below(folder: Path) -> Found:
+    """All folders with a ``run.json`` in or below a folder; links are not followed, hidden folders are left out.
+
+    >>> import tempfile
+    >>> place = Path(tempfile.mkdtemp())
+    >>> LocalStore(place / "torn").put("run.json", b"{")
+    >>> [(run.name, run.state) for run in runs_below(place).runs]
+    [('torn', 'unreadable')]
+
+    Raises:
+        InputError: if it is no folder.
+        OSError: if it cannot be read; what lies below and cannot be read is left out.
+    """
+    if not folder.is_dir():
+        raise InputError(f"{str(folder)!r} is no folder; give one that runs lie in or below")
+    root = Path(os.path.realpath(folder))
+    paths, notes = _search(root)
+    runs = [run for path in paths if (run := _run(path, root))]
+    return Found(tuple(sorted(runs, key=lambda run: (-run.date.timestamp(), run.name))), tuple(notes))
+
+
+def _search(root: Path) -> tuple[list[Path], list[str]]:
+    """Folders that are runs, near ones first; what lies in a run is not searched."""
+    found: list[Path] = []
+    pending, seen, too_deep = deque([(root, 0)]), 0, False
+    while pending and len(found) < MOST_RUNS and seen < MOST_ENTRIES:
+        place, depth = pending.popleft()
+        try:
+            with os.scandir(place) as opened:
+                entries = list(islice(opened, MOST_ENTRIES - seen))
+            folders = sorted(e.name for e in entries if e.is_dir(follow_symlinks=False) and not e.name.startswith("."))
+        except OSError:
+            if place == root:
+                raise
+            continue
+        seen += len(entries)
+        if any(entry.name == RECORD and entry.name not in folders for entry in entries):
+            found.append(place)
+        elif depth < DEEPEST:
+            pending.extend((place / name, depth + 1) for name in folders)
+        else:
+            too_deep = too_deep or bool(folders)
+    notes = [f"folders more than {DEEPEST} levels deep were not searched"] if too_deep else []
+    if pending:
+        notes.append(f"not all was searched: it ends after {MOST_RUNS:,} runs or {MOST_ENTRIES:,} files and folders")
+    return found, notes
+
+
+def _run(path: Path, root: Path) -> Run | None:
+    """The run in a folder; None if it went away meanwhile."""
+    name, record = str(path.relative_to(root)), path / RECORD
+    try:
+        about = record.lstat()
+    except OSError:
+        return None
+    date = datetime.fromtimestamp(min(max(about.st_mtime, 0), LAST_DATE), UTC)
+    try:
+        if about.st_size > LARGEST_RECORD:
+            raise InputError(f"{RECORD} has more than {LARGEST_RECORD // 2**20} MB")
+        done = _finished(path, about.st_mtime_ns, about.st_size)
+        if done:
+            return Run(name, path, done.study, "finished", done.images, None, done.verdict, date)
+        progress = read_progress(LocalStore(path))
+    except (InputError, OSError) as error:
+        return Run(name, path, "", "unreadable", None, None, str(error)[:LONGEST], date)
+    study = progress.study[:LONGEST]
+    return Run(name, path, study, progress.state, progress.images, progress.members, "", date)
+
+
+@lru_cache(maxsize=MOST_RUNS)
+def _finished(path: Path, changed: int, size: int) -> _Finished | None:
+    """What a record says, if it is that of a finished run; read again where its time or its size is another one."""
+    try:
+        record = json.loads(LocalStore(path).get(RECORD))
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"{RECORD} is no JSON ({error})") from None
+    study = record.get("study") if isinstance(record, Mapping) else None
+    if not isinstance(study, str) or not isinstance(record.get("schema"), int):
+        raise InputError(f"{RECORD} is no record of a run")
+    if "verdict" not in record:
+        return None
+    verdict, images = record["verdict"], record.get("images")
+    first = next((text for text in verdict if isinstance(text, str)), "") if isinstance(verdict, list) else ""
+    return _Finished(study[:LONGEST], len(images) if isinstance(images, dict | list) else None, first[:LONGEST])
