@@ -15,6 +15,7 @@ from heatproof.cli import (
     report,
     statistics,
     status,
+    view,
 )
 from heatproof.cli.application import CHECK_FAILED, DISK_ERROR, INPUT_ERROR, INTERRUPTED, PARTIAL, main
 
@@ -39,4 +40,5 @@ __all__ = [
     "report",
     "statistics",
     "status",
+    "view",
 ]

@@ -9,6 +9,7 @@ import typer
 
 from heatproof.cli.application import app
 from heatproof.cli.names import one_of
+from heatproof.cli.opening import Open
 from heatproof.cli.options import Reading
 from heatproof.cli.perturbing import Removing
 from heatproof.cli.printing import progress, warn
@@ -38,6 +39,7 @@ def assess_command(
         bool, typer.Option("--labels/--no-labels", help="Accuracy beside the rest, if the data set has labels.")
     ] = True,
     overwrite: Overwrite = False,
+    opened: Open = False,
 ) -> None:
     """Which checkpoint of a network has the best heatmaps? Needs no labels; where the data set has them, they are used.
 
@@ -68,7 +70,7 @@ def assess_command(
         warn(
             ["the data set names its classes otherwise than the network: the accuracy holds if their order is the same"]
         )
-    deliver(study, pictures, out, overwrite=overwrite, holding="scores.parquet", work=study.work)
+    deliver(study, pictures, out, overwrite=overwrite, holding="scores.parquet", work=study.work, opened=opened)
 
 
 def _in_order(path: Path) -> list[tuple[int, str]]:

@@ -54,7 +54,7 @@ def compare_command(
     ] = None,
     overwrite: Overwrite = False,
     opened: Open = False,
-    show: Annotated[  # a number or names
+    show: Annotated[  # noqa: ANN401 - a number or names
         Any,
         typer.Option(
             parser=as_shown,
@@ -122,7 +122,7 @@ def loaded(given: Explaining, seed: int) -> "tuple[Network, Dataset]":
 
 
 def finish(study: "Comparison", out: str, *, opened: bool = False) -> None:
-    """Prints the study, says what it took and what the run holds, opens the page if asked; exits 3 if pictures or shards are missing."""
+    """Prints the study, says what it took and what the run holds; exits 3 if pictures or shards are missing."""
     tell(run=out, page=f"{out}/report.html", work=study.work.describe())
     skipped(study.skipped)
     print_study(study)

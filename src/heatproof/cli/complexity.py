@@ -6,6 +6,7 @@ import typer
 
 from heatproof.cli.application import app
 from heatproof.cli.explaining import Explaining
+from heatproof.cli.opening import Open
 from heatproof.cli.printing import progress
 from heatproof.cli.results import Out, Overwrite, deliver
 from heatproof.cli.spreading import spread
@@ -20,6 +21,7 @@ def complexity_command(
     given: Explaining,
     seed: Annotated[int, typer.Option(help="Of the sample of --images.")] = 0,
     overwrite: Overwrite = False,
+    opened: Open = False,
 ) -> None:
     """How complex are the heatmaps of each method: file sizes as PNG and JPEG, entropy, sparsity?
 
@@ -40,4 +42,4 @@ def complexity_command(
             skipped=pictures.skipped,
             on_progress=advance,
         )
-    deliver(study, pictures, out, overwrite=overwrite, holding="scores.parquet (every value)")
+    deliver(study, pictures, out, overwrite=overwrite, holding="scores.parquet (every value)", opened=opened)

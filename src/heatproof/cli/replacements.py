@@ -8,6 +8,7 @@ import typer
 from heatproof.cli.application import app
 from heatproof.cli.keys import InFile
 from heatproof.cli.names import one_of, some_of
+from heatproof.cli.opening import Open
 from heatproof.cli.options import Picturing
 from heatproof.cli.perturbing import Scoring
 from heatproof.cli.printing import progress
@@ -41,6 +42,7 @@ def replacements_command(
     ] = DEFAULT_METHOD,
     scoring: Scoring,
     overwrite: Overwrite = False,
+    opened: Open = False,
 ) -> None:
     r"""Which replacement of removed regions takes information away? MoRF and LeRF curves, and the area between (ABPC).
 
@@ -65,4 +67,12 @@ def replacements_command(
             skipped=pictures.skipped,
             on_progress=advance,
         )
-    deliver(study, pictures, out, overwrite=overwrite, holding="scores.parquet, heatmaps.zarr", work=study.work)
+    deliver(
+        study,
+        pictures,
+        out,
+        overwrite=overwrite,
+        holding="scores.parquet, heatmaps.zarr",
+        work=study.work,
+        opened=opened,
+    )

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from heatproof.cli.application import app
+from heatproof.cli.opening import Open, open_page
 from heatproof.cli.output import output, tell
 from heatproof.cli.places import written_by_us
 from heatproof.cli.printing import print_study, say, screen
@@ -18,10 +19,10 @@ Run = Annotated[str, typer.Argument(metavar="RUN", help="Folder or URL of a run.
 
 
 @app.command("report")
-def report_command(run: Run) -> None:
+def report_command(run: Run, *, opened: Open = False) -> None:
     """Makes tables, figures and the page of a run again, from what it stored; also of one that is not finished.
 
-    [bold]heatproof report RUN[/bold]
+    [bold]heatproof report RUN --open[/bold]
     """
     from heatproof.studies.sharding.collecting import write_results
     from heatproof.studies.sharding.record import read_record
@@ -33,6 +34,8 @@ def report_command(run: Run) -> None:
     tell(run=run, page=f"{run}/report.html")
     print_study(study)
     say(f"Results: {run}/report.html (page), tables and figures")
+    if opened:
+        open_page(run)
 
 
 @app.command("metrics")

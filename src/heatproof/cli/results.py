@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from heatproof.cli.application import PARTIAL
+from heatproof.cli.opening import open_page
 from heatproof.cli.output import tell
 from heatproof.cli.printing import print_study, say
 
@@ -21,7 +22,14 @@ Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace an earlier
 
 
 def deliver(
-    study: "Study", pictures: "Pictures", out: Path, *, overwrite: bool, holding: str, work: "Work | None" = None
+    study: "Study",
+    pictures: "Pictures",
+    out: Path,
+    *,
+    overwrite: bool,
+    holding: str,
+    work: "Work | None" = None,
+    opened: bool = False,
 ) -> None:
     """Saves and prints a study, says what it took and what the folder holds; exits 3 if pictures are missing."""
     study.save(out, reproduce=shlex.join(["heatproof", *sys.argv[1:]]), overwrite=overwrite)
@@ -31,5 +39,7 @@ def deliver(
     if work:
         say(str(work))
     say(f"Results: {out}/report.html (page), {holding}, figures as PNG and SVG")
+    if opened:
+        open_page(out)
     if pictures.skipped:
         raise typer.Exit(PARTIAL)

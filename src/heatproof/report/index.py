@@ -1,0 +1,57 @@
+"""The page that lists runs."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib import resources
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from heatproof.report.page.texts import visible
+
+STYLE = ("page", "assets", "page.css")  # the same as a report's
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A run in the list.
+
+    Attributes:
+        name: of the run.
+        study: which one it is.
+        state: how far it is, in a word.
+        images: how many, in words.
+        date: in words.
+        verdict: a sentence.
+        page: where its report is; empty if it has none.
+        files: names of its other files, and where they are.
+    """
+
+    name: str
+    study: str
+    state: str
+    images: str
+    date: str
+    verdict: str
+    page: str
+    files: Sequence[tuple[str, str]]
+
+
+def render_index(folder: str, entries: Sequence[Entry], notes: Sequence[str] = ()) -> str:
+    """The list as HTML, without scripts; every text is escaped.
+
+    >>> "<h1>Runs below &lt;here&gt;</h1>" in render_index("<here>", [])
+    True
+    """
+    environment = Environment(
+        loader=PackageLoader("heatproof.report", "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        finalize=lambda value: visible(value) if isinstance(value, str) and not isinstance(value, Markup) else value,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    style = resources.files("heatproof.report").joinpath(*STYLE).read_text(encoding="utf-8")
+    return environment.get_template("index.html.j2").render(
+        folder=folder, entries=entries, notes=notes, style=Markup(style)
+    )
