@@ -1,6 +1,7 @@
 """A real Chromium, and a page of made data with names that mean harm."""
 
 import shutil
+import time
 from pathlib import Path
 
 import numpy as np
@@ -25,6 +26,7 @@ FLAGS = (
     "--no-sandbox",
     "--disable-background-networking",
     "--disable-dev-shm-usage",
+    "--disable-smooth-scrolling",  # a click must not wait until the page has come to rest
     "--hide-scrollbars",
 )
 SIDE, GRID, STEPS = 60, 10, 24  # of the made pictures: pixels, regions on each side, steps
@@ -68,13 +70,64 @@ def pictures():
     return [shown(number, name) for number, name in enumerate(("cat.png", f"{IMAGE}.png", f"{TURNED}{CLOSING}"))]
 
 
+@pytest.fixture
+def large():
+    """Twelve pictures of 227 × 227, seen by eight methods whose heatmaps are as noisy as those of networks."""
+    found = [shown(number, f"{number}.png", side=227, grid=25) for number in range(12)]
+    for number, walk in enumerate(walk for one in found for walk in one.walks):
+        walk.heatmap[:] *= np.random.default_rng(number).normal(size=walk.heatmap.shape)
+    return found
+
+
 @pytest.fixture(scope="session")
-def page_file(pictures, tmp_path_factory) -> Path:
+def made(pictures):
+    """What the page shows."""
+    return made_page(pictures)
+
+
+@pytest.fixture(scope="session")
+def page_file(made, tmp_path_factory) -> Path:
     """The page of made data as a file."""
-    return write_page(tmp_path_factory.mktemp("page") / "report.html", render_page(made_page(pictures)))
+    return write_page(tmp_path_factory.mktemp("page") / "report.html", render_page(made))
 
 
-def shown(number, name, side=SIDE, grid=GRID, methods=METHODS[1:]):
+@pytest.fixture
+def browse(driver, page_file):
+    """Opens the page as someone has it; afterwards nothing was loaded, ran that should not, or was complained of."""
+
+    def browse(file=page_file, *, width=1280, height=900, scripts=True, media="", **features):
+        size = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 600}
+        preferred = [{"name": f"prefers-{name.replace('_', '-')}", "value": value} for name, value in features.items()]
+        driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+        driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": media, "features": preferred})
+        driver.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": not scripts})
+        driver.get(file.as_uri())
+        if scripts:
+            until(lambda: driver.execute_script("return document.documentElement.dataset.ready"))
+        return driver
+
+    yield browse
+    assert driver.get_log("browser") == []
+    assert driver.execute_script("return performance.getEntriesByType('resource').map((one) => one.name)") == []
+    assert driver.execute_script("return window.harmed ?? null") is None
+
+
+def until(happened, seconds=10.0):
+    """What ``happened`` returns as soon as it is true."""
+    end = time.monotonic() + seconds
+    while not (found := happened()):
+        assert time.monotonic() < end, "nothing happened"
+        time.sleep(0.02)
+    return found
+
+
+@pytest.fixture
+def wait():
+    """Waits until something has happened."""
+    return until
+
+
+def shown(number, name, *, side=SIDE, grid=GRID):
     """A picture of soft colours, its replacement of soft colours, and a walk for each method."""
     random = np.random.default_rng(number)
     image, replacement = (soft(random, side) for _ in range(2))
@@ -82,7 +135,7 @@ def shown(number, name, side=SIDE, grid=GRID, methods=METHODS[1:]):
     regions = rows[:, None] * grid + rows
     regions[:, -3:] = -1  # a margin that is never removed
     walks = []
-    for method in methods:
+    for method in METHODS[1:]:
         heatmap = soft(random, side)[..., 0] / 127.5 - 1.0
         scores = 8 - np.cumsum(random.random(STEPS + 1))
         steps = np.arange(0, STEPS + 1, 2)

@@ -15,7 +15,8 @@ from rich.console import Console
 
 from heatproof import cli
 from heatproof.cli import printing
-from heatproof.report import Table, gallery_figure, render_page, save_figure
+from heatproof.report import Table, gallery_figure, save_figure
+from heatproof.report.page import Page, Section, render_page
 
 ODD = [
     "<script>alert(1)<b>.png",
@@ -89,7 +90,7 @@ def test_a_run_over_odd_names(folder, monkeypatch, capsys, outside):
             assert re.fullmatch(r"[\w.-]+", name), (root, name)
     assert sorted(path.name for path in folder.iterdir()) == ["RUN", "classes.txt", "photos"]
     page = (folder / "RUN" / "report.html").read_text()
-    assert "<script>" not in page
+    assert "<script>alert" not in page
     assert "\x1b" not in json.dumps(json.loads((folder / "RUN" / "run.json").read_text()))
 
 
@@ -125,10 +126,18 @@ def test_spreadsheets_see_no_formula(table):
 
 def test_pages_and_figures(table, tmp_path):
     page = render_page(
-        title=ODD[0], verdict=ODD, tables={ODD[0]: table}, figures={}, warnings=ODD, reproduce=ODD[0],
-        skipped=[(name, name) for name in ODD],
-    )  # fmt: skip
-    assert "<script>" not in page
+        Page(
+            ODD[0],
+            verdict=ODD,
+            warnings=ODD,
+            sections=[Section(ODD[0], ODD, tables={ODD[0]: table})],
+            skipped=[(name, name) for name in ODD],
+            command=ODD[0],
+            reproduce=ODD[0],
+        )
+    )
+    assert "<script>alert" not in page
+    assert not re.search("[\x00-\x08\x0b-\x1f\u202e]", page)
     images, maps = np.zeros((len(ODD), 9, 9, 3)), np.zeros((len(ODD), 9, 9))
     figure = gallery_figure(images, {ODD[0]: maps, ODD[8]: maps}, ODD)
     save_figure(figure, tmp_path / "gallery")

@@ -1,6 +1,7 @@
-"""The page: one file, loads nothing, shows every text as text."""
+"""The page: one file, loads nothing, shows every text as text (tests/browser opens it)."""
 
 import base64
+import hashlib
 import re
 from html.parser import HTMLParser
 
@@ -8,7 +9,8 @@ import numpy as np
 import pytest
 
 from heatproof.errors import InputError
-from heatproof.report import Table, heatmap_figure, render_page, write_page
+from heatproof.report import Band, Table, heatmap_figure
+from heatproof.report.page import Page, Section, Shown, Walk, Words, curves_chart, render_page, write_page
 
 EVIL = "<script>alert(1)</script>.png"
 VOID = {"meta", "img", "br", "link"}
@@ -33,7 +35,7 @@ class Reader(HTMLParser):
         assert self.open.pop() == tag
 
     def handle_data(self, data):
-        if data.strip() and "style" not in self.open:
+        if data.strip() and not {"style", "script"} & set(self.open):
             self.texts.append(data.strip())
 
     def named(self, name):
@@ -45,25 +47,23 @@ def figure():
     return heatmap_figure(np.ones((8, 8, 3)), np.zeros((8, 8)), title="title", caption="caption")
 
 
-def page(**changes):
-    contents = {
-        "title": "Title",
-        "verdict": ["LRP wins."],
-        "tables": {},
-        "figures": {},
-        "warnings": [],
-        "reproduce": "",
-    }
-    return render_page(**{**contents, **changes})
+def page(*sections, title="Title", verdict=("LRP wins.",), **changes):
+    return render_page(Page(title, verdict=verdict, sections=sections, **changes))
 
 
 def evil_page(figure):
+    table = Table((EVIL,), ((EVIL,),), notes=(EVIL,))
+    walks = [Walk(EVIL, np.ones((8, 8)), np.array([0]), np.arange(2), np.ones(2))]
+    shown = Shown(EVIL, EVIL, np.zeros((8, 8, 3), np.uint8), walks, regions=np.zeros((8, 8), int))
+    chart = curves_chart([Band(EVIL, *np.zeros((3, 4)))], Words(EVIL, EVIL, EVIL, EVIL), kind=EVIL, static=figure)
     return page(
+        Section(EVIL, [EVIL], tables={EVIL: table}, figures={f'{EVIL}" onload="alert(1)': figure}),
+        Section(EVIL, [EVIL], charts=[chart], shown=[shown], unit=EVIL, fallback=(EVIL, figure)),
         title=EVIL,
         verdict=[EVIL],
-        tables={EVIL: Table((EVIL,), ((EVIL,),), notes=(EVIL,))},
-        figures={f'{EVIL}" onload="alert(1)': figure},
+        about=[EVIL],
         warnings=[EVIL],
+        command=EVIL,
         reproduce=EVIL,
         skipped=[(EVIL, EVIL)],
     )
@@ -71,24 +71,43 @@ def evil_page(figure):
 
 def test_every_text_is_shown_as_text(figure):
     reader = Reader(evil_page(figure))
-    assert reader.named("script") == []
+    assert reader.named("script") == [{"type": "application/json", "id": "data"}, {}, {}]  # the data, Plotly, and ours
     assert not any("onload" in attributes for _, attributes in reader.tags)
-    # tab, heading, verdict, warning; caption, head, cell and note of the table; figure; skipped twice; reproduce
-    assert sum(EVIL in text for text in reader.texts) == 12
+    # tab, heading, about, verdict, warning; two sections, each in the navigation, as heading, and with a paragraph;
+    # caption, head, cell and note of the table; figure; caption and note of the chart; fallback; skipped twice; command
+    # and reproduce
+    assert sum(EVIL in text for text in reader.texts) == 5 + 6 + 4 + 1 + 2 + 1 + 2 + 2
 
 
 def test_nothing_is_loaded_from_elsewhere(figure):
     html = evil_page(figure)
     reader = Reader(html)
     addresses = [a[key] for _, a in reader.tags for key in ("src", "href", "srcset", "action", "data") if key in a]
-    assert all(address.startswith("data:image/png;base64,") for address in addresses)
-    assert not re.search(r"@import|url\(|https?://", html)
+    assert all(address.startswith(("data:image/png;base64,", "#")) for address in addresses)
+    outside_of_scripts = re.sub(r"<script.*?</script>", "", html, flags=re.DOTALL)
+    assert not re.search(r"@import|url\(|https?://", outside_of_scripts)
     (policy,) = [m["content"] for m in reader.named("meta") if m.get("http-equiv") == "Content-Security-Policy"]
-    assert policy.startswith("default-src 'none'; img-src data:; style-src 'unsafe-inline'")
+    assert policy.startswith("default-src 'none'; script-src 'sha256-")
+    scripts, _, styles = policy.partition("; style-src ")
+    assert "unsafe" not in scripts
+    assert styles == "'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'"
+
+
+def test_the_policy_names_the_scripts_that_are_there(figure):
+    html = evil_page(figure)
+    scripts = re.findall(r"<script>(.*?)</script>", html, flags=re.DOTALL)
+    hashes = [base64.b64encode(hashlib.sha256(script.encode()).digest()).decode() for script in scripts]
+    (policy,) = [m["content"] for m in Reader(html).named("meta") if m.get("http-equiv") == "Content-Security-Policy"]
+    assert re.findall(r"'sha256-([^']+)'", policy) == hashes
+    assert len(hashes) == 2
+
+
+def test_a_page_without_charts_has_no_library_of_charts():
+    assert len(page(Section("Numbers", tables={"AOPC": Table(("method",), (("random",),))}))) < 60_000
 
 
 def test_figures_are_whole_pictures_with_a_text_for_those_who_cannot_see_them(figure):
-    (image,) = Reader(page(figures={"Heatmaps of a cat": figure})).named("img")
+    (image,) = Reader(page(Section("Heatmaps", figures={"Heatmaps of a cat": figure}))).named("img")
     assert image["alt"] == "Heatmaps of a cat"
     content = base64.b64decode(image["src"].partition(",")[2], validate=True)
     assert content.startswith(b"\x89PNG")
@@ -98,7 +117,7 @@ def test_figures_are_whole_pictures_with_a_text_for_those_who_cannot_see_them(fi
 
 
 def test_the_page_is_semantic_and_fits_light_dark_phone_and_paper():
-    html = page(tables={"AOPC": Table(("method", "AOPC"), (("random", 8.33),))})
+    html = page(Section("Numbers", tables={"AOPC": Table(("method", "AOPC"), (("random", 8.33),))}))
     reader = Reader(html)
     assert html.startswith("<!DOCTYPE html>\n")
     assert reader.named("html") == [{"lang": "en"}]
@@ -110,10 +129,10 @@ def test_the_page_is_semantic_and_fits_light_dark_phone_and_paper():
 
 
 def test_empty_parts_leave_no_heading():
-    texts = Reader(page()).texts
-    assert texts == ["Title", "Title", "Verdict", "LRP wins."]
+    texts = Reader(page(Section("Nothing"))).texts
+    assert texts == ["Title", "Skip to the content", "Verdict", "heatproof", "Title", "Verdict", "LRP wins."]
     full = Reader(
-        page(warnings=["w"], skipped=[("a.png", "broken")], reproduce="heatproof compare a\\\n  --seed 0")
+        page(warnings=["w"], skipped=[("a.png", "broken")], command="heatproof compare a\\\n  --seed 0")
     ).texts
     assert "Skipped" in full
     assert "heatproof compare a\\\n  --seed 0" in full
@@ -123,7 +142,8 @@ def test_labels_point_to_existing_headings(figure):
     reader = Reader(evil_page(figure))
     ids = [attributes["id"] for _, attributes in reader.tags if "id" in attributes]
     assert len(ids) == len(set(ids))
-    assert {section["aria-labelledby"] for section in reader.named("section")} == set(ids)
+    assert {section["aria-labelledby"] for section in reader.named("section")} <= set(ids)
+    assert {link["href"].removeprefix("#") for link in reader.named("a")} <= set(ids)
 
 
 def test_the_same_report_is_the_same_page(figure):
@@ -132,7 +152,7 @@ def test_the_same_report_is_the_same_page(figure):
 
 def test_writing_leaves_one_file_even_with_undecodable_names(tmp_path):
     path = write_page(tmp_path / "page.html", page(title="caf\udce9 猫"))
-    assert "caf? 猫" in path.read_text(encoding="utf-8")
+    assert "caf� 猫" in path.read_text(encoding="utf-8")
     assert list(tmp_path.iterdir()) == [path]
 
 

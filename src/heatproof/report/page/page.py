@@ -113,7 +113,7 @@ def render_page(page: Page) -> str:
 
 def write_page(path: Path, html: str) -> Path:
     """Writes the page whole or not at all."""
-    return write_atomically(path, html.encode("utf-8", errors="replace"))  # file names may hold undecodable bytes
+    return write_atomically(path, html.encode("utf-8"))
 
 
 def _laid_out(number: int, section: Section) -> dict[str, Any]:

@@ -22,4 +22,6 @@ if (command) command.closest(".command").append(copyButton("Copy the command", "
 placeFilter();
 dressTables();
 followHeadings();
-Promise.all([drawCharts(), drawWalks()]).then(() => { document.documentElement.dataset.ready = "true"; });
+Promise.all([drawCharts(), drawWalks()]).then(() => {
+  document.documentElement.dataset.ready = Math.round(performance.now());  // milliseconds since it was opened
+});

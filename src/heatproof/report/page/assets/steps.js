@@ -1,6 +1,7 @@
 // Pictures that are destroyed step by step. A region that was removed is copied from the replacement picture, rectangle
 // by rectangle: no pixel is read back, so browsers that blur what pages read from a canvas show the same.
-const number = new Intl.NumberFormat("en", { maximumSignificantDigits: 4 });
+const significant = new Intl.NumberFormat("en", { maximumSignificantDigits: 4, useGrouping: false });
+const said = (value) => (value === null ? "–" : significant.format(value).replace("-", "−"));
 
 function loaded(address) {
   const picture = new Image();
@@ -73,7 +74,7 @@ class WalkCard {
     this.drawn = this.taken(step);
     const place = this.scored(step), at = this.walk.at[place];
     const when = at === this.drawn ? "" : ` (after step ${at})`;
-    const share = `${(100 * this.removed(step)).toFixed(1)} % removed`, score = `score ${number.format(this.walk.scores[place])}${when}`;
+    const share = `${(100 * this.removed(step)).toFixed(1)} % removed`, score = `score ${said(this.walk.scores[place])}${when}`;
     this.said.textContent = `${share} · ${score}`;
     this.canvas.setAttribute("aria-label", `${this.series.shown}: step ${this.drawn} of ${this.walk.order.length}, ${share}, ${score}`);
   }

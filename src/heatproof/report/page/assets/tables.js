@@ -45,7 +45,9 @@ function dressTables() {
     const order = sortable(table);
     for (const cell of table.querySelectorAll("tbody th, tbody td")) {
       const series = shown.get(cell.textContent);
-      if (series) cell.prepend(swatch(series));
+      if (!series) continue;
+      cell.prepend(swatch(series));
+      cell.classList.add("series");
     }
     const forms = Object.entries(data.tables[number]).map(([form, { head, rows, tail }]) =>
       copyButton(form, `the table as ${form}`, () => head + order().map((row) => rows[row]).join("") + tail));

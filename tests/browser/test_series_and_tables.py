@@ -1,0 +1,142 @@
+"""Methods are shown and hidden everywhere at once; tables are sorted by value and copied as one sees them."""
+
+import math
+
+import pytest
+from selenium.webdriver.common.by import By
+
+from heatproof.report import Table
+from heatproof.report.page.texts import visible
+
+VISIBLE = """
+return [...document.querySelectorAll('.plot')].map((plot) =>
+  plot.data.filter((trace) => trace.meta?.series === arguments[0]).map((trace) => trace.visible));
+"""
+CARDS = """
+const cards = [...document.querySelectorAll('.walk')];
+return cards.filter((card) => card.checkVisibility()).map((card) => card.dataset.series);
+"""
+STUB = (
+    "Object.defineProperty(navigator, 'clipboard', { value: { writeText: async (text) => { window.copied = text; } } })"
+)
+
+
+def labels(driver):
+    return {label.text: label for label in driver.find_elements(By.CSS_SELECTOR, ".filter label")}
+
+
+def tables(driver):
+    return driver.find_elements(By.CSS_SELECTOR, ".table")
+
+
+def body(table):
+    rows = table.find_elements(By.CSS_SELECTOR, "tbody tr")
+    return [[cell.text for cell in row.find_elements(By.CSS_SELECTOR, "th, td")] for row in rows]
+
+
+def sort_by(table, column):
+    head = table.find_elements(By.CSS_SELECTOR, "thead th")[column]
+    head.find_element(By.TAG_NAME, "button").click()
+    return head.get_attribute("aria-sort")
+
+
+@pytest.fixture
+def methods(made):
+    return made.sections[0].charts[1].names
+
+
+@pytest.fixture
+def aopc(made):
+    return made.sections[1].tables["AOPC ↑"]
+
+
+def test_every_method_can_be_hidden_by_name(browse, methods):
+    assert set(labels(browse())) == {" ".join(visible(name).split()) for name in methods}
+
+
+@pytest.mark.parametrize("place", [0, 2, 4, 5])
+def test_a_method_is_hidden_in_all_charts_and_pictures(browse, methods, place):
+    driver, name = browse(), methods[place]
+    walked = [one for one in methods if one != "random"]
+    assert all(all(shown) for shown in driver.execute_script(VISIBLE, name))
+    labels(driver)[visible(name)].click()
+    plots = driver.execute_script(VISIBLE, name)
+    assert sum(map(bool, plots)) == (3 if name == "random" else 5)  # that of a picture and that above random have none
+    assert not any(any(shown) for shown in plots)
+    assert all(all(shown) for shown in driver.execute_script(VISIBLE, methods[1 if place != 1 else 3]))
+    assert driver.execute_script(CARDS) == [one for one in walked if one != name]
+    driver.find_element(By.CSS_SELECTOR, ".filter button").click()
+    assert all(all(shown) for shown in driver.execute_script(VISIBLE, name))
+    assert driver.execute_script(CARDS) == walked
+
+
+def test_a_method_has_one_colour_wherever_it_is(browse, methods):
+    driver = browse()
+    found = """
+    const [name] = arguments;
+    const traces = [...document.querySelectorAll('.plot')].flatMap((plot) => plot.data);
+    const lines = traces.filter(({ meta }) => meta?.series === name && meta.part === 'line');
+    const labels = [...document.querySelectorAll('.filter label')].filter(({ textContent }) => textContent === name);
+    const swatches = labels.map((label) => label.querySelector('line').getAttribute('stroke'));
+    return [...lines.map(({ line }) => line.color), ...swatches];
+    """
+    colours = [driver.execute_script(found, name) for name in methods if name == visible(name)]
+    assert all(
+        len(one) >= 3 - (name == "random") and len(set(one)) == 1 for one, name in zip(colours, methods, strict=False)
+    )
+    assert len({one[0] for one in colours[:5]}) == 5
+
+
+def test_numbers_are_sorted_by_value_and_what_has_none_stands_last(browse, aopc):
+    driver = browse()
+    (table, *_) = tables(driver)
+    heads = table.find_elements(By.CSS_SELECTOR, "thead th")
+    assert [head.get_attribute("aria-sort") for head in heads] == ["none"] * 3
+    known = [row for row in aopc.rows if row[1] is not None]
+    for order, sign in (("descending", -1), ("ascending", 1)):
+        assert sort_by(table, 1) == order
+        assert [head.get_attribute("aria-sort") for head in heads] == ["none", order, "none"]
+        wanted = [str(row[2]) for row in sorted(known, key=lambda row: sign * row[1])]
+        assert [row[2] for row in body(table)] == [*wanted, "3"]
+        assert driver.find_element(By.ID, "said").get_attribute("textContent") == f"Sorted by AOPC ↑, {order}."
+    sort_by(table, 0)
+    assert heads[1].get_attribute("aria-sort") == "none"
+
+
+def test_numbers_with_intervals_are_sorted_by_the_number(browse):
+    table = tables(browse())[1]
+    assert sort_by(table, 1) == "descending"
+    values = [float(row[1].split()[0]) for row in body(table)]
+    assert values == sorted(values, reverse=True)
+    assert min(values) < 0 < max(values)
+
+
+def test_a_single_row_is_not_sortable(browse):
+    assert tables(browse())[2].find_elements(By.CSS_SELECTOR, "thead button") == []
+
+
+@pytest.mark.parametrize("column", [None, 1])
+@pytest.mark.parametrize("number", [0, 2])
+def test_tables_are_copied_in_the_order_that_one_sees(browse, wait, made, number, column):
+    driver = browse()
+    driver.execute_script(STUB)
+    shown, table = tables(driver)[number], list(made.sections[1].tables.values())[number]
+    if column is not None and number == 0:
+        sort_by(shown, column)
+        rows = sorted(table.rows, key=lambda row: -math.inf if row[column] is None else row[column], reverse=True)
+        table = Table(table.columns, tuple(rows), table.notes)
+    forms = {"Markdown": table.to_markdown(), "LaTeX": table.to_latex(), "CSV": table.to_csv()}
+    buttons = shown.find_elements(By.CSS_SELECTOR, ".copies button")
+    assert [button.text for button in buttons] == list(forms)
+    for button, text in zip(buttons, forms.values(), strict=True):
+        button.click()
+        assert wait(lambda: driver.execute_script("return window.copied")) == text
+        driver.execute_script("window.copied = ''")
+
+
+def test_the_command_is_copied_whole(browse, wait, made):
+    driver = browse()
+    driver.execute_script(STUB)
+    driver.find_element(By.CSS_SELECTOR, ".command button").click()
+    assert wait(lambda: driver.execute_script("return window.copied")) == made.command
+    wait(lambda: driver.find_element(By.ID, "said").get_attribute("textContent") == "Copied the command.")
