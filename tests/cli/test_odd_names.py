@@ -67,6 +67,8 @@ sys.addaudithook(_look)  # cannot be taken away again
 @pytest.fixture
 def outside():
     """What reached out of the process: connections, listeners, other processes."""
+    import torch  # noqa: F401  where it finds CUDA's bindings, it starts a process when it is first imported
+
     _seen.clear()
     _looking[0] = True
     yield _seen
