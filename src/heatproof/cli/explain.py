@@ -7,6 +7,7 @@ import typer
 
 from heatproof.cli.application import PARTIAL, app
 from heatproof.cli.explaining import Explaining
+from heatproof.cli.opening import Open, open_in_browser
 from heatproof.cli.output import tell
 from heatproof.cli.printing import say, warn
 from heatproof.cli.spreading import spread
@@ -18,10 +19,11 @@ def explain_command(
     given: Explaining,
     *,
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the pictures.")] = Path("heatmaps"),
+    opened: Open = False,
 ) -> None:
     """Writes one picture per image and method: the image beside its heatmap.
 
-    [bold]heatproof explain photo.jpg --methods lrp-alphabeta,deconvolution-l2[/bold]
+    [bold]heatproof explain photo.jpg --methods lrp-alphabeta,deconvolution-l2 --open[/bold]
     """
     from heatproof.studies import explain_pictures
 
@@ -32,5 +34,7 @@ def explain_command(
     tell(files=written.files)
     for file in written.files:
         say(str(file))
+    if opened:  # there is no page; browsers and desktops show folders
+        open_in_browser((written.files[0] if len(written.files) == 1 else out).absolute().as_uri())
     if pictures.skipped:
         raise typer.Exit(PARTIAL)

@@ -13,7 +13,7 @@ from heatproof.runs.store import open_store
 
 Open = Annotated[
     bool,
-    typer.Option("--open", help="Open the page in the browser.", rich_help_panel="Output"),
+    typer.Option("--open", help="Open the result in the browser.", rich_help_panel="Output"),
     InFile(absent=True),  # who reads a page, and where, is no part of a study
 ]
 
