@@ -68,10 +68,9 @@ def test_pages_of_the_other_studies(run, photos, opened, tmp_path):
         assert opened.pop() == (tmp_path / words[0] / "report.html").as_uri()
 
 
-def test_the_picture_of_explain_or_the_folder_of_several(run, photos, opened, tmp_path):
-    for words in ((photos / "0.png", "--methods", "random"), (photos, "--methods", "random")):
-        assert run("explain", *words, *TINY, "--out", "maps", "--open")[0] == 0
-    assert opened == [(tmp_path / "maps" / "0.random.png").as_uri(), (tmp_path / "maps").as_uri()]
+def test_the_page_of_explain(run, photos, opened, tmp_path):
+    assert run("explain", photos, "--methods", "random", *TINY, "--out", "maps", "--open")[0] == 0
+    assert opened == [(tmp_path / "maps" / "report.html").as_uri()]
 
 
 def test_it_is_declared_once_and_stands_in_no_study_file():

@@ -1,25 +1,37 @@
-"""One picture per image and method."""
+"""One picture per image and method, and a page of the first ones."""
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+import numpy as np
 from torch import Tensor
 
 from heatproof.data import Pictures
 from heatproof.heatmaps import Conservation, explain_batches
 from heatproof.network import Network
 from heatproof.network.network import DEFAULT_MEMORY
-from heatproof.report import heatmap_figure, save_figure
+from heatproof.report import heatmap_figure, render_page, save_figure, write_page
+from heatproof.studies.pages import explanations_page
+from heatproof.studies.shown import as_colours
 from heatproof.studies.task import sorted_out
+
+ON_THE_PAGE = 24
 
 
 @dataclass(frozen=True)
 class Explanations:
-    """What was written, and what a reader must know."""
+    """What was written, and what a reader must know.
+
+    Attributes:
+        files: a picture for each image and method.
+        page: with the first images.
+        warnings: about the network, and what became of the score.
+    """
 
     files: tuple[Path, ...]
+    page: Path
     warnings: tuple[str, ...]
 
 
@@ -33,27 +45,42 @@ def explain_pictures(
 ) -> Explanations:
     """Writes ``folder/PICTURE.METHOD.png`` for every picture and method: the picture beside its heatmap.
 
-    Methods are names, or heatmaps (N, H, W) that are there already.
+    ``folder/report.html`` shows the first 24 pictures. Methods are names, or heatmaps (N, H, W) that are there already.
     """
     folder.mkdir(parents=True, exist_ok=True)
     files: list[Path] = []
     found: dict[str, list[Conservation]] = {}
+    labels: list[str] = []
+    kept: dict[str, list[np.ndarray]] = {name: [] for name in methods}
     stems = _unique_stems(pictures.names)
     computed, given = sorted_out(methods, pictures.images)
     for batch in explain_batches(network, pictures.images, computed, memory=memory):
         for name, conservation in batch.conservation.items():
             found.setdefault(name, []).append(conservation)
         for row, (target, score) in enumerate(zip(batch.targets.tolist(), batch.scores.tolist(), strict=True)):
-            number = len(files) // len(methods)
+            number = len(labels)
+            labels.append(f"{network.class_name(target)} ({score:.2f})")
             picture = pictures.images[number].expand(3, -1, -1).permute(1, 2, 0).numpy()
-            caption = f"{Path(pictures.names[number]).name}: {network.class_name(target)} ({score:.2f})"
+            caption = f"{Path(pictures.names[number]).name}: {labels[number]}"
             shown = {name: maps[row] for name, maps in batch.heatmaps.items()}
             shown |= {name: maps[number] for name, maps in given.items()}
             for method, heatmap in shown.items():
-                figure = heatmap_figure(picture, heatmap.float().cpu().numpy(), title=method, caption=caption)
+                values = heatmap.float().cpu().numpy()
+                if number < ON_THE_PAGE:
+                    kept[method].append(values)
+                figure = heatmap_figure(picture, values, title=method, caption=caption)
                 files += save_figure(figure, folder / f"{stems[number]}.{_safe(method)}", formats=("png",))
     warnings = [text for name, parts in found.items() for text in Conservation.join(parts).warnings(name)]
-    return Explanations(tuple(files), (*network.notes, *warnings))
+    warnings = [*network.notes, *warnings]
+    page = explanations_page(
+        network.name,
+        pictures.names[:ON_THE_PAGE],
+        labels,
+        as_colours(pictures.images[:ON_THE_PAGE]),
+        {name: np.stack(maps) for name, maps in kept.items()},
+    )
+    written = write_page(folder / "report.html", render_page(replace(page, warnings=warnings)))
+    return Explanations(tuple(files), written, tuple(warnings))
 
 
 def _unique_stems(names: Sequence[str]) -> list[str]:
