@@ -72,7 +72,7 @@ def test_a_card_says_how_much_is_gone_and_what_is_left(browse, pictures):
     slider(driver).send_keys(Keys.HOME, *[Keys.ARROW_RIGHT] * 5)
     walk = shown.walks[0]
     share = np.isin(shown.regions, walk.order[:5]).mean()
-    score = f"{walk.scores[2]:.4g}".replace("-", "−")  # scores were taken after every second step
+    score = f"{walk.scores[2]:#.3g}".replace("-", "−")  # scores were taken after every second step
     (said, *_) = driver.find_elements(By.CSS_SELECTOR, ".walk p")
     assert said.text == f"{100 * share:.1f} % removed · score {score} (after step 4)"
     label = driver.find_element(By.CSS_SELECTOR, ".walk canvas").get_attribute("aria-label")

@@ -82,7 +82,8 @@ def curves_chart(
     >>> [trace["meta"] for trace in chart.traces]
     [{'series': 'random', 'part': 'band'}, {'series': 'random', 'part': 'line'}]
     """
-    traces = [trace for band in bands for trace in _band_traces(band)]
+    parts = [_band_traces(band) for band in bands]
+    traces = [trace for found in parts for trace in found[:-1]] + [found[-1] for found in parts]  # bands below lines
     layout = _layout(words, zero=True)
     if limits:
         layout["yaxis"]["range"] = list(limits)
@@ -109,7 +110,7 @@ def series_chart(
         [band, *([beside] if beside else [])], words, kind=f"quantities of {band.name}", static=static, ticks=names
     )
     if beside:
-        for trace in chart.traces[-2:]:
+        for trace in chart.traces:
             if trace["meta"]["series"] == beside.name:
                 trace["yaxis"] = "y2"
         title = {"text": literal(beside.name)}

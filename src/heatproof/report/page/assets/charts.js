@@ -11,18 +11,18 @@ function translucent(hex, alpha) {
 
 const looks = {
   line: (colour, dash) => ({ line: { color: colour, dash, width: 2 }, marker: { color: colour, size: 5 } }),
-  band: (colour) => ({ fillcolor: translucent(colour, media.dark.matches ? 0.2 : 0.13), line: { width: 0 } }),
-  between: (colour) => ({ fillcolor: translucent(colour, 0.16), line: { width: 0 } }),
+  band: (colour, dash, crowd) => ({ fillcolor: translucent(colour, Math.min(0.15, 0.4 / crowd)), line: { color: translucent(colour, 0.35), width: 0.75 } }),
   points: (colour) => ({ marker: { color: colour, size: 5, opacity: 0.4 } }),
   mean: (colour) => ({ marker: { color: colour, size: 13, line: { color: themed()("card"), width: 2 } } }),
   box: (colour) => ({ fillcolor: translucent(colour, 0.55), line: { color: colour, width: 1.5 }, marker: { color: colour, size: 4 } }),
 };
 
-/** The traces in today's colours, those of hidden series left out. */
+/** The traces in today's colours, those of hidden series left out; the more bands lie over one another, the fainter. */
 function painted(traces, kind) {
+  const crowd = traces.filter(({ meta }) => meta.part === "band" && !isHidden(kind, meta.series)).length;
   return traces.map((trace) => {
     const series = seriesOf(kind, trace.meta.series) ?? { reference: true };
-    const look = looks[trace.meta.part](colourOf(series), dashOf(series));
+    const look = looks[trace.meta.part](colourOf(series), dashOf(series), crowd);
     return { ...trace, ...look, showlegend: false, visible: !isHidden(kind, trace.meta.series) };
   });
 }

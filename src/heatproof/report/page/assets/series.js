@@ -60,8 +60,9 @@ function filterOf(kind, title) {
     boxes.forEach(({ box }) => { box.checked = true; });
     tell();
   });
-  const choices = make("div", { className: "choices" }, ...boxes.map(({ label }) => label));
-  return make("fieldset", { className: "filter" }, make("legend", {}, title), choices, ...(boxes.length > 2 ? [all] : []));
+  const labels = boxes.map(({ label }) => label);
+  const choices = make("div", { className: "choices" }, ...labels, ...(boxes.length > 2 ? [all] : []));
+  return make("fieldset", { className: "filter" }, make("legend", {}, title), choices);
 }
 
 /** The filter of methods stands beside the page where there is room, and above the charts where there is none. */

@@ -1,6 +1,6 @@
 // Pictures that are destroyed step by step. A region that was removed is copied from the replacement picture, rectangle
 // by rectangle: no pixel is read back, so browsers that blur what pages read from a canvas show the same.
-const significant = new Intl.NumberFormat("en", { maximumSignificantDigits: 4, useGrouping: false });
+const significant = new Intl.NumberFormat("en", { minimumSignificantDigits: 3, maximumSignificantDigits: 3, useGrouping: false });
 const said = (value) => (value === null ? "–" : significant.format(value).replace("-", "−"));
 
 function loaded(address) {
@@ -117,8 +117,9 @@ class Viewer {
   scale() {
     const bar = make("i");
     bar.style.background = "linear-gradient(to right, rgb(26,0,173), rgb(92,128,242), #fff, rgb(242,128,92), rgb(173,0,26))";
-    const note = make("small", {}, "Evidence against … for the class, from −1 to 1 in units of the 99.5 % quantile of each map’s |relevance|.");
-    return make("div", { className: "scale" }, make("span", {}, "−1"), bar, make("span", {}, "1"), note);
+    const note = make("p", { className: "note" }, "From −1 to 1, in units of the 99.5 % quantile of each heatmap’s |relevance|.");
+    const scale = make("div", { className: "scale" }, make("span", {}, "against the class"), bar, make("span", {}, "for it"));
+    return make("div", {}, scale, note);
   }
 
   /** Plays in some six seconds; where motion is not wanted, each press goes a tenth further. */
