@@ -1,7 +1,7 @@
 """What the audit of a comparison found."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import groupby
 from typing import Any
@@ -123,7 +123,7 @@ class Audit:
     @cached_property
     def r_oms(self) -> dict[str, Estimate]:
         """Area under the predicted class's probability while random regions go, by replacement; higher is nearer."""
-        return {name: estimate(r_oms(curves).double().numpy()) for name, curves in self.removal.items()}
+        return {name: _within_unit(estimate(r_oms(curves).double().numpy())) for name, curves in self.removal.items()}
 
     @property
     def warnings(self) -> list[str]:
@@ -286,3 +286,8 @@ def _numbers(value: Estimate) -> dict[str, float | None]:
 
 def _turned(value: Estimate) -> Estimate:
     return Estimate(-value.mean, -value.high, -value.low)
+
+
+def _within_unit(value: Estimate) -> Estimate:
+    """A mean of probabilities lies between 0 and 1, and so does its interval."""
+    return replace(value, low=float(np.clip(value.low, 0, 1)), high=float(np.clip(value.high, 0, 1)))

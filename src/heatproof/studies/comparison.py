@@ -111,11 +111,12 @@ class Comparison(Study):
     @property
     def verdict(self) -> list[str]:
         """The answer in plain words, one sentence after the other."""
-        return [
-            *verdict(self.ranking),
-            *(self.settlement.verdict if self.settlement else []),
-            *(self.audit.verdict if self.audit else []),
-        ]
+        return [*self.main_verdict, *(self.audit.verdict if self.audit else [])]
+
+    @property
+    def main_verdict(self) -> list[str]:
+        """The same without what the audit says."""
+        return [*verdict(self.ranking), *(self.settlement.verdict if self.settlement else [])]
 
     @property
     def warnings(self) -> list[str]:

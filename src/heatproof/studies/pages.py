@@ -43,6 +43,7 @@ def comparison_page(study: "Comparison", figures: Figures) -> Page:
     labels = [study.label(number) for number in range(len(study.names))]
     return Page(
         f"Heatmaps of {study.network['name']} put to the proof",
+        verdict=study.main_verdict,
         about=[
             counted(len(study.names), "image"),
             counted(len(study.heatmaps), "method"),
@@ -51,13 +52,7 @@ def comparison_page(study: "Comparison", figures: Figures) -> Page:
             str(study.work),
         ],
         sections=[
-            Section(
-                "Ranking",
-                tables={
-                    "Area over the perturbation curve": study.table(),
-                    "Differences between methods on the same images": study.differences_table(),
-                },
-            ),
+            Section("Ranking", tables={"Area over the perturbation curve": study.table()}),
             Section("Curves", charts=_comparison_charts(study, figures)),
             Section(
                 "Picture by picture",
@@ -65,6 +60,9 @@ def comparison_page(study: "Comparison", figures: Figures) -> Page:
                 shown=study.shown.walks(study.names, labels, study.morf, study.protocol),
                 unit=f"score ({study.protocol.score})",
                 fallback=(GALLERY, figures["gallery"]) if "gallery" in figures else None,
+            ),
+            Section(
+                "Differences", tables={"Differences between methods on the same images": study.differences_table()}
             ),
             Section("All measures", tables={"All measures of these curves": study.measures_table()}),
             *([_audit(study.audit, figures["audit"])] if study.audit else []),
@@ -224,7 +222,7 @@ def _audit(audit: "Audit", figure: Figure) -> Section:
         f"How far a replacement alone drives images off what the network knows (R-OMS); {BANDS}. Higher is nearer.",
     )
     chart = curves_chart(audit.bands, words, kind="replacements", static=figure, limits=(0, 1))
-    return Section("Off-manifold audit", charts=[chart], tables=audit.tables())
+    return Section("Off-manifold audit", text=audit.verdict, charts=[chart], tables=audit.tables())
 
 
 def _areas(study: "ReplacementComparison") -> list[Chart]:

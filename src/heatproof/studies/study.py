@@ -70,7 +70,7 @@ class Study(ABC):
 
     @abstractmethod
     def _page(self, figures: Mapping[str, Figure]) -> Page:
-        """What the page says beside the verdict, warnings, what was skipped, and how to make it again."""
+        """What the page says beside warnings, what was skipped, how to make it again, and by default the verdict."""
 
     @abstractmethod
     def _depends_on(self) -> str:
@@ -114,9 +114,10 @@ class Study(ABC):
         return {name: text.encode("utf-8", errors="replace") for name, text in texts.items()} | drawn
 
     def _html(self, figures: Mapping[str, Figure], command: str) -> str:
+        page = self._page(figures)
         page = replace(
-            self._page(figures),
-            verdict=self.verdict,
+            page,
+            verdict=page.verdict or self.verdict,
             warnings=self.warnings,
             skipped=self.skipped,
             command=command or self.code,

@@ -35,8 +35,9 @@ def read_record(store: Store) -> dict[str, Any]:
     except _BROKEN as error:
         raise InputError(f"{RECORD} of {store} is no record of a run: {type(error).__name__}: {error}") from error
     shaped = isinstance(record.get("costs"), list) and isinstance(record.get("configuration"), dict)
+    listed = " and ".join(map(str, READABLE))
     if schema not in READABLE or not shaped:
-        raise InputError(f"{RECORD} of {store} has schema {schema}; this version reads runs of schema {READABLE}")
+        raise InputError(f"{RECORD} of {store} has schema {schema}; this version reads {listed}: compute it again")
     found = migrated(record)
     if not isinstance(found.get("notes"), list):
         raise InputError(f"{RECORD} of {store} is no record of a run: its notes are no list")
