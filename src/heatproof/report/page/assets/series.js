@@ -8,8 +8,7 @@ function seriesOf(kind, name) {
   return (data.kinds[kind] ?? []).find((one) => one.name === name);
 }
 
-function colourOf(series) {
-  const theme = media.dark.matches ? "dark" : "light";
+function colourOf(series, theme = media.dark.matches ? "dark" : "light") {
   return series.reference ? data.colours.reference[theme] : data.colours[theme][series.colour];
 }
 
@@ -30,9 +29,7 @@ function swatch(series) {
     line.setAttribute(name, value);
   }
   line.setAttribute("stroke-dasharray", dashes[dashOf(series)]);
-  const paint = () => line.setAttribute("stroke", colourOf(series));
-  onTheme.push(paint);
-  paint();
+  for (const theme of ["light", "dark"]) line.style.setProperty(`--${theme}`, colourOf(series, theme));  // paper is light
   sample.append(line);
   return sample;
 }

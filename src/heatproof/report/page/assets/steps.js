@@ -190,7 +190,7 @@ class Viewer {
     if (!this.last || !this.picture) return;
     const traces = this.cards.filter((card) => card.canvas).map(({ walk, series }) => ({
       type: "scatter", mode: "lines", x: walk.at, y: walk.scores, name: series.plotly,
-      meta: { series: walk.series, part: "line" }, hovertemplate: "%{y:.4~g}",
+      meta: { series: walk.series, part: "line" }, hovertemplate: "%{y:.3~g}",
     }));
     const { x, y, colours } = this.now();
     const marks = { type: "scatter", mode: "markers", x, y, marker: { color: colours, size: 9, line: { color: themed()("card"), width: 1.5 } }, hoverinfo: "skip", showlegend: false };
