@@ -7,10 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.fuzz.inputs import ODD, ODD_TEXTS, damaged, damaged_text, fuzzed
 
-from heatproof.cli import options
+from heatproof.cli import values
 from heatproof.data import DATASETS, Preprocessing
 from heatproof.heatmaps import METHODS, WRAPPERS
-from heatproof.heatmaps.methods import method_of
+from heatproof.heatmaps.naming import method_of
 from heatproof.perturbation import REPLACEMENTS
 from heatproof.perturbation.regions import REGIONS
 from heatproof.perturbation.scores import SCORES
@@ -57,7 +57,8 @@ SIZES = st.one_of(
 @fuzzed(300)
 @given(text=SIZES)
 def test_sizes_numbers_and_goals(judge, text):
-    for read in (options._size, options._regions, options._steps, options._numbers, options._mean):
+    readers = (values.as_size, values.as_regions, values.as_steps, values.as_numbers, values.as_mean, values.as_memory)
+    for read in readers:
         with judge.judging("sizes and numbers"):
             read(text)
     for precision, budget in ((text, None), (None, text)):
