@@ -73,7 +73,7 @@ def given_in_file(text, *arguments, study="compare", name="made.toml"):
 def test_every_option_has_its_key(study):
     command = COMMANDS[study]
     assert type(command) is StudyCommand
-    about_output = ("help", "as_json", "quiet")
+    about_output = ("help", "as_json", "quiet", "opened")
     options = [p for p in command.params if p.param_type_name == "option" and p.name not in about_output]
     long = {p.name: next(name for name in p.opts if name.startswith("--")) for p in options}
     keys = {key.parameter: name for name, key in command.keys.items()}
