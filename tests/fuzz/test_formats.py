@@ -16,7 +16,7 @@ from tests.fuzz.inputs import ODD, ODD_TEXTS, damaged, damaged_text, fuzzed
 from tests.fuzz.test_data_sets import look, png
 from torch import nn
 
-import heatproof.network.huggingface as transformers
+import heatproof.network.formats.huggingface as transformers
 from heatproof.network import load_network
 
 

@@ -18,7 +18,7 @@ from torch import nn
 
 import heatproof as hp
 from heatproof import InputError
-from heatproof.network.files import file_kind
+from heatproof.network.formats.files import file_kind
 from heatproof.network.loading import EXTRAS, described_sources
 
 IMAGE = (3, 12, 12)

@@ -8,7 +8,7 @@ import torch
 
 import heatproof as hp
 from heatproof import InputError
-from heatproof.network.huggingface import preprocessing_of
+from heatproof.network.formats.huggingface import preprocessing_of
 
 transformers = pytest.importorskip("transformers", reason="transformers is not installed")
 pytestmark = pytest.mark.filterwarnings("ignore")  # the library's own

@@ -12,7 +12,7 @@ from heatproof.data.preprocessing import Preprocessing
 from heatproof.defaults import OFFLINE_DEFAULT
 from heatproof.errors import InputError
 from heatproof.network.caffe import open_network, read_mean
-from heatproof.network.files import FILES, FOLDERS, file_kind, open_file, refuse_weights
+from heatproof.network.formats.files import FILES, FOLDERS, file_kind, open_file, refuse_weights
 from heatproof.network.libraries import Blueprint, places365, timm, torchvision
 from heatproof.network.network import Network, as_preprocessing
 from heatproof.network.own import from_factory

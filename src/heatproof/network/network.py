@@ -12,9 +12,9 @@ from torch import Tensor, nn
 from heatproof.data.preprocessing import PRESETS, Preprocessing
 from heatproof.errors import InputError
 from heatproof.network.export import export
+from heatproof.network.formats.huggingface import as_logits, class_names
 from heatproof.network.forward import ForwardPass, GraphPass, ModulePass, check_logits
 from heatproof.network.graph import Graph
-from heatproof.network.huggingface import as_logits, class_names
 from heatproof.network.incremental import Costs, Plan, Touched, cheapest, leanest, measure, whole_plan
 from heatproof.network.incremental.costs import described_costs, restored_costs
 from heatproof.network.operations import Way

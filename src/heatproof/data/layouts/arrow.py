@@ -1,7 +1,6 @@
 """Data sets of Hugging Face's ``datasets`` as ``save_to_disk`` writes them: Arrow streams, mapped and not read."""
 
 import importlib
-import json
 import threading
 from dataclasses import dataclass
 from functools import lru_cache
@@ -12,13 +11,13 @@ from PIL import Image
 
 from heatproof.data.dataset import Dataset, Member, as_text
 from heatproof.data.decoding import decode_bytes
+from heatproof.data.json_files import read_object
 from heatproof.data.layouts.opening import DATASETS, check_option
 from heatproof.errors import InputError
 from heatproof.registry import unknown
 
 STATE, INFO, SPLITS = "state.json", "dataset_info.json", "dataset_dict.json"
 INSTALL = 'pip install "heatproof[arrow]"'
-LARGEST_JSON = 64 * 2**20  # bytes
 
 
 @DATASETS.register("huggingface")
@@ -26,7 +25,7 @@ def huggingface(path: Path, *, split: str = "", image: str = "image", label: str
     """A folder of Hugging Face's datasets (save_to_disk): column image (struct with bytes), column label."""
     folder = _split(path, split)
     files = _files(folder)
-    names = class_names(_read_json(folder / INFO).get("features"), label) if (folder / INFO).is_file() else ()
+    names = class_names(read_object(folder / INFO).get("features"), label) if (folder / INFO).is_file() else ()
     columns = _Columns(image, label)
     members: list[Member] = []
     for file in files:
@@ -54,7 +53,7 @@ def _split(path: Path, split: str) -> Path:
         if split:
             raise InputError(f"expected {SPLITS} in it, which names splits, found none")
         return path
-    known = _read_json(path / SPLITS).get("splits")
+    known = read_object(path / SPLITS).get("splits")
     if not isinstance(known, list) or not known:
         raise InputError(f"expected names of splits in {SPLITS}, got {known!r:.80}")
     wanted = split or next((name for name in ("test", "validation", "val") if name in known), str(known[0]))
@@ -63,7 +62,7 @@ def _split(path: Path, split: str) -> Path:
 
 
 def _files(folder: Path) -> list[Path]:
-    listed = _read_json(folder / STATE).get("_data_files") if (folder / STATE).is_file() else None
+    listed = read_object(folder / STATE).get("_data_files") if (folder / STATE).is_file() else None
     if listed is None:
         raise InputError(
             f"expected {STATE} with the names of Arrow files in {folder.name!r} (save_to_disk), found none"
@@ -81,18 +80,6 @@ def _inside(name: str) -> str:
     if "/" in name or "\\" in name or name in ("", ".", "..") or "\0" in name:
         raise InputError(f"expected the name of a file in the folder, got {name!r:.80}")
     return name
-
-
-def _read_json(path: Path) -> dict[str, Any]:
-    try:
-        if path.stat().st_size > LARGEST_JSON:
-            raise InputError(f"expected at most {LARGEST_JSON:,} bytes in {path.name}")
-        found = json.loads(path.read_bytes())
-    except (OSError, ValueError, RecursionError) as error:
-        raise InputError(f"expected {path.name} to be JSON, got a file that cannot be read: {error}") from error
-    if not isinstance(found, dict):
-        raise InputError(f"expected {path.name} to be an object of JSON, got {type(found).__name__}")
-    return found
 
 
 class _Columns:

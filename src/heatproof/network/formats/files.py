@@ -8,11 +8,11 @@ from torch import nn
 
 from heatproof.data.preprocessing import Preprocessing
 from heatproof.errors import InputError
-from heatproof.network.huggingface import read_classifier
+from heatproof.network.formats.huggingface import read_classifier
+from heatproof.network.formats.onnx import read_onnx
+from heatproof.network.formats.programs import read_program
+from heatproof.network.formats.scripts import read_script
 from heatproof.network.network import Network
-from heatproof.network.onnx import read_onnx
-from heatproof.network.programs import read_program
-from heatproof.network.scripts import read_script
 
 Sides = tuple[int, int]
 Reader = Callable[[Path], tuple[nn.Module, Sides | None, tuple[str, ...]]]  # module, size of images, notes

@@ -1,7 +1,6 @@
 """Image classifiers of Hugging Face's ``transformers``: a folder with weights, configuration and preprocessing."""
 
 import importlib
-import json
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -10,13 +9,13 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from heatproof.data.json_files import read_object
 from heatproof.data.preprocessing import Preprocessing
 from heatproof.errors import InputError
 
 INSTALL = 'pip install "heatproof[transformers]"'
 CONFIG, PROCESSOR = "config.json", "preprocessor_config.json"
 WEIGHTS = ("model.safetensors", "model.safetensors.index.json")
-LARGEST_CONFIG = 16 * 2**20  # bytes
 
 _FILTERS = {0: "nearest", 1: "lanczos", 2: "bilinear", 3: "bicubic"}  # Pillow's numbers
 _UNUSED = frozenset({"do_convert_rgb", "do_reduce_labels", "do_resize", "do_rescale", "do_normalize", "do_center_crop"})
@@ -69,13 +68,13 @@ def read_classifier(name: str, *, download: bool) -> tuple[nn.Module, Preprocess
         )
     library = _needed()
     folder = folder if folder.is_dir() else _downloaded(name)
-    config = _read_json(folder / CONFIG)
+    config = read_object(folder / CONFIG)
     if not any((folder / file).is_file() for file in WEIGHTS):
         raise InputError(f"expected {WEIGHTS[0]} in {name!r}, found none; pickled weights (.bin) are not read")
     if "auto_map" in config:
         raise InputError(f"{name!r} is refused: it brings code of its own (auto_map), which is never run")
     processor = folder / PROCESSOR
-    preprocessing = preprocessing_of(_read_json(processor)) if processor.is_file() else None
+    preprocessing = preprocessing_of(read_object(processor)) if processor.is_file() else None
     return _load(library, folder), preprocessing
 
 
@@ -163,20 +162,6 @@ def _sides(size: Any) -> Sides:  # noqa: ANN401 - whatever JSON holds
     elif isinstance(size, int):
         return size, size
     raise InputError(f"{PROCESSOR}: expected a size with shortest_edge, or height and width, got {size!r:.100}")
-
-
-def _read_json(path: Path) -> dict[str, Any]:
-    if not path.is_file():
-        raise InputError(f"expected {path.name} in {path.parent.name!r}, found none")
-    try:
-        if path.stat().st_size > LARGEST_CONFIG:
-            raise InputError(f"expected at most {LARGEST_CONFIG:,} bytes in {path.name}")
-        found = json.loads(path.read_bytes())
-    except (OSError, ValueError, RecursionError) as error:
-        raise InputError(f"expected {path.name} to be JSON, got a file that cannot be read: {error}") from error
-    if not isinstance(found, dict):
-        raise InputError(f"expected {path.name} to be an object of JSON, got {type(found).__name__}")
-    return found
 
 
 def _downloaded(name: str) -> Path:

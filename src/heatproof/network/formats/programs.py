@@ -19,7 +19,7 @@ import torch
 from torch import Tensor, nn
 
 from heatproof.errors import InputError
-from heatproof.network.archives import LARGEST_TEXT, entries, read_entry
+from heatproof.network.formats.archives import LARGEST_TEXT, entries, read_entry
 
 KIND = "a program of torch.export (.pt2)"
 MODEL, SAMPLES = "models/model.json", "data/sample_inputs/model.pt"

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from heatproof.errors import InputError
-from heatproof.network.archives import LARGEST_TEXT, entries, read_entry
+from heatproof.network.formats.archives import LARGEST_TEXT, entries, read_entry
 
 KIND = "a TorchScript program (of torch.jit.save)"
 LOST = "{} is TorchScript, which has no graph here: no deconvolution, no LRP, full evaluation"

@@ -1,0 +1,1 @@
+"""Networks as other tools save them: files that are read so that nothing in them is run."""
