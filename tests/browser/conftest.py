@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from selenium import webdriver
 
 from heatproof.report import Band, Table, curves_figure, gallery_figure
 from heatproof.report.page import (
@@ -43,23 +44,22 @@ METHODS = (
     IMAGE,
     TURNED,
     SPECIAL,
-    "captum:Occlusion",
+    "captum:<b>R&amp;D</b>",
 )
 
 
 @pytest.fixture(scope="session")
 def driver():
     """One Chromium for all tests."""
-    selenium = pytest.importorskip("selenium", reason="selenium is not installed: pip install selenium")
     browser, chromedriver = shutil.which("chromium"), shutil.which("chromedriver")
     if not browser or not chromedriver:
         pytest.skip("needs chromium and chromedriver on the PATH (Debian: apt install chromium-driver)")
-    options = selenium.webdriver.ChromeOptions()
+    options = webdriver.ChromeOptions()
     options.binary_location = browser
     for flag in FLAGS:
         options.add_argument(flag)
     options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-    opened = selenium.webdriver.Chrome(options, selenium.webdriver.ChromeService(chromedriver))
+    opened = webdriver.Chrome(options, webdriver.ChromeService(chromedriver))
     yield opened
     opened.quit()
 

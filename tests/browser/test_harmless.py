@@ -49,6 +49,7 @@ def test_names_are_text_in_charts(browse, wait, made):
     )
     assert "<img src=x one…" in drawn.replace("\u200b", "")
     assert "50 % of $x_1$" in drawn
+    assert "captum:<b>R&amp;D</b>" in drawn
     plot = driver.find_elements(By.CSS_SELECTOR, ".plot")[1]
     ActionChains(driver).scroll_to_element(plot).move_to_element(plot).perform()
     said = wait(lambda: plot.find_element(By.CSS_SELECTOR, ".hoverlayer").get_attribute("textContent"))

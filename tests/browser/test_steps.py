@@ -10,6 +10,8 @@ from PIL import Image
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 
+from heatproof.report.page import Page, Section, Shown, Walk, render_page, write_page
+
 TOLERANCE = 2  # browsers and Pillow turn the colours of WebP into red, green and blue with different rounding
 PICTURE = "return document.querySelectorAll('.walk canvas')[arguments[0]].toDataURL()"
 
@@ -65,6 +67,25 @@ def test_the_pictures_are_those_of_the_study(browse, pictures):
         assert np.abs(decoded(told["image"]) - shown.image).mean() < 3
         for walk in told["walks"]:
             assert decoded(walk["heatmap"]).shape == (60, 60, 3)
+
+
+@pytest.mark.parametrize("step", [0, 4, 24])
+def test_a_score_is_that_of_its_step(browse, pictures, step):
+    driver, walk = browse(), pictures[0].walks[0]
+    slider(driver).send_keys(Keys.HOME if step < 24 else Keys.END, *[Keys.ARROW_RIGHT] * (step % 24))
+    said = driver.find_element(By.CSS_SELECTOR, ".walk p").text
+    assert said.endswith(f"score {walk.scores[step // 2]:#.3g}".replace("-", "−"))
+
+
+def test_pictures_that_nothing_is_removed_from_stand_beside_their_heatmaps(browse, pictures, tmp_path):
+    shown = [Shown(one.name, one.label, one.image, [Walk("lrp", one.walks[0].heatmap)]) for one in pictures]
+    page = Page("Heatmaps", sections=[Section("Pictures", shown=shown)])
+    driver = browse(write_page(tmp_path / "maps.html", render_page(page)))
+    assert driver.find_elements(By.CSS_SELECTOR, "canvas, .plot, .controls") == []
+    picture, heatmap = driver.find_elements(By.CSS_SELECTOR, ".walk img")
+    assert picture.size == heatmap.size
+    assert picture.location["y"] == heatmap.location["y"]
+    assert (tmp_path / "maps.html").stat().st_size < 500_000  # without Plotly
 
 
 def test_a_card_says_how_much_is_gone_and_what_is_left(browse, pictures):

@@ -90,8 +90,8 @@ class Viewer {
     this.plot = make("div", { className: "plot", role: "img" });
     this.grid = make("div", { className: "walk-grid" });
     this.thumbs = make("div", { className: "thumbs", role: "group", "aria-label": "Pictures" }, ...pictures.map((picture, place) => this.thumb(picture, place)));
-    const top = make("div", { className: "top" }, this.original, ...(this.last ? [this.plot] : []));
-    const parts = [this.title, top, ...(this.last ? [this.controls()] : []), this.grid, this.scale()];
+    const above = this.last ? [make("div", { className: "top" }, this.original, this.plot), this.controls()] : [];
+    const parts = [this.title, ...above, this.grid, this.scale()];
     box.append(make("div", { className: "viewer" }, ...(pictures.length > 1 ? [this.thumbs] : []), ...parts));
     (onFilter.methods ??= []).push(() => this.filter());
     onTheme.push(() => this.drawScores());
@@ -155,7 +155,8 @@ class Viewer {
     this.original.alt = `The picture ${picture.name}, untouched`;
     const regions = picture.regions === null ? {} : this.regions[picture.regions];
     this.cards = picture.walks.map((walk) => new WalkCard(walk, picture, regions, { image, replacement }));
-    this.grid.replaceChildren(...this.cards.map((card) => card.element));
+    const beside = this.last ? [] : [make("div", { className: "walk" }, make("h4", {}, "Picture"), this.original)];
+    this.grid.replaceChildren(...beside, ...this.cards.map((card) => card.element));
     this.filter();
     this.go(this.step);
   }
