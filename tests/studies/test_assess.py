@@ -185,7 +185,8 @@ def test_a_run_directory_holds_everything(network, weights, images, tmp_path):
 
 
 def test_removing_most_of_the_image_is_worth_a_warning(network, weights, images):
-    assert any("100% of the image are removed" in text for text in judged(network, weights, images).warnings)
+    found = [text for text in judged(network, weights, images).warnings if "100% of the image are removed" in text]
+    assert [text.endswith("the paper removes 16%, here steps=3") for text in found] == [True]
     assert not any("are removed" in text for text in judged(network, weights, images, steps=3).warnings)
 
 
@@ -249,6 +250,24 @@ def test_the_verdict_says_when_logits_grow():
     assert grown[2].startswith("The mean logit of untouched images lies between 1 and 4: raw AOPC grows")
     steady = said(series | {"mean logit": constant(3.0, 3.1, 3.2)})
     assert not any("grows" in sentence for sentence in steady)
+
+
+def test_the_verdict_says_whether_other_quantities_agree():
+    series = {name: constant(1.0, 3.0, 2.0) for name in ("standardised", "relative drop", "probability")}
+    series |= {"above random": constant(1.0, 2.0, 3.0), "mean logit": constant(3.0, 3.0, 3.0)}
+    agreed = said(series | {"mean confidence": constant(0.4, 0.5, 0.6)})
+    assert agreed[0].startswith("step1 has the best heatmaps: the standardised logit falls by 3")
+    assert agreed[1].startswith("Nothing against it is shown by the relative drop and probability")
+    assert (
+        "What needs no heatmap: the network is most confident of untouched images at step2 (0.6 [0.6, 0.6])." in agreed
+    )
+    torn = said(series | {"probability": constant(1.0, 2.0, 3.0)})
+    assert torn[0].startswith(
+        "Which checkpoint has the best heatmaps depends on the measure. For step1 the standardised"
+    )
+    assert torn[1].startswith(
+        "But the probability puts step2 clearly before step1: trust an order that all of them show"
+    )
 
 
 def test_the_verdict_compares_with_what_needs_no_heatmap():

@@ -29,6 +29,7 @@ ACCURACY = "accuracy"
 GALLERY_IMAGES, GALLERY_CHECKPOINTS = 4, 6
 FEW_REGIONS = 25
 MANY = 0.5  # the share of the image from which on it is mostly gone
+PAPER = 0.16  # the share that [Samek2017] removes
 UNITS = {
     "AOPC": "logits",
     "above random": "logits",
@@ -128,7 +129,7 @@ class Assessment(Study):
         if removed > MANY:
             found.append(
                 f"{removed:.0%} of the image are removed: what is said of a mostly removed image counts as much as the "
-                "first steps; the paper removes 16 % (steps)"
+                f"first steps; the paper removes {PAPER:.0%}, here steps={max(1, round(PAPER / removed * self._steps))}"
             )
         leaks = {
             name: checkpoint.conservation

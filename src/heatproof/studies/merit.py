@@ -10,6 +10,7 @@ from heatproof.measures.series import Series, spearman
 from heatproof.studies.verdict import FEW_IMAGES
 
 LEADING = "standardised"  # neither scaling nor shifting the logits changes it
+BESIDE = ("relative drop", "probability")  # scale cannot raise these either
 GROWTH = 1.5  # the mean logit's largest value over its smallest, from which on raw AOPC is not to be trusted
 
 
@@ -27,8 +28,9 @@ def merit(
         rank_correlations: of each quantity with the accuracy, where it is known.
         images: how many.
     """
-    said = [_best(checkpoints, series[LEADING]), _raw(checkpoints, series), _growth(series["mean logit"])]
-    said += _against_accuracy(rank_correlations)
+    said = [_best(checkpoints, series), _agreement(checkpoints, series)]
+    said += [_raw(checkpoints, series), _growth(series["mean logit"])]
+    said += _against_accuracy(rank_correlations) or [_controls(checkpoints, series)]
     said.append(
         f"Higher is better. Intervals are of 95 %, over {images} images, the same for all checkpoints; they say "
         "nothing about other training runs."
@@ -49,18 +51,59 @@ def not_told_apart(series: Series) -> tuple[int, list[int]]:
     return best, [index for index, clear in enumerate(apart) if index != best and not clear]
 
 
-def _best(checkpoints: Sequence[str], series: Series) -> str:
+def _best(checkpoints: Sequence[str], series: Mapping[str, Series]) -> str:
+    leading = series[LEADING]
     if len(checkpoints) == 1:
         return (
-            f"The heatmaps of {checkpoints[0]} have a standardised AOPC of {series.estimates()[0]} above the random "
+            f"The heatmaps of {checkpoints[0]} have a standardised AOPC of {leading.estimates()[0]} above the random "
             "order; more checkpoints would tell whether that is much."
         )
-    best, equals = not_told_apart(series)
+    best, equals = not_told_apart(leading)
     others = [checkpoints[index] for index in equals]
     shared = f", not told apart from {_listed(others)}" if others else ", apart from all others"
+    fall = (
+        f"the standardised logit falls by {leading.estimates()[best]} standard deviations more than in random "
+        f"order{shared}."
+    )
+    if _against(best, series):
+        return f"Which checkpoint has the best heatmaps depends on the measure. For {checkpoints[best]} {fall}"
+    return f"{checkpoints[best]} has the best heatmaps: {fall}"
+
+
+def _against(best: int, series: Mapping[str, Series]) -> dict[str, int]:
+    """The quantities that put another checkpoint first, and tell it apart from the ``best``; which one that is."""
+    found = {name: not_told_apart(series[name]) for name in _beside(series)}
+    return {name: first for name, (first, equals) in found.items() if best not in (first, *equals)}
+
+
+def _agreement(checkpoints: Sequence[str], series: Mapping[str, Series]) -> str:
+    """Whether the other quantities that scale cannot raise say the same."""
+    beside = _beside(series)
+    if len(checkpoints) == 1 or not beside:
+        return ""
+    best, _ = not_told_apart(series[LEADING])
+    against = _against(best, series)
+    if not against:
+        return f"Nothing against it is shown by the {_listed(beside)}, which scale cannot raise either."
+    others = _listed([f"the {name} puts {checkpoints[first]}" for name, first in against.items()])
+    return f"But {others} clearly before {checkpoints[best]}: trust an order that all of them show, and no single one."
+
+
+def _beside(series: Mapping[str, Series]) -> list[str]:
+    """Those of ``BESIDE`` that are known; the relative drop is not where the mean logit is below zero."""
+    return [name for name in BESIDE if name in series and np.isfinite(series[name].values()).all()]
+
+
+def _controls(checkpoints: Sequence[str], series: Mapping[str, Series]) -> str:
+    """What a user without labels could look at instead."""
+    if len(checkpoints) == 1 or "mean confidence" not in series:
+        return ""
+    confidence = series["mean confidence"]
+    best, equals = not_told_apart(confidence)
+    shared = f", not told apart from {_listed([checkpoints[index] for index in equals])}" if equals else ""
     return (
-        f"{checkpoints[best]} has the best heatmaps: the standardised logit falls by "
-        f"{series.estimates()[best]} standard deviations more than in random order{shared}."
+        f"What needs no heatmap: the network is most confident of untouched images at {checkpoints[best]} "
+        f"({confidence.estimates()[best]}){shared}."
     )
 
 
