@@ -440,7 +440,10 @@ def test_everything_that_is_wrong_is_said_at_once(run, study):
             "",
             "is no study file: expected the line study = \"compare\" in it; 'heatproof init --study compare' writes",
         ),
-        ('study = "assess"\n', "is for another command: expected study = \"compare\", got 'assess'"),
+        (
+            'study = "assess"\n',
+            "is for another command: expected study = \"compare\", got 'assess'; run it with 'heatproof assess ",
+        ),
         ("study = 3\n", 'is for another command: expected study = "compare", got 3'),
         ("[study]\n", 'is for another command: expected study = "compare", got {'),
         ("study = compare\n", "is no TOML: Invalid value (at line 1, column 9)"),

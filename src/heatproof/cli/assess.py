@@ -52,7 +52,7 @@ def assess_command(
     runs.check_free(out, overwrite=overwrite)
     ordered = sorted(checkpoints, key=_in_order)
     network = given.load_network(weights=str(ordered[0]))
-    pictures = given.read_pictures(network, seed=removing.seed)
+    pictures = given.read_pictures(network, seed=removing.seed, labels=labels)
     with progress("evaluations") as advance:
         study = studies.assess(
             network,

@@ -9,10 +9,8 @@ from heatproof.cli.application import app
 from heatproof.cli.names import among
 from heatproof.cli.output import tell
 from heatproof.cli.printing import say
-from heatproof.cli.study_file import ENDING, command_of, commented
+from heatproof.cli.study_file import ENDING, STUDIES, command_of, commented
 from heatproof.errors import InputError
-
-STUDIES = ("compare", "replacements", "assess", "complexity")
 
 
 @app.command("init")

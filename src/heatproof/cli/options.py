@@ -108,12 +108,15 @@ class Reading:
         """The data set, or a sample of it with this seed; nothing is decoded."""
         return self._dataset().choose(self.count, first=self.first, seed=seed)
 
-    def read_pictures(self, network: "Network", *, seed: int = 0) -> "Pictures":
-        """The pictures; says which had to be left out. The seed is that of the sample."""
+    def read_pictures(self, network: "Network", *, seed: int = 0, labels: bool = True) -> "Pictures":
+        """The pictures; says which had to be left out. The seed is that of the sample.
+
+        Without ``labels`` nobody is told that there are none.
+        """
         from heatproof.data import read_pictures
 
         dataset = self.dataset(seed=seed)
-        warn(dataset.notes)
+        warn([note for note in dataset.notes if labels or not note.startswith("no labels")])
         with progress("pictures") as advance:
             pictures = read_pictures(dataset, network.preprocessing, on_progress=advance)
         skipped(pictures.skipped)

@@ -16,6 +16,7 @@ from heatproof.registry import unknown
 from heatproof.runs.study_file import Settings, read_toml, to_toml, value_to_toml
 
 STUDY = "study"  # the key that says which command
+STUDIES = ("compare", "replacements", "assess", "complexity")  # what a study file can be for
 ENDING = ".toml"
 WIDTH = 100
 _SETTINGS = "heatproof.settings"
@@ -119,7 +120,10 @@ def read_study(file: Path, study: str, keys: Mapping[str, Key]) -> Settings:
             f"'heatproof init --study {study}' writes one"
         )
     if found != study:
-        raise InputError(f'{str(file)!r} is for another command: expected {STUDY} = "{study}", got {found!r:.80}')
+        other = f"; run it with 'heatproof {found} {file.name}'" if isinstance(found, str) and found in STUDIES else ""
+        raise InputError(
+            f'{str(file)!r} is for another command: expected {STUDY} = "{study}", got {found!r:.80}{other}'
+        )
     settings = validated(content, keys, str(file))
     return {name: keys[name].placed(value, file.parent) for name, value in settings.items()}
 

@@ -100,7 +100,10 @@ def load_weights(module: nn.Module, weights: Mapping[str, Tensor], source: str) 
         if names
     ]
     if problems:
-        raise InputError(f"weights of {source} do not fit {type(module).__name__}; {'; '.join(problems)}")
+        raise InputError(
+            f"weights of {source} do not fit {type(module).__name__}; {'; '.join(problems)}; "
+            "give the network that they were saved from (--network)"
+        )
     try:
         module.load_state_dict(dict(weights), strict=False)  # strict but for counters that old files lack
     except RuntimeError as error:

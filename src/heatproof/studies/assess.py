@@ -122,7 +122,7 @@ def loaded(network: Network, name: str, weights: Weights) -> Network:
     """The same topology with other weights."""
     made = Network(network.module, preprocessing=network.preprocessing, name=name, classes=network.classes)
     tensors = weights if isinstance(weights, Mapping) else read_weights(Path(weights))
-    load_weights(made.module, tensors, name)
+    load_weights(made.module, tensors, name if isinstance(weights, Mapping) else f"{name}{Path(weights).suffix}")
     return made
 
 
