@@ -81,6 +81,8 @@ def test_pictures_of_a_table_that_cannot_be_read_are_skipped_with_the_line(pictu
     assert (reds(found), found.labels.tolist()) == ([0], [1])
     reasons = dict(found.skipped)
     assert reasons["none.png"].startswith("line 2 of a.csv: expected a picture")
+    assert reasons["none.png"].endswith(f"(looked for in {str(pictures)!r})")
+    assert "looked for" not in reasons["bad.png"]  # it is where the table says
     assert reasons["bad.png"].startswith("line 3 of a.csv: expected a picture")
     assert reasons["in/0.png (line 4)"] == "line 4 of a.csv: listed before, in line 1"
 

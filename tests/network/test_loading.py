@@ -89,6 +89,7 @@ def test_preprocessing_can_be_given():
         ("efficientnet-lite", "unknown network 'efficientnet-lite'; did you mean 'efficientnet-lite0'?"),
         ("torchvision:fasterrcnn_resnet50_fpn", "unknown torchvision network 'fasterrcnn_resnet50_fpn'"),
         ("", "unknown network ''"),
+        ("resnet18", "unknown network 'resnet18'; .*; say 'torchvision:resnet18'$"),
     ],
 )
 def test_unknown_names_are_told_with_the_nearest(spec, message):

@@ -86,7 +86,7 @@ def load_network(
     """
     source, _, name = spec.rpartition(":") if ".py:" in spec else spec.partition(":")
     if not name and spec != OFFLINE_DEFAULT and file_kind(spec) is None:
-        raise InputError(unknown("network", spec, list(SOURCES)))
+        raise InputError(_unknown(spec))
     named = read_class_names(Path(classes)) if isinstance(classes, str | Path) else classes
     values = read_mean(Path(mean)) if isinstance(mean, str | Path) else mean
     network = _open(spec, source, name, weights, preprocessing, values, named, device, download)
@@ -94,6 +94,14 @@ def load_network(
         network.preprocessing = _with_mean(network.preprocessing, values)
     network.source = spec
     return network
+
+
+def _unknown(spec: str) -> str:
+    """Message for a network that is not known; many forget where it comes from."""
+    from torchvision import models
+
+    of_torchvision = [f"torchvision:{spec}"] if spec in models.list_models(module=models) else []
+    return unknown("network", spec, list(SOURCES)) + "".join(f"; say {name!r}" for name in of_torchvision)
 
 
 def _open(

@@ -109,10 +109,12 @@ class _Listed:
     file: str
 
     def __call__(self, max_pixels: int) -> Image.Image:
+        path = Path(self.folder, self.path)
         try:
-            return decode(Path(self.folder, self.path), max_pixels)
+            return decode(path, max_pixels)
         except InputError as error:
-            raise InputError(f"line {self.line} of {self.file}: {error}") from error
+            where = "" if path.exists() else f" (looked for in {self.folder!r})"
+            raise InputError(f"line {self.line} of {self.file}: {error}{where}") from error
 
 
 def _refuse(reason: str, _: int) -> Image.Image:
