@@ -165,6 +165,14 @@ def test_one_image_says_nothing_about_others(network, images):
     study.figures()
 
 
+def test_the_verdict_says_where_nothing_relevant_costs_nothing(network, images):
+    study = hp.compare_replacements(network, images, ["uniform", "mean-colour", "blur"], regions=5)
+    falls = {row[0]: row[-1] for row in study.table().rows}
+    least, most = (choose(falls, key=lambda spec: abs(falls[spec])) for choose in (min, max))
+    (said,) = [sentence for sentence in study.verdict if "AOPC LeRF" in sentence]
+    assert said.endswith(f"with {least} ({falls[least]:.3g}), and farthest with {most} ({falls[most]:.3g}).")
+
+
 def test_superpixels_and_own_methods(network, images):
     def nothing(network, images, targets):
         return torch.zeros(len(images), *images.shape[2:])

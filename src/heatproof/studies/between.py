@@ -132,12 +132,24 @@ class ReplacementComparison(Study):
         said = [
             f"The area between the curves is largest with {best}: ABPC {self.abpc[best]}.",
             told_apart(list(self.abpc), self.differences, "replacements"),
+            self._harmless(),
             f"The order is not shown to matter with {listed(unclear)}." if unclear else "",
             f"MoRF falls less than LeRF with {listed(negative)}." if negative else "",
             f"ABPC of {self.method}: higher is better. {decided(len(self.names))}",
             caution(len(self.names), max(len(self.effects), len(self.differences))),
         ]
         return [sentence for sentence in said if sentence]
+
+    def _harmless(self) -> str:
+        """Where removing what is least relevant moves the score least, and where most (off the manifold)."""
+        if len(self.both) < 2:
+            return ""
+        falls = {spec: _mean_aopc(both.lerf) for spec, both in self.both.items()}
+        least, most = (choose(falls, key=lambda spec: abs(falls[spec])) for choose in (min, max))
+        return (
+            f"Removing what is least relevant should cost nothing: AOPC LeRF is nearest to 0 with {least} "
+            f"({falls[least]:.3g}), and farthest with {most} ({falls[most]:.3g})."
+        )
 
     @property
     def warnings(self) -> list[str]:
