@@ -32,13 +32,19 @@ def test_a_run_of_files_alone_goes_on_while_they_are_the_same(run, photos):
     assert run(*arguments)[0] == 0
     np.savez("maps.npz", **{f"{n}.png": np.ones((36, 36), dtype=np.float32) for n in range(4)})
     code, _, err = run(*arguments)
-    assert (code, "another configuration (mine:" in err) == (2, True)
+    assert (code, "another configuration (mine: its file holds something else now)" in err) == (2, True)
 
 
 def test_a_map_that_is_missing_is_told_before_anything_is_computed(run, photos):
     np.savez("maps.npz", **{"0.png": np.ones((36, 36)), "1.png": np.ones((36, 36))})
     code, _, err = run("compare", *photos, "--heatmaps", "mine=maps.npz", "--out", "RUN", "--audit", 0)
     assert (code, "has no map for 2 of 4 images, such as 'photos/2.png'" in err) == (2, True)
+
+
+def test_a_map_of_another_size_is_told_before_anything_is_written(run, photos):
+    np.savez("maps.npz", **{f"{n}.png": np.ones((36, 36 if n < 3 else 18)) for n in range(4)})
+    code, _, err = run("compare", *photos, "--heatmaps", "mine=maps.npz", "--out", "RUN", "--audit", 0)
+    assert (code, "the map '3.png'" in err, "Traceback" in err, Path("RUN").exists()) == (2, True, False, False), err
 
 
 def test_one_s_own_code_beside_a_file_in_a_run_and_a_study_file(run, photos):

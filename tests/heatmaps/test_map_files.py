@@ -211,7 +211,7 @@ def test_compare_and_complexity(network, images, tmp_path):
     called = hp.compare(network, images, {"mine": lambda network, images, targets: images.sum(dim=1)}, **options)
     in_order = hp.compare(network, images, {"mine": tmp_path / "maps.npy"}, regions=2, audit=0)
     for other in (given, called, in_order):
-        torch.testing.assert_close(from_file.curves["mine"].scores, other.curves["mine"].scores)
+        torch.testing.assert_close(from_file.morf["mine"].scores, other.morf["mine"].scores)
     simple = hp.complexity(network, images, {"mine": tmp_path / "maps.npz"}, names=names)
     assert simple.values["PNG"]["mine"].shape == (4,)
     with pytest.raises(hp.InputError, match="pass names="):

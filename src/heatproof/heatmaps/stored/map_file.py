@@ -124,6 +124,16 @@ class MapFile:
             rows = self._rows(*self._opened(), asked)
         return tuple(place for place, row in zip(asked.places, rows, strict=True) if row is None)
 
+    def check_shapes(self, asked: Asked, shape: tuple[int, int]) -> None:
+        """Refuses maps of another shape (H, W) than ``shape``, without reading them; missing ones do not matter."""
+        with self._told():
+            arrays, stack = self._opened()
+            keys = [arrays.keys[row] for row in self._rows(arrays, stack, asked) if row is not None and not stack]
+            for key in keys:
+                self._check(arrays, key, shape, f"the map {key!r}")
+            if stack:
+                self._check(arrays, stack, shape, f"the maps {stack!r}", stacked=True)
+
     def _opened(self) -> tuple[Arrays, str]:
         """The arrays, and which of them holds all maps; none where each map is an array."""
         arrays = self._format()(self.path, self.method)
@@ -206,7 +216,8 @@ class MapFile:
             )
         else:
             help_text = (
-                "explain the resized and cropped image; nothing is resized here, since that would move relevance"
+                "explain the resized and cropped image, or, if the network takes images of another size, say so with "
+                "resize and crop; nothing is resized here, since that would move relevance"
             )
         raise InputError(f"{what} in {str(self.path)!r}: {expected}, got {kind} of shape {came}; {help_text}")
 

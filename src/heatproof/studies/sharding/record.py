@@ -79,11 +79,14 @@ def check_same(begun: Mapping[str, Any], now: Mapping[str, Any], where: str) -> 
     """Refuses to go on with another configuration, network or data set."""
     here = json.loads(json.dumps(now, default=str))
     different = differences(begun.get("configuration", {}), here["configuration"])
-    for part in ("network", "data", "shard_size", "own"):
+    for part in ("network", "data", "shard_size"):
         different += [
             f"{key}: {then!r} then, {is_!r} now"
             for key, then, is_ in _changed(part, begun.get(part, {}), here.get(part, {}))
         ]
+    own = _changed("own", begun.get("own", {}), here.get("own", {}))
+    different += [f"{name}: its file holds something else now" for name, then, is_ in own if then and is_]
+    different += [f"{name}: its file is {'new' if is_ else 'gone'}" for name, then, is_ in own if not (then and is_)]
     if different:
         raise InputError(
             f"{where} holds a run of another configuration ({'; '.join(different)}); go on with the same one, choose "

@@ -148,7 +148,7 @@ def _assigned(wanted: Wanted, load: Load, network: Network, dataset: Dataset, st
         return assignment
     assignment = replace(assignment, protocol=fitted(wanted.protocol, network, dataset))
     pictures = first_pictures(network, dataset, order)
-    check_files(assignment, network, dataset)
+    check_files(assignment, network, dataset, pictures)
     try_one(assignment, network, pictures)
     costs = measured_costs(assignment, network, pictures)
     height, width = pictures.images.shape[2:]

@@ -210,11 +210,14 @@ def first_pictures(network: Network, dataset: Dataset, order: Sequence[int]) -> 
     Raises:
         InputError: if there are none.
     """
+    skipped: list[tuple[str, str]] = []
     for start in range(0, len(order), SIZE):
         pictures = read_shard(dataset, order[start : start + SIZE], network.preprocessing)
         if len(pictures.images):
             return pictures
-    raise InputError(f"none of the {len(order)} pictures of {dataset.name} can be used")
+        skipped = skipped or list(pictures.skipped)
+    why = f", such as {skipped[0][0]!r}: {skipped[0][1]}" if skipped else ""
+    raise InputError(f"none of the {len(order)} pictures of {dataset.name} can be used{why}")
 
 
 def try_one(assignment: Assignment, network: Network, pictures: Pictures) -> None:
@@ -224,10 +227,12 @@ def try_one(assignment: Assignment, network: Network, pictures: Pictures) -> Non
     next(task.explained())
 
 
-def check_files(assignment: Assignment, network: Network, dataset: Dataset) -> None:
-    """Refuses files of heatmaps that lack one of a picture that can be used."""
+def check_files(assignment: Assignment, network: Network, dataset: Dataset, pictures: Pictures) -> None:
+    """Refuses files of heatmaps that lack one of a picture that can be used, or hold one of another size."""
     names = [member.name for member in dataset.members]
+    height, width = pictures.images.shape[2:]
     for file in assignment.files.values():
+        file.check_shapes(Asked.every(len(names), names), (height, width))
         missing = file.missing(Asked.every(len(names), names))
         for start in range(0, len(missing), SIZE):
             usable = read_shard(dataset, missing[start : start + SIZE], network.preprocessing).names
