@@ -144,3 +144,10 @@ def test_pages_and_figures(table, tmp_path):
     figure = gallery_figure(images, {ODD[0]: maps, ODD[8]: maps}, ODD)
     save_figure(figure, tmp_path / "gallery")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["gallery.png", "gallery.svg"]
+
+
+def test_a_narrow_terminal_wraps_a_table_and_loses_no_number(monkeypatch):
+    screen = Console(file=io.StringIO(), emoji=False, width=30)
+    monkeypatch.setattr(printing, "screen", screen)
+    printing.print_table(Table(("method", "AOPC", "p", "kept"), (("captum:LayerGradCam@layer4", 1.86, 0.0912, 0.116),)))
+    assert all(text in screen.file.getvalue() for text in ("captum:LayerGradCam@layer4", "1.86", "0.0912", "0.116"))

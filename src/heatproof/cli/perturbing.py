@@ -95,7 +95,7 @@ class Perturbing(Removing, Scoring):
         str,
         typer.Option(
             "--measures",
-            help="That evaluate the network further: naopc, naopc[beam=5], single-region.",
+            help="That evaluate the network further: naopc (its option beam in brackets), single-region.",
             show_default=False,
             autocompletion=some_of("measures"),
         ),

@@ -21,6 +21,7 @@ from rich.progress import (
     TimeElapsedColumn,
     TimeRemainingColumn,
 )
+from rich.segment import Segments
 from rich.table import Table as Grid
 
 from heatproof.cli.output import output, tell
@@ -138,7 +139,10 @@ def print_table(table: Table) -> None:
     tell(table={"columns": table.columns, "rows": table.rows, "notes": table.notes})
     if output.as_json:
         return
-    screen.print(_grid(table))
+    grid = _grid(table)
+    least = sum((column.min_width or 0) + 1 for column in grid.columns)
+    wide = screen.options.update(width=max(screen.width, least))  # too narrow a terminal wraps; nothing is cut off
+    screen.print(Segments(screen.render(grid, wide)), crop=False, soft_wrap=True, end="")
     for note in table.notes:
         screen.print(visible(note), style="dim", markup=False, highlight=False)
 
@@ -186,7 +190,9 @@ def _grid(table: Table) -> Grid:
         numbers = any(not isinstance(cell, str | None) for cell in cells)
         grid.add_column(escape(visible(column)), overflow="fold", justify="right" if numbers else "left")
     rows = table.to_rows_of_text()
-    grid.columns[0].min_width = min(WIDEST_NAME, max(len(row[0]) for row in rows))
+    for column, *texts in zip(grid.columns, table.columns, *rows, strict=True):
+        longest = max(len(visible(word)) for text in texts for word in text.split(" "))
+        column.min_width = min(WIDEST_NAME, longest)
     for row in rows:
         grid.add_row(*[escape(visible(cell)) for cell in row])
     return grid

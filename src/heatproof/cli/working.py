@@ -22,7 +22,7 @@ class Working:
 
     on: Annotated[
         str,
-        typer.Option("--on", metavar="here|ray", help="This process, or workers on Ray (pip install heatproof[ray])."),
+        typer.Option("--on", metavar="here|ray", help="This process, or workers on Ray (the extra ray)."),
     ] = HERE
     address: Annotated[
         str | None, typer.Option(help="Of a running Ray, for --on ray; by default one is started on this machine.")
