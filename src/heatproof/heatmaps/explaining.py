@@ -102,7 +102,10 @@ def _resolved(method: str | OwnMethod, network: Network) -> Method:
     if isinstance(method, str):
         return method_of(method, network)
     if not callable(method):
-        raise TypeError(f"method must be a name or a callable (network, images, targets), got {type(method).__name__}")
+        raise TypeError(
+            f"method must be a name or a callable (network, images, targets), got {type(method).__name__}; heatmaps "
+            "that you have already go into a comparison as a tensor (N, H, W), such as torch.from_numpy(maps)"
+        )
     return lambda forward: method(network, forward.images, forward.targets)
 
 
