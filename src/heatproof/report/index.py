@@ -4,10 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import resources
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from heatproof.report.page.texts import visible
+from heatproof.report.page.texts import environment
 
 STYLE = ("page", "assets", "page.css")  # the same as a report's
 
@@ -43,15 +42,9 @@ def render_index(folder: str, entries: Sequence[Entry], notes: Sequence[str] = (
     >>> "<h1>Runs below &lt;here&gt;</h1>" in render_index("<here>", [])
     True
     """
-    environment = Environment(
-        loader=PackageLoader("heatproof.report", "templates"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        finalize=lambda value: visible(value) if isinstance(value, str) and not isinstance(value, Markup) else value,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
     style = resources.files("heatproof.report").joinpath(*STYLE).read_text(encoding="utf-8")
-    return environment.get_template("index.html.j2").render(
-        folder=folder, entries=entries, notes=notes, style=Markup(style)
+    return (
+        environment("heatproof.report", "templates")
+        .get_template("index.html.j2")
+        .render(folder=folder, entries=entries, notes=notes, style=Markup(style))
     )

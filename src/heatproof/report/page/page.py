@@ -9,7 +9,6 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 from matplotlib.figure import Figure
 
@@ -17,7 +16,7 @@ from heatproof.report.files import write_atomically
 from heatproof.report.page.charts import Chart
 from heatproof.report.page.pictures import drawn
 from heatproof.report.page.tables import copies, table_html
-from heatproof.report.page.texts import embedded, short, visible
+from heatproof.report.page.texts import embedded, environment, short, visible
 from heatproof.report.page.walks import Shown, described
 from heatproof.report.style import COLOURS, DARK_COLOURS, REFERENCE_COLOURS, SCREEN_DASHES
 from heatproof.report.tables import Table
@@ -92,22 +91,17 @@ def render_page(page: Page) -> str:
     """
     sections = [section for section in page.sections if section]
     scripts = [_script(), *([_plotly()] if _has_charts(sections) else [])][::-1]
-    environment = Environment(
-        loader=PackageLoader("heatproof.report.page", "."),
-        autoescape=True,
-        undefined=StrictUndefined,
-        finalize=lambda value: visible(value) if isinstance(value, str) and not isinstance(value, Markup) else value,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
-    return environment.get_template("page.html.j2").render(
-        page=page,
-        policy=POLICY.format(" ".join(_hash(script) for script in scripts)),
-        style=Markup(_asset("page.css")),
-        scripts=[Markup(script) for script in scripts],
-        data=Markup(embedded(_data(sections))),
-        sections=[_laid_out(number, section) for number, section in enumerate(sections)],
+    return (
+        environment("heatproof.report.page", ".")
+        .get_template("page.html.j2")
+        .render(
+            page=page,
+            policy=POLICY.format(" ".join(_hash(script) for script in scripts)),
+            style=Markup(_asset("page.css")),
+            scripts=[Markup(script) for script in scripts],
+            data=Markup(embedded(_data(sections))),
+            sections=[_laid_out(number, section) for number, section in enumerate(sections)],
+        )
     )
 
 
