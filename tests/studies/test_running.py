@@ -113,6 +113,15 @@ def test_it_finds_what_comparing_in_memory_finds(load, network, folder, tmp_path
         torch.testing.assert_close(maps, plain.heatmaps[name][: len(maps)], atol=1e-6, rtol=1e-4)
 
 
+def test_where_no_picture_can_be_used_the_reason_of_one_is_told(network, tmp_path):
+    (tmp_path / "a.csv").write_text("path,label\nnone.png,1\n")
+    missing = as_dataset(f"csv:{tmp_path / 'a.csv'}")
+    with pytest.raises(
+        hp.InputError, match=r"none of the 1 pictures of csv can be used, such as 'none\.png': line 2 of"
+    ):
+        run_comparison(wanted(), lambda: (network, missing), open_store(tmp_path / "run"))
+
+
 def test_the_folder_holds_what_it_should(load, tmp_path):
     path = tmp_path / "run"
     run_comparison(wanted(), load, open_store(path), reproduce="the command")
