@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 from heatproof.report.curves import Band
 from heatproof.report.page.texts import literal, short, visible
 
+UPWARDS = -30  # degrees: names of steps end below their points, and the last one stays inside
 DIGITS = 6  # significant ones of what is drawn
 Trace = dict[str, Any]
 
@@ -88,7 +89,9 @@ def curves_chart(
     if limits:
         layout["yaxis"]["range"] = list(limits)
     if ticks:
-        layout["xaxis"] |= {"tickvals": list(range(len(ticks))), "ticktext": [short(tick) for tick in ticks]}
+        names = [short(tick) for tick in ticks]
+        layout["xaxis"] |= {"tickvals": list(range(len(ticks))), "ticktext": names, "tickangle": UPWARDS}
+        layout["xaxis"]["range"] = [-0.9, len(ticks) - 0.7]  # room for the first name
     return Chart(
         caption=words.caption,
         about=words.about,
