@@ -375,7 +375,7 @@ def test_a_resolved_study_means_the_same(study, tmp_path, data):
 
 def test_the_example_of_the_documentation():
     page = (Path(__file__).parents[2] / "docs" / "studies.md").read_text(encoding="utf-8")
-    (example,) = re.findall(r"^```toml\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
+    example, *_ = re.findall(r"^```toml\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
     Path("study.toml").write_text(example, encoding="utf-8")
     values, _ = parsed("study.toml")
     assert (values["images"], values["steps"], values["lerf"]) == (["photos", "more/photo.png"], "all", True)

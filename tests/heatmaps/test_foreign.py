@@ -120,6 +120,7 @@ def test_another_seed_is_another_draw(method, network, images):
     assert not torch.allclose(hp.explain(network, images, method), hp.explain(network, images, seeded))
 
 
+@pytest.mark.filterwarnings("ignore:Setting forward:UserWarning")  # DeepLift says that it hooks
 def test_captum(network, images, asked):
     attr = pytest.importorskip("captum.attr")
     module, inputs, targets = asked

@@ -97,5 +97,5 @@ def test_regions_that_cannot_be(convolutional, pictures, heats, spec, message):
 
 def test_without_scikit_image_it_says_what_to_install(pictures, monkeypatch):
     monkeypatch.setitem(sys.modules, "skimage", None)
-    with pytest.raises(InputError, match=r"not installed: pip install 'heatproof\[superpixels\]'"):
+    with pytest.raises(InputError, match=r'not installed: pip install "heatproof\[superpixels\]"'):
         as_regions("slic", pictures(1))

@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import sys
 from dataclasses import replace
 
 import pytest
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 from typer.testing import CliRunner
 
 from heatproof.cli.application import app, main
+from heatproof.cli.output import output
 from heatproof.errors import InputError
 from heatproof.runs.lock import locked
 from heatproof.runs.progress import Failure, Worker
@@ -101,20 +103,34 @@ def test_what_the_command_says(run):
     ]
 
 
-def test_everything_as_json(run):
-    described = json.loads(status(run.path, "--json").stdout)
+@pytest.fixture
+def printed(monkeypatch, capsys):
+    """What ``heatproof status --json`` prints."""
+
+    def call(path):
+        monkeypatch.setattr(sys, "argv", ["heatproof", "status", str(path), "--json"])
+        with pytest.raises(SystemExit):
+            main()
+        return json.loads(capsys.readouterr().out)
+
+    yield call
+    output.begin(as_json=False)  # one process is one command, elsewhere
+
+
+def test_everything_printed(run, printed):
+    described = printed(run.path)
     assert described["pace"]["since"] == "2026-11-23T12:00:00+00:00"
     assert described["failed"] == [{"shard": 3, **FAILED}]
     assert (described["whole"], described["left"], described["seconds_left"]) == (3, 1, 10.0)
     assert described["images_per_second"] == 1.6
 
 
-def test_who_writes_it(run):
+def test_who_writes_it(run, printed):
     with locked(run.path):
         progress = read_progress(run)
         assert (progress.state, progress.holder.pid) == ("running", os.getpid())
         assert f"being written by process {os.getpid()} on " in status(run.path).stdout
-        assert json.loads(status(run.path, "--json").stdout)["holder"]["pid"] == os.getpid()
+        assert printed(run.path)["holder"]["pid"] == os.getpid()
     assert read_progress(run).state == "stopped"
 
 

@@ -260,7 +260,7 @@ def test_a_missing_file_system_is_named(monkeypatch):
 
 def test_a_missing_fsspec_is_named(monkeypatch):
     monkeypatch.setitem(sys.modules, "fsspec.core", None)
-    with pytest.raises(InputError, match=r"needs the package fsspec: pip install 'heatproof\[remote\]'"):
+    with pytest.raises(InputError, match=r'needs the package fsspec: pip install "heatproof\[remote\]"'):
         open_store("memory://a")
 
 
