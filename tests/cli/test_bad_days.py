@@ -4,15 +4,14 @@ import importlib.util
 import json
 import os
 import re
-import shutil
 import subprocess
 import sys
-from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
+from tests.disks import small_disk
 
 from heatproof import cli
 from heatproof.studies.sharding import sharded
@@ -106,19 +105,6 @@ def test_a_network_without_numbers_is_refused_before_anything_is_written(compare
     code, _, err = compare("RUN", network="nan")
     assert (code, "not finite" in err) == (cli.INPUT_ERROR, True)
     assert not (tmp_path / "RUN").exists()
-
-
-@contextmanager
-def small_disk(folder, size):
-    """A tmpfs, where this machine lets us mount one."""
-    folder.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(folder)]
-    if not shutil.which("mount") or subprocess.run(mount, capture_output=True, check=False).returncode:
-        pytest.skip("no tmpfs can be mounted here: this takes root")
-    try:
-        yield
-    finally:
-        subprocess.run(["umount", str(folder)], check=True)
 
 
 def remount(folder, options):

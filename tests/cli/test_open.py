@@ -4,9 +4,7 @@ import json
 import webbrowser
 from pathlib import Path
 
-import numpy as np
 import pytest
-from PIL import Image
 from safetensors.torch import save_file
 from tests.cli.tiny_networks import cnn
 
@@ -25,18 +23,6 @@ def opened(monkeypatch):
     found = []
     monkeypatch.setattr(webbrowser, "open", lambda address: not found.append(address))
     return found
-
-
-@pytest.fixture
-def photos(tmp_path, monkeypatch):
-    monkeypatch.syspath_prepend(str(Path(__file__).parent))
-    monkeypatch.chdir(tmp_path)
-    folder = tmp_path / "photos"
-    folder.mkdir()
-    for number in range(2):
-        pixels = np.random.default_rng(number).integers(0, 256, (40, 40, 3), dtype=np.uint8)
-        Image.fromarray(pixels).save(folder / f"{number}.png")
-    return folder
 
 
 def test_the_page_of_a_comparison_and_no_trace_in_its_run(run, photos, opened, tmp_path):

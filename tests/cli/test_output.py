@@ -7,9 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-import numpy as np
 import pytest
-from PIL import Image
 from rich.console import Console
 from typer.main import get_command
 
@@ -35,19 +33,6 @@ def commands(group=None, before="heatproof"):
             yield from commands(command, f"{before} {name}")
         else:
             yield f"{before} {name}", command
-
-
-@pytest.fixture
-def photos(tmp_path, monkeypatch):
-    """A folder of two pictures, where the tests of the command find a tiny network."""
-    monkeypatch.syspath_prepend(str(Path(__file__).parent))
-    monkeypatch.chdir(tmp_path)
-    folder = tmp_path / "photos"
-    folder.mkdir()
-    for number in range(2):
-        pixels = np.random.default_rng(number).integers(0, 256, (40, 40, 3), dtype=np.uint8)
-        Image.fromarray(pixels).save(folder / f"{number}.png")
-    return folder
 
 
 TINY = ("--network", "tiny_networks:cnn", "--methods", "sensitivity-l2,random")

@@ -4,7 +4,6 @@ import errno
 import hashlib
 import os
 import pickle
-import shutil
 import subprocess
 import sys
 import time
@@ -19,6 +18,7 @@ from fsspec.implementations.local import LocalFileSystem
 from fsspec.registry import known_implementations
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.disks import small_disk
 
 from heatproof.errors import InputError
 from heatproof.runs.store import FsspecStore, LocalStore, Store, StoreError, checked_name, open_store
@@ -283,19 +283,6 @@ def test_a_service_that_breaks_is_told_and_leaves_nothing(tmp_path, monkeypatch)
 
 
 # Disks
-
-
-@contextmanager
-def small_disk(folder, size="256k", options=""):
-    """A tmpfs, where this machine lets us mount one."""
-    folder.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", f"size={size}{options}", "tmpfs", str(folder)]
-    if not shutil.which("mount") or subprocess.run(mount, capture_output=True, check=False).returncode:
-        pytest.skip("no tmpfs can be mounted here: this takes root")
-    try:
-        yield
-    finally:
-        subprocess.run(["umount", str(folder)], check=True)
 
 
 def test_a_full_disk_loses_nothing_and_leaves_nothing(tmp_path):
