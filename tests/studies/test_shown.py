@@ -32,8 +32,7 @@ def compared(network, images, **options):
 
 
 def walked(study):
-    labels = [study.label(number) for number in range(len(study.names))]
-    return study.shown.walks(study.names, labels, study.morf, study.protocol)
+    return study.shown.walks(study.names, study.label, study.morf, study.protocol)
 
 
 @pytest.mark.parametrize("replacement", ["uniform", "constant", "blur", "dirichlet"])

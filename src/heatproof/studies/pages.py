@@ -40,7 +40,6 @@ BANDS = "bands are pointwise 95 % intervals"
 
 def comparison_page(study: "Comparison", figures: Figures) -> Page:
     """Which method explains best: ranking, curves, pictures, all measures, the audit."""
-    labels = [study.label(number) for number in range(len(study.names))]
     return Page(
         f"Heatmaps of {study.network['name']} put to the proof",
         verdict=study.main_verdict,
@@ -57,7 +56,7 @@ def comparison_page(study: "Comparison", figures: Figures) -> Page:
             Section(
                 "Picture by picture",
                 text=["Move the slider to see each picture destroyed, the regions first that a method calls relevant."],
-                shown=study.shown.walks(study.names, labels, study.morf, study.protocol),
+                shown=study.shown.walks(study.names, study.label, study.morf, study.protocol),
                 unit=f"score ({study.protocol.score})",
                 fallback=(GALLERY, figures["gallery"]) if "gallery" in figures else None,
             ),

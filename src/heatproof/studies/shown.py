@@ -1,6 +1,6 @@
 """The pictures that a page shows being destroyed, with what removed pixels become."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -51,7 +51,7 @@ class Chosen:
     def walks(
         self,
         names: Sequence[str],
-        labels: Sequence[str],
+        label: Callable[[int], str],
         curves: Mapping[str, Curves],
         protocol: Protocol,
     ) -> list[Shown]:
@@ -59,7 +59,7 @@ class Chosen:
 
         Args:
             names: of all images of the study.
-            labels: what the network sees in them.
+            label: what the network sees in an image, by its number.
             curves: by method, of all images of the study or the first ones.
             protocol: fitted to all images, if its replacement wants that.
         """
@@ -72,7 +72,7 @@ class Chosen:
         return [
             Shown(
                 name=Path(names[number]).name,
-                label=labels[number],
+                label=label(number),
                 image=pixels[place],
                 walks=[self._walk(name, place, one) for name, one in curves.items() if number < len(one.images)],
                 replacement=None if replacements is None else replacements[place],
