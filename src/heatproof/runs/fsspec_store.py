@@ -12,6 +12,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from heatproof.errors import InputError
+from heatproof.runs.ledger import LEFTOVER
 from heatproof.runs.objects import KEPT, Store, StoreError, checked_name, folder_of, is_name, missing
 
 if TYPE_CHECKING:
@@ -100,7 +101,7 @@ class FsspecStore(Store):
     def sweep(self) -> int:
         """Removes temporary objects, ours and Zarr's."""
         with self._told("read", ""):
-            leftovers = [path for path in self._find(self._root) if path.endswith(".partial")]
+            leftovers = [path for path in self._find(self._root) if LEFTOVER.fullmatch(path)]
             for path in leftovers:
                 self._system.rm_file(path)
         return len(leftovers)

@@ -14,11 +14,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from heatproof.errors import InputError
+from heatproof.runs.ledger import LOCK, LONGEST_LOCK
 from heatproof.runs.store import LocalStore, told
 
-LOCK = "lock"
 TRIES, PAUSE = 5, 0.05  # seconds; whoever asks for the holder holds the lock for a moment
-LONGEST_RECORD = 4096  # bytes
 UNLOCKED = (
     "A URL has no lock: nothing keeps a second process from writing this run at the same time. Objects stay whole, but "
     "work may be done twice."
@@ -135,7 +134,7 @@ def _record(descriptor: int, who: Holder) -> None:
 
 def _holder(descriptor: int) -> Holder:
     try:
-        said = json.loads(os.pread(descriptor, LONGEST_RECORD, 0))
+        said = json.loads(os.pread(descriptor, LONGEST_LOCK, 0))
         return Holder(int(said["pid"]), str(said["host"]), str(said["since"]))
     except (ValueError, KeyError, TypeError, RecursionError):  # about to be written, or garbage
         return Holder()

@@ -1,13 +1,11 @@
 """What happened to a run, and when: one JSON line per event."""
 
-import errno
 import json
-import os
 import secrets
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
+from heatproof.runs.ledger import append, check_replaceable, note
 from heatproof.runs.store import Store, told
 
 FILE, FOLDER = "log.jsonl", "log"
@@ -16,12 +14,11 @@ FILE, FOLDER = "log.jsonl", "log"
 class RunLog:
     """Events of a run: lines of ``log.jsonl`` in a folder, objects ``log/TIME-….json`` under a URL.
 
-    A line is one write at the end of the file, so that lines of several processes never mix. A line that a full disk
-    has torn is ended by the next one; ``read_log`` leaves it out.
+    Lines of several processes never mix; ``read_log`` leaves out a line that a full disk has torn.
 
-    >>> import tempfile
+    >>> import pathlib, tempfile
     >>> from heatproof.runs.store import LocalStore
-    >>> store = LocalStore(Path(tempfile.mkdtemp()))
+    >>> store = LocalStore(pathlib.Path(tempfile.mkdtemp()))
     >>> RunLog(store).write("shard done", shard=7, seconds=1.5)
     >>> [(line["event"], line["shard"]) for line in read_log(store)]
     [('shard done', 7)]
@@ -44,7 +41,10 @@ class RunLog:
             return
         with told("written", path):
             path.parent.mkdir(parents=True, exist_ok=True)
-            _append(path, line.encode())
+            if not path.exists():
+                note(path.parent, FILE, None)
+            check_replaceable(path.parent, FILE)
+            append(path, line.encode())
 
 
 def read_log(store: Store) -> list[dict[str, Any]]:
@@ -54,19 +54,6 @@ def read_log(store: Store) -> list[dict[str, Any]]:
     else:
         lines = store.get(FILE).splitlines() if store.exists(FILE) else []
     return [event for line in lines if (event := _event(line))]
-
-
-def _append(path: Path, line: bytes) -> None:
-    flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NONBLOCK  # a pipe must not make us wait
-    descriptor = os.open(path, flags, 0o666)
-    try:
-        size = os.fstat(descriptor).st_size
-        torn = size > 0 and os.pread(descriptor, 1, size - 1) != b"\n"
-        whole = b"\n" * torn + line
-        if os.write(descriptor, whole) < len(whole):
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-    finally:
-        os.close(descriptor)
 
 
 def _event(line: bytes) -> dict[str, Any] | None:

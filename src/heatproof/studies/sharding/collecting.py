@@ -13,6 +13,7 @@ from heatproof.data import Dataset
 from heatproof.data.pictures import read_shard
 from heatproof.errors import InputError
 from heatproof.network import Network
+from heatproof.runs.destination import RECORD
 from heatproof.runs.lock import UNLOCKED
 from heatproof.runs.maps import MapArrays
 from heatproof.runs.objects import Store
@@ -22,7 +23,7 @@ from heatproof.studies.audited import Audit
 from heatproof.studies.comparison import Comparison
 from heatproof.studies.parts import Part
 from heatproof.studies.racing import at_random
-from heatproof.studies.sharding.record import RECORD, read_record
+from heatproof.studies.sharding.record import read_record
 from heatproof.studies.sharding.sharded import Assignment, replayed
 from heatproof.studies.sharding.shards import Whole
 from heatproof.studies.sharding.stored_audit import store_audit, stored_audit

@@ -4,10 +4,10 @@ from collections.abc import Sequence
 
 from heatproof import runs
 from heatproof.errors import InputError
+from heatproof.runs.destination import RECORD
 from heatproof.runs.objects import Store
 from heatproof.runs.schema import SCHEMA
 from heatproof.studies.sharding.record import (
-    RECORD,
     STATISTICS,
     STUDY_FILE,
     check_same,

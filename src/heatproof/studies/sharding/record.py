@@ -9,6 +9,7 @@ from heatproof.errors import InputError
 from heatproof.network import Network
 from heatproof.perturbation import Protocol
 from heatproof.perturbation.statistics import Statistics
+from heatproof.runs.destination import RECORD
 from heatproof.runs.objects import Store
 from heatproof.runs.schema import READABLE, migrated
 from heatproof.runs.study_file import differences
@@ -16,7 +17,6 @@ from heatproof.studies.racing import Rule
 from heatproof.studies.sharding.sharded import Assignment
 
 MOST_MEMBERS = 100_000_000
-RECORD = "run.json"
 STATISTICS = "statistics.safetensors"
 STUDY_FILE = "study.toml"
 _BROKEN = (AttributeError, KeyError, TypeError, ValueError, OverflowError, RecursionError)

@@ -10,9 +10,10 @@ import polars as pl
 
 from heatproof.errors import InputError
 from heatproof.perturbation import Protocol
+from heatproof.runs.ledger import digest
 from heatproof.runs.maps import MapArrays
 from heatproof.runs.objects import Store
-from heatproof.runs.results import digest, from_parquet, parquet_bytes
+from heatproof.runs.results import from_parquet, parquet_bytes
 from heatproof.runs.schema import READABLE, SCHEMA
 from heatproof.studies.parts import Part
 from heatproof.studies.sharding.stored import StoredPart, restored, stored

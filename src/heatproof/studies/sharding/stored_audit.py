@@ -10,8 +10,9 @@ import polars as pl
 from heatproof import runs
 from heatproof.errors import InputError
 from heatproof.perturbation import Curves, Engine, Protocol
+from heatproof.runs.ledger import digest
 from heatproof.runs.objects import Store
-from heatproof.runs.results import digest, from_parquet, parquet_bytes
+from heatproof.runs.results import from_parquet, parquet_bytes
 from heatproof.runs.schema import READABLE, SCHEMA
 from heatproof.studies.audited import Audit, Evaluated
 from heatproof.studies.sharding.stored import BROKEN, SEQUENCES, check_table, check_walk, curves_of, sequence_rows
