@@ -1,4 +1,4 @@
-"""Where a command writes: what others put there is never lost, and a complete result never gives way to a partial one."""
+"""Where a command writes: what others put there is kept, and a complete result never gives way to a partial one."""
 
 import json
 import os
@@ -11,10 +11,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from heatproof.errors import InputError
-from heatproof.runs.destination import RECORD, begin_anew, check_new_file, destination, opened, write_file
+from heatproof.runs.destination import begin_anew, destination
 from heatproof.runs.ledger import HEAD, LEDGER, digest, ledger_of, strangers
 from heatproof.runs.lock import locked
 from heatproof.runs.log import RunLog, read_log
+from heatproof.runs.places import RECORD, check_new_file, opened, write_file
 from heatproof.runs.store import LocalStore, StoreError
 
 
@@ -30,13 +31,20 @@ def tree(folder):
     for parent, folders, files in os.walk(folder):
         for name in [*folders, *files]:
             path = Path(parent, name)
-            held = os.readlink(path) if path.is_symlink() else path.read_bytes() if path.is_file() else None
+            held = path.readlink() if path.is_symlink() else path.read_bytes() if path.is_file() else None
             found[str(path.relative_to(folder))] = (stat.S_IFMT(path.lstat().st_mode), held)
     return found
 
 
 def names(folder):
     return sorted(path.name for path in folder.iterdir())
+
+
+def stopped(out, content, **options):
+    """A command that fails after it has written something."""
+    with destination(out, **options) as store:
+        store.put(*content)
+        raise ZeroDivisionError
 
 
 def result(out, content=b"first", **options):
@@ -58,9 +66,8 @@ def test_a_folder_appears_complete(tmp_path):
 
 def test_a_failure_leaves_nothing_not_even_the_folders_above(tmp_path):
     def failing(**options):
-        with pytest.raises(ZeroDivisionError), destination(tmp_path / "a/b/RUN", **options) as store:
-            store.put("table.csv", b"half")
-            raise ZeroDivisionError
+        with pytest.raises(ZeroDivisionError):
+            stopped(tmp_path / "a/b/RUN", ("table.csv", b"half"), **options)
 
     failing()
     failing(resumes=True)
@@ -72,9 +79,8 @@ def test_a_failure_leaves_nothing_not_even_the_folders_above(tmp_path):
 
 
 def test_a_run_that_stops_is_left_to_be_resumed(tmp_path):
-    with pytest.raises(ZeroDivisionError), destination(tmp_path / "RUN", resumes=True) as store:
-        store.put(RECORD, b"{}")
-        raise ZeroDivisionError
+    with pytest.raises(ZeroDivisionError):
+        stopped(tmp_path / "RUN", (RECORD, b"{}"), resumes=True)
     with destination(tmp_path / "RUN", resumes=True) as store:
         assert store.get(RECORD) == b"{}"
 
@@ -85,13 +91,13 @@ def test_an_earlier_result_is_there_until_the_new_one_is_complete(tmp_path):
     before = tree(out)
     with pytest.raises(InputError, match=r"is there already and is not empty; .* with --overwrite"):
         result(out, b"second")
-    with pytest.raises(ZeroDivisionError), destination(out, overwrite=True) as store:
-        store.put("table.csv", b"second")
-        assert tree(out) == before
-        raise ZeroDivisionError
+    with pytest.raises(ZeroDivisionError):
+        stopped(out, ("table.csv", b"second"), overwrite=True)
     assert tree(out) == before
     assert names(tmp_path) == ["RUN", "here"]
-    result(out, b"second", overwrite=True)
+    with destination(out, overwrite=True) as store:
+        store.put("table.csv", b"second")
+        assert tree(out) == before
     assert (out / "table.csv").read_bytes() == b"second"
     assert names(tmp_path) == ["RUN", "here"]
 
@@ -99,9 +105,8 @@ def test_an_earlier_result_is_there_until_the_new_one_is_complete(tmp_path):
 def test_an_overwriting_run_that_stops_is_resumed_beside_the_earlier_one(tmp_path):
     out = tmp_path / "RUN"
     result(out, resumes=True)
-    with pytest.raises(ZeroDivisionError), destination(out, overwrite=True, resumes=True) as store:
-        store.put(RECORD, b"[1]")
-        raise ZeroDivisionError
+    with pytest.raises(ZeroDivisionError):
+        stopped(out, (RECORD, b"[1]"), overwrite=True, resumes=True)
     assert (out / RECORD).read_bytes() == b"{}"
     with destination(out, overwrite=True, resumes=True) as store:
         assert store.get(RECORD) == b"[1]"
@@ -146,11 +151,12 @@ def test_two_processes_do_not_write_one_place(tmp_path):
 
 def test_a_place_that_somebody_else_took_meanwhile_is_left(tmp_path):
     out = tmp_path / "RUN"
+    holding = destination(out)
+    holding.__enter__().put("table.csv", b"second")
+    out.mkdir()
+    (out / "theirs").write_bytes(b"theirs")
     with pytest.raises(StoreError, match=r"something was put there meanwhile; the result is complete, and lies in"):
-        with destination(out) as store:
-            store.put("table.csv", b"second")
-            out.mkdir()
-            (out / "theirs").write_bytes(b"theirs")
+        holding.__exit__(None, None, None)
     assert (out / "theirs").read_bytes() == b"theirs"
     assert (tmp_path / ".RUN.heatproof-new" / "table.csv").read_bytes() == b"second"
 
@@ -285,7 +291,7 @@ def test_runs_of_earlier_versions_go_on_and_are_not_overwritten(tmp_path):
     with destination(out, resumes=True) as store:
         store.put("table.csv", b"new")
     assert not (out / LEDGER).exists()
-    with pytest.raises(InputError, match="it has no written.jsonl"):
+    with pytest.raises(InputError, match=r"it has no written\.jsonl"):
         result(out, overwrite=True)
 
 

@@ -26,7 +26,7 @@ def statistics_command(
     [bold]heatproof compare photos/ --replacement constant --statistics mean.safetensors --out RUN[/bold]
     """
     from heatproof.perturbation import Statistics
-    from heatproof.runs.destination import check_new_file, write_file
+    from heatproof.runs.places import check_new_file, write_file
 
     check_new_file(out)
     network = given.load_network()

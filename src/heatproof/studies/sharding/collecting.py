@@ -13,10 +13,10 @@ from heatproof.data import Dataset
 from heatproof.data.pictures import read_shard
 from heatproof.errors import InputError
 from heatproof.network import Network
-from heatproof.runs.destination import RECORD
 from heatproof.runs.lock import UNLOCKED
 from heatproof.runs.maps import MapArrays
 from heatproof.runs.objects import Store
+from heatproof.runs.places import RECORD
 from heatproof.runs.schema import SCHEMA
 from heatproof.studies.audit import audited, images_to_audit
 from heatproof.studies.audited import Audit

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 from heatproof import runs
 from heatproof.errors import InputError
-from heatproof.runs.destination import RECORD
 from heatproof.runs.objects import Store
+from heatproof.runs.places import RECORD
 from heatproof.runs.schema import SCHEMA
 from heatproof.studies.sharding.record import (
     STATISTICS,

@@ -9,8 +9,8 @@ from heatproof.errors import InputError
 from heatproof.network import Network
 from heatproof.perturbation import Protocol
 from heatproof.perturbation.statistics import Statistics
-from heatproof.runs.destination import RECORD
 from heatproof.runs.objects import Store
+from heatproof.runs.places import RECORD
 from heatproof.runs.schema import READABLE, migrated
 from heatproof.runs.study_file import differences
 from heatproof.studies.racing import Rule

@@ -14,9 +14,10 @@ from heatproof.heatmaps.stored import MapFile
 from heatproof.network import Network
 from heatproof.perturbation import Protocol
 from heatproof.report import counted
-from heatproof.runs.destination import RECORD, begin_anew
+from heatproof.runs.destination import begin_anew
 from heatproof.runs.log import RunLog
 from heatproof.runs.objects import Store
+from heatproof.runs.places import RECORD
 from heatproof.runs.schema import SCHEMA
 from heatproof.runs.workers import Done, LocalWorkers, Make, Workers
 from heatproof.studies.audit import check_audit
