@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from heatproof.runs.objects import LARGEST_LINE, LARGEST_LOG
 from heatproof.runs.store import Store, told
 
 FILE, FOLDER = "log.jsonl", "log"
@@ -50,9 +51,9 @@ class RunLog:
 def read_log(store: Store) -> list[dict[str, Any]]:
     """All events that are whole, each with at least ``time`` and ``event``, in the order of their writing."""
     if store.local_path(FILE) is None:
-        lines = store.get_many(store.names(f"{FOLDER}/"))
+        lines = store.get_many(store.names(f"{FOLDER}/"), at_most=LARGEST_LINE)
     else:
-        lines = store.get(FILE).splitlines() if store.exists(FILE) else []
+        lines = store.get(FILE, at_most=LARGEST_LOG).splitlines() if store.exists(FILE) else []
     return [event for line in lines if (event := _event(line))]
 
 

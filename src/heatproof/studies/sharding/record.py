@@ -9,7 +9,7 @@ from heatproof.errors import InputError
 from heatproof.network import Network
 from heatproof.perturbation import Protocol
 from heatproof.perturbation.statistics import Statistics
-from heatproof.runs.objects import Store
+from heatproof.runs.objects import LARGEST_STATISTICS, Store
 from heatproof.runs.schema import READABLE, migrated
 from heatproof.runs.study_file import differences
 from heatproof.studies.racing import Rule
@@ -103,7 +103,7 @@ def _changed(name: str, then: Any, here: Any) -> list[tuple[str, Any, Any]]:  # 
 
 def stored_statistics(store: Store) -> Statistics:
     """Those that replacements of the run were fitted with."""
-    return Statistics.from_bytes(store.get(STATISTICS), f"{STATISTICS} of {store}")
+    return Statistics.from_bytes(store.get(STATISTICS, at_most=LARGEST_STATISTICS), f"{STATISTICS} of {store}")
 
 
 def _nothing() -> tuple[Network, Dataset]:
