@@ -10,6 +10,7 @@ from typing import BinaryIO
 
 from heatproof.errors import InputError
 
+NO_FILE = "{} is no regular file; folders, pipes, devices and links in a circle are not read"
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 _READING = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOFOLLOW
 
@@ -34,27 +35,26 @@ def read_regular(path: Path, what: str, *, at_most: int, inside: Path | None = N
         inside: the folder that no link may lead out of; anywhere where there is none.
 
     Raises:
-        InputError: if it is larger, or if a link leads out of the folder.
-        FileNotFoundError: if it is not there, or is no regular file: a pipe or a device might never end.
+        InputError: if it is larger, or is no regular file (a pipe or a device might never end), or if a link leads out
+            of the folder.
+        FileNotFoundError: if it is not there.
     """
-    with opened(path, inside=inside) as file:
+    with opened(path, what, inside=inside) as file:
         size = os.fstat(file.fileno()).st_size
         check_size(what, size, at_most)
         return file.read(size)
 
 
 @contextmanager
-def opened(path: Path, *, inside: Path | None = None) -> Iterator[BinaryIO]:
+def opened(path: Path, what: str, *, inside: Path | None = None) -> Iterator[BinaryIO]:
     """A regular file, open for reading; links are followed first, and none is while it is opened.
 
     Raises:
-        InputError: if a link leads out of the folder ``inside``.
-        FileNotFoundError: if it is not there, or is no regular file.
+        InputError: if a link leads out of the folder ``inside``, or if it is no regular file.
+        FileNotFoundError: if it is not there.
     """
-    file = os.fdopen(_descriptor(path, inside), "rb")
-    with file:
-        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):  # it was another file a moment ago
-            raise _no_file(path)
+    with os.fdopen(_descriptor(path, what, inside), "rb") as file:
+        _check_regular(os.fstat(file.fileno()), what)  # it may have been another file a moment ago
         yield file
 
 
@@ -76,17 +76,18 @@ def resolved_inside(path: Path, inside: Path) -> Path:
     return resolved
 
 
-def _descriptor(path: Path, inside: Path | None) -> int:
+def _descriptor(path: Path, what: str, inside: Path | None) -> int:
     resolved = Path(os.path.realpath(path)) if inside is None else resolved_inside(path, inside)
     try:
-        if not stat.S_ISREG(os.lstat(resolved).st_mode):  # to open a device can be to use it
-            raise _no_file(path)
+        _check_regular(os.lstat(resolved), what)  # to open a device can be to use it
         if inside is None:
             return os.open(resolved, _READING)
         return _open_without_links(Path(os.path.realpath(inside)), resolved)
     except OSError as error:
-        if error.errno in (errno.ELOOP, errno.ENOTDIR):  # a link in a circle, or one that was put there meanwhile
-            raise _no_file(path) from None
+        if error.errno == errno.ELOOP:  # a link that was put there meanwhile
+            raise InputError(NO_FILE.format(what)) from None
+        if error.errno == errno.ENOTDIR:
+            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(path)) from None
         raise
 
 
@@ -103,5 +104,6 @@ def _open_without_links(folder: Path, path: Path) -> int:
         os.close(place)
 
 
-def _no_file(path: Path) -> FileNotFoundError:
-    return FileNotFoundError(errno.ENOENT, "no regular file", str(path))
+def _check_regular(about: os.stat_result, what: str) -> None:
+    if not stat.S_ISREG(about.st_mode):
+        raise InputError(NO_FILE.format(what))

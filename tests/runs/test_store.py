@@ -135,7 +135,7 @@ def test_a_link_that_is_put_there_meanwhile_is_not_followed(tmp_path, monkeypatc
         with monkeypatch.context() as patched:
             patched.setattr("heatproof.guarded.os.lstat", looked)
             patched.setattr("heatproof.guarded.os.path.realpath", os.path.abspath)
-            with pytest.raises(InputError, match=r"has no 'shards/0\.json'"):
+            with pytest.raises(InputError, match=r"shards/0\.json"):
                 LocalStore(run).get("shards/0.json")
         shutil.rmtree(run)
         shutil.rmtree(outside)
@@ -256,7 +256,9 @@ def test_links_in_a_circle_are_no_objects(tmp_path):
     (tmp_path / "a").symlink_to("b")
     (tmp_path / "b").symlink_to("a")
     assert LocalStore(tmp_path).names() == []
-    with pytest.raises(InputError, match="has no 'a'"):
+    with pytest.raises(
+        InputError, match=r"'a' of .* is no regular file; folders, pipes, devices and links in a circle"
+    ):
         LocalStore(tmp_path).get("a")
 
 
@@ -273,7 +275,7 @@ def test_a_run_may_lie_behind_a_link_and_keeps_its_place(tmp_path, monkeypatch):
 def test_a_pipe_is_not_waited_for(tmp_path):
     os.mkfifo(tmp_path / "pipe")
     assert LocalStore(tmp_path).names() == []
-    with pytest.raises(InputError, match="has no 'pipe'"):
+    with pytest.raises(InputError, match=r"'pipe' of .* is no regular file"):
         LocalStore(tmp_path).get("pipe")
 
 

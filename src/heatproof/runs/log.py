@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from heatproof.runs.objects import LARGEST_LINE, LARGEST_LOG
+from heatproof.runs.objects import LARGEST_LINE, LARGEST_LOG, MissingError
 from heatproof.runs.store import Store, told
 
 FILE, FOLDER = "log.jsonl", "log"
@@ -53,8 +53,15 @@ def read_log(store: Store) -> list[dict[str, Any]]:
     if store.local_path(FILE) is None:
         lines = store.get_many(store.names(f"{FOLDER}/"), at_most=LARGEST_LINE)
     else:
-        lines = store.get(FILE, at_most=LARGEST_LOG).splitlines() if store.exists(FILE) else []
+        lines = _lines(store)
     return [event for line in lines if (event := _event(line))]
+
+
+def _lines(store: Store) -> list[bytes]:
+    try:
+        return store.get(FILE, at_most=LARGEST_LOG).splitlines()
+    except MissingError:
+        return []
 
 
 def _append(path: Path, line: bytes) -> None:

@@ -29,6 +29,10 @@ class StoreError(OSError):
     """A disk or a service failed. The message says which object, why, and what to do; nothing is half written."""
 
 
+class MissingError(InputError):
+    """There is no such object."""
+
+
 class Store(ABC):
     """Objects (bytes) by name.
 
@@ -50,7 +54,7 @@ class Store(ABC):
 
     @abstractmethod
     def get(self, name: str, *, at_most: int = LARGEST_OBJECT) -> bytes:
-        """An object's content; InputError if there is none, or if it has more than ``at_most`` bytes."""
+        """An object's content; MissingError if there is none, InputError if it has more than ``at_most`` bytes."""
 
     @abstractmethod
     def get_many(self, names: Sequence[str], *, at_most: int = LARGEST_OBJECT) -> list[bytes]:
@@ -111,6 +115,6 @@ def folder_of(prefix: str) -> str:
     return prefix.rpartition("/")[0]
 
 
-def missing(store: Store, name: str) -> InputError:
+def missing(store: Store, name: str) -> MissingError:
     """What is said of an object that is not there."""
-    return InputError(f"{store} has no {name!r}")
+    return MissingError(f"{store} has no {name!r}")

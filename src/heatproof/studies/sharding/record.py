@@ -9,7 +9,7 @@ from heatproof.errors import InputError
 from heatproof.network import Network
 from heatproof.perturbation import Protocol
 from heatproof.perturbation.statistics import Statistics
-from heatproof.runs.objects import LARGEST_STATISTICS, Store
+from heatproof.runs.objects import LARGEST_STATISTICS, MissingError, Store
 from heatproof.runs.schema import READABLE, migrated
 from heatproof.runs.study_file import differences
 from heatproof.studies.racing import Rule
@@ -53,7 +53,7 @@ def read_assignment(store: Store) -> Assignment:
     record = read_record(store)
     try:
         plan = record["plan"]
-        statistics = stored_statistics(store) if store.exists(STATISTICS) else None
+        statistics = _statistics(store)
         return Assignment(
             load=_nothing,
             methods=tuple(plan["methods"]),
@@ -99,6 +99,13 @@ def _changed(name: str, then: Any, here: Any) -> list[tuple[str, Any, Any]]:  # 
         keys = [*here, *(key for key in then if key not in here)]
         return [found for key in keys for found in _changed(key, then.get(key), here.get(key))]
     return [] if then == here else [(name, then, here)]
+
+
+def _statistics(store: Store) -> Statistics | None:
+    try:
+        return stored_statistics(store)
+    except MissingError:
+        return None
 
 
 def stored_statistics(store: Store) -> Statistics:
