@@ -11,6 +11,7 @@ from typing import BinaryIO
 from heatproof.errors import InputError
 
 NO_FILE = "{} is no regular file; folders, pipes, devices and links in a circle are not read"
+LARGE, SPARSE = 2**28, 64  # bytes; one byte of so many is stored at least
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 _READING = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOFOLLOW
 
@@ -62,6 +63,15 @@ def check_size(what: str, size: int, at_most: int) -> None:
     """Refuses what has more bytes than were expected."""
     if size > at_most:
         raise InputError(f"{what} has {size:,} bytes; expected at most {at_most:,}: it is not what it should be")
+
+
+def check_stored(file: BinaryIO, what: str) -> int:
+    """The size of an open file; InputError if nearly nothing of it is stored, as of a file made to take for ever."""
+    about = os.fstat(file.fileno())
+    if about.st_size > LARGE and about.st_blocks * 512 * SPARSE < about.st_size:
+        stored = about.st_blocks * 512
+        raise InputError(f"{what} has {about.st_size:,} bytes, but no more than {stored:,} are stored: it is sparse")
+    return about.st_size
 
 
 def resolved_inside(path: Path, inside: Path) -> Path:

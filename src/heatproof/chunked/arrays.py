@@ -61,6 +61,15 @@ class ZarrArray:
         """What was written beside it."""
         return self._about.attributes
 
+    @property
+    def as_written(self) -> bool:
+        """Whether its chunks are such as :mod:`heatproof.chunked.writing` makes."""
+        pipeline = self._about.pipeline
+        plain = pipeline.sharding is None and pipeline.axes == tuple(range(len(self.shape)))
+        codecs = [codec.name for codec in pipeline.codecs]
+        whole = self.chunks[1:] == self.shape[1:] and self._about.key((7,) * len(self.shape)).startswith("c/7/7")
+        return plain and whole and pipeline.dtype == "<f4" and codecs == ["zstd"] and bool(np.isnan(self._about.fill))
+
     def read(self, rows: Sequence[int] | None = None) -> np.ndarray:
         """All of it, or some rows of its first axis, in any order."""
         about = self._about

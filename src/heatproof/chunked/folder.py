@@ -4,12 +4,11 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from heatproof.chunked.metadata import Source, is_array
+from heatproof.chunked.metadata import is_array
 from heatproof.errors import InputError
 from heatproof.guarded import read_regular
 
-MOST_ENTRIES = 2**20  # files and folders that are looked at
-DEEPEST = 8
+MOST_ENTRIES = 2**23  # files and folders that are looked at
 
 
 class ZarrFolder:
@@ -33,23 +32,24 @@ class ZarrFolder:
         return tuple(sorted(self._arrays()))
 
     def _arrays(self) -> Iterator[str]:
-        pending, seen = [("", 0)], 0
-        while pending:
-            inside, depth = pending.pop()
-            with os.scandir(self.path / inside) as found:
-                entries = []
-                for entry in found:
-                    entries.append(entry)
-                    seen += 1
-                    if seen > MOST_ENTRIES:
-                        raise InputError(f"{str(self.path)!r} holds more than {MOST_ENTRIES:,} files and folders")
-            names = {entry.name for entry in entries}
-            if inside and _is_array(self, inside, names):
+        for folder, names in _folders(self.path):
+            inside = folder.relative_to(self.path).as_posix()
+            if folder != self.path and names & {"zarr.json", ".zarray"} and is_array(self, inside):
                 yield inside
-            elif depth < DEEPEST:
-                folders = (entry.name for entry in entries if entry.is_dir(follow_symlinks=False))
-                pending.extend((f"{inside}/{name}" if inside else name, depth + 1) for name in folders)
 
 
-def _is_array(source: Source, path: str, names: set[str]) -> bool:
-    return bool(names & {"zarr.json", ".zarray"}) and is_array(source, path)
+def files_below(folder: Path) -> Iterator[Path]:
+    """All files in a folder and its folders, whatever they are; links to folders are files here."""
+    for inside, names in _folders(folder):
+        yield from (inside / name for name in names)
+
+
+def _folders(folder: Path) -> Iterator[tuple[Path, set[str]]]:
+    """Folders, and the names of what is in them and no folder."""
+    seen = 0
+    for inside, folders, names in os.walk(folder):
+        links = [name for name in folders if (Path(inside) / name).is_symlink()]
+        seen += len(folders) + len(names)
+        if seen > MOST_ENTRIES:
+            raise InputError(f"{str(folder)!r} holds more than {MOST_ENTRIES:,} files and folders")
+        yield Path(inside), {*names, *links}

@@ -16,7 +16,6 @@ from heatproof.guarded import check_size
 from heatproof.runs.objects import KEPT, LARGEST_OBJECT, Store, StoreError, checked_name, folder_of, is_name, missing
 
 if TYPE_CHECKING:
-    import zarr.abc.store
     from fsspec import AbstractFileSystem
 
 PUTS_WHOLE_OBJECTS = frozenset({"s3", "s3a", "gs", "gcs", "az", "abfs", "abfss", "oss", "memory"})
@@ -111,7 +110,7 @@ class FsspecStore(Store):
             self._system.rm_file(path)
 
     def sweep(self) -> int:
-        """Removes temporary objects, ours and Zarr's."""
+        """Removes temporary objects."""
         with self._told("read", ""):
             leftovers = [path for path in self._find(self._root) if path.endswith(".partial")]
             for path in leftovers:
@@ -121,12 +120,6 @@ class FsspecStore(Store):
     def local_path(self, name: str) -> None:
         """None: it lies elsewhere."""
         checked_name(name)
-
-    def zarr_store(self, name: str) -> "zarr.abc.store.Store":
-        """By Zarr's own store for fsspec's file systems."""
-        import zarr.storage  # half a second
-
-        return zarr.storage.FsspecStore.from_url(f"{self.url}/{checked_name(name)}")
 
     def __reduce__(self) -> tuple[Callable[[str], "FsspecStore"], tuple[str]]:
         return FsspecStore, (self.url,)

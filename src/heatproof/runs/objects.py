@@ -4,12 +4,8 @@ import re
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from heatproof.errors import InputError
-
-if TYPE_CHECKING:
-    import zarr.abc.store
 
 PART = r"(?![^/]*\.partial(?:/|$))[A-Za-z0-9_][A-Za-z0-9_.,=+@-]{0,199}"
 NAME = re.compile(f"{PART}(?:/{PART})*")
@@ -79,10 +75,6 @@ class Store(ABC):
     @abstractmethod
     def local_path(self, name: str) -> Path | None:
         """Where an object or a folder of that name lies on this machine, if it does."""
-
-    @abstractmethod
-    def zarr_store(self, name: str) -> "zarr.abc.store.Store":
-        """A Zarr store in the folder of that name, whose chunks are whole or not there, too."""
 
     def __str__(self) -> str:
         return self.description

@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 import polars as pl
 import torch
-import zarr
 
+from heatproof.chunked import array_metadata, chunk_key, encoded, group_metadata
 from heatproof.errors import InputError
 from heatproof.perturbation.curves import Curves
 
@@ -79,11 +79,17 @@ def from_parquet(data: bytes, name: str) -> pl.DataFrame:
 
 def write_heatmaps(path: Path, heatmaps: Mapping[str, torch.Tensor], names: tuple[str, ...]) -> None:
     """A Zarr group with one array (N, H, W) per method, numbered; names are attributes, never file names."""
-    group = zarr.open_group(path, mode="w")
-    group.attrs.update({"schema": SCHEMA, "images": list(names), "methods": list(heatmaps)})
+    attributes = {"schema": SCHEMA, "images": list(names), "methods": list(heatmaps)}
+    path.mkdir(parents=True)
+    (path / "zarr.json").write_bytes(group_metadata(attributes))
     for number, (method, maps) in enumerate(heatmaps.items()):
-        array = group.create_array(f"method-{number}", data=maps.float().cpu().numpy(), chunks=(1, *maps.shape[1:]))
-        array.attrs["method"] = method
+        folder, chunks = path / f"method-{number}", (1, *maps.shape[1:])
+        folder.mkdir()
+        (folder / "zarr.json").write_bytes(array_metadata(maps.shape, chunks, {"method": method}))
+        for row, one in enumerate(maps.float().cpu().numpy()):
+            chunk = folder / chunk_key(row, maps.ndim)
+            chunk.parent.mkdir(parents=True)
+            chunk.write_bytes(encoded(one))
 
 
 def json_bytes(content: Mapping[str, Any]) -> bytes:

@@ -7,16 +7,12 @@ import secrets
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
 from heatproof.errors import InputError
 from heatproof.guarded import check_size, read_regular
 from heatproof.runs.fsspec_store import FsspecStore
 from heatproof.runs.objects import KEPT, LARGEST_OBJECT, Store, StoreError, checked_name, folder_of, is_name, missing
-
-if TYPE_CHECKING:
-    import zarr.abc.store
 
 __all__ = ["FsspecStore", "LocalStore", "Store", "StoreError", "checked_name", "open_store", "put_whole", "told"]
 
@@ -114,7 +110,7 @@ class LocalStore(Store):
             _sync_folder(path.parent)
 
     def sweep(self) -> int:
-        """Unlinks all temporary files, ours and Zarr's."""
+        """Unlinks all temporary files."""
         with told("read", self.path):
             leftovers = [self.path / path for path in _files(self.path) if path.endswith(".partial")]
         for path in leftovers:
@@ -125,12 +121,6 @@ class LocalStore(Store):
     def local_path(self, name: str) -> Path:
         """The path, whether something is there or not."""
         return self._path(name)
-
-    def zarr_store(self, name: str) -> "zarr.abc.store.Store":
-        """The folder, made by the first write; its chunks reach the disk as other objects do."""
-        from heatproof.runs.zarr_folder import ZarrFolder  # half a second
-
-        return ZarrFolder(self._path(name))
 
     def _path(self, name: str) -> Path:
         path = self.path / checked_name(name)
