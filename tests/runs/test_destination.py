@@ -6,6 +6,7 @@ import shutil
 import stat
 from pathlib import Path
 
+import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -15,6 +16,7 @@ from heatproof.runs.destination import begin_anew, destination
 from heatproof.runs.ledger import HEAD, LEDGER, digest, ledger_of, strangers
 from heatproof.runs.lock import locked
 from heatproof.runs.log import RunLog, read_log
+from heatproof.runs.maps import MapArrays
 from heatproof.runs.places import RECORD, check_new_file, opened, write_file
 from heatproof.runs.store import LocalStore, StoreError
 
@@ -265,23 +267,21 @@ def test_a_changed_file_is_not_replaced_and_others_are(tmp_path):
 
 
 def test_heatmaps_of_others_are_neither_replaced_nor_deleted(tmp_path):
-    import zarr
-
     with destination(tmp_path / "RUN", resumes=True) as store:
         store.put(RECORD, b"{}")
-        array = zarr.create_array(
-            store.zarr_store("maps.zarr"), shape=(4, 2), chunks=(2, 2), dtype="f4", fill_value=0, overwrite=True
-        )
-        array[:] = 1
-        chunk = next(path for path in (tmp_path / "RUN/maps.zarr").rglob("*") if path.match("c/0/0"))
+        arrays = MapArrays(store)
+        arrays.make(["sobel"], (4, 2, 2), at_once=2, schema=3)
+        for places in (range(2), range(2, 4)):
+            arrays.write(places, [0, 1], {"sobel": np.ones((2, 2, 2))})
         assert list(strangers(tmp_path / "RUN")) == []
+        chunk = tmp_path / "RUN/heatmaps.zarr/method-0/c/0/0/0"
         chunk.write_bytes(b"theirs")
-        for value in (2, 0):  # Zarr deletes chunks of zeros
+        for value in (2, np.nan):  # chunks of NaN are deleted
             with pytest.raises(InputError, match="is not as heatproof wrote it"):
-                array[:2] = value
+                arrays.write(range(2), [0, 1], {"sobel": np.full((2, 2, 2), value)})
         assert chunk.read_bytes() == b"theirs"
-        array[2:] = 0
-        assert not (chunk.parents[1] / "1" / "0").exists()
+        arrays.write(range(2, 4), [0, 1], {"sobel": np.full((2, 2, 2), np.nan)})
+        assert not (tmp_path / "RUN/heatmaps.zarr/method-0/c/1/0/0").exists()
 
 
 def test_runs_of_earlier_versions_go_on_and_are_not_overwritten(tmp_path):

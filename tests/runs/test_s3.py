@@ -22,9 +22,9 @@ import pickle
 import s3fs
 from heatproof.errors import InputError
 from heatproof.runs.log import RunLog, read_log
+from heatproof.runs.maps import MapArrays
 from heatproof.runs.store import StoreError, open_store
 import numpy as np
-import zarr
 
 def raises(kind, call, text):
     try:
@@ -54,9 +54,11 @@ data = np.random.default_rng(6).bytes(60_000_000)
 first.put("large", data)
 assert first.get("large") == data
 
-array = zarr.create_array(first.zarr_store("maps"), shape=(4, 2), chunks=(2, 2), dtype="f4", fill_value=0)
-array[2:] = 1
-assert zarr.open_array(second.zarr_store("maps"), mode="r")[:, 0].tolist() == [0, 0, 1, 1]
+MapArrays(first).make(["lrp"], (4, 2, 2), at_once=2, schema=3)
+MapArrays(first).write(range(2, 4), [0, 1], {"lrp": np.ones((2, 2, 2), np.float32)})
+assert MapArrays(second).read([2, 3])["lrp"].tolist() == [[[1.0, 1.0]] * 2] * 2
+assert np.isnan(MapArrays(second).read([0])["lrp"]).all()
+assert raises(InputError, lambda: first.get("large", at_most=10**6), "has 60,000,000 bytes; expected at most 1,000,000")
 
 RunLog(first).write("start")
 RunLog(first).write("shard done", shard=0)

@@ -307,10 +307,10 @@ def test_the_disk_s_refusal_has_its_exit_code(monkeypatch, capsys, tmp_path):
     (tmp_path / "run").mkdir()
     (tmp_path / "run" / "run.json").write_text("{}")
 
-    def refused(*_):
+    def refused(*_, **__):
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr("pathlib.Path.read_bytes", refused)
+    monkeypatch.setattr("heatproof.runs.store.read_regular", refused)
     monkeypatch.setattr("sys.argv", ["heatproof", "status", str(tmp_path / "run")])
     with pytest.raises(SystemExit) as stopped:
         main()

@@ -4,6 +4,7 @@ import errno
 import hashlib
 import os
 import pickle
+import shutil
 import subprocess
 import sys
 import time
@@ -21,6 +22,7 @@ from hypothesis import strategies as st
 from tests.disks import small_disk
 
 from heatproof.errors import InputError
+from heatproof.runs.maps import MapArrays
 from heatproof.runs.store import FsspecStore, LocalStore, Store, StoreError, checked_name, open_store
 
 
@@ -89,42 +91,116 @@ def test_what_is_not_there_is_named(store):
         store.get_many(["shards/00003.json"])
 
 
+def test_no_more_is_read_than_was_asked_for(store):
+    store.put("empty", b"")
+    store.put("shards/0.json", b"12345")
+    assert store.get("shards/0.json", at_most=5) == b"12345"
+    assert store.get_many(["empty", "shards/0.json"], at_most=5) == [b"", b"12345"]
+    message = r"'shards/0.json' of .*run has 5 bytes; expected at most 4: it is not what it should be"
+    with pytest.raises(InputError, match=message):
+        store.get("shards/0.json", at_most=4)
+    with pytest.raises(InputError, match=message):
+        store.get_many(["empty", "shards/0.json"], at_most=4)
+
+
+def test_many_objects_are_limited_together(store, monkeypatch):
+    for module in ("store", "fsspec_store"):
+        monkeypatch.setattr(f"heatproof.runs.{module}.LARGEST_OBJECT", 9)
+    for number in range(3):
+        store.put(f"shards/{number}.json", b"12345")
+    with pytest.raises(InputError, match=r"2 of 3 objects of .*run has 10 bytes; expected at most 9"):
+        store.get_many(store.names(), at_most=5)
+
+
+def test_a_sparse_file_is_refused_by_its_size(tmp_path):
+    with (tmp_path / "run.json").open("wb") as file:
+        file.truncate(40 * 10**9)
+    with pytest.raises(InputError, match=r"'run\.json' of .* has 40,000,000,000 bytes; expected at most 268,435,456"):
+        LocalStore(tmp_path).get("run.json")
+
+
+def test_a_link_that_is_put_there_meanwhile_is_not_followed(tmp_path, monkeypatch):
+    """Between looking at a path and opening it, somebody makes a link of it, or of its folder."""
+    run, outside = tmp_path / "run", tmp_path / "outside"
+    for link in ("shards", "shards/0.json"):
+        for folder in (run, outside):
+            (folder / "shards").mkdir(parents=True)
+            (folder / "shards" / "0.json").write_text("mine")
+
+        def looked(path, original=os.lstat, link=link):
+            found = original(path)
+            (run / link).rename(run / "away")
+            (run / link).symlink_to(outside / link)
+            return found
+
+        with monkeypatch.context() as patched:
+            patched.setattr("heatproof.guarded.os.lstat", looked)
+            patched.setattr("heatproof.guarded.os.path.realpath", os.path.abspath)
+            with pytest.raises(InputError, match=r"shards/0\.json"):
+                LocalStore(run).get("shards/0.json")
+        shutil.rmtree(run)
+        shutil.rmtree(outside)
+
+
 def test_a_store_may_be_sent_to_another_process(store):
     store.put("a", b"1")
     assert pickle.loads(pickle.dumps(store)).get("a") == b"1"
 
 
-def test_zarr_lives_in_a_folder_of_the_store(store):
-    group = zarr.open_group(store.zarr_store("heatmaps.zarr"), mode="a")
-    array = group.create_array("method-0", shape=(4, 2, 2), chunks=(2, 2, 2), dtype="f4", fill_value=np.nan)
-    array[2:] = 1
-    again = zarr.open_group(store.zarr_store("heatmaps.zarr"), mode="r")["method-0"][:, 0, 0]
-    np.testing.assert_array_equal(again, [np.nan, np.nan, 1, 1])
+def maps_in(store, count=4):
+    """Arrays of two maps in each chunk, and a way to write all of them."""
+    arrays = MapArrays(store)
+    arrays.make(["lrp", "random"], (count, 30, 30), at_once=2, schema=3)
+    noise = np.random.default_rng(0).normal(size=(2, 30, 30)).astype(np.float32)
+    return arrays, lambda: arrays.write(range(count - 2, count), [0, 1], {"random": noise})
+
+
+def test_heatmaps_lie_in_the_store(store):
+    _, write = maps_in(store)
+    write()
+    found = MapArrays(store).read([1, 3])
+    assert np.isnan(found["lrp"]).all()
+    np.testing.assert_array_equal(np.isnan(found["random"][:, 0, 0]), [True, False])
     assert "heatmaps.zarr/method-0/zarr.json" in store.names("heatmaps.zarr/")
+    assert "heatmaps.zarr/method-1/c/1/0/0" in store.names("heatmaps.zarr/")
+
+
+def test_zarr_reads_the_heatmaps_of_a_run(tmp_path):
+    arrays, write = maps_in(LocalStore(tmp_path))
+    write()
+    group = zarr.open_group(str(tmp_path / "heatmaps.zarr"), mode="r")
+    assert dict(group.attrs) == {"schema": 3, "methods": ["lrp", "random"]}
+    for number, (method, maps) in enumerate(arrays.read(range(4)).items()):
+        array = group[f"method-{number}"]
+        np.testing.assert_array_equal(array[:], maps)
+        assert (array.chunks, dict(array.attrs)) == ((2, 30, 30), {"method": method})
+
+
+def test_maps_of_which_nothing_is_known_any_more_are_taken_away(tmp_path):
+    arrays, write = maps_in(LocalStore(tmp_path))
+    write()
+    arrays.write(range(2, 4), [0, 1], {"random": np.full((2, 30, 30), np.nan, np.float32)})
+    assert not (tmp_path / "heatmaps.zarr/method-1/c/1/0/0").exists()
 
 
 def test_heatmaps_reach_the_disk_as_other_objects_do(tmp_path, monkeypatch):
     synced = []
+    _, write = maps_in(LocalStore(tmp_path))
     monkeypatch.setattr(
         os, "fsync", lambda descriptor: synced.append(Path(f"/proc/self/fd/{descriptor}").readlink().name)
     )
-    array = zarr.create_array(
-        LocalStore(tmp_path).zarr_store("maps"), shape=(4, 2), chunks=(2, 2), dtype="f4", fill_value=0
-    )
-    synced.clear()
-    array[:] = 1
-    assert [name.endswith(".partial") for name in synced if name != "0"].count(True) == 2
-    assert {name for name in synced if not name.endswith(".partial")} == {"maps", "c", "0", "1"}
-    assert files(tmp_path) == ["maps/c/0/0", "maps/c/1/0", "maps/zarr.json"]
+    write()
+    assert [name.endswith(".partial") for name in synced if name != "0"].count(True) == 1
+    assert {name for name in synced if not name.endswith(".partial")} == {"method-1", "c", "1", "0"}
 
 
 def test_heatmaps_do_not_lead_out(tmp_path):
     run, outside = tmp_path / "run", tmp_path / "outside"
     outside.mkdir()
-    array = zarr.create_array(LocalStore(run).zarr_store("maps"), shape=(2, 2), chunks=(2, 2), dtype="f4", fill_value=0)
-    (run / "maps" / "c").symlink_to(outside)
+    _, write = maps_in(LocalStore(run))
+    (run / "heatmaps.zarr" / "method-1" / "c").symlink_to(outside)
     with pytest.raises(InputError, match="is a link that leads out of the folder; take the link away"):
-        array[:] = 1
+        write()
     assert files(outside) == []
 
 
@@ -177,7 +253,7 @@ def test_no_name_leads_out(name):
 @pytest.mark.parametrize("place", ["folder", "memory://names/run"])
 def test_names_that_are_refused_everywhere(place, name, tmp_path):
     store = open_store(place if "://" in place else tmp_path / place)
-    for use in (store.get, store.exists, store.delete, store.local_path, store.zarr_store, lambda n: store.put(n, b"")):
+    for use in (store.get, store.exists, store.delete, store.local_path, lambda n: store.put(n, b"")):
         with pytest.raises(InputError, match="cannot name an object of a run: expected parts of at most 200 ASCII"):
             use(name)
     with pytest.raises(InputError, match="cannot name an object"):
@@ -193,7 +269,7 @@ def test_links_do_not_lead_out(link, tmp_path):
     (run / link).parent.mkdir(parents=True)
     (run / link).symlink_to(outside / "0.json" if "." in link else outside)
     store = LocalStore(run)
-    for use in (store.get, store.delete, store.exists, store.zarr_store, lambda name: store.put(name, b"theirs")):
+    for use in (store.get, store.delete, store.exists, lambda name: store.put(name, b"theirs")):
         with pytest.raises(InputError, match="is a link that leads out of the folder; take the link away"):
             use("shards/0.json")
     store.sweep()
@@ -205,7 +281,9 @@ def test_links_in_a_circle_are_no_objects(tmp_path):
     (tmp_path / "a").symlink_to("b")
     (tmp_path / "b").symlink_to("a")
     assert LocalStore(tmp_path).names() == []
-    with pytest.raises(InputError, match="has no 'a'"):
+    with pytest.raises(
+        InputError, match=r"'a' of .* is no regular file; folders, pipes, devices and links in a circle"
+    ):
         LocalStore(tmp_path).get("a")
 
 
@@ -222,7 +300,7 @@ def test_a_run_may_lie_behind_a_link_and_keeps_its_place(tmp_path, monkeypatch):
 def test_a_pipe_is_not_waited_for(tmp_path):
     os.mkfifo(tmp_path / "pipe")
     assert LocalStore(tmp_path).names() == []
-    with pytest.raises(InputError, match="has no 'pipe'"):
+    with pytest.raises(InputError, match=r"'pipe' of .* is no regular file"):
         LocalStore(tmp_path).get("pipe")
 
 
@@ -304,14 +382,13 @@ def test_a_full_disk_loses_nothing_and_leaves_nothing(tmp_path):
 
 def test_a_disk_too_full_for_heatmaps(tmp_path):
     disk = tmp_path / "disk"
-    with small_disk(disk):
-        folder = LocalStore(disk).zarr_store("maps")
-        array = zarr.create_array(
-            folder, shape=(4, 300, 300), chunks=(2, 300, 300), dtype="f4", fill_value=0, compressors=None
-        )
+    with small_disk(disk, "24k"):
+        _, write = maps_in(LocalStore(disk))
+        before = files(disk)
+        (disk / "other").write_bytes(bytes(4096))
         with pytest.raises(StoreError, match="No space left on device; make room and start again"):
-            array[:2] = 1
-        assert files(disk) == ["maps/zarr.json"]
+            write()
+        assert files(disk) == [*before, "other"]
 
 
 def test_a_disk_without_room_for_files(tmp_path):

@@ -14,12 +14,13 @@ from contextlib import suppress
 from pathlib import Path
 
 from heatproof.errors import InputError
+from heatproof.guarded import read_regular
 
 LEDGER, LOCK = "written.jsonl", "lock"
 HEAD = b'{"heatproof": "wrote these files of this folder, and will replace or delete no others"}\n'
 GROWS = "grows"  # noted instead of a hash, for a file that lines are added to
 LEFTOVER = re.compile(r".*\.[0-9a-f]{32}\.partial", re.DOTALL)  # what a killed writer leaves; see store.put_whole
-LONGEST_LOCK = 4096  # bytes
+LONGEST_LOCK, LARGEST_LEDGER = 4096, 2**30  # bytes; a million images with eight methods take 40 MB
 
 Ledger = dict[str, set[str]]
 
@@ -70,11 +71,10 @@ def ledger_of(folder: Path) -> Ledger | None:
     if not is_ledger(path):
         return None
     noted: Ledger = {}
-    with path.open("rb") as lines:
-        for line in lines:
-            with suppress(ValueError, KeyError, TypeError, RecursionError):
-                entry = json.loads(line)
-                noted.setdefault(str(entry["name"]), set()).add(str(entry["blake2b"]))
+    for line in read_regular(path, f"{LEDGER!r} of {folder}", at_most=LARGEST_LEDGER).splitlines():
+        with suppress(ValueError, KeyError, TypeError, RecursionError):
+            entry = json.loads(line)
+            noted.setdefault(str(entry["name"]), set()).add(str(entry["blake2b"]))
     return noted
 
 

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from heatproof.runs.ledger import append, check_replaceable, note
+from heatproof.runs.objects import LARGEST_LINE, LARGEST_LOG, MissingError
 from heatproof.runs.store import Store, told
 
 FILE, FOLDER = "log.jsonl", "log"
@@ -50,10 +51,17 @@ class RunLog:
 def read_log(store: Store) -> list[dict[str, Any]]:
     """All events that are whole, each with at least ``time`` and ``event``, in the order of their writing."""
     if store.local_path(FILE) is None:
-        lines = store.get_many(store.names(f"{FOLDER}/"))
+        lines = store.get_many(store.names(f"{FOLDER}/"), at_most=LARGEST_LINE)
     else:
-        lines = store.get(FILE).splitlines() if store.exists(FILE) else []
+        lines = _lines(store)
     return [event for line in lines if (event := _event(line))]
+
+
+def _lines(store: Store) -> list[bytes]:
+    try:
+        return store.get(FILE, at_most=LARGEST_LOG).splitlines()
+    except MissingError:
+        return []
 
 
 def _event(line: bytes) -> dict[str, Any] | None:

@@ -3,15 +3,15 @@
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from math import prod
-from typing import Any
 
 import numpy as np
-import zarr
 
+from heatproof.chunked import ZarrArray, array_metadata, attributes_of, chunk_key, encoded, group_metadata
 from heatproof.errors import InputError
-from heatproof.runs.objects import Store
+from heatproof.runs.objects import MissingError, Store, StoreError, is_name
 
 NAME = "heatmaps.zarr"
+METADATA = "zarr.json"
 PICTURES = "pictures"  # those that the page shows
 MOST_BYTES = 2**31  # of a chunk, or of all pictures that are kept
 
@@ -33,40 +33,29 @@ class MapArrays:
         channels: int = 3,
     ) -> None:
         """Makes the arrays, if they are not there: so many maps in a chunk, and the pictures at positions ``shown``."""
-        group = self._group("a")
-        if "methods" in group.attrs:
-            return
+        with self._told():
+            if "methods" in attributes_of(self._source, ""):
+                return
         for number, method in enumerate(methods):
-            array = group.create_array(
-                f"method-{number}",
-                shape=shape,
-                chunks=(at_once, *shape[1:]),
-                dtype="float32",
-                fill_value=np.nan,
-                overwrite=True,
-            )
-            array.attrs["method"] = method
+            self._put(f"method-{number}/{METADATA}", array_metadata(shape, (at_once, *shape[1:]), {"method": method}))
         size = (channels, *shape[1:])
-        pictures = group.create_array(
-            PICTURES,
-            shape=(len(shown), *size),
-            chunks=(1, *size),
-            dtype="float32",
-            fill_value=np.nan,
-            overwrite=True,
-        )
-        pictures.attrs["positions"] = list(shown)
-        group.attrs.update({"schema": schema, "methods": list(methods)})
+        pictures = array_metadata((len(shown), *size), (1, *size), {"positions": list(shown)})
+        self._put(f"{PICTURES}/{METADATA}", pictures)
+        self._put(METADATA, group_metadata({"schema": schema, "methods": list(methods)}))
 
     def write(self, places: range, rows: Sequence[int], maps: Mapping[str, np.ndarray]) -> None:
-        """Writes a whole chunk for each method: maps (n, H, W) at these rows of it, NaN at the others."""
-        group = self._group("r+")
-        for number, method in enumerate(group.attrs["methods"]):
+        """Writes a whole chunk for each method: maps (n, H, W) at these rows of it, NaN at the others.
+
+        Raises:
+            InputError: if the arrays are not there, or not such as this version writes.
+        """
+        for number, method in enumerate(self._methods()):
             if method in maps:
-                array = group[f"method-{number}"]
-                chunk = np.full((len(places), *array.shape[1:]), np.nan, dtype=np.float32)
+                name = f"method-{number}"
+                array = self._writable(name, 3)
+                chunk = np.full(array.chunks, np.nan, dtype=np.float32)
                 chunk[list(rows)] = maps[method]
-                array[places.start : places.stop] = chunk
+                self._put_chunk(name, places.start // len(chunk), chunk)
 
     def shape(self) -> tuple[int, int, int]:
         """(N, H, W) of each array.
@@ -75,7 +64,7 @@ class MapArrays:
             InputError: if the arrays are not there, or not such arrays.
         """
         with self._told():
-            count, height, width = self._array(self._group("r"), "method-0", "float32", 3).shape
+            count, height, width = self._array("method-0", "float32", 3).shape
             return count, height, width
 
     def read(self, positions: Sequence[int]) -> dict[str, np.ndarray]:
@@ -84,25 +73,17 @@ class MapArrays:
         Raises:
             InputError: if the arrays are not there, or not such arrays.
         """
+        methods = self._methods()
         with self._told():
-            group = self._group("r")
-            arrays = {
-                str(method): self._array(group, f"method-{number}", "float32", 3)
-                for number, method in enumerate(group.attrs["methods"])
-            }
-            return {
-                method: np.stack([np.asarray(array[place]) for place in positions])
-                if positions
-                else np.empty((0, *array.shape[1:]), dtype=np.float32)
-                for method, array in arrays.items()
-            }
+            arrays = [self._array(f"method-{number}", "float32", 3) for number in range(len(methods))]
+            return {method: array.read(positions) for method, array in zip(methods, arrays, strict=True)}
 
     def write_pictures(self, found: Mapping[int, np.ndarray]) -> None:
         """Keeps those of these pictures (C, H, W), by position, that are to be shown."""
-        array = self._group("r+")[PICTURES]
-        for row, position in enumerate(array.attrs["positions"]):
+        array = self._writable(PICTURES, 4)
+        for row, position in enumerate(array.attributes["positions"]):
             if position in found:
-                array[row] = found[position]
+                self._put_chunk(PICTURES, row, np.broadcast_to(found[position], array.chunks))
 
     def shown(self) -> list[int]:
         """Positions of the pictures that are to be shown."""
@@ -117,40 +98,71 @@ class MapArrays:
         """
         with self._told():
             positions, array = self._pictures()
-            rows = {position: np.asarray(array[row]) for row, position in enumerate(positions)}
+            rows = {position: array.read([row])[0] for row, position in enumerate(positions)}
             if array.dtype == "uint8":
                 return {position: row.astype(np.float32) / 255 for position, row in rows.items()}
             return {position: row for position, row in rows.items() if not np.isnan(row).all()}
 
-    def _pictures(self) -> tuple[list[int], Any]:
+    def _pictures(self) -> tuple[list[int], ZarrArray]:
         """Positions, and the array; schema 2 kept the first ones as bytes."""
-        group = self._group("r")
-        if "positions" not in group[PICTURES].attrs:
-            array = self._array(group, PICTURES, "uint8", 4)
+        if "positions" not in attributes_of(self._source, PICTURES):
+            array = self._array(PICTURES, "uint8", 4)
             return list(range(array.shape[0])), array
-        array = self._array(group, PICTURES, "float32", 4)
-        positions = [int(position) for position in array.attrs["positions"]]
+        array = self._array(PICTURES, "float32", 4)
+        positions = [int(position) for position in array.attributes["positions"]]
         if len(positions) != array.shape[0]:
             raise ValueError(f"expected {array.shape[0]} positions of pictures, got {len(positions)}")
         return positions, array
+
+    def _methods(self) -> list[str]:
+        with self._told():
+            methods = attributes_of(self._source, "")["methods"]
+            if not isinstance(methods, list) or not all(isinstance(method, str) for method in methods):
+                raise ValueError(f"expected names of methods, got {methods!r:.80}")
+            return methods
 
     @contextmanager
     def _told(self) -> Iterator[None]:
         try:
             yield
-        except Exception as error:  # Zarr raises nearly every kind of exception on malformed files
-            raise InputError(f"{NAME} of {self._store} cannot be read: {type(error).__name__}: {error}") from error
+        except StoreError:
+            raise
+        except Exception as error:  # whatever a file says may be of another type
+            kind = "" if isinstance(error, InputError) else f"{type(error).__name__}: "
+            raise InputError(f"{NAME} of {self._store} cannot be read: {kind}{error}") from error
 
-    def _array(self, group: Any, name: str, dtype: str, axes: int) -> Any:  # noqa: ANN401 - as below
+    def _array(self, name: str, dtype: str, axes: int) -> ZarrArray:
         """An array that is what a run writes; a file can say that it is larger than any memory."""
-        array = group[name]
+        array = ZarrArray(self._source, name)
         rows = array.shape[:1] if name == PICTURES else array.chunks[:1]
         at_once = prod((*rows, *map(max, array.shape[1:], array.chunks[1:]))) * array.dtype.itemsize
-        if array.dtype != dtype or array.ndim != axes or at_once > MOST_BYTES:
+        if array.dtype != dtype or len(array.shape) != axes or at_once > MOST_BYTES:
             raise ValueError(
                 f"expected {name} to be {dtype} with {axes} axes, got {array.dtype} of shape {array.shape}"
             )
         return array
 
-    def _group(self, mode: Any) -> Any:  # noqa: ANN401 - Zarr's types are wider than what we keep
-        return zarr.open_group(self._store.zarr_store(NAME), mode=mode)
+    def _writable(self, name: str, axes: int) -> ZarrArray:
+        with self._told():
+            array = self._array(name, "float32", axes)
+            if not array.as_written:
+                raise ValueError(f"{name} is not stored as this version writes it")
+            return array
+
+    def _source(self, key: str, at_most: int) -> bytes | None:
+        name = f"{NAME}/{key}"
+        try:
+            return self._store.get(name, at_most=at_most) if is_name(name) else None  # no format 2
+        except MissingError:
+            return None
+
+    def _put(self, key: str, data: bytes) -> None:
+        self._store.put(f"{NAME}/{key}", data)
+
+    def _put_chunk(self, name: str, place: int, chunk: np.ndarray) -> None:
+        """Writes a chunk; one of which nothing is known is left out, as Zarr does it."""
+        key = f"{name}/{chunk_key(place, chunk.ndim)}"
+        if np.isnan(chunk).all():
+            self._store.delete(f"{NAME}/{key}")
+        else:
+            self._put(key, encoded(chunk))

@@ -17,6 +17,7 @@ from typing import Any, TypeVar
 from heatproof.errors import InputError
 from heatproof.runs.lock import holder
 from heatproof.runs.log import read_log
+from heatproof.runs.objects import LARGEST_MARKER
 from heatproof.runs.progress import Failure, Pace, Progress, State, Worker
 from heatproof.runs.schema import READABLE
 from heatproof.runs.store import LocalStore, Store
@@ -125,9 +126,9 @@ def _numbered(
 
 def _contents(store: Store, names: Sequence[str]) -> list[tuple[str, bytes]]:
     try:
-        return list(zip(names, store.get_many(names), strict=True))
+        return list(zip(names, store.get_many(names, at_most=LARGEST_MARKER), strict=True))
     except InputError:  # one went away meanwhile
-        return [(name, store.get(name)) for name in names if store.exists(name)]
+        return [(name, store.get(name, at_most=LARGEST_MARKER)) for name in names if store.exists(name)]
 
 
 def _marker(record: Mapping[str, Any], size: int) -> _Marker:

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 import polars as pl
 import torch
-import zarr
 
+from heatproof.chunked import array_metadata, chunk_key, encoded, group_metadata
 from heatproof.errors import InputError
 from heatproof.perturbation.curves import Curves
 from heatproof.runs.objects import Store
@@ -74,11 +74,13 @@ def from_parquet(data: bytes, name: str) -> pl.DataFrame:
 
 def write_heatmaps(store: Store, heatmaps: Mapping[str, torch.Tensor], names: tuple[str, ...]) -> None:
     """A Zarr group with one array (N, H, W) per method, numbered; names are attributes, never file names."""
-    group = zarr.open_group(store.zarr_store(HEATMAPS), mode="a")
-    group.attrs.update({"schema": SCHEMA, "images": list(names), "methods": list(heatmaps)})
+    attributes = {"schema": SCHEMA, "images": list(names), "methods": list(heatmaps)}
+    store.put(f"{HEATMAPS}/zarr.json", group_metadata(attributes))
     for number, (method, maps) in enumerate(heatmaps.items()):
-        array = group.create_array(f"method-{number}", data=maps.float().cpu().numpy(), chunks=(1, *maps.shape[1:]))
-        array.attrs["method"] = method
+        folder, chunks = f"{HEATMAPS}/method-{number}", (1, *maps.shape[1:])
+        store.put(f"{folder}/zarr.json", array_metadata(maps.shape, chunks, {"method": method}))
+        for row, one in enumerate(maps.float().cpu().numpy()):
+            store.put(f"{folder}/{chunk_key(row, maps.ndim)}", encoded(one))
 
 
 def json_bytes(content: Mapping[str, Any]) -> bytes:

@@ -7,16 +7,13 @@ import secrets
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
 from heatproof.errors import InputError
+from heatproof.guarded import check_size, read_regular
 from heatproof.runs.fsspec_store import FsspecStore
 from heatproof.runs.ledger import HEAD, LEDGER, LEFTOVER, check_replaceable, is_ledger, note
-from heatproof.runs.objects import KEPT, Store, StoreError, checked_name, folder_of, is_name, missing
-
-if TYPE_CHECKING:
-    import zarr.abc.store
+from heatproof.runs.objects import KEPT, LARGEST_OBJECT, Store, StoreError, checked_name, folder_of, is_name, missing
 
 __all__ = [
     "FsspecStore",
@@ -91,17 +88,23 @@ class LocalStore(Store):
         if not is_ledger(self.path / LEDGER):
             put_whole(self.path / LEDGER, HEAD)
 
-    def get(self, name: str) -> bytes:
+    def get(self, name: str, *, at_most: int = LARGEST_OBJECT) -> bytes:
         """Reads a regular file; nothing else, which might never end."""
         path = self._path(name)
         with told("read", path):
-            if not path.is_file():
-                raise missing(self, name)
-            return path.read_bytes()
+            try:
+                return read_regular(path, f"{name!r} of {self}", at_most=at_most, inside=self.path)
+            except FileNotFoundError:
+                raise missing(self, name) from None
 
-    def get_many(self, names: Sequence[str]) -> list[bytes]:
+    def get_many(self, names: Sequence[str], *, at_most: int = LARGEST_OBJECT) -> list[bytes]:
         """One after the other."""
-        return [self.get(name) for name in names]
+        found, total = [], 0
+        for name in names:
+            found.append(self.get(name, at_most=at_most))
+            total += len(found[-1])
+            check_size(f"{len(found)} of {len(names)} objects of {self}", total, LARGEST_OBJECT)
+        return found
 
     def exists(self, name: str) -> bool:
         """Whether a regular file is there."""
@@ -126,7 +129,7 @@ class LocalStore(Store):
             sync_folder(path.parent)
 
     def sweep(self) -> int:
-        """Unlinks all temporary files, ours and Zarr's."""
+        """Unlinks all temporary files."""
         with told("read", self.path):
             leftovers = [self.path / path for path in _files(self.path) if LEFTOVER.fullmatch(path)]
         for path in leftovers:
@@ -137,12 +140,6 @@ class LocalStore(Store):
     def local_path(self, name: str) -> Path:
         """The path, whether something is there or not."""
         return self._path(name)
-
-    def zarr_store(self, name: str) -> "zarr.abc.store.Store":
-        """The folder, made by the first write; its chunks reach the disk as other objects do."""
-        from heatproof.runs.zarr_folder import ZarrFolder  # half a second
-
-        return ZarrFolder(self._path(name), self.path)
 
     def _path(self, name: str) -> Path:
         path = self.path / checked_name(name)

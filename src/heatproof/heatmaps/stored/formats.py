@@ -1,22 +1,28 @@
 """Arrays in a file, by name: what they are is known before any is read, so that none is larger than expected."""
 
+import io
 import json
+import os
 import zipfile
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from math import prod
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, Literal
 
 import numpy as np
 
+from heatproof.chunked import Source, ZarrArray, ZarrFolder, attributes_of, is_array
 from heatproof.errors import InputError
+from heatproof.guarded import check_size, opened
+from heatproof.heatmaps.stored.zips import check_directory
 
 STACK = "heatmaps"  # all maps in one array …
 NAMES = "names"  # … and the names of their images
 LONGEST_NAME = 4096  # characters
-MOST_CHUNK = 2**31  # bytes; of a chunk that Zarr reads at once
+MOST_HEADER = 2**24  # bytes
+MOST_RECORD = 2**28  # bytes of a run.json
 
 
 class Arrays(ABC):
@@ -41,7 +47,13 @@ class NumpyFile(Arrays):
     """One array in a ``.npy`` file."""
 
     def __init__(self, path: Path) -> None:
-        self._array = np.load(path, mmap_mode="r", allow_pickle=False)
+        with opened(path, repr(str(path))) as file:
+            shape, fortran, dtype = _header(file)
+            begin, size = file.tell(), os.fstat(file.fileno()).st_size
+            if size != begin + prod(shape) * dtype.itemsize or dtype.hasobject:
+                raise ValueError(f"expected {prod(shape):,} numbers of {dtype}, got {size - begin:,} bytes")
+            order: Literal["C", "F"] = "F" if fortran else "C"
+            self._array = np.memmap(file, dtype, "r", begin, shape, order) if prod(shape) else np.empty(shape, dtype)
         self.keys = (STACK,)
 
     def about(self, key: str) -> tuple[tuple[int, ...], str]:
@@ -58,7 +70,7 @@ class NumpyArchive(Arrays):
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        with zipfile.ZipFile(path) as archive:
+        with self._archive() as archive:
             self.keys = tuple(name.removesuffix(".npy") for name in archive.namelist() if name.endswith(".npy"))
 
     def about(self, key: str) -> tuple[tuple[int, ...], str]:
@@ -83,9 +95,20 @@ class NumpyArchive(Arrays):
             return read
 
     @contextmanager
+    def _archive(self) -> Iterator[zipfile.ZipFile]:
+        with opened(self._path, repr(str(self._path))) as file:
+            check_directory(file)
+            with zipfile.ZipFile(file) as archive:
+                yield archive
+
+    @contextmanager
     def _open(self, key: str) -> Iterator[IO[bytes]]:
-        with zipfile.ZipFile(self._path) as archive, archive.open(f"{key}.npy") as stream:
-            yield stream
+        with self._archive() as archive:
+            member = archive.getinfo(f"{key}.npy")
+            if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+                raise InputError(f"{key!r} is packed by a method that NumPy does not write")
+            with archive.open(member) as stream:
+                yield stream
 
 
 class Safetensors(Arrays):
@@ -94,9 +117,11 @@ class Safetensors(Arrays):
     def __init__(self, path: Path) -> None:
         from safetensors import safe_open
 
-        opened: Any = safe_open(path, framework="pt")
-        self._file = opened
-        self.keys = tuple(opened.keys())
+        with opened(path, repr(str(path))) as stream:
+            check_size("its header", int.from_bytes(stream.read(8), "little"), MOST_HEADER)
+        file: Any = safe_open(path, framework="pt")
+        self._file = file
+        self.keys = tuple(file.keys())
 
     def about(self, key: str) -> tuple[tuple[int, ...], str]:
         """Shape and kind."""
@@ -110,60 +135,64 @@ class Safetensors(Arrays):
         return np.concatenate([(part if part.dtype.itemsize == 8 else part.float()).numpy() for part in parts])
 
 
-class ZarrFolder(Arrays):
+class ZarrArrays(Arrays):
     """Arrays of a ``.zarr`` folder; in that of a run, those of one method."""
 
     def __init__(self, path: Path, method: str) -> None:
-        import zarr
-
-        self._arrays: dict[str, Any] = {}
-        opened = zarr.open(str(path), mode="r")
-        if not isinstance(opened, zarr.Group):
-            self._arrays[STACK] = opened
-        elif "methods" in opened.attrs:
-            self._arrays[STACK] = _of_run(path, opened, method)
+        if not path.is_dir():
+            raise InputError("expected a folder")
+        folder = ZarrFolder(path)
+        self._source: Source = folder
+        self._paths: dict[str, str] = {}
+        if is_array(folder, ""):
+            self._paths[STACK] = ""
+        elif "methods" in (attributes := attributes_of(folder, "")):
+            self._paths[STACK] = _of_run(path, attributes["methods"], method)
         else:
-            self._arrays |= {str(name): array for name, array in opened.members(None) if isinstance(array, zarr.Array)}
-        self.keys = tuple(self._arrays)
+            self._paths |= {name: name for name in folder.arrays()}
+        self.keys = tuple(self._paths)
 
     def about(self, key: str) -> tuple[tuple[int, ...], str]:
         """Shape and kind."""
-        array = self._arrays[key]
-        if prod(map(int, array.chunks)) * max(1, np.dtype(array.dtype).itemsize) > MOST_CHUNK:
-            raise InputError(f"the chunks {array.chunks} of {key!r} are too large to be read")
-        return tuple(array.shape), _kind(array.dtype)
+        array = ZarrArray(self._source, self._paths[key])
+        return array.shape, "text" if array.dtype.kind == "O" else _kind(array.dtype)
 
     def read(self, key: str, rows: Sequence[int] | None = None) -> np.ndarray:
         """All of it, or some rows."""
-        array = self._arrays[key]
-        return np.asarray(array[:] if rows is None else array.oindex[list(rows)])
+        return ZarrArray(self._source, self._paths[key]).read(rows)
 
 
 FORMATS: dict[str, Callable[[Path, str], Arrays]] = {
     ".npz": lambda path, method: NumpyArchive(path),
     ".npy": lambda path, method: NumpyFile(path),
     ".safetensors": lambda path, method: Safetensors(path),
-    ".zarr": ZarrFolder,
+    ".zarr": ZarrArrays,
 }
 
 
-def _of_run(path: Path, group: Any, method: str) -> Any:  # noqa: ANN401 - Zarr's types are wider than what is kept
+def _of_run(path: Path, listed: Sequence[object], method: str) -> str:
     """The array of one method in the folder of a run, whose maps are in the order of its data set."""
-    methods = [str(name) for name in group.attrs["methods"]]
+    methods = [str(name) for name in listed]
     if method not in methods and len(methods) > 1:
         raise InputError(f"it holds maps of {', '.join(methods)}: call yours by one of these names, got {method!r}")
-    record = path.parent / "run.json"
-    rule = json.loads(record.read_bytes()).get("plan", {}).get("rule") if record.is_file() else None
+    record = ZarrFolder(path.parent)("run.json", MOST_RECORD)
+    rule = json.loads(record).get("plan", {}).get("rule") if record is not None else None
     if rule:
         raise InputError("its run took images in random order (--until), so that nothing says which maps are whose")
-    return group[f"method-{methods.index(method) if method in methods else 0}"]
+    return f"method-{methods.index(method) if method in methods else 0}"
 
 
 def _header(stream: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
     """Shape, whether columns come first, and dtype; the stream then stands before the values."""
-    version = np.lib.format.read_magic(stream)
+    begin = _exactly(stream, 8)
+    version = np.lib.format.read_magic(io.BytesIO(begin))
+    length = _exactly(stream, 2 if version == (1, 0) else 4)
+    check_size("its header", int.from_bytes(length, "little"), MOST_HEADER)
+    header = io.BytesIO(length + _exactly(stream, int.from_bytes(length, "little")))
     read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
-    shape, fortran, dtype = read(stream)
+    shape, fortran, dtype = read(header)
+    if min(shape, default=0) < 0:
+        raise ValueError(f"expected sizes of at least 0, got {shape}")
     return tuple(shape), bool(fortran), dtype
 
 

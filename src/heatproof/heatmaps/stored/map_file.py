@@ -11,7 +11,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from heatproof.chunked import files_below
 from heatproof.errors import InputError
+from heatproof.guarded import check_stored, opened
 from heatproof.heatmaps.stored.formats import FORMATS, NAMES, STACK, Arrays
 from heatproof.registry import unknown
 
@@ -69,15 +71,16 @@ class MapFile:
 
     def hashed(self) -> str:
         """A hash of all that the file, or the folder, holds."""
-        self._format()
+        with self._told():
+            self._opened()  # refuses what is no such file before all of it is read
         hashed = hashlib.blake2b(digest_size=16)
-        files = sorted(self.path.rglob("*")) if self.path.is_dir() else [self.path]
-        for file in files:
-            if file.is_file():
-                hashed.update(f"{file.relative_to(self.path.parent)}\0{file.stat().st_size}\0".encode())
-                with file.open("rb") as stream:
-                    while part := stream.read(AT_ONCE):
-                        hashed.update(part)
+        folder = self.path if self.path.is_dir() else None
+        for file in sorted(files_below(folder)) if folder else [self.path]:
+            with opened(file, repr(str(file)), inside=folder) as stream:
+                size = check_stored(stream, repr(str(file)))
+                hashed.update(f"{file.relative_to(self.path.parent)}\0{size}\0".encode())
+                while part := stream.read(AT_ONCE):
+                    hashed.update(part)
         return hashed.hexdigest()
 
     def read(self, asked: Asked, shape: tuple[int, int]) -> Tensor:
@@ -146,12 +149,11 @@ class MapFile:
     def _told(self) -> Iterator[None]:
         try:
             yield
-        except InputError:
-            raise
         except Exception as error:  # malformed files make their readers raise nearly every kind of exception
-            raise InputError(
-                f"cannot read heatmaps from {str(self.path)!r}: {type(error).__name__}: {error}"
-            ) from error
+            if isinstance(error, InputError) and repr(str(self.path)) in str(error):
+                raise
+            kind = "" if isinstance(error, InputError) else f"{type(error).__name__}: "
+            raise InputError(f"cannot read heatmaps from {str(self.path)!r}: {kind}{error}") from error
 
     def _format(self) -> Callable[[Path, str], Arrays]:
         ending = self.path.suffix.lower()

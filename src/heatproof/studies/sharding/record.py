@@ -9,7 +9,7 @@ from heatproof.errors import InputError
 from heatproof.network import Network
 from heatproof.perturbation import Protocol
 from heatproof.perturbation.statistics import Statistics
-from heatproof.runs.objects import Store
+from heatproof.runs.objects import LARGEST_STATISTICS, MissingError, Store
 from heatproof.runs.places import RECORD
 from heatproof.runs.schema import READABLE, migrated
 from heatproof.runs.study_file import differences
@@ -53,7 +53,7 @@ def read_assignment(store: Store) -> Assignment:
     record = read_record(store)
     try:
         plan = record["plan"]
-        statistics = stored_statistics(store) if store.exists(STATISTICS) else None
+        statistics = _statistics(store)
         return Assignment(
             load=_nothing,
             methods=tuple(plan["methods"]),
@@ -101,9 +101,16 @@ def _changed(name: str, then: Any, here: Any) -> list[tuple[str, Any, Any]]:  # 
     return [] if then == here else [(name, then, here)]
 
 
+def _statistics(store: Store) -> Statistics | None:
+    try:
+        return stored_statistics(store)
+    except MissingError:
+        return None
+
+
 def stored_statistics(store: Store) -> Statistics:
     """Those that replacements of the run were fitted with."""
-    return Statistics.from_bytes(store.get(STATISTICS), f"{STATISTICS} of {store}")
+    return Statistics.from_bytes(store.get(STATISTICS, at_most=LARGEST_STATISTICS), f"{STATISTICS} of {store}")
 
 
 def _nothing() -> tuple[Network, Dataset]:

@@ -12,7 +12,7 @@ from heatproof.errors import InputError
 from heatproof.perturbation import Protocol
 from heatproof.runs.ledger import digest
 from heatproof.runs.maps import MapArrays
-from heatproof.runs.objects import Store
+from heatproof.runs.objects import LARGEST_TABLE, Store
 from heatproof.runs.results import from_parquet, parquet_bytes
 from heatproof.runs.schema import READABLE, SCHEMA
 from heatproof.studies.parts import Part
@@ -96,7 +96,7 @@ class Shards:
         self.maps.write_pictures({place: one for place, one in other.maps.pictures().items() if place in places})
         for suffix in other.objects(number):
             name = f"{_stem(number)}{suffix}.parquet"
-            self.store.put(name, other.store.get(name))
+            self.store.put(name, other.store.get(name, at_most=LARGEST_TABLE))
         self.store.put(f"{_stem(number)}.json", other.store.get(f"{_stem(number)}.json"))
 
     def objects(self, number: int) -> dict[str, str]:
@@ -158,7 +158,7 @@ class Shards:
 
     def _table(self, number: int, suffix: str, objects: Mapping[str, str]) -> pl.DataFrame:
         name = f"{_stem(number)}{suffix}.parquet"
-        data = self.store.get(name)
+        data = self.store.get(name, at_most=LARGEST_TABLE)
         if digest(data) != objects.get(suffix):
             raise InputError(f"{name} is not the file that was written; delete {_stem(number)}.json to do it again")
         return from_parquet(data, name)

@@ -11,7 +11,7 @@ from heatproof import runs
 from heatproof.errors import InputError
 from heatproof.perturbation import Curves, Engine, Protocol
 from heatproof.runs.ledger import digest
-from heatproof.runs.objects import Store
+from heatproof.runs.objects import LARGEST_TABLE, Store
 from heatproof.runs.results import from_parquet, parquet_bytes
 from heatproof.runs.schema import READABLE, SCHEMA
 from heatproof.studies.audited import Audit, Evaluated
@@ -89,7 +89,7 @@ def stored_audit(store: Store, protocol: Protocol, images: int) -> Audit | None:
         written = marker["objects"][TABLE]
     except BROKEN as error:
         raise InputError(f"{MARKER} of {store} is no marker of an audit: {type(error).__name__}: {error}") from error
-    content = store.get(TABLE)
+    content = store.get(TABLE, at_most=LARGEST_TABLE)
     if digest(content) != written:
         raise InputError(f"{TABLE} of {store} is not the file that was written; delete {MARKER} to do it again")
     table = from_parquet(content, TABLE)
