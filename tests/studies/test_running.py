@@ -21,7 +21,8 @@ from heatproof.studies.racing import Rule
 from heatproof.studies.sharding import sharded
 from heatproof.studies.sharding.collecting import gathered
 from heatproof.studies.sharding.merging import merge
-from heatproof.studies.sharding.record import read_assignment, read_record
+from heatproof.runs.run_record import read_content
+from heatproof.studies.sharding.record import read_assignment
 from heatproof.studies.sharding.running import Wanted, run_comparison
 
 METHODS = ("lrp-epsilon", "sensitivity-l2")
@@ -221,7 +222,7 @@ def test_everything_derived_follows_from_what_is_stored(load, tmp_path, rule):
         open_store(tmp_path / "run"),
     )
     store = open_store(tmp_path / "run")
-    again = gathered(read_assignment(store), read_record(store)["network"])
+    again = gathered(read_assignment(store), read_content(store)["network"])
     assert again.table() == study.table()
     assert again.measures_table() == study.measures_table()
     assert again.verdict == study.verdict
@@ -275,7 +276,7 @@ def test_shares_are_merged_into_what_one_run_gives(load, tmp_path):
         assert len(part.names) == {1: 8, 2: 3}[number]
     merge([*shares, whole], target)
     assert scores(tmp_path / "merged") == scores(tmp_path / "whole")
-    again = gathered(read_assignment(target), read_record(target)["network"])
+    again = gathered(read_assignment(target), read_content(target)["network"])
     assert again.table() == study.table()
     for name, maps in again.heatmaps.items():
         torch.testing.assert_close(maps, study.heatmaps[name])

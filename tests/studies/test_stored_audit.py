@@ -23,7 +23,7 @@ from heatproof.runs.store import open_store
 from heatproof.studies.sharding import sharded
 from heatproof.studies.sharding.collecting import write_results
 from heatproof.studies.sharding.merging import WITHOUT_AUDITS, merge
-from heatproof.studies.sharding.record import read_record
+from heatproof.runs.run_record import read_content
 from heatproof.studies.sharding.running import Wanted, run_comparison
 from heatproof.studies.sharding.stored_audit import MARKER, TABLE, store_audit, stored_audit
 
@@ -79,7 +79,7 @@ def derived(run):
 
 def made_again(run):
     store = open_store(run)
-    write_results(study_of(store), store, str(read_record(store)["reproduce"]))
+    write_results(study_of(store), store, str(read_content(store)["reproduce"]))
     return derived(run)
 
 
@@ -134,7 +134,7 @@ def test_an_audit_of_fewer_images_counts_as_none(finished):
 
 def changed_table(store, change):
     """Writes the changed table, with a marker that fits it."""
-    data = parquet_bytes(change(from_parquet(store.get(TABLE), TABLE)))
+    data = parquet_bytes(change(from_parquet(store.get(TABLE), TABLE, 10_000)))
     store.put(TABLE, data)
     changed_marker(store, lambda marker: marker | {"objects": {TABLE: digest(data)}})
 

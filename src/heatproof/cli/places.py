@@ -33,7 +33,7 @@ def prepared(out: str, *, overwrite: bool) -> Store:
         InputError: if something else is there.
     """
     from heatproof.runs.directory import check_free
-    from heatproof.studies.sharding.record import RECORD
+    from heatproof.runs.run_record import RECORD
 
     store = open_store(out)
     there = store.exists(RECORD)
@@ -50,7 +50,7 @@ def prepared(out: str, *, overwrite: bool) -> Store:
 @contextmanager
 def written_by_us(store: Store) -> Iterator[None]:
     """Holds the lock of a run in a folder; URLs have none. A run that never began leaves nothing."""
-    from heatproof.studies.sharding.record import RECORD
+    from heatproof.runs.run_record import RECORD
 
     begun = store.exists(RECORD)
     try:

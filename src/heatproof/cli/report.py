@@ -24,13 +24,13 @@ def report_command(run: Run, *, opened: Open = False) -> None:
 
     [bold]heatproof report RUN --open[/bold]
     """
+    from heatproof.runs.run_record import read_content
     from heatproof.studies.sharding.collecting import write_results
-    from heatproof.studies.sharding.record import read_record
 
     store = open_store(run)
     study = study_of(store)
     with written_by_us(store):
-        write_results(study, store, str(read_record(store).get("reproduce", "")))
+        write_results(study, store, str(read_content(store).get("reproduce", "")))
     tell(run=run, page=f"{run}/report.html")
     print_study(study)
     say(f"Results: {run}/report.html (page), tables and figures")
@@ -52,8 +52,9 @@ def metrics_command(run: Run) -> None:
 
 def study_of(store: Store) -> "Comparison":
     """The comparison that a run holds."""
+    from heatproof.runs.run_record import read_content
     from heatproof.studies.sharding.collecting import gathered
-    from heatproof.studies.sharding.record import read_assignment, read_record
+    from heatproof.studies.sharding.record import read_assignment
 
-    record = read_record(store)
+    record = read_content(store)
     return gathered(read_assignment(store), record["network"], record["notes"])

@@ -1,16 +1,25 @@
 """What happened to a run, and when: one JSON line per event."""
 
 import errno
+import io
 import json
 import os
 import secrets
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from heatproof.errors import InputError
 from heatproof.runs.store import Store, told
 
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from heatproof.runs.shard_records import EventRecord
+
 FILE, FOLDER = "log.jsonl", "log"
+LARGEST = 2**28  # bytes: a line for each shard of a million images takes a fifth of that
+AT_ONCE = 500  # objects that are read at once
 
 
 class RunLog:
@@ -23,7 +32,7 @@ class RunLog:
     >>> from heatproof.runs.store import LocalStore
     >>> store = LocalStore(Path(tempfile.mkdtemp()))
     >>> RunLog(store).write("shard done", shard=7, seconds=1.5)
-    >>> [(line["event"], line["shard"]) for line in read_log(store)]
+    >>> [(line.event, line.shard) for line in read_log(store)]
     [('shard done', 7)]
     """
 
@@ -47,13 +56,29 @@ class RunLog:
             _append(path, line.encode())
 
 
-def read_log(store: Store) -> list[dict[str, Any]]:
-    """All events that are whole, each with at least ``time`` and ``event``, in the order of their writing."""
+def read_log(store: Store) -> "Iterator[EventRecord]":
+    """All events that are whole, in the order of their writing.
+
+    Raises:
+        InputError: if the log is larger than any run writes.
+    """
+    from heatproof.runs.shard_records import LARGEST_EVENT, EventRecord  # pydantic, which writers do not need
+
+    for line in _lines(store, LARGEST_EVENT):
+        try:
+            yield EventRecord.read(line, FILE)
+        except InputError:  # torn, or no event
+            continue
+
+
+def _lines(store: Store, longest: int) -> "Iterator[bytes]":
     if store.local_path(FILE) is None:
-        lines = store.get_many(store.names(f"{FOLDER}/"))
-    else:
-        lines = store.get(FILE).splitlines() if store.exists(FILE) else []
-    return [event for line in lines if (event := _event(line))]
+        names = store.names(f"{FOLDER}/")
+        for first in range(0, len(names), AT_ONCE):
+            yield from store.get_many(names[first : first + AT_ONCE], at_most=longest)
+    elif store.exists(FILE):
+        lines = io.BytesIO(store.get(FILE, at_most=LARGEST))
+        yield from (line for line in lines if len(line) <= longest)
 
 
 def _append(path: Path, line: bytes) -> None:
@@ -67,12 +92,3 @@ def _append(path: Path, line: bytes) -> None:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
     finally:
         os.close(descriptor)
-
-
-def _event(line: bytes) -> dict[str, Any] | None:
-    try:
-        event = json.loads(line)
-    except (ValueError, RecursionError):
-        return None
-    texts = isinstance(event, dict) and all(isinstance(event.get(key), str) for key in ("time", "event"))
-    return event if texts else None

@@ -15,6 +15,7 @@ from heatproof.perturbation import Protocol
 from heatproof.report import counted
 from heatproof.runs.log import RunLog
 from heatproof.runs.objects import Store
+from heatproof.runs.run_record import RECORD, read_content
 from heatproof.runs.schema import SCHEMA
 from heatproof.runs.workers import Done, LocalWorkers, Make, Workers
 from heatproof.studies.audit import check_audit
@@ -22,7 +23,7 @@ from heatproof.studies.comparison import Comparison
 from heatproof.studies.racing import Rule, at_random
 from heatproof.studies.sharding import sharded
 from heatproof.studies.sharding.collecting import collected, notes_of, write_results
-from heatproof.studies.sharding.record import RECORD, STATISTICS, STUDY_FILE, check_same, read_record, stored_statistics
+from heatproof.studies.sharding.record import STATISTICS, STUDY_FILE, check_same, stored_statistics
 from heatproof.studies.sharding.sharded import (
     Assignment,
     Load,
@@ -139,7 +140,7 @@ def _assigned(wanted: Wanted, load: Load, network: Network, dataset: Dataset, st
         "own": {name: file.fingerprint for name, file in assignment.files.items()} | code_of(wanted.methods),
     }
     if store.exists(RECORD):
-        begun = read_record(store)
+        begun = read_content(store)
         check_same(begun, now, str(store))
         assignment = replace(assignment, costs=tuple(begun["costs"]))
         if store.exists(STATISTICS):
