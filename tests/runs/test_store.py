@@ -4,6 +4,7 @@ import errno
 import hashlib
 import os
 import pickle
+import shutil
 import subprocess
 import sys
 import time
@@ -87,6 +88,57 @@ def test_what_is_not_there_is_named(store):
         store.get("shards/00003.json")
     with pytest.raises(InputError, match=r"shards/00003\.json"):
         store.get_many(["shards/00003.json"])
+
+
+def test_no_more_is_read_than_was_asked_for(store):
+    store.put("empty", b"")
+    store.put("shards/0.json", b"12345")
+    assert store.get("shards/0.json", at_most=5) == b"12345"
+    assert store.get_many(["empty", "shards/0.json"], at_most=5) == [b"", b"12345"]
+    message = r"'shards/0.json' of .*run has 5 bytes; expected at most 4: it is not what it should be"
+    with pytest.raises(InputError, match=message):
+        store.get("shards/0.json", at_most=4)
+    with pytest.raises(InputError, match=message):
+        store.get_many(["empty", "shards/0.json"], at_most=4)
+
+
+def test_many_objects_are_limited_together(store, monkeypatch):
+    for module in ("store", "fsspec_store"):
+        monkeypatch.setattr(f"heatproof.runs.{module}.LARGEST_OBJECT", 9)
+    for number in range(3):
+        store.put(f"shards/{number}.json", b"12345")
+    with pytest.raises(InputError, match=r"2 of 3 objects of .*run has 10 bytes; expected at most 9"):
+        store.get_many(store.names(), at_most=5)
+
+
+def test_a_sparse_file_is_refused_by_its_size(tmp_path):
+    with (tmp_path / "run.json").open("wb") as file:
+        file.truncate(40 * 10**9)
+    with pytest.raises(InputError, match=r"'run\.json' of .* has 40,000,000,000 bytes; expected at most 268,435,456"):
+        LocalStore(tmp_path).get("run.json")
+
+
+def test_a_link_that_is_put_there_meanwhile_is_not_followed(tmp_path, monkeypatch):
+    """Between looking at a path and opening it, somebody makes a link of it, or of its folder."""
+    run, outside = tmp_path / "run", tmp_path / "outside"
+    for link in ("shards", "shards/0.json"):
+        for folder in (run, outside):
+            (folder / "shards").mkdir(parents=True)
+            (folder / "shards" / "0.json").write_text("mine")
+
+        def looked(path, original=os.lstat, link=link):
+            found = original(path)
+            (run / link).rename(run / "away")
+            (run / link).symlink_to(outside / link)
+            return found
+
+        with monkeypatch.context() as patched:
+            patched.setattr("heatproof.guarded.os.lstat", looked)
+            patched.setattr("heatproof.guarded.os.path.realpath", os.path.abspath)
+            with pytest.raises(InputError, match=r"shards/0\.json"):
+                LocalStore(run).get("shards/0.json")
+        shutil.rmtree(run)
+        shutil.rmtree(outside)
 
 
 def test_a_store_may_be_sent_to_another_process(store):
@@ -204,7 +256,9 @@ def test_links_in_a_circle_are_no_objects(tmp_path):
     (tmp_path / "a").symlink_to("b")
     (tmp_path / "b").symlink_to("a")
     assert LocalStore(tmp_path).names() == []
-    with pytest.raises(InputError, match="has no 'a'"):
+    with pytest.raises(
+        InputError, match=r"'a' of .* is no regular file; folders, pipes, devices and links in a circle"
+    ):
         LocalStore(tmp_path).get("a")
 
 
@@ -221,7 +275,7 @@ def test_a_run_may_lie_behind_a_link_and_keeps_its_place(tmp_path, monkeypatch):
 def test_a_pipe_is_not_waited_for(tmp_path):
     os.mkfifo(tmp_path / "pipe")
     assert LocalStore(tmp_path).names() == []
-    with pytest.raises(InputError, match="has no 'pipe'"):
+    with pytest.raises(InputError, match=r"'pipe' of .* is no regular file"):
         LocalStore(tmp_path).get("pipe")
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from heatproof.errors import InputError
+from heatproof.runs.objects import LARGEST_LINE, LARGEST_LOG
 from heatproof.runs.store import Store, told
 
 if TYPE_CHECKING:
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
     from heatproof.runs.shard_records import EventRecord
 
 FILE, FOLDER = "log.jsonl", "log"
-LARGEST = 2**28  # bytes: a line for each shard of a million images takes a fifth of that
 AT_ONCE = 500  # objects that are read at once
 
 
@@ -62,23 +62,23 @@ def read_log(store: Store) -> "Iterator[EventRecord]":
     Raises:
         InputError: if the log is larger than any run writes.
     """
-    from heatproof.runs.shard_records import LARGEST_EVENT, EventRecord  # pydantic, which writers do not need
+    from heatproof.runs.shard_records import EventRecord  # pydantic, which writers do not need
 
-    for line in _lines(store, LARGEST_EVENT):
+    for line in _lines(store):
         try:
             yield EventRecord.read(line, FILE)
         except InputError:  # torn, or no event
             continue
 
 
-def _lines(store: Store, longest: int) -> "Iterator[bytes]":
+def _lines(store: Store) -> "Iterator[bytes]":
     if store.local_path(FILE) is None:
         names = store.names(f"{FOLDER}/")
         for first in range(0, len(names), AT_ONCE):
-            yield from store.get_many(names[first : first + AT_ONCE], at_most=longest)
+            yield from store.get_many(names[first : first + AT_ONCE], at_most=LARGEST_LINE)
     elif store.exists(FILE):
-        lines = io.BytesIO(store.get(FILE, at_most=LARGEST))
-        yield from (line for line in lines if len(line) <= longest)
+        lines = io.BytesIO(store.get(FILE, at_most=LARGEST_LOG))
+        yield from (line for line in lines if len(line) <= LARGEST_LINE)
 
 
 def _append(path: Path, line: bytes) -> None:

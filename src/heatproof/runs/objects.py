@@ -14,10 +14,23 @@ if TYPE_CHECKING:
 PART = r"(?![^/]*\.partial(?:/|$))[A-Za-z0-9_][A-Za-z0-9_.,=+@-]{0,199}"
 NAME = re.compile(f"{PART}(?:/{PART})*")
 KEPT = "what was finished is kept"
+# bytes that are read at most, far more than a run of all ImageNet writes
+LARGEST_OBJECT = 2**28  # of whatever has no limit of its own, and of all that is read at once
+LARGEST_RECORD = 2**28  # run.json, which names every image
+LARGEST_MARKER = 2**22  # of a shard or the audit
+LARGEST_FAILURE = 2**20
+LARGEST_LOG = 2**26
+LARGEST_LINE = 2**20  # of the log
+LARGEST_TABLE = 2**28
+LARGEST_STATISTICS = 2**28
 
 
 class StoreError(OSError):
     """A disk or a service failed. The message says which object, why, and what to do; nothing is half written."""
+
+
+class MissingError(InputError):
+    """There is no such object."""
 
 
 class Store(ABC):
@@ -28,7 +41,8 @@ class Store(ABC):
     A store holds no connection and no state of its own, and can be sent to another process.
 
     Raises:
-        InputError: where a name cannot be one, or leads out of the folder through a link.
+        InputError: where a name cannot be one, or leads out of the folder through a link; where an object is larger
+            than what was asked for.
         StoreError: where the disk or the service fails.
     """
 
@@ -39,12 +53,12 @@ class Store(ABC):
         """Writes an object, or replaces it; whoever reads meanwhile gets the old one or the new one."""
 
     @abstractmethod
-    def get(self, name: str) -> bytes:
-        """An object's content; InputError if there is none."""
+    def get(self, name: str, *, at_most: int = LARGEST_OBJECT) -> bytes:
+        """An object's content; MissingError if there is none, InputError if it has more than ``at_most`` bytes."""
 
     @abstractmethod
-    def get_many(self, names: Sequence[str]) -> list[bytes]:
-        """Contents of several objects, at once where that is faster; InputError if one is not there."""
+    def get_many(self, names: Sequence[str], *, at_most: int = LARGEST_OBJECT) -> list[bytes]:
+        """Contents of several objects, at once where that is faster; InputError as for one, and for too much in all."""
 
     @abstractmethod
     def exists(self, name: str) -> bool:
@@ -101,6 +115,6 @@ def folder_of(prefix: str) -> str:
     return prefix.rpartition("/")[0]
 
 
-def missing(store: Store, name: str) -> InputError:
+def missing(store: Store, name: str) -> MissingError:
     """What is said of an object that is not there."""
-    return InputError(f"{store} has no {name!r}")
+    return MissingError(f"{store} has no {name!r}")

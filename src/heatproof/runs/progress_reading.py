@@ -9,10 +9,11 @@ from typing import TypeVar
 from heatproof.errors import InputError
 from heatproof.runs.lock import holder
 from heatproof.runs.log import read_log
+from heatproof.runs.objects import LARGEST_FAILURE, LARGEST_MARKER
 from heatproof.runs.progress import Failure, Pace, Progress, State, Worker
 from heatproof.runs.records import Record
 from heatproof.runs.run_record import RunRecord, read_run
-from heatproof.runs.shard_records import LARGEST_FAILURE, LARGEST_MARKER, EventRecord, FailureRecord, ShardRecord
+from heatproof.runs.shard_records import EventRecord, FailureRecord, ShardRecord
 from heatproof.runs.store import LocalStore, Store
 
 LONGEST_ERROR = 10_000  # characters
@@ -35,7 +36,13 @@ def read_progress(store: Store) -> Progress:
     problems: list[str] = []
     markers = dict(_numbered(store, "shards", ShardRecord, LARGEST_MARKER, shards, problems))
     markers = {number: marker for number, marker in markers.items() if _fits(number, marker, run, problems)}
-    failed = dict(_numbered(store, "failed", FailureRecord, LARGEST_FAILURE, shards, problems))
+    failures = dict(_numbered(store, "failed", FailureRecord, LARGEST_FAILURE, shards, problems))
+    failed = {number: failure for number, failure in failures.items() if failure.shard == number}
+    problems += [
+        f"failed/{number:05}.json is left out: it is the failure of shard {failure.shard}"
+        for number, failure in failures.items()
+        if number not in failed
+    ]
     who = holder(store.path) if isinstance(store, LocalStore) else None
     whole = markers.values()
     return Progress(

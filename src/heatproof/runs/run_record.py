@@ -5,12 +5,11 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, Field, Strict
 
 from heatproof.errors import InputError
-from heatproof.runs.objects import Store
+from heatproof.runs.objects import LARGEST_RECORD, Store
 from heatproof.runs.records import MOST, MOST_ENTRIES, Count, Object, Prose, Record, Sentences, Text, Texts, parsed
 from heatproof.runs.schema import READABLE, migrated
 
 RECORD = "run.json"
-LARGEST = 2**28  # bytes: it names every image, and ImageNet has 1.3 million
 MOST_MEMBERS = 100_000_000
 MOST_IN_A_SHARD = 4_096
 READABLES = " and ".join(map(str, READABLE))
@@ -155,7 +154,7 @@ def _read(store: Store) -> tuple[RunRecord, dict[str, Any]]:
     name = f"{RECORD} of {store}"
     if not store.exists(RECORD):
         raise InputError(f"{store} is no run: it has no {RECORD}; give the folder or URL of a run")
-    found = parsed(store.get(RECORD, at_most=LARGEST), name)
+    found = parsed(store.get(RECORD, at_most=LARGEST_RECORD), name)
     if found.get("schema") not in READABLE:
         schema = repr(found.get("schema"))[:20]
         raise InputError(f"{name} has schema {schema}; this version reads {READABLES}: compute it again")
@@ -166,5 +165,5 @@ def _read(store: Store) -> tuple[RunRecord, dict[str, Any]]:
 def read_any(store: Store) -> RunRecord | SavedRecord:
     """The record of any study, as ``read_run`` and with its errors."""
     name = f"{RECORD} of {store}"
-    found = parsed(store.get(RECORD, at_most=LARGEST), name)
+    found = parsed(store.get(RECORD, at_most=LARGEST_RECORD), name)
     return SavedRecord.of(found, name) if found.get("schema") == SAVED else read_run(store)

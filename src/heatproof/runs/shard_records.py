@@ -7,10 +7,6 @@ from pydantic import Field, Strict
 from heatproof.runs.records import MOST_ENTRIES, Count, Digest, Prose, Record, Seconds, Text, Texts
 from heatproof.runs.run_record import MOST_IN_A_SHARD, MOST_MEMBERS, Positive
 
-LARGEST_MARKER = 2**24  # bytes: 4,096 names of pictures that could not be used, each with the reason
-LARGEST_FAILURE = 2**22  # bytes
-LARGEST_EVENT = 2**18  # bytes
-LARGEST_AUDIT = 2**24  # bytes
 Schema = Literal[2, 3]
 
 Position = Annotated[int, Field(ge=0, lt=MOST_MEMBERS)]

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
 from heatproof.errors import InputError
+from heatproof.guarded import check_size, read_regular
 from heatproof.runs.fsspec_store import FsspecStore
-from heatproof.runs.objects import KEPT, Store, StoreError, checked_name, folder_of, is_name, missing
+from heatproof.runs.objects import KEPT, LARGEST_OBJECT, Store, StoreError, checked_name, folder_of, is_name, missing
 
 if TYPE_CHECKING:
     import zarr.abc.store
@@ -73,17 +74,23 @@ class LocalStore(Store):
         """Temporary file, fsync, rename, fsync of the folder."""
         put_whole(self._path(name), data)
 
-    def get(self, name: str) -> bytes:
+    def get(self, name: str, *, at_most: int = LARGEST_OBJECT) -> bytes:
         """Reads a regular file; nothing else, which might never end."""
         path = self._path(name)
         with told("read", path):
-            if not path.is_file():
-                raise missing(self, name)
-            return path.read_bytes()
+            try:
+                return read_regular(path, f"{name!r} of {self}", at_most=at_most, inside=self.path)
+            except FileNotFoundError:
+                raise missing(self, name) from None
 
-    def get_many(self, names: Sequence[str]) -> list[bytes]:
+    def get_many(self, names: Sequence[str], *, at_most: int = LARGEST_OBJECT) -> list[bytes]:
         """One after the other."""
-        return [self.get(name) for name in names]
+        found, total = [], 0
+        for name in names:
+            found.append(self.get(name, at_most=at_most))
+            total += len(found[-1])
+            check_size(f"{len(found)} of {len(names)} objects of {self}", total, LARGEST_OBJECT)
+        return found
 
     def exists(self, name: str) -> bool:
         """Whether a regular file is there."""

@@ -14,10 +14,10 @@ from heatproof.errors import InputError
 from heatproof.network import Network
 from heatproof.runs.lock import UNLOCKED
 from heatproof.runs.maps import MapArrays
-from heatproof.runs.objects import Store
+from heatproof.runs.objects import LARGEST_FAILURE, Store
 from heatproof.runs.run_record import RECORD, read_content
 from heatproof.runs.schema import SCHEMA
-from heatproof.runs.shard_records import LARGEST_FAILURE, FailureRecord
+from heatproof.runs.shard_records import FailureRecord
 from heatproof.studies.audit import audited, images_to_audit
 from heatproof.studies.audited import Audit
 from heatproof.studies.comparison import Comparison

@@ -9,7 +9,7 @@ from heatproof.errors import InputError
 from heatproof.network import Network
 from heatproof.perturbation import Protocol
 from heatproof.perturbation.statistics import Statistics
-from heatproof.runs.objects import Store
+from heatproof.runs.objects import LARGEST_STATISTICS, Store
 from heatproof.runs.records import Record
 from heatproof.runs.run_record import RECORD, read_run
 from heatproof.runs.study_file import differences
@@ -18,7 +18,6 @@ from heatproof.studies.sharding.sharded import Assignment
 
 STATISTICS = "statistics.safetensors"
 STUDY_FILE = "study.toml"
-LARGEST_STATISTICS = 2**31  # bytes
 
 
 def read_assignment(store: Store) -> Assignment:

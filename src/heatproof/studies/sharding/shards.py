@@ -11,16 +11,15 @@ import polars as pl
 from heatproof.errors import InputError
 from heatproof.perturbation import Protocol
 from heatproof.runs.maps import MapArrays
-from heatproof.runs.objects import Store
+from heatproof.runs.objects import LARGEST_MARKER, LARGEST_TABLE, Store
 from heatproof.runs.results import digest, from_parquet, parquet_bytes
 from heatproof.runs.schema import SCHEMA
-from heatproof.runs.shard_records import LARGEST_MARKER, PartRecord, ShardRecord
+from heatproof.runs.shard_records import PartRecord, ShardRecord
 from heatproof.studies.parts import Part
 from heatproof.studies.sharding.stored import StoredPart, restored, stored
 
 TableEnd = Literal["", ".images"]  # of its name
 TABLES: tuple[TableEnd, ...] = ("", ".images")
-LARGEST_TABLE = 2**30  # bytes
 NUMBERED = re.compile(r"shards/([0-9]{5}|[1-9][0-9]{5,7})\.json")
 ABOUT = ("evaluations", "heatmap_seconds", "perturbation_seconds", "seconds", "worker")
 

@@ -9,12 +9,11 @@ import polars as pl
 from heatproof import runs
 from heatproof.errors import InputError
 from heatproof.perturbation import Curves, Engine, Protocol
-from heatproof.runs.objects import Store
+from heatproof.runs.objects import LARGEST_MARKER, LARGEST_TABLE, Store
 from heatproof.runs.results import digest, from_parquet, parquet_bytes
 from heatproof.runs.schema import SCHEMA
-from heatproof.runs.shard_records import LARGEST_AUDIT, AuditRecord, EngineRecord
+from heatproof.runs.shard_records import AuditRecord, EngineRecord
 from heatproof.studies.audited import Audit, Evaluated
-from heatproof.studies.sharding.shards import LARGEST_TABLE
 from heatproof.studies.sharding.stored import BROKEN, SEQUENCES, curves_of, sequence_rows
 from heatproof.studies.sharding.table_checks import (
     check_images,
@@ -89,7 +88,7 @@ def stored_audit(store: Store, protocol: Protocol, images: int) -> Audit | None:
     """
     if not store.exists(MARKER):
         return None
-    marker = AuditRecord.read(store.get(MARKER, at_most=LARGEST_AUDIT), f"{MARKER} of {store}")
+    marker = AuditRecord.read(store.get(MARKER, at_most=LARGEST_MARKER), f"{MARKER} of {store}")
     if marker.images != images:
         return None
     content = store.get(TABLE, at_most=LARGEST_TABLE)
