@@ -23,17 +23,17 @@ def merge_command(
 
     [bold]heatproof merge RUN1 RUN2 --out RUN[/bold]
     """
-    from heatproof.runs.run_record import read_content
     from heatproof.runs.store import open_store
     from heatproof.studies.sharding.collecting import write_results
     from heatproof.studies.sharding.merging import merge
+    from heatproof.studies.sharding.record import command_of_run
 
     stores = [open_store(source) for source in sources]
     target = prepared(out, overwrite=overwrite)
     with written_by_us(target):
         merge(stores, target)
         study = study_of(target)
-        write_results(study, target, str(read_content(target).get("reproduce", "")))
+        write_results(study, target, command_of_run(target))
     tell(run=out, page=f"{out}/report.html")
     print_study(study)
     say(f"Results: {out}/report.html (page), tables and figures, shards/ (every score), heatmaps.zarr")

@@ -1,6 +1,5 @@
 """Where a run is written: a folder or a URL."""
 
-import shlex
 import shutil
 import sys
 from collections.abc import Iterator
@@ -10,6 +9,7 @@ from typing import Annotated
 import typer
 
 from heatproof.cli.keys import InFile
+from heatproof.cli.shell import shell_line
 from heatproof.errors import InputError
 from heatproof.runs.lock import locked
 from heatproof.runs.store import LocalStore, Store, open_store
@@ -63,7 +63,7 @@ def written_by_us(store: Store) -> Iterator[None]:
 
 def command_line() -> str:
     """The command that runs, to be given again."""
-    return shlex.join(["heatproof", *sys.argv[1:]])
+    return shell_line(["heatproof", *sys.argv[1:]])
 
 
 def _delete(store: Store) -> None:

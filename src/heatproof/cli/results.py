@@ -1,6 +1,5 @@
 """How a command that makes a run directory ends."""
 
-import shlex
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -11,6 +10,7 @@ from heatproof.cli.application import PARTIAL
 from heatproof.cli.opening import open_page
 from heatproof.cli.output import tell
 from heatproof.cli.printing import print_study, say
+from heatproof.cli.shell import shell_line
 
 if TYPE_CHECKING:
     from heatproof.data import Pictures
@@ -32,7 +32,7 @@ def deliver(
     opened: bool = False,
 ) -> None:
     """Saves and prints a study, says what it took and what the folder holds; exits 3 if pictures are missing."""
-    study.save(out, reproduce=shlex.join(["heatproof", *sys.argv[1:]]), overwrite=overwrite)
+    study.save(out, reproduce=shell_line(["heatproof", *sys.argv[1:]]), overwrite=overwrite)
     tell(run=out, page=out / "report.html", **({"work": work.describe()} if work else {}))
     print_study(study)
     say()

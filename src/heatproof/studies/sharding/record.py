@@ -15,9 +15,11 @@ from heatproof.runs.run_record import RECORD, read_run
 from heatproof.runs.study_file import differences
 from heatproof.studies.racing import Rule
 from heatproof.studies.sharding.sharded import Assignment
+from heatproof.visible import visible
 
 STATISTICS = "statistics.safetensors"
 STUDY_FILE = "study.toml"
+UNSAFE = "# the command that run.json names is left out: it holds line breaks or characters that nobody sees"
 
 
 def read_assignment(store: Store) -> Assignment:
@@ -73,6 +75,12 @@ def _changed(name: str, then: Any, here: Any) -> list[tuple[str, Any, Any]]:  # 
         keys = [*here, *(key for key in then if key not in here)]
         return [found for key in keys for found in _changed(key, then.get(key), here.get(key))]
     return [] if then == here else [(name, then, here)]
+
+
+def command_of_run(store: Store) -> str:
+    """The command that made a run, to be copied; a comment where it has characters that a terminal would obey."""
+    command = read_run(store).reproduce
+    return command if visible(command, kept="") == command else UNSAFE
 
 
 def stored_statistics(store: Store) -> Statistics:
