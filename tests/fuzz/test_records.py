@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from tests.fuzz.inputs import ODD, ODD_TEXTS, damaged_text, fuzzed
+from tests.records import FAILED, LOCK, SAVED
 
 from heatproof.cli.report import study_of
 from heatproof.errors import InputError
@@ -17,22 +18,17 @@ from heatproof.runs.progress_reading import read_progress
 from heatproof.runs.store import LocalStore
 
 WHOLE = Path(__file__).parent.parent / "studies" / "schema-2"
-FAILED = {"shard": 1, "error": "ValueError: no", "tries": 2, "worker": "machine:1"}
+FAILURE = FAILED | {"shard": 1}
 LOG = [
     {"time": "2026-11-23T10:00:00+00:00", "event": "start"},
     {"time": "2026-11-23T10:00:10+00:00", "event": "shard done", "shard": 0, "images": 2},
     {"time": "2026-11-23T10:00:12+00:00", "event": "shard done", "shard": 1},
 ]
-LOCK = {"pid": 1, "host": "machine", "since": "2026-11-23T10:00:00+00:00"}
-SHARED = {
-    "schema": 1, "skipped": [{"image": "x", "reason": "broken"}], "complete": False, "verdict": ["Nothing."],
-    "warnings": [], "versions": {"python": "3"}, "machine": {"cores": 1}, "reproduce": "heatproof …",
-}  # fmt: skip
-SAVED = {
-    "assess": SHARED | {"study": "assess", "topology": "t", "checkpoints": {"a": {}}, "images": {"0.png": "00"}},
-    "replacements": SHARED | {"study": "replacements", "method": "sobel", "images": {"0.png": "00"}},
-    "complexity": SHARED | {"study": "complexity", "methods": ["sobel"], "images": ["0.png"]},
-    "saved": SHARED | {"study": "compare", "methods": ["sobel"], "images": {"0.png": "00"}},
+STUDIES = {
+    "assess": SAVED | {"topology": "t", "checkpoints": {"a": {}}},
+    "replacements": SAVED | {"study": "replacements", "method": "sobel", "skipped": [{"image": "x", "reason": "y"}]},
+    "complexity": SAVED | {"study": "complexity", "methods": ["sobel"], "images": ["0.png", "1.png"]},
+    "compare": SAVED | {"study": "compare", "methods": ["sobel"]},
 }
 IN_THE_RUN = ("run.json", "shards/00000.json", "failed/00001.json", "log.jsonl", "lock")
 
@@ -78,7 +74,7 @@ def whole():
     return {
         "run.json": json.loads((WHOLE / "run.json").read_text()),
         "shards/00000.json": json.loads((WHOLE / "shards" / "00000.json").read_text()),
-        "failed/00001.json": FAILED,
+        "failed/00001.json": FAILURE,
         "log.jsonl": LOG,
         "lock": LOCK,
     }
@@ -145,20 +141,20 @@ def test_damaged_records_of_a_run(judge, run, whole, data, name):
 
 
 @fuzzed(80)
-@given(data=st.data(), study=st.sampled_from(sorted(SAVED)))
+@given(data=st.data(), study=st.sampled_from(sorted(STUDIES)))
 def test_mutated_records_of_saved_studies(judge, data, study):
     folder = judge.folder / "SAVED"
-    LocalStore(folder / "whole").put("run.json", as_bytes("run.json", data.draw(mutated(SAVED[study]))))
+    LocalStore(folder / "whole").put("run.json", as_bytes("run.json", data.draw(mutated(STUDIES[study]))))
     with judge.judging("records"):
         (listed,) = runs_below(folder).runs
         assert listed.state in ("finished", "stopped", "unreadable")
     shutil.rmtree(folder)
 
 
-@pytest.mark.parametrize("study", sorted(SAVED))
+@pytest.mark.parametrize("study", sorted(STUDIES))
 def test_saved_studies_are_listed(tmp_path, study):
-    LocalStore(tmp_path).put("run.json", as_bytes("run.json", SAVED[study]))
+    LocalStore(tmp_path).put("run.json", as_bytes("run.json", STUDIES[study]))
     (listed,) = runs_below(tmp_path).runs
     assert (listed.study, listed.state, listed.images, listed.verdict) == (
-        SAVED[study]["study"], "finished", 1, "Nothing.",
+        study, "finished", 2, "Nothing.",
     )  # fmt: skip

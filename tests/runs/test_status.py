@@ -9,6 +9,7 @@ from dataclasses import replace
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.records import FAILED, PART, RUN, marker, of_data
 from typer.testing import CliRunner
 
 from heatproof.cli.application import app, main
@@ -19,42 +20,12 @@ from heatproof.runs.progress import Failure, Worker
 from heatproof.runs.progress_reading import read_progress
 from heatproof.runs.store import LocalStore, open_store
 
-RUN = {
-    "schema": 2, "study": "compare", "configuration": {}, "costs": [], "shard_size": 16, "versions": {}, "machine": {},
-    "network": {"name": "tiny", "weights_blake2b": "0", "preprocessing": {}, "notes": []},
-    "data": {"name": "made", "members": 70, "fingerprint": "0"},
-    "plan": {
-        "methods": ["sobel"], "lerf": False, "measures": [], "rule": None,
-        "protocol": {
-            "replacement": "uniform", "regions": 4, "steps": 3, "repeats": 2, "seed": 0, "score": "logit",
-            "engine": "full", "memory": 2**30, "scored": None,
-        },
-    },
-}  # fmt: skip
-PART = {
-    "methods": ["sobel"], "lerf": [], "reference": True, "places": {}, "measures": {},
-    "engine": {"name": "full", "nodes_on_windows": 0, "nodes": 3, "reason": "asked for"},
-}  # fmt: skip
-
-
-def marker(number, count=15, skipped=1, **changes):
-    return {
-        "schema": 3, "number": number, "images": count, "positions": [*range(16 * number, 16 * number + count)],
-        "skipped": [["x", "broken"]] * skipped, "objects": {"": "0" * 32, ".images": "0" * 32}, "part": PART,
-        "evaluations": 1000, "heatmap_seconds": 1.0, "perturbation_seconds": 2.0, "seconds": 8.0, "worker": "host:1",
-    } | changes  # fmt: skip
-
-
-def data(**changes):
-    return RUN | {"data": RUN["data"] | changes}
-
 
 def without(record, key):
     return {name: value for name, value in record.items() if name != key}
 
 
 MARKER = marker(4, 6, 0)
-FAILED = {"shard": 3, "error": "ValueError: no\n  at line 3", "tries": 3, "worker": "host:2"}
 LOG = """
 {"time": "2026-11-23T10:00:00+00:00", "event": "start"}
 {"time": "2026-11-23T10:00:10+00:00", "event": "shard done", "shard": 0}
@@ -213,8 +184,8 @@ def test_a_shard_that_was_set_aside_and_done_later_is_whole(run):
         ({}, "has schema None; this version reads 2 and 3"),
         (RUN | {"schema": 1}, "has schema 1; this version reads 2 and 3"),
         (RUN | {"data": "x"}, "data must be a valid dictionary .*, got 'x'"),
-        (data(members=-1), "data.members must be greater than or equal to 1, got -1"),
-        (data(members=10**4000), "members must be .*, got a number beyond all bounds"),
+        (of_data(members=-1), "data.members must be greater than or equal to 1, got -1"),
+        (of_data(members=10**4000), "members must be .*, got a number beyond all bounds"),
         (RUN | {"data": without(RUN["data"], "name")}, "data.name is missing"),
         (RUN | {"shard_size": True}, "shard_size must be a valid integer, got True"),
         (RUN | {"study": ["\x1b[31m"]}, "study must be 'compare', got a list"),
@@ -287,7 +258,7 @@ def test_a_log_that_tells_no_pace(start, done, shard, tmp_path):
 
 
 def test_texts_do_not_steer_the_terminal(run):
-    run.put("run.json", as_json(data(name="\x1b[2J")))
+    run.put("run.json", as_json(of_data(name="\x1b[2J")))
     run.put("shards/00000.json", as_json(marker(0, worker="\x1b[2J")))
     run.put("failed/00003.json", as_json(FAILED | {"error": "\x1b[2Jgone\r\x07"}))
     with locked(run.path):
@@ -298,7 +269,7 @@ def test_texts_do_not_steer_the_terminal(run):
 
 
 def test_many_failures_are_not_all_printed(tmp_path):
-    store = made(LocalStore(tmp_path), {"run.json": data(members=16_000)})
+    store = made(LocalStore(tmp_path), {"run.json": of_data(members=16_000)})
     for number in range(100, 150):
         store.put(f"failed/{number:05d}.json", as_json(FAILED | {"shard": number, "error": "broke"}))
     text = status(tmp_path).stdout
