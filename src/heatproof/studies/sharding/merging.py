@@ -26,6 +26,8 @@ def merge(sources: Sequence[Store], out: Store) -> None:
     for other in sources[1:]:
         check_same(read_content(other), record, str(other))
     every = [read_assignment(source).shards for source in sources]
+    if len({shards.maps.shape() for shards in every}) > 1:
+        raise InputError("the runs have heatmaps of different shapes; merge runs of the same study")
     target = Shards(out, every[0].count, every[0].size)
     methods = [str(method) for method in record["plan"]["methods"]]
     target.maps.make(methods, every[0].maps.shape(), at_once=target.size, schema=SCHEMA, shown=every[0].maps.shown())
