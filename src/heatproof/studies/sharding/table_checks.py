@@ -32,8 +32,9 @@ def check_table(frame: pl.DataFrame, schema: Mapping[str, Any], without: Collect
 
 def _lacks(column: pl.Series) -> bool:
     """Whether a value is missing in a column, or in one of its lists, or a list is empty."""
-    entries = column.explode() if column.dtype.is_nested() else column
-    return bool(column.null_count() or entries.null_count())
+    if not column.dtype.is_nested():
+        return bool(column.null_count())
+    return bool(column.null_count() or column.explode().null_count() or (column.list.len() == 0).any())
 
 
 def check_sequences(rows: pl.DataFrame) -> None:
