@@ -63,7 +63,16 @@ def test_compare_writes_everything_that_it_promises(run, photos, tmp_path):
     assert code == 0
     folder = tmp_path / "RUN"
     expected = {"run.json", "heatmaps.zarr", "table.md", "table.csv", "report.html", "reproduce.md"}
-    expected |= {"study.toml", "shards", "log.jsonl", "lock", "measures.parquet", "audit.parquet", "audit"}
+    expected |= {
+        "study.toml",
+        "shards",
+        "log.jsonl",
+        "lock",
+        "measures.parquet",
+        "audit.parquet",
+        "audit",
+        "written.jsonl",
+    }
     figures = {
         f"{name}.{kind}" for name in ("curves", "curves-relative", "gallery", "audit") for kind in ("png", "svg")
     }
@@ -239,7 +248,7 @@ def test_an_earlier_result_is_never_overwritten_unasked(run, photos, tmp_path):
 def test_a_folder_that_is_no_run_is_not_replaced_even_when_asked(run, photos, tmp_path):
     code, _, err = compare_tiny(run, photos, "--overwrite", out=photos)
     assert code == cli.INPUT_ERROR
-    assert "not empty" in err
+    assert "which is read" in err
     assert len(list(photos.iterdir())) == 4
 
 
@@ -380,7 +389,7 @@ def test_explain_writes_one_picture_per_image_and_method(run, photos, tmp_path):
     code, out, _ = run("explain", photos, "--network", "tiny_networks:cnn", "--methods", METHODS, "--out", "MAPS")
     assert code == 0
     files = sorted(path.name for path in (tmp_path / "MAPS").iterdir())
-    assert files.pop() == "report.html"
+    assert [files.pop(), files.pop()] == ["written.jsonl", "report.html"]
     assert len(files) == 4 * 3
     assert files[0] == "picture_0.lrp-alphabeta_alpha=1_beta=0.png"
     with Image.open(tmp_path / "MAPS" / files[0]) as picture:

@@ -17,8 +17,8 @@ from hypothesis import strategies as st
 
 from heatproof.cli.shell import shell_line
 from heatproof.report.markdown import fenced
+from heatproof.runs.ledger import digest
 from heatproof.runs.lock import locked
-from heatproof.runs.results import digest
 from heatproof.studies.sharding.record import UNSAFE
 from heatproof.visible import is_hidden, visible
 

@@ -183,18 +183,19 @@ def test_heatmaps_do_not_lead_out(tmp_path):
 def test_leftovers_are_no_objects_and_are_swept(tmp_path):
     store = LocalStore(tmp_path)
     store.put("shards/0.json", b"{}")
-    for name in (".0123.partial", "shards/.abcd.partial", "heatmaps.zarr/0.0123.partial"):
+    end = f"{'0123' * 8}.partial"
+    for name in (f".{end}", f"shards/.{end}", f"heatmaps.zarr/0.{end}", "download.partial"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_bytes(b"half")
     assert store.names() == ["shards/0.json"]
     assert store.sweep() == 3
-    assert files(tmp_path) == ["shards/0.json"]
+    assert files(tmp_path) == ["download.partial", "shards/0.json"]
 
 
 def test_leftovers_under_a_url_are_swept():
     store = FsspecStore("memory://leftovers/run")
     store.put("a", b"1")
-    fsspec.filesystem("memory").pipe_file("/leftovers/run/.0123.partial", b"half")
+    fsspec.filesystem("memory").pipe_file(f"/leftovers/run/.{'0123' * 8}.partial", b"half")
     assert store.names() == ["a"]
     assert store.sweep() == 1
     assert fsspec.filesystem("memory").find("/leftovers/run") == ["/leftovers/run/a"]

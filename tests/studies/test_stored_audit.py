@@ -16,8 +16,9 @@ import heatproof as hp
 from heatproof.cli.report import study_of
 from heatproof.data import as_dataset
 from heatproof.perturbation import Protocol
+from heatproof.runs.ledger import digest
 from heatproof.runs.progress_reading import read_progress
-from heatproof.runs.results import digest, from_parquet, parquet_bytes
+from heatproof.runs.results import from_parquet, parquet_bytes
 from heatproof.runs.run_record import read_content
 from heatproof.runs.schema import WITHOUT_AUDIT
 from heatproof.runs.store import open_store

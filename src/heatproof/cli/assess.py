@@ -12,8 +12,9 @@ from heatproof.cli.names import one_of
 from heatproof.cli.opening import Open
 from heatproof.cli.options import Reading
 from heatproof.cli.perturbing import Removing
+from heatproof.cli.places import Out, Overwrite, command_line, written_to
 from heatproof.cli.printing import progress, warn
-from heatproof.cli.results import Out, Overwrite, deliver
+from heatproof.cli.results import deliver
 from heatproof.cli.spreading import spread
 from heatproof.cli.study_file import StudyCommand
 from heatproof.defaults import DEFAULT_METHOD
@@ -23,6 +24,7 @@ from heatproof.defaults import DEFAULT_METHOD
 @spread
 def assess_command(
     *,
+    context: typer.Context,
     checkpoints: Annotated[
         list[Path], typer.Argument(help="Weights of one network, put in the order of the numbers in their names.")
     ],
@@ -47,30 +49,31 @@ def assess_command(
 
     [bold]heatproof assess run/*.pt --network model.py:Model --data cifar10:data --regions 4 --out RUN[/bold]
     """
-    from heatproof import runs, studies
+    from heatproof import studies
 
-    runs.check_free(out, overwrite=overwrite)
-    ordered = sorted(checkpoints, key=_in_order)
-    network = given.load_network(weights=str(ordered[0]))
-    pictures = given.read_pictures(network, seed=removing.seed, labels=labels)
-    with progress("evaluations") as advance:
-        study = studies.assess(
-            network,
-            ordered,
-            pictures.images,
-            method=method,
-            labels=pictures.labels if labels else None,
-            **asdict(removing),
-            memory=given.memory_bytes,
-            names=pictures.names,
-            skipped=pictures.skipped,
-            on_progress=advance,
-        )
+    with written_to(context, out, overwrite=overwrite) as store:
+        ordered = sorted(checkpoints, key=_in_order)
+        network = given.load_network(weights=str(ordered[0]))
+        pictures = given.read_pictures(network, seed=removing.seed, labels=labels)
+        with progress("evaluations") as advance:
+            study = studies.assess(
+                network,
+                ordered,
+                pictures.images,
+                method=method,
+                labels=pictures.labels if labels else None,
+                **asdict(removing),
+                memory=given.memory_bytes,
+                names=pictures.names,
+                skipped=pictures.skipped,
+                on_progress=advance,
+            )
+        study.write(store, reproduce=command_line())
     if labels and pictures.classes and network.classes and pictures.classes != network.classes:
         warn(
             ["the data set names its classes otherwise than the network: the accuracy holds if their order is the same"]
         )
-    deliver(study, pictures, out, overwrite=overwrite, holding="scores.parquet", work=study.work, opened=opened)
+    deliver(study, pictures, out, holding="scores.parquet", work=study.work, opened=opened)
 
 
 def _in_order(path: Path) -> list[tuple[int, str]]:

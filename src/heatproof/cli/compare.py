@@ -12,9 +12,8 @@ from heatproof.cli.names import among
 from heatproof.cli.opening import Open, open_page
 from heatproof.cli.output import tell
 from heatproof.cli.perturbing import Perturbing
-from heatproof.cli.places import RunPlace, command_line, prepared, written_by_us
+from heatproof.cli.places import Overwrite, RunPlace, command_line, written_to
 from heatproof.cli.printing import print_study, progress, say, skipped, warn
-from heatproof.cli.results import Overwrite
 from heatproof.cli.spreading import spread
 from heatproof.cli.study_file import StudyCommand, resolved, settings_of
 from heatproof.cli.values import as_shown
@@ -86,7 +85,6 @@ def compare_command(
     from heatproof.perturbation.statistics import as_statistics
     from heatproof.studies.racing import rule_of
 
-    store = prepared(out, overwrite=overwrite)
     protocol = Protocol(
         **{f.name: getattr(perturbing, f.name) for f in fields(Protocol) if hasattr(perturbing, f.name)}
     )
@@ -105,14 +103,22 @@ def compare_command(
         files=files,
         show=show,
     )
-    ready = given.load_network(), given.dataset(seed=perturbing.seed)
-    warn(ready[1].notes)
     crew, shares = workers.maker(), workers.shares
-    load = partial(loaded, given, perturbing.seed) if crew else lambda: ready
-    with written_by_us(store), progress("evaluations") as advance:
-        study = studies.run_comparison(
-            wanted, load, store, workers=crew, share=shares, on_progress=advance, reproduce=command_line()
-        )
+    with written_to(context, out, overwrite=overwrite, resumes=True) as store:
+        ready = given.load_network(), given.dataset(seed=perturbing.seed)
+        warn(ready[1].notes)
+        load = partial(loaded, given, perturbing.seed) if crew else lambda: ready
+        with progress("evaluations") as advance:
+            study = studies.run_comparison(
+                wanted,
+                load,
+                store,
+                workers=crew,
+                share=shares,
+                anew=overwrite,
+                on_progress=advance,
+                reproduce=command_line(),
+            )
     finish(study, out, opened=opened)
 
 

@@ -7,8 +7,9 @@ import typer
 from heatproof.cli.application import app
 from heatproof.cli.explaining import Explaining
 from heatproof.cli.opening import Open
+from heatproof.cli.places import Out, Overwrite, command_line, written_to
 from heatproof.cli.printing import progress
-from heatproof.cli.results import Out, Overwrite, deliver
+from heatproof.cli.results import deliver
 from heatproof.cli.spreading import spread
 from heatproof.cli.study_file import StudyCommand
 
@@ -17,6 +18,7 @@ from heatproof.cli.study_file import StudyCommand
 @spread
 def complexity_command(
     *,
+    context: typer.Context,
     out: Out,
     given: Explaining,
     seed: Annotated[int, typer.Option(help="Of the sample of --images.")] = 0,
@@ -27,19 +29,20 @@ def complexity_command(
 
     [bold]heatproof complexity photos/ --methods lrp-alphabeta,sensitivity-l2,deconvolution-l2 --out RUN[/bold]
     """
-    from heatproof import runs, studies
+    from heatproof import studies
 
-    runs.check_free(out, overwrite=overwrite)
-    network = given.load_network()
-    pictures = given.read_pictures(network, seed=seed)
-    with progress("images") as advance:
-        study = studies.complexity(
-            network,
-            pictures.images,
-            given.methods_for(pictures),
-            memory=given.memory_bytes,
-            names=pictures.names,
-            skipped=pictures.skipped,
-            on_progress=advance,
-        )
-    deliver(study, pictures, out, overwrite=overwrite, holding="scores.parquet (every value)", opened=opened)
+    with written_to(context, out, overwrite=overwrite) as store:
+        network = given.load_network()
+        pictures = given.read_pictures(network, seed=seed)
+        with progress("images") as advance:
+            study = studies.complexity(
+                network,
+                pictures.images,
+                given.methods_for(pictures),
+                memory=given.memory_bytes,
+                names=pictures.names,
+                skipped=pictures.skipped,
+                on_progress=advance,
+            )
+        study.write(store, reproduce=command_line())
+    deliver(study, pictures, out, holding="scores.parquet (every value)", opened=opened)

@@ -1,6 +1,5 @@
 """``heatproof explain``."""
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -9,8 +8,10 @@ from heatproof.cli.application import PARTIAL, app
 from heatproof.cli.explaining import Explaining
 from heatproof.cli.opening import Open, open_page
 from heatproof.cli.output import tell
+from heatproof.cli.places import Overwrite, written_to
 from heatproof.cli.printing import say, warn
 from heatproof.cli.spreading import spread
+from heatproof.errors import InputError
 
 
 @app.command("explain")
@@ -18,7 +19,9 @@ from heatproof.cli.spreading import spread
 def explain_command(
     given: Explaining,
     *,
-    out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the pictures.")] = Path("heatmaps"),
+    context: typer.Context,
+    out: Annotated[str, typer.Option("--out", "-o", metavar="FOLDER", help="Folder for the pictures.")] = "heatmaps",
+    overwrite: Overwrite = False,
     opened: Open = False,
 ) -> None:
     """Writes one picture per image and method, the image beside its heatmap, and a page.
@@ -28,14 +31,20 @@ def explain_command(
     from heatproof.report import counted
     from heatproof.studies.explain import ON_THE_PAGE, explain_pictures
 
-    network = given.load_network()
-    pictures = given.read_pictures(network)
-    written = explain_pictures(network, pictures, given.methods_for(pictures), out, memory=given.memory_bytes)
+    with written_to(context, out, overwrite=overwrite) as store:
+        folder = store.local_path("report.html")
+        if folder is None:
+            raise InputError(f"expected a folder for the pictures, got the URL {out!r}")
+        network = given.load_network()
+        pictures = given.read_pictures(network)
+        methods = given.methods_for(pictures)
+        written = explain_pictures(network, pictures, methods, folder.parent, memory=given.memory_bytes)
     warn(written.warnings)
-    tell(files=written.files, page=written.page)
-    for file in written.files:
-        say(str(file))
-    say(f"{written.page} ({counted(min(len(pictures.names), ON_THE_PAGE), 'picture')} in one page)")
+    files, page = [f"{out}/{name}" for name in written.files], f"{out}/{written.page}"
+    tell(files=files, page=page)
+    for file in files:
+        say(file)
+    say(f"{page} ({counted(min(len(pictures.names), ON_THE_PAGE), 'picture')} in one page)")
     if opened:
         open_page(out)
     if pictures.skipped:

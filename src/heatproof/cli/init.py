@@ -11,6 +11,7 @@ from heatproof.cli.output import tell
 from heatproof.cli.printing import say
 from heatproof.cli.study_file import ENDING, STUDIES, command_of, commented
 from heatproof.errors import InputError
+from heatproof.runs.places import write_file
 
 
 @app.command("init")
@@ -32,12 +33,6 @@ def init_command(
     text = commented(study, command_of(study, getattr(context.parent.command, "commands", {})))
     if file.suffix != ENDING:
         raise InputError(f"expected a file that ends in {ENDING}, got {str(file)!r}")
-    try:
-        with file.open("x", encoding="utf-8") as stream:
-            stream.write(text)
-    except FileExistsError:
-        raise InputError(f"{str(file)!r} is there already; choose another name") from None
-    except FileNotFoundError:
-        raise InputError(f"there is no folder {str(file.parent)!r} to write into") from None
+    write_file(file, text.encode())
     tell(file=file)
     say(f"{file}: every key of 'heatproof {study}'; edit it, then: heatproof {study} {file}")

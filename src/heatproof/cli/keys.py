@@ -111,14 +111,30 @@ class Key:
         return self._placed(value, folder) if isinstance(value, str) else value
 
     def _placed(self, value: Scalar, folder: Path) -> Scalar:
-        if not isinstance(value, str) or not (self.is_path or self.note.path):
+        span = self._span(value)
+        if not isinstance(value, str) or span is None:
             return value
+        start, end = span
+        return f"{value[:start]}{folder / os.path.expanduser(value[start:end])}{value[end:]}"  # noqa: PTH111 - never raises
+
+    def paths(self, value: Any) -> list[Path]:  # noqa: ANN401 - whatever the option held
+        """The paths in what the command got."""
+        texts = split_specs(value) if isinstance(value, str) and self.note.several else value
+        found = []
+        for text in texts if isinstance(texts, list | tuple) else [texts]:
+            given = str(text) if isinstance(text, Path) else text
+            span = self._span(given)
+            if span:
+                found.append(Path(given[slice(*span)]).expanduser())
+        return found
+
+    def _span(self, value: Any) -> tuple[int, int] | None:  # noqa: ANN401 - as above
+        """Where the path stands in a text, if it holds one and no URL."""
+        if not isinstance(value, str) or not (self.is_path or self.note.path):
+            return None
         found = re.fullmatch("(.+)" if self.is_path else self.note.path, value, re.DOTALL)
         number = found.lastindex if found else None
-        if not found or not number or "://" in found[number]:
-            return value
-        start, end = found.span(number)
-        return f"{value[:start]}{folder / os.path.expanduser(value[start:end])}{value[end:]}"  # noqa: PTH111 - never raises
+        return found.span(number) if found and number and "://" not in found[number] else None
 
     def argument(self, value: Value) -> Any:  # noqa: ANN401 - whatever the option takes
         """The value, as the command line gives it."""
@@ -215,6 +231,8 @@ def validated(content: Mapping[str, Any], keys: Mapping[str, Key], name: str) ->
 def _wrong(key: str, value: Any, keys: Mapping[str, Key], error: Mapping[str, Any]) -> str:  # noqa: ANN401
     if key not in keys and isinstance(value, dict):
         return f"unknown section {key!r}; a study file has keys only, no sections"
+    if key == "overwrite":
+        return "overwrite: no file may ask for that; give --overwrite on the command line"
     if key not in keys:
         return unknown("key", key, list(keys))
     help_text = f" ({keys[key].info.help})" if keys[key].info.help else ""

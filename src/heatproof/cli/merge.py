@@ -5,18 +5,23 @@ from typing import Annotated
 import typer
 
 from heatproof.cli.application import app
+from heatproof.cli.keys import InFile
 from heatproof.cli.output import tell
-from heatproof.cli.places import RunPlace, prepared, written_by_us
+from heatproof.cli.places import Out, Overwrite, written_to
 from heatproof.cli.printing import print_study, say
 from heatproof.cli.report import study_of
-from heatproof.cli.results import Overwrite
 
 
 @app.command("merge")
 def merge_command(
-    sources: Annotated[list[str], typer.Argument(metavar="RUN…", help="Folders or URLs of runs of the same study.")],
+    context: typer.Context,
+    sources: Annotated[
+        list[str],
+        typer.Argument(metavar="RUN…", help="Folders or URLs of runs of the same study."),
+        InFile(key="runs", path="(.+)"),
+    ],
     *,
-    out: RunPlace,
+    out: Out,
     overwrite: Overwrite = False,
 ) -> None:
     """Joins runs of the same study that hold different shards, such as those of compare --share 1/2 and 2/2.
@@ -29,8 +34,7 @@ def merge_command(
     from heatproof.studies.sharding.record import command_of_run
 
     stores = [open_store(source) for source in sources]
-    target = prepared(out, overwrite=overwrite)
-    with written_by_us(target):
+    with written_to(context, out, overwrite=overwrite) as target:
         merge(stores, target)
         study = study_of(target)
         write_results(study, target, command_of_run(target))

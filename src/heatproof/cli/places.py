@@ -1,74 +1,56 @@
-"""Where a run is written: a folder or a URL."""
+"""Where a command writes, and what it reads, as far as that lies in files."""
 
-import shutil
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
-from typing import Annotated
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from heatproof.cli.keys import InFile
+from heatproof.cli.keys import InFile, keys_of
 from heatproof.cli.shell import shell_line
-from heatproof.errors import InputError
-from heatproof.runs.lock import locked
-from heatproof.runs.store import LocalStore, Store, open_store
 
+if TYPE_CHECKING:
+    from heatproof.runs.objects import Store
+
+Out = Annotated[
+    str,
+    typer.Option("--out", "-o", metavar="FOLDER|URL", help="For the results; a folder appears complete or not at all."),
+    InFile(path="(.+)"),
+]
 RunPlace = Annotated[
     str,
     typer.Option(
         "--out",
         "-o",
         metavar="FOLDER|URL",
-        help="For the run; with the same configuration it goes on where it was left.",
+        help="For the run; with the same configuration it is resumed.",
     ),
     InFile(path="(.+)"),
 ]
+Overwrite = Annotated[
+    bool,
+    typer.Option("--overwrite", help="Replace an earlier result in --out once the new one is complete."),
+    InFile(absent=True),  # no file may ask for that
+]
 
 
-def prepared(out: str, *, overwrite: bool) -> Store:
-    """The store of a run that may be begun or gone on with.
+def written_to(
+    context: typer.Context, out: str, *, overwrite: bool = False, resumes: bool = False
+) -> "AbstractContextManager[Store]":
+    """Holds the place that a command writes to, apart from everything that it reads."""
+    from heatproof.runs.destination import destination
 
-    Raises:
-        InputError: if something else is there.
-    """
-    from heatproof.runs.directory import check_free
-    from heatproof.runs.run_record import RECORD
-
-    store = open_store(out)
-    there = store.exists(RECORD)
-    if there and overwrite:
-        with written_by_us(store):
-            _delete(store)
-    elif not there and isinstance(store, LocalStore):
-        check_free(store.path)
-    elif not there and store.names():
-        raise InputError(f"{out!r} is not empty, and no run; choose another --out")
-    return store
+    return destination(out, overwrite=overwrite, inputs=inputs_of(context), resumes=resumes)
 
 
-@contextmanager
-def written_by_us(store: Store) -> Iterator[None]:
-    """Holds the lock of a run in a folder; URLs have none. A run that never began leaves nothing."""
-    from heatproof.runs.run_record import RECORD
-
-    begun = store.exists(RECORD)
-    try:
-        with locked(store.path) if isinstance(store, LocalStore) else nullcontext():
-            yield
-    finally:
-        if not begun and not store.exists(RECORD):
-            _delete(store)
+def inputs_of(context: typer.Context) -> list[Path]:
+    """Files and folders that a command was told to read."""
+    assert context.command.callback is not None, "a command does something"
+    keys = keys_of(context.command.callback).values()
+    return [path for key in keys if key.name != "out" for path in key.paths(context.params.get(key.parameter))]
 
 
 def command_line() -> str:
     """The command that runs, to be given again."""
     return shell_line(["heatproof", *sys.argv[1:]])
-
-
-def _delete(store: Store) -> None:
-    if isinstance(store, LocalStore):
-        shutil.rmtree(store.path, ignore_errors=True)
-        return
-    for name in store.names():
-        store.delete(name)

@@ -11,8 +11,9 @@ from heatproof.cli.names import one_of, some_of
 from heatproof.cli.opening import Open
 from heatproof.cli.options import Picturing
 from heatproof.cli.perturbing import Scoring
+from heatproof.cli.places import Out, Overwrite, command_line, written_to
 from heatproof.cli.printing import progress
-from heatproof.cli.results import Out, Overwrite, deliver
+from heatproof.cli.results import deliver
 from heatproof.cli.spreading import spread
 from heatproof.cli.study_file import StudyCommand
 from heatproof.defaults import DEFAULT_METHOD, DEFAULT_REPLACEMENTS
@@ -23,6 +24,7 @@ from heatproof.registry import split_specs
 @spread
 def replacements_command(
     *,
+    context: typer.Context,
     out: Out,
     given: Picturing,
     replacements: Annotated[
@@ -50,28 +52,28 @@ def replacements_command(
 
     [bold]heatproof replacements builtin --replacements "uniform,blur\[sigma=5],road" --steps 40 --out RUN[/bold]
     """
-    from heatproof import runs, studies
+    from heatproof import studies
 
-    runs.check_free(out, overwrite=overwrite)
-    network = given.load_network()
-    pictures = given.read_pictures(network, seed=scoring.seed)
-    with progress("evaluations") as advance:
-        study = studies.compare_replacements(
-            network,
-            pictures.images,
-            split_specs(replacements),
-            method=method,
-            **asdict(scoring),
-            memory=given.memory_bytes,
-            names=pictures.names,
-            skipped=pictures.skipped,
-            on_progress=advance,
-        )
+    with written_to(context, out, overwrite=overwrite) as store:
+        network = given.load_network()
+        pictures = given.read_pictures(network, seed=scoring.seed)
+        with progress("evaluations") as advance:
+            study = studies.compare_replacements(
+                network,
+                pictures.images,
+                split_specs(replacements),
+                method=method,
+                **asdict(scoring),
+                memory=given.memory_bytes,
+                names=pictures.names,
+                skipped=pictures.skipped,
+                on_progress=advance,
+            )
+        study.write(store, reproduce=command_line())
     deliver(
         study,
         pictures,
         out,
-        overwrite=overwrite,
         holding="scores.parquet, heatmaps.zarr",
         work=study.work,
         opened=opened,

@@ -7,7 +7,6 @@ import typer
 from heatproof.cli.application import app
 from heatproof.cli.opening import Open, open_page
 from heatproof.cli.output import output, tell
-from heatproof.cli.places import written_by_us
 from heatproof.cli.printing import print_study, say
 from heatproof.runs.objects import Store
 from heatproof.runs.store import open_store
@@ -24,12 +23,13 @@ def report_command(run: Run, *, opened: Open = False) -> None:
 
     [bold]heatproof report RUN --open[/bold]
     """
+    from heatproof.runs.destination import written_again
     from heatproof.studies.sharding.collecting import write_results
     from heatproof.studies.sharding.record import command_of_run
 
     store = open_store(run)
     study = study_of(store)
-    with written_by_us(store):
+    with written_again(store):
         write_results(study, store, command_of_run(store))
     tell(run=run, page=f"{run}/report.html")
     print_study(study)

@@ -1,7 +1,6 @@
 """``heatproof statistics``."""
 
 import shlex
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -11,14 +10,13 @@ from heatproof.cli.options import Picturing
 from heatproof.cli.output import tell
 from heatproof.cli.printing import say
 from heatproof.cli.spreading import spread
-from heatproof.errors import InputError
 
 
 @app.command("statistics")
 @spread
 def statistics_command(
     *,
-    out: Annotated[Path, typer.Option("--out", "-o", help="A safetensors file that is not there yet.")],
+    out: Annotated[str, typer.Option("--out", "-o", help="A safetensors file that is not there yet.")],
     given: Picturing,
 ) -> None:
     """Mean image and spread of a data set, as the network wants its pictures: for replacements constant and dirichlet.
@@ -28,16 +26,14 @@ def statistics_command(
     [bold]heatproof compare photos/ --replacement constant --statistics mean.safetensors --out RUN[/bold]
     """
     from heatproof.perturbation import Statistics
+    from heatproof.runs.places import check_new_file, write_file
 
-    if out.exists():
-        raise InputError(f"{str(out)!r} is there already; choose another --out")
-    if not out.parent.is_dir():
-        raise InputError(f"there is no folder {str(out.parent)!r} to write into")
+    check_new_file(out)
     network = given.load_network()
     pictures = given.read_pictures(network)
     where = shlex.join(given.images) if given.images else str(given.data)
     found = Statistics.of(pictures.images, source=where)
-    found.save(out)
+    write_file(out, found.to_bytes())
     tell(file=out, statistics=str(found))
     say(f"{out}: {found}")
     if pictures.skipped:

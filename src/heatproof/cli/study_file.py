@@ -1,6 +1,7 @@
 """A command may take its options from a study file: ``heatproof compare study.toml --regions 16``."""
 
 import inspect
+import os
 import textwrap
 from collections.abc import Mapping
 from functools import cached_property
@@ -13,14 +14,13 @@ from typer.core import TyperCommand
 from heatproof.cli.keys import Key, keys_of, validated
 from heatproof.errors import InputError
 from heatproof.registry import unknown
-from heatproof.runs.study_file import Settings, read_toml, to_toml, value_to_toml
+from heatproof.runs.study_file import Settings, Value, read_toml, to_toml, value_to_toml
 
 STUDY = "study"  # the key that says which command
 STUDIES = ("compare", "replacements", "assess", "complexity")  # what a study file can be for
 ENDING = ".toml"
 WIDTH = 100
 _SETTINGS = "heatproof.settings"
-_TRANSIENT = frozenset({"overwrite"})  # a run that is continued must not delete itself
 
 
 class StudyCommand(TyperCommand):
@@ -42,9 +42,11 @@ class StudyCommand(TyperCommand):
             return super().parse_args(ctx, args)
         file, rest = self._split(ctx, args)
         if file:
+            settings = self.read(ctx, file)
+            if self._given(ctx, rest).get("out") is None:
+                _check_out(settings.get("out"), file)
             ctx.default_map = {
-                self.keys[name].parameter: self.keys[name].argument(value)
-                for name, value in self.read(ctx, file).items()
+                self.keys[name].parameter: self.keys[name].argument(value) for name, value in settings.items()
             }
         left = super().parse_args(ctx, list(rest))
         ctx.meta[_SETTINGS] = self._settings(ctx, rest)
@@ -85,16 +87,28 @@ class StudyCommand(TyperCommand):
         settings: Settings = {STUDY: str(self.name)}
         for key in self.keys.values():
             value = key.setting(ctx.params.get(key.parameter), given.get(key.parameter, key.default))
-            if value is not None and key.name not in _TRANSIENT:
+            if value is not None:
                 settings[key.name] = key.placed(value, Path.cwd())
         return settings
+
+
+def _check_out(out: Value | None, file: Path) -> None:
+    """Refuses a place outside the folder of a file, which may come from a stranger."""
+    if out is None:
+        return
+    folder, place = Path(os.path.realpath(file.parent)), Path(os.path.realpath(str(out)))
+    if "://" in str(out) or not place.is_relative_to(folder):
+        raise InputError(
+            f"{str(file)!r} may write into its own folder only, got out = {str(out)!r:.200}; give --out on the command "
+            "line for any other place"
+        )
 
 
 def settings_of(context: typer.Context) -> Settings:
     """Every key of the command that runs and its value, ``study`` first; what has no value is left out.
 
     It is what :func:`resolved` writes and :func:`heatproof.runs.study_file.differences` compares. Paths begin at the
-    root, so that the file means the same wherever it lies. ``overwrite`` is left out.
+    root, so that the file means the same wherever it lies.
     """
     found: Settings = context.meta[_SETTINGS]
     return found

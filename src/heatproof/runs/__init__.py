@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 from heatproof.lazily import lazily
 
 if TYPE_CHECKING:
-    from heatproof.runs.directory import check_free, whole_directory
+    from heatproof.runs.destination import destination
     from heatproof.runs.results import (
         SCHEMA,
         environment,
@@ -18,17 +18,15 @@ if TYPE_CHECKING:
 
 __all__ = [
     "SCHEMA",
-    "check_free",
+    "destination",
     "environment",
     "from_parquet",
     "json_bytes",
     "parquet_bytes",
     "scores_frame",
-    "whole_directory",
     "write_heatmaps",
 ]
 
-_FOLDERS = ("check_free", "whole_directory")
-_HOMES = {name: f"heatproof.runs.{'directory' if name in _FOLDERS else 'results'}" for name in __all__}
+_HOMES = {name: f"heatproof.runs.{'destination' if name == 'destination' else 'results'}" for name in __all__}
 
 __getattr__ = lazily(__name__, _HOMES)  # the command reads study files without Polars, Zarr and torch

@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import Any, Literal
 
 from heatproof.errors import InputError
+from heatproof.runs.places import RECORD
 from heatproof.runs.progress import State
 from heatproof.runs.progress_reading import read_progress
-from heatproof.runs.run_record import RECORD, read_any
+from heatproof.runs.run_record import read_any
 from heatproof.runs.store import LocalStore
 
 DEEPEST, MOST_ENTRIES, MOST_RUNS = 8, 200_000, 1_000

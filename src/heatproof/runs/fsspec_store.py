@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from heatproof.errors import InputError
 from heatproof.guarded import check_size
+from heatproof.runs.ledger import LEFTOVER
 from heatproof.runs.objects import KEPT, LARGEST_OBJECT, Store, StoreError, checked_name, folder_of, is_name, missing
 
 if TYPE_CHECKING:
@@ -113,7 +114,7 @@ class FsspecStore(Store):
     def sweep(self) -> int:
         """Removes temporary objects, ours and Zarr's."""
         with self._told("read", ""):
-            leftovers = [path for path in self._find(self._root) if path.endswith(".partial")]
+            leftovers = [path for path in self._find(self._root) if LEFTOVER.fullmatch(path)]
             for path in leftovers:
                 self._system.rm_file(path)
         return len(leftovers)

@@ -14,11 +14,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from heatproof.errors import InputError
+from heatproof.runs.ledger import LOCK, LONGEST_LOCK
 from heatproof.runs.store import LocalStore, told
 
-LOCK = "lock"
 TRIES, PAUSE = 5, 0.05  # seconds; whoever asks for the holder holds the lock for a moment
-LONGEST_RECORD = 4096  # bytes
 UNLOCKED = (
     "A URL has no lock: nothing keeps a second process from writing this run at the same time. Objects stay whole, but "
     "work may be done twice."
@@ -137,7 +136,7 @@ def _holder(descriptor: int) -> Holder:
     from heatproof.runs.shard_records import LockRecord  # pydantic, which whoever takes a lock does not need
 
     try:
-        said = LockRecord.read(os.pread(descriptor, LONGEST_RECORD, 0), LOCK)
+        said = LockRecord.read(os.pread(descriptor, LONGEST_LOCK, 0), LOCK)
     except InputError:  # about to be written, or garbage
         return Holder()
     return Holder(said.pid, said.host, said.since)

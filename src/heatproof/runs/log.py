@@ -1,15 +1,13 @@
 """What happened to a run, and when: one JSON line per event."""
 
-import errno
 import io
 import json
-import os
 import secrets
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from heatproof.errors import InputError
+from heatproof.runs.ledger import append, check_replaceable, note
 from heatproof.runs.objects import LARGEST_LINE, LARGEST_LOG
 from heatproof.runs.store import Store, told
 
@@ -25,12 +23,11 @@ AT_ONCE = 500  # objects that are read at once
 class RunLog:
     """Events of a run: lines of ``log.jsonl`` in a folder, objects ``log/TIME-….json`` under a URL.
 
-    A line is one write at the end of the file, so that lines of several processes never mix. A line that a full disk
-    has torn is ended by the next one; ``read_log`` leaves it out.
+    Lines of several processes never mix; ``read_log`` leaves out a line that a full disk has torn.
 
-    >>> import tempfile
+    >>> import pathlib, tempfile
     >>> from heatproof.runs.store import LocalStore
-    >>> store = LocalStore(Path(tempfile.mkdtemp()))
+    >>> store = LocalStore(pathlib.Path(tempfile.mkdtemp()))
     >>> RunLog(store).write("shard done", shard=7, seconds=1.5)
     >>> [(line.event, line.shard) for line in read_log(store)]
     [('shard done', 7)]
@@ -53,7 +50,10 @@ class RunLog:
             return
         with told("written", path):
             path.parent.mkdir(parents=True, exist_ok=True)
-            _append(path, line.encode())
+            if not path.exists():
+                note(path.parent, FILE, None)
+            check_replaceable(path.parent, FILE)
+            append(path, line.encode())
 
 
 def read_log(store: Store) -> "Iterator[EventRecord]":
@@ -79,16 +79,3 @@ def _lines(store: Store) -> "Iterator[bytes]":
     elif store.exists(FILE):
         lines = io.BytesIO(store.get(FILE, at_most=LARGEST_LOG))
         yield from (line for line in lines if len(line) <= LARGEST_LINE)
-
-
-def _append(path: Path, line: bytes) -> None:
-    flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NONBLOCK  # a pipe must not make us wait
-    descriptor = os.open(path, flags, 0o666)
-    try:
-        size = os.fstat(descriptor).st_size
-        torn = size > 0 and os.pread(descriptor, 1, size - 1) != b"\n"
-        whole = b"\n" * torn + line
-        if os.write(descriptor, whole) < len(whole):
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-    finally:
-        os.close(descriptor)

@@ -1,13 +1,11 @@
 """What a run stores: scores as Parquet, heatmaps as Zarr, everything else about it as JSON."""
 
-import hashlib
 import io
 import json
 import os
 import platform
 from collections.abc import Mapping
 from importlib.metadata import version
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,8 +15,10 @@ import zarr
 
 from heatproof.errors import InputError
 from heatproof.perturbation.curves import Curves
+from heatproof.runs.objects import Store
 
 SCHEMA = 1
+HEATMAPS = "heatmaps.zarr"
 PACKAGES = ("heatproof", "torch", "torchvision", "numpy", "scipy")
 
 
@@ -60,11 +60,6 @@ def parquet_bytes(frame: pl.DataFrame) -> bytes:
     return file.getvalue()
 
 
-def digest(data: bytes) -> str:
-    """Which bytes these are, for a run that says what was written."""
-    return hashlib.blake2b(data, digest_size=16).hexdigest()
-
-
 def from_parquet(data: bytes, name: str, most_rows: int) -> pl.DataFrame:
     """A frame from such bytes.
 
@@ -82,9 +77,9 @@ def from_parquet(data: bytes, name: str, most_rows: int) -> pl.DataFrame:
         raise InputError(f"{name} is not a Parquet file that can be read: {error}") from error
 
 
-def write_heatmaps(path: Path, heatmaps: Mapping[str, torch.Tensor], names: tuple[str, ...]) -> None:
+def write_heatmaps(store: Store, heatmaps: Mapping[str, torch.Tensor], names: tuple[str, ...]) -> None:
     """A Zarr group with one array (N, H, W) per method, numbered; names are attributes, never file names."""
-    group = zarr.open_group(path, mode="w")
+    group = zarr.open_group(store.zarr_store(HEATMAPS), mode="a")
     group.attrs.update({"schema": SCHEMA, "images": list(names), "methods": list(heatmaps)})
     for number, (method, maps) in enumerate(heatmaps.items()):
         array = group.create_array(f"method-{number}", data=maps.float().cpu().numpy(), chunks=(1, *maps.shape[1:]))

@@ -6,10 +6,10 @@ from pydantic import AfterValidator, Field, Strict
 
 from heatproof.errors import InputError
 from heatproof.runs.objects import LARGEST_RECORD, Store
+from heatproof.runs.places import RECORD
 from heatproof.runs.records import MOST, MOST_ENTRIES, Count, Object, Prose, Record, Sentences, Text, Texts, parsed
 from heatproof.runs.schema import READABLE, migrated
 
-RECORD = "run.json"
 MOST_MEMBERS = 100_000_000
 MOST_IN_A_SHARD = 4_096
 READABLES = " and ".join(map(str, READABLE))

@@ -13,12 +13,24 @@ from urllib.parse import unquote
 from heatproof.errors import InputError
 from heatproof.guarded import check_size, read_regular
 from heatproof.runs.fsspec_store import FsspecStore
+from heatproof.runs.ledger import HEAD, LEDGER, LEFTOVER, check_replaceable, is_ledger, note
 from heatproof.runs.objects import KEPT, LARGEST_OBJECT, Store, StoreError, checked_name, folder_of, is_name, missing
 
 if TYPE_CHECKING:
     import zarr.abc.store
 
-__all__ = ["FsspecStore", "LocalStore", "Store", "StoreError", "checked_name", "open_store", "put_whole", "told"]
+__all__ = [
+    "FsspecStore",
+    "LocalStore",
+    "Store",
+    "StoreError",
+    "checked_name",
+    "open_store",
+    "put_whole",
+    "sync_folder",
+    "told",
+    "write_noted",
+]
 
 URL = re.compile(r"[A-Za-z][A-Za-z0-9+.:-]+:/.*", re.DOTALL)
 REMEDIES = {
@@ -71,8 +83,14 @@ class LocalStore(Store):
         self._inside = os.path.join(os.path.realpath(self.path), "")  # noqa: PTH118 - with a slash at its end
 
     def put(self, name: str, data: bytes) -> None:
-        """Temporary file, fsync, rename, fsync of the folder."""
-        put_whole(self._path(name), data)
+        """Temporary file, fsync, rename, fsync of the folder; InputError if another's file would be replaced."""
+        self._path(name)
+        write_noted(self.path, name, data)
+
+    def begin_ledger(self) -> None:
+        """Notes from now on which files are written; without that, runs of earlier versions go on as they were."""
+        if not is_ledger(self.path / LEDGER):
+            put_whole(self.path / LEDGER, HEAD)
 
     def get(self, name: str, *, at_most: int = LARGEST_OBJECT) -> bytes:
         """Reads a regular file; nothing else, which might never end."""
@@ -110,13 +128,14 @@ class LocalStore(Store):
         """Unlinks the file, and brings that to the disk."""
         path = self._path(name)
         with told("deleted", path), suppress(FileNotFoundError):
+            check_replaceable(self.path, name)
             path.unlink()
-            _sync_folder(path.parent)
+            sync_folder(path.parent)
 
     def sweep(self) -> int:
         """Unlinks all temporary files, ours and Zarr's."""
         with told("read", self.path):
-            leftovers = [self.path / path for path in _files(self.path) if path.endswith(".partial")]
+            leftovers = [self.path / path for path in _files(self.path) if LEFTOVER.fullmatch(path)]
         for path in leftovers:
             with told("deleted", path):
                 path.unlink(missing_ok=True)
@@ -130,13 +149,26 @@ class LocalStore(Store):
         """The folder, made by the first write; its chunks reach the disk as other objects do."""
         from heatproof.runs.zarr_folder import ZarrFolder  # half a second
 
-        return ZarrFolder(self._path(name))
+        return ZarrFolder(self._path(name), self.path)
 
     def _path(self, name: str) -> Path:
         path = self.path / checked_name(name)
         if not os.path.realpath(path).startswith(self._inside):
             raise InputError(f"{name!r} of {self} is a link that leads out of the folder; take the link away")
         return path
+
+
+def write_noted(folder: Path, name: str, data: bytes) -> None:
+    """Writes a file of a folder whole, and notes it in the folder's ledger before.
+
+    Raises:
+        InputError: if it would replace a file that heatproof did not write.
+        StoreError: if the disk refuses.
+    """
+    with told("written", folder / name):
+        check_replaceable(folder, name)
+        note(folder, name, data)
+    put_whole(folder / name, data)
 
 
 def put_whole(path: Path, data: bytes) -> None:
@@ -151,7 +183,7 @@ def put_whole(path: Path, data: bytes) -> None:
             with suppress(OSError):
                 temporary.unlink(missing_ok=True)
             raise
-        _sync_folder(path.parent)
+        sync_folder(path.parent)
 
 
 @contextmanager
@@ -175,10 +207,11 @@ def _make_folder(folder: Path) -> None:
     if not folder.is_dir():
         _make_folder(folder.parent)
         folder.mkdir(exist_ok=True)
-        _sync_folder(folder.parent)
+        sync_folder(folder.parent)
 
 
-def _sync_folder(folder: Path) -> None:
+def sync_folder(folder: Path) -> None:
+    """Brings the names in a folder to the disk."""
     try:
         descriptor = os.open(folder, os.O_RDONLY)
         try:

@@ -12,12 +12,13 @@ from heatproof.data import Pictures
 from heatproof.heatmaps import Conservation, explain_batches
 from heatproof.network import Network
 from heatproof.network.network import DEFAULT_MEMORY
-from heatproof.report import heatmap_figure, render_page, save_figure, write_page
+from heatproof.report import figure_bytes, heatmap_figure, render_page
+from heatproof.runs.store import write_noted
 from heatproof.studies.pages import explanations_page
 from heatproof.studies.shown import as_colours
 from heatproof.studies.task import sorted_out
 
-ON_THE_PAGE = 24
+PAGE, ON_THE_PAGE = "report.html", 24
 
 
 @dataclass(frozen=True)
@@ -25,13 +26,13 @@ class Explanations:
     """What was written, and what a reader must know.
 
     Attributes:
-        files: a picture for each image and method.
-        page: with the first images.
+        files: names of the pictures, one for each image and method.
+        page: name of the page with the first images.
         warnings: about the network, and what became of the score.
     """
 
-    files: tuple[Path, ...]
-    page: Path
+    files: tuple[str, ...]
+    page: str
     warnings: tuple[str, ...]
 
 
@@ -48,7 +49,7 @@ def explain_pictures(
     ``folder/report.html`` shows the first 24 pictures. Methods are names, or heatmaps (N, H, W) that are there already.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    files: list[Path] = []
+    files: list[str] = []
     found: dict[str, list[Conservation]] = {}
     labels: list[str] = []
     kept: dict[str, list[np.ndarray]] = {name: [] for name in methods}
@@ -69,7 +70,8 @@ def explain_pictures(
                 if number < ON_THE_PAGE:
                     kept[method].append(values)
                 figure = heatmap_figure(picture, values, title=method, caption=caption)
-                files += save_figure(figure, folder / f"{stems[number]}.{_safe(method)}", formats=("png",))
+                files.append(f"{stems[number]}.{_safe(method)}.png")
+                write_noted(folder, files[-1], figure_bytes(figure, "png"))
     warnings = [text for name, parts in found.items() for text in Conservation.join(parts).warnings(name)]
     warnings = [*network.notes, *warnings]
     page = explanations_page(
@@ -79,8 +81,8 @@ def explain_pictures(
         as_colours(pictures.images[:ON_THE_PAGE]),
         {name: np.stack(maps) for name, maps in kept.items()},
     )
-    written = write_page(folder / "report.html", render_page(replace(page, warnings=warnings)))
-    return Explanations(tuple(files), written, tuple(warnings))
+    write_noted(folder, PAGE, render_page(replace(page, warnings=warnings)).encode())
+    return Explanations(tuple(files), PAGE, tuple(warnings))
 
 
 def _unique_stems(names: Sequence[str]) -> list[str]:

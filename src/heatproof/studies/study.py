@@ -15,6 +15,7 @@ from heatproof import runs
 from heatproof.report import Table, figure_bytes, render_page, write_page
 from heatproof.report.markdown import fenced
 from heatproof.report.page import Page
+from heatproof.runs.objects import Store
 from heatproof.showing import sentences_html
 
 FIGURE_FORMATS = ("png", "svg")
@@ -84,16 +85,21 @@ class Study(ABC):
     def save(self, path: str | Path, *, reproduce: str = "", overwrite: bool = False) -> Path:
         """Writes the run directory: every value, heatmaps, the table, figures, the page, and how to reproduce it.
 
-        It appears whole or not at all. ``reproduce`` is the command or code that made it.
+        It appears complete or not at all. ``reproduce`` is the command or code that made it; with ``overwrite`` an
+        earlier result is replaced, unless something else lies there too.
         """
-        with runs.whole_directory(Path(path), overwrite=overwrite) as folder:
-            for name, frame in ({"scores": self.frame()} | self._frames()).items():
-                frame.write_parquet(folder / f"{name}.parquet")
-            runs.write_heatmaps(folder / "heatmaps.zarr", *self._saved_heatmaps())
-            for name, content in self.files(reproduce=reproduce).items():
-                (folder / name).write_bytes(content)
-            (folder / "run.json").write_bytes(runs.json_bytes(self.describe() | {"reproduce": reproduce}))
+        with runs.destination(path, overwrite=overwrite) as store:
+            self.write(store, reproduce=reproduce)
         return Path(path)
+
+    def write(self, store: Store, *, reproduce: str = "") -> None:
+        """Writes all of it into a store, the record last."""
+        for name, frame in ({"scores": self.frame()} | self._frames()).items():
+            store.put(f"{name}.parquet", runs.parquet_bytes(frame))
+        runs.write_heatmaps(store, *self._saved_heatmaps())
+        for name, content in self.files(reproduce=reproduce).items():
+            store.put(name, content)
+        store.put("run.json", runs.json_bytes(self.describe() | {"reproduce": reproduce}))
 
     def derived(self, *, reproduce: str = "") -> dict[str, bytes]:
         """All that follows from what a run stores: ``files``, and frames other than the scores."""

@@ -15,7 +15,8 @@ from heatproof.network import Network
 from heatproof.runs.lock import UNLOCKED
 from heatproof.runs.maps import MapArrays
 from heatproof.runs.objects import LARGEST_FAILURE, Store
-from heatproof.runs.run_record import RECORD, read_content
+from heatproof.runs.places import RECORD
+from heatproof.runs.run_record import read_content
 from heatproof.runs.schema import SCHEMA
 from heatproof.runs.shard_records import FailureRecord
 from heatproof.studies.audit import audited, images_to_audit

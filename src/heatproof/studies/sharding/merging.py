@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from heatproof import runs
 from heatproof.errors import InputError
 from heatproof.runs.objects import Store
-from heatproof.runs.run_record import RECORD, read_content
+from heatproof.runs.places import RECORD
+from heatproof.runs.run_record import read_content
 from heatproof.runs.schema import SCHEMA
 from heatproof.studies.sharding.record import STATISTICS, STUDY_FILE, check_same, read_assignment
 from heatproof.studies.sharding.shards import Shards

@@ -10,8 +10,9 @@ from heatproof.network import Network
 from heatproof.perturbation import Protocol
 from heatproof.perturbation.statistics import Statistics
 from heatproof.runs.objects import LARGEST_STATISTICS, Store
+from heatproof.runs.places import RECORD
 from heatproof.runs.records import Record
-from heatproof.runs.run_record import RECORD, read_run
+from heatproof.runs.run_record import read_run
 from heatproof.runs.study_file import differences
 from heatproof.studies.racing import Rule
 from heatproof.studies.sharding.sharded import Assignment

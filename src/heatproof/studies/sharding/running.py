@@ -1,11 +1,12 @@
 """A comparison in a run directory: begun, gone on with, and finished."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from heatproof import runs
 from heatproof.data import Dataset
+from heatproof.data.pictures import Pictures
 from heatproof.defaults import SHOWN
 from heatproof.errors import InputError
 from heatproof.heatmaps.own import code_of
@@ -13,9 +14,11 @@ from heatproof.heatmaps.stored import MapFile
 from heatproof.network import Network
 from heatproof.perturbation import Protocol
 from heatproof.report import counted
+from heatproof.runs.destination import begin_anew
 from heatproof.runs.log import RunLog
 from heatproof.runs.objects import Store
-from heatproof.runs.run_record import RECORD, read_content
+from heatproof.runs.places import RECORD
+from heatproof.runs.run_record import read_content
 from heatproof.runs.schema import SCHEMA
 from heatproof.runs.workers import Done, LocalWorkers, Make, Workers
 from heatproof.studies.audit import check_audit
@@ -74,10 +77,11 @@ def run_comparison(
     *,
     workers: Callable[[Make], Workers] | None = None,
     share: tuple[int, int] = (1, 1),
+    anew: bool = False,
     on_progress: OnTotal | None = None,
     reproduce: str = "",
 ) -> Comparison:
-    """Begins a run, or goes on with it where it was left, and finishes it.
+    """Begins a run, or resumes it, and finishes it.
 
     Args:
         wanted: what is to be compared, and how.
@@ -85,6 +89,7 @@ def run_comparison(
         store: the run's.
         workers: who computes; by default this process.
         share: (i, n) for the i-th of n shares of the shards, from 1; all by default. ``merge`` joins such runs.
+        anew: whether a run of another configuration in the store is deleted, and not refused.
         on_progress: called with the number of network evaluations done, and of those in all.
         reproduce: the command that made it.
 
@@ -101,7 +106,7 @@ def run_comparison(
             f"share {share[0]}/{share[1]} is empty: {counted(len(dataset), 'image')} make {counted(count, 'shard')}"
         )
     store.sweep()
-    assignment = _assigned(wanted, load if workers else lambda: (network, dataset), network, dataset, store)
+    assignment = _assigned(wanted, load if workers else lambda: (network, dataset), network, dataset, store, anew=anew)
     progress = Progress(_total(assignment, network, dataset) // share[1], on_progress)
     log, whole = RunLog(store), len(assignment.shards.whole())
     log.write("resume" if whole else "start", whole=whole, shards=len(assignment.shards))
@@ -117,7 +122,9 @@ def run_comparison(
     return study
 
 
-def _assigned(wanted: Wanted, load: Load, network: Network, dataset: Dataset, store: Store) -> Assignment:
+def _assigned(
+    wanted: Wanted, load: Load, network: Network, dataset: Dataset, store: Store, *, anew: bool
+) -> Assignment:
     """What workers do: as it was begun, or begun now."""
     names = [member.name for member in dataset.members]
     order = at_random(names, seed=wanted.protocol.seed) if wanted.rule else range(len(names))
@@ -139,40 +146,63 @@ def _assigned(wanted: Wanted, load: Load, network: Network, dataset: Dataset, st
         "shard_size": assignment.shards.size,
         "own": {name: file.fingerprint for name, file in assignment.files.items()} | code_of(wanted.methods),
     }
-    if store.exists(RECORD):
-        begun = read_content(store)
-        check_same(begun, now, str(store))
-        assignment = replace(assignment, costs=tuple(begun["costs"]))
-        if store.exists(STATISTICS):
-            statistics = stored_statistics(store)
-            assignment = replace(assignment, protocol=replace(wanted.protocol, statistics=statistics))
-        return assignment
-    assignment = replace(assignment, protocol=fitted(wanted.protocol, network, dataset))
+    record = _begun(store, now, anew=anew)
+    statistics = stored_statistics(store) if record and store.exists(STATISTICS) else None
+    protocol = replace(wanted.protocol, statistics=statistics) if statistics else wanted.protocol
+    assignment = replace(assignment, protocol=fitted(protocol, network, dataset))
+    if record and assignment.shards.whole():
+        return replace(assignment, costs=tuple(record["costs"]))
     pictures = first_pictures(network, dataset, order)
-    check_files(assignment, network, dataset, pictures)
-    try_one(assignment, network, pictures)
-    costs = measured_costs(assignment, network, pictures)
-    height, width = pictures.images.shape[2:]
-    shards = assignment.shards
-    shown = chosen_numbers(wanted.show, [names[place] for place in order])
-    channels = pictures.images.shape[1]
+    if record is None:
+        check_files(assignment, network, dataset, pictures)
+        try_one(assignment, network, pictures)
+        shape = pictures.images.shape[1:]
+        record = {
+            "schema": SCHEMA,
+            "study": "compare",
+            **now,
+            "plan": assignment.describe(),
+            "costs": list(measured_costs(assignment, network, pictures)),
+            "notes": notes_of(network, (shape[0], shape[1], shape[2]), assignment),
+            **runs.environment(),
+        }
+        store.put(RECORD, runs.json_bytes(record))  # first: a folder with it is a run, whatever is missing yet
+    _prepare(assignment, wanted, [names[place] for place in order], pictures)
+    return replace(assignment, costs=tuple(record["costs"]))
+
+
+def _begun(store: Store, now: Mapping[str, Any], *, anew: bool) -> dict[str, Any] | None:
+    """The record of the run that was begun there; one of another configuration is deleted or refused."""
+    if not store.exists(RECORD):
+        return None
+    record = read_content(store)
+    try:
+        check_same(record, now, str(store))
+    except InputError:
+        if not anew:
+            raise
+        begin_anew(store)
+        return None
+    return record
+
+
+def _prepare(assignment: Assignment, wanted: Wanted, names: Sequence[str], pictures: Pictures) -> None:
+    """Writes what a run needs before its first shard, as far as it is not there yet."""
+    store, shards = assignment.store, assignment.shards
+    channels, height, width = pictures.images.shape[1:]
     shards.maps.make(
-        wanted.methods, (len(names), height, width), at_once=shards.size, schema=SCHEMA, shown=shown, channels=channels
+        wanted.methods,
+        (len(names), height, width),
+        at_once=shards.size,
+        schema=SCHEMA,
+        shown=chosen_numbers(wanted.show, names),
+        channels=channels,
     )
-    if assignment.protocol.uses_statistics and assignment.protocol.statistics:
-        store.put(STATISTICS, assignment.protocol.statistics.to_bytes())
-    record = {
-        "schema": SCHEMA,
-        "study": "compare",
-        **now,
-        "plan": assignment.describe(),
-        "costs": list(costs),
-        "notes": notes_of(network, (channels, height, width), assignment),
-        **runs.environment(),
-    }
-    store.put(STUDY_FILE, wanted.study_file.encode())
-    store.put(RECORD, runs.json_bytes(record))
-    return replace(assignment, costs=costs)
+    statistics = assignment.protocol.statistics if assignment.protocol.uses_statistics else None
+    if statistics and not store.exists(STATISTICS):
+        store.put(STATISTICS, statistics.to_bytes())
+    if not store.exists(STUDY_FILE):
+        store.put(STUDY_FILE, wanted.study_file.encode())
 
 
 def _total(assignment: Assignment, network: Network, dataset: Dataset) -> int:

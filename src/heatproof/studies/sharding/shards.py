@@ -10,9 +10,10 @@ import polars as pl
 
 from heatproof.errors import InputError
 from heatproof.perturbation import Protocol
+from heatproof.runs.ledger import digest
 from heatproof.runs.maps import MapArrays
 from heatproof.runs.objects import LARGEST_MARKER, LARGEST_TABLE, Store
-from heatproof.runs.results import digest, from_parquet, parquet_bytes
+from heatproof.runs.results import from_parquet, parquet_bytes
 from heatproof.runs.schema import SCHEMA
 from heatproof.runs.shard_records import PartRecord, ShardRecord
 from heatproof.studies.parts import Part

@@ -9,8 +9,9 @@ import polars as pl
 from heatproof import runs
 from heatproof.errors import InputError
 from heatproof.perturbation import Curves, Engine, Protocol
+from heatproof.runs.ledger import digest
 from heatproof.runs.objects import LARGEST_MARKER, LARGEST_TABLE, Store
-from heatproof.runs.results import digest, from_parquet, parquet_bytes
+from heatproof.runs.results import from_parquet, parquet_bytes
 from heatproof.runs.schema import SCHEMA
 from heatproof.runs.shard_records import AuditRecord, EngineRecord
 from heatproof.studies.audited import Audit, Evaluated

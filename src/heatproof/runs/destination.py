@@ -1,0 +1,197 @@
+"""Where a command writes: a free place, a run that it resumes, or an earlier result that it replaces in the end.
+
+What replaces something is written beside it, in a hidden folder, and takes its name when it is complete. Only files
+that heatproof wrote are ever deleted; see :mod:`heatproof.runs.ledger`.
+"""
+
+import os
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext, suppress
+from pathlib import Path
+
+from heatproof.errors import InputError
+from heatproof.runs.ledger import LEDGER, LOCK, delete_written, is_ledger, strangers
+from heatproof.runs.lock import locked
+from heatproof.runs.places import (
+    RECORD,
+    at_url,
+    check_apart,
+    check_own,
+    is_ours,
+    is_run,
+    is_taken,
+    opened,
+    refuse_taken,
+)
+from heatproof.runs.store import LocalStore, Store, StoreError, sync_folder, told
+
+NEW, REPLACED = "heatproof-new", "heatproof-replaced"  # ends of the hidden folders' names
+
+
+@contextmanager
+def destination(
+    out: str | Path, *, overwrite: bool = False, inputs: Sequence[Path] = (), resumes: bool = False
+) -> Iterator[Store]:
+    """Holds a place to write a result into; what it cannot be is refused before anything is changed.
+
+    A folder appears complete or not at all; or, with ``resumes``, is written in place, and one that holds a run is
+    given as it is. An earlier result is there until the new one is complete.
+
+    Args:
+        out: a folder, or a URL.
+        overwrite: whether an earlier result may be replaced.
+        inputs: what the command reads.
+        resumes: whether a run in ``out`` is resumed, and one that stops is left there.
+
+    >>> import tempfile
+    >>> out = Path(tempfile.mkdtemp()) / "RUN"
+    >>> with destination(out) as store:
+    ...     store.put("table.csv", b"a,b")
+    >>> sorted(path.name for path in out.iterdir())
+    ['table.csv', 'written.jsonl']
+
+    Raises:
+        InputError: if the place is taken, holds files that heatproof did not write, or contains or lies in an input.
+        StoreError: if the disk refuses.
+    """
+    store = opened(out)
+    if not isinstance(store, LocalStore):
+        yield at_url(store, overwrite=overwrite, resumes=resumes)
+        return
+    folder = Path(os.path.realpath(store.path))
+    check_apart(folder, str(out), inputs)
+    with told("written", folder):
+        _restore(folder)
+    taken = is_taken(folder)
+    if taken and not overwrite and not (resumes and store.exists(RECORD) and is_run(store)):
+        refuse_taken(folder, str(out))
+    if taken and overwrite:
+        check_own(folder, str(out))
+    if resumes and not (taken and overwrite):
+        with _in_place(store):
+            yield store
+    else:
+        with _beside(folder, replaces=taken, keeps_record=resumes) as beside:
+            yield beside
+
+
+def written_again(store: Store) -> AbstractContextManager[None]:
+    """Holds the lock of a run whose derived files are made again; URLs have none."""
+    return locked(store.path) if isinstance(store, LocalStore) else nullcontext()
+
+
+@contextmanager
+def _in_place(store: LocalStore) -> Iterator[None]:
+    """A run that stops is left to be resumed; one that never began leaves nothing."""
+    before = {path.name for path in store.path.iterdir()} if store.path.is_dir() else None
+    made = _first_missing(store.path)
+    with locked(store.path):
+        try:
+            if not store.exists(RECORD):
+                if is_taken(store.path):  # somebody was faster
+                    refuse_taken(store.path, str(store))
+                store.begin_ledger()
+            yield
+        finally:
+            if not store.exists(RECORD):
+                _take_away(store.path, made, spare=before)
+
+
+@contextmanager
+def _beside(folder: Path, *, replaces: bool, keeps_record: bool) -> Iterator[LocalStore]:
+    """A hidden folder beside it, which takes its name in the end."""
+    new = LocalStore(_hidden(folder, NEW))
+    made, complete = _first_missing(new.path), False
+    with ExitStack() as locks:
+        if (folder / LOCK).exists():
+            locks.enter_context(locked(folder))
+        locks.enter_context(locked(new.path))
+        try:
+            if not (keeps_record and is_ours(new)):
+                begin_anew(new)
+            yield new
+            complete = True
+            _swap(new.path, folder, replaces=replaces, keeps_lock=keeps_record)
+        finally:
+            if not complete and not (keeps_record and is_ours(new)):
+                _take_away(new.path, made or new.path)
+
+
+def begin_anew(store: Store) -> None:
+    """Deletes what heatproof wrote into a folder that it holds, and begins another ledger.
+
+    Raises:
+        InputError: if something else lies there.
+    """
+    assert isinstance(store, LocalStore), "nothing is overwritten under a URL"
+    with told("deleted", store.path):
+        named = next(strangers(store.path), None)
+        if named:
+            raise InputError(f"{str(store.path / named)!r} is in the way, and not heatproof's; move it away")
+        delete_written(store.path, spare=[LOCK])
+        store.begin_ledger()
+
+
+def _first_missing(folder: Path) -> Path | None:
+    """The topmost folder that must be made for it."""
+    return next((path for path in reversed([folder, *folder.parents]) if not path.exists()), None)
+
+
+def _take_away(folder: Path, made: Path | None, spare: Collection[str] | None = None) -> None:
+    """Deletes what was written into a folder, and those folders that were made for it.
+
+    Args:
+        folder: where to write.
+        made: the topmost folder that was made.
+        spare: what had been in the folder, if it was there.
+    """
+    with suppress(OSError):
+        delete_written(folder, spare or ())
+        if spare is None:
+            folder.rmdir()
+        while made is not None and folder != made:
+            folder = folder.parent
+            folder.rmdir()
+
+
+def _swap(new: Path, folder: Path, *, replaces: bool, keeps_lock: bool) -> None:
+    """Gives the new folder the name of the old one, which is deleted then."""
+    old = _hidden(folder, REPLACED)
+    try:
+        if replaces:
+            check_own(folder, str(folder))
+        elif is_taken(folder):
+            raise InputError("something was put there meanwhile")
+        if not keeps_lock:
+            (new / LOCK).unlink()
+        if folder.exists():
+            folder.rename(old)
+        new.rename(folder)
+        sync_folder(folder.parent)
+    except (InputError, OSError) as error:
+        raise StoreError(
+            f"{str(folder)!r} could not be written: {error}; the result is complete, and lies in {str(new)!r}"
+        ) from error
+    if old.exists():
+        _delete(old)
+
+
+def _restore(folder: Path) -> None:
+    """Completes what a command that was killed between two renames left."""
+    old = _hidden(folder, REPLACED)
+    if is_ledger(old / LEDGER):
+        if is_taken(folder):
+            _delete(old)
+        else:
+            old.rename(folder)
+
+
+def _delete(folder: Path) -> None:
+    """Deletes what heatproof wrote, and the folder if nothing else lies in it."""
+    delete_written(folder)
+    with suppress(OSError):
+        folder.rmdir()
+
+
+def _hidden(folder: Path, end: str) -> Path:
+    return folder.with_name(f".{folder.name}.{end}")

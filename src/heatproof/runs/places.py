@@ -1,0 +1,141 @@
+"""Places that a user may name to write to: which are refused, and why."""
+
+import json
+import os
+from collections.abc import Sequence
+from itertools import islice
+from pathlib import Path
+
+from heatproof.errors import InputError
+from heatproof.runs.ledger import LEDGER, LEFTOVER, LOCK, is_ledger, strangers
+from heatproof.runs.store import LocalStore, Store, open_store, put_whole, told
+
+RECORD = "run.json"
+NAMED = 3  # files that a message names
+
+
+def opened(out: str | Path) -> Store:
+    """The folder or URL that a user named; ``~`` is expanded.
+
+    Raises:
+        InputError: for an empty place, an unknown user, or a link that leads nowhere.
+    """
+    text = str(out)
+    if not text.strip() or "\0" in text:
+        raise InputError(f"expected a place to write to (--out), got {text!r}")
+    store = open_store(out)
+    if not isinstance(store, LocalStore):
+        return store
+    expanded = os.path.expanduser(text)  # noqa: PTH111 - never raises
+    if expanded.startswith("~"):
+        raise InputError(f"there is no user {expanded.split('/')[0]!r}; a folder of that name is given as ./{expanded}")
+    place = LocalStore(Path(expanded)) if expanded != text else store
+    if place.path.is_symlink() and not place.path.exists():
+        raise InputError(f"{text!r} is a link that leads nowhere; take it away, or choose another --out")
+    return place
+
+
+def check_new_file(out: str | Path) -> Path:
+    """The path of a file that is to be written.
+
+    Raises:
+        InputError: if something is there, or there is no folder for it.
+    """
+    store = opened(out)
+    if not isinstance(store, LocalStore):
+        raise InputError(f"expected a file to write, got the URL {store}")
+    if store.path.exists():
+        raise InputError(f"{str(out)!r} is there already; choose another name")
+    if not store.path.parent.is_dir():
+        raise InputError(f"there is no folder {str(Path(str(store)).parent)!r} to write into")
+    return store.path
+
+
+def write_file(out: str | Path, data: bytes) -> None:
+    """Writes a file that must not be there yet; it appears complete or not at all.
+
+    Raises:
+        InputError: as :func:`check_new_file`.
+    """
+    path = check_new_file(out)
+    with told("written", path):
+        try:
+            path.open("xb").close()  # only the rename of an empty file of ours may replace anything
+        except FileExistsError:
+            raise InputError(f"{str(out)!r} is there already; choose another name") from None
+    try:
+        put_whole(path, data)
+    except BaseException:
+        path.unlink(missing_ok=True)
+        raise
+
+
+def at_url(store: Store, *, overwrite: bool, resumes: bool) -> Store:
+    """A place under a URL, where nothing can be moved aside."""
+    if store.exists(RECORD):
+        if overwrite:
+            raise InputError(f"{store} holds a run, and nothing under a URL is overwritten; choose another --out")
+        if not resumes:
+            raise InputError(f"{store} holds a run; choose another --out")
+    elif store.names():
+        raise InputError(f"{store} is not empty, and no run; choose another --out")
+    return store
+
+
+def check_apart(folder: Path, out: str, inputs: Sequence[Path]) -> None:
+    """Refuses a folder that contains the current one or an input, or lies in an input."""
+    if Path.cwd().is_relative_to(folder):
+        raise InputError(f"{out!r} is the current folder or contains it; choose another --out")
+    for given in inputs:
+        path = Path(os.path.realpath(given))
+        if path.is_relative_to(folder):
+            raise InputError(f"{out!r} contains {str(given)!r}, which is read; choose another --out")
+        if folder.is_relative_to(path):
+            raise InputError(f"{out!r} lies in {str(given)!r}, which is read; choose an --out elsewhere")
+
+
+def is_taken(folder: Path) -> bool:
+    """Whether something is there, other than what a run leaves that was killed before it began."""
+    if not folder.is_dir():
+        return os.path.lexists(folder)
+    with told("read", folder):
+        names = {path.name for path in folder.iterdir() if not LEFTOVER.fullmatch(path.name)}
+        return not names <= {LOCK, LEDGER} or next(strangers(folder), None) is not None
+
+
+def is_ours(store: LocalStore) -> bool:
+    """Whether a folder holds a run that has a ledger."""
+    return store.exists(RECORD) and is_ledger(store.path / LEDGER)
+
+
+def is_run(store: LocalStore) -> bool:
+    """Whether a folder holds a run; those of earlier versions have no ledger."""
+    try:
+        return is_ours(store) or "heatproof" in json.loads(store.get(RECORD))["versions"]
+    except (KeyError, TypeError, ValueError, RecursionError):
+        return False
+
+
+def refuse_taken(folder: Path, out: str) -> None:
+    """Says why a folder that is taken cannot be written to."""
+    if not folder.is_dir():
+        raise InputError(f"{out!r} is a file; expected a folder to write into: choose another --out")
+    hint = ", or replace the result there with --overwrite" if is_ledger(folder / LEDGER) else ""
+    raise InputError(f"{out!r} is there already and is not empty; choose another --out{hint}")
+
+
+def check_own(folder: Path, out: str) -> None:
+    """Refuses to replace what heatproof did not write."""
+    if not is_ledger(folder / LEDGER):
+        raise InputError(
+            f"{out!r} is no result that may be overwritten: it has no {LEDGER}, heatproof's list of what it wrote; "
+            "choose another --out"
+        )
+    with told("read", folder):
+        named = list(islice(strangers(folder), NAMED + 1))
+    if named:
+        more = " and more" if len(named) > NAMED else ""
+        raise InputError(
+            f"{out!r} holds what heatproof did not write, or not so: {', '.join(map(repr, named[:NAMED]))}{more}; "
+            "move it away, or choose another --out"
+        )
