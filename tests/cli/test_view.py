@@ -12,24 +12,24 @@ import threading
 from contextlib import contextmanager
 
 import pytest
+from tests.records import SAVED, marker, of_data
 
 from heatproof import cli
 from heatproof.cli import serving
 from heatproof.cli.serving import RunServer
-from heatproof.runs import below
+from heatproof.runs import below, run_record
 from heatproof.runs.below import runs_below
 from heatproof.runs.lock import locked
 
 HOSTILE = "<img src=x onerror=alert(1)>"
 VERDICT = [f"LRP wins & {HOSTILE}", "A second sentence."]
-UNFINISHED = {"schema": 3, "study": "compare", "data": {"name": "photos", "members": 9}, "shard_size": 4}
-MARKER = {"images": 3, "skipped": [["a", "b"]], "evaluations": 8, "seconds": 1.0, "worker": "w"}
+UNFINISHED = of_data(name="photos", members=9) | {"shard_size": 4}
 
 
 def finished(folder, **changed):
     """A run as ``study.save`` writes it, with a page, a figure and a table."""
     folder.mkdir(parents=True)
-    record = {"schema": 1, "study": "assess", "images": {"a.png": "1", "b.png": "2"}, "verdict": VERDICT} | changed
+    record = SAVED | {"verdict": VERDICT} | changed
     (folder / "run.json").write_text(json.dumps(record))
     (folder / "report.html").write_text("<p>the page</p>")
     (folder / "curves.png").write_bytes(b"\x89PNG")
@@ -43,7 +43,7 @@ def unfinished(folder):
     """A run in shards, with one of three done."""
     (folder / "shards").mkdir(parents=True)
     (folder / "run.json").write_text(json.dumps(UNFINISHED))
-    (folder / "shards" / "00000.json").write_text(json.dumps(MARKER))
+    (folder / "shards" / "00000.json").write_text(json.dumps(marker(0, 3, 1, size=4)))
     return folder
 
 
@@ -130,7 +130,7 @@ class TestList:
     def test_what_changed_is_seen(self, tmp_path):
         place = finished(tmp_path / "one")
         assert runs_below(tmp_path).runs[0].images == 2
-        (place / "run.json").write_text(json.dumps({"schema": 1, "study": "assess", "images": [], "verdict": []}))
+        (place / "run.json").write_text(json.dumps(SAVED | {"images": [], "verdict": []}))
         assert runs_below(tmp_path).runs[0].images == 0
 
     @pytest.mark.parametrize(
@@ -141,11 +141,14 @@ class TestList:
             (b"\xff\xfe\x00", "no JSON"),
             (b"[" * 100_000, "no JSON"),
             (b'{"schema": ' + b"9" * 5000 + b"}", "no JSON"),
-            (b"[]", "no record of a run"),
-            (b'{"schema": 3, "study": 7, "verdict": []}', "no record of a run"),
-            (b'{"study": "compare", "verdict": []}', "no record of a run"),
-            (b'{"schema": 99, "study": "compare"}', "schema 2 or 3 was expected"),
-            (json.dumps(UNFINISHED | {"shard_size": -1}).encode(), "shard_size must be a whole number"),
+            (b"[]", "an object was expected, got a list"),
+            (b'{"schema": 3, "study": 7, "verdict": []}', "study must be 'compare', got 7"),
+            (b'{"study": "compare", "verdict": []}', "has schema None; this version reads 2 and 3"),
+            (b'{"schema": 99, "study": "compare"}', "has schema 99; this version reads 2 and 3"),
+            (
+                json.dumps(UNFINISHED | {"shard_size": -1}).encode(),
+                "shard_size must be greater than or equal to 1, got -1",
+            ),
         ],
     )
     def test_a_torn_record_is_shown_as_such(self, run, tmp_path, content, reason):
@@ -159,14 +162,33 @@ class TestList:
         assert "finished" in out
 
     @pytest.mark.parametrize(
-        "changed", [{"verdict": "text"}, {"verdict": [1, {}]}, {"verdict": {}}, {"images": 7}, {"images": None}]
-    )
-    def test_odd_records_are_listed(self, tmp_path, changed):
+        "changed",
+        [
+            {"verdict": "text"}, {"verdict": [1, {}]}, {"verdict": {}}, {"images": 7}, {"images": None},
+            {"images": {"a.png": None}}, {"study": "another"}, {"skipped": [["a", "b"]]}, {"complete": 1},
+            {"reproduce": ["rm"]}, {"machine": []},
+        ],
+    )  # fmt: skip
+    def test_odd_records_are_listed_as_unreadable(self, tmp_path, changed):
         finished(tmp_path / "odd", **changed)
-        assert [found.state for found in runs_below(tmp_path).runs] == ["finished"]
+        finished(tmp_path / "whole")
+        by_name = {found.name: found for found in runs_below(tmp_path).runs}
+        assert (by_name["odd"].state, by_name["whole"].state) == ("unreadable", "finished")
+        assert next(iter(changed)) in by_name["odd"].verdict
+
+    def test_no_error_ends_the_list(self, tmp_path, monkeypatch):
+        def broken(*_):
+            raise RuntimeError("a bug of ours")
+
+        monkeypatch.setattr(below, "read_any", broken)
+        finished(tmp_path / "one")
+        finished(tmp_path / "two")
+        assert [(found.state, found.verdict) for found in runs_below(tmp_path).runs] == [
+            ("unreadable", "a bug of ours")
+        ] * 2
 
     def test_a_record_that_is_too_large_is_not_read(self, tmp_path, monkeypatch):
-        monkeypatch.setattr(below, "LARGEST_RECORD", 10)
+        monkeypatch.setattr(run_record, "LARGEST_RECORD", 10)
         finished(tmp_path / "large")
         assert [found.state for found in runs_below(tmp_path).runs] == ["unreadable"]
 
@@ -212,7 +234,7 @@ class TestList:
         assert [found.name for found in runs_below(tmp_path).runs] == ["outer"]
 
     def test_names_do_not_move_the_cursor(self, run, tmp_path):
-        finished(tmp_path / "a\x1b[31m\u202eb", study="[bold]x\x1b[2J")
+        finished(tmp_path / "a\x1b[31m\u202eb", verdict=["[bold]x\x1b[2J"])
         finished(tmp_path / os.fsdecode(b"\xff"))
         _, out, _ = run("view", tmp_path, "--no-serve")
         assert not {"\x1b", "\u202e"} & set(out)
@@ -256,14 +278,14 @@ class TestServer:
         assert ask(links[0])[2] == b"<p>the page</p>"
 
     def test_the_list_is_made_anew(self, ask, tmp_path):
-        finished(tmp_path / "runs" / "two", study="later")
-        assert b"later" in ask()[2]
+        finished(tmp_path / "runs" / "two", study="complexity")
+        assert b"complexity" in ask()[2]
         (tmp_path / "runs" / "one" / "run.json").unlink()
         assert b">one<" not in ask()[2]
         assert ask(f"{ask.base}/report.html")[0] == 404
 
     def test_names_and_verdicts_are_escaped(self, ask, tmp_path):
-        finished(tmp_path / "runs" / HOSTILE, study="</style><script>alert(2)</script>\u202e")
+        finished(tmp_path / "runs" / HOSTILE, verdict=["</style><script>alert(2)</script>\u202e"])
         finished(tmp_path / "runs" / os.fsdecode(b"\xff\xfe"))
         status, headers, body = ask()
         text = body.decode()

@@ -12,7 +12,7 @@ from tests.fuzz.test_runs import ANYTHING
 from torch import nn
 
 import heatproof as hp
-from heatproof.runs.results import digest
+from heatproof.runs.ledger import digest
 from heatproof.runs.store import LocalStore
 from heatproof.studies.sharding.stored_audit import MARKER, TABLE, store_audit, stored_audit
 

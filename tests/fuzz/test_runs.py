@@ -95,13 +95,30 @@ def look(judge, store, kind):
         whole = shards.read(0, PROTOCOL)
         assert set(whole.positions) <= {0, 1, 2}
         if whole.part is not None:
+            assert all(isinstance(name, str) for name in (*whole.part.names, *whole.part.classes))
+            assert len(whole.part.names) == len(whole.positions)
             for curves in (*whole.part.curves.values(), *whole.part.lerf.values()):
-                count = len(curves.images)
-                assert 0 < count <= len(whole.positions)
-                assert curves.scores.shape == curves.scored.shape
-                assert curves.scores.shape[:2] == (count, PROTOCOL.repeats)
-                assert int(curves.scored.max()) <= curves.steps
-                assert curves.orders.min() >= 0
+                check(curves, len(whole.positions))
+            for measures in whole.part.measured.values():
+                assert all(np.isfinite(values).all() for values in measures.values())
+
+
+def check(curves, most):
+    """What curves promise, written out once more."""
+    count = len(curves.images)
+    assert 0 < count <= most
+    assert all(isinstance(identity, str) for identity in curves.images)
+    assert curves.scores.shape == curves.scored.shape
+    assert curves.scores.shape[:2] == (count, PROTOCOL.repeats)
+    assert curves.scores.isfinite().all()
+    assert int(curves.scored.max()) <= curves.steps
+    assert 0 <= int(curves.targets.min()) <= int(curves.targets.max()) <= 2**24
+    for order in curves.orders.flatten(0, 1).tolist():
+        assert min(order) >= 0
+        assert len(set(order)) == len(order)
+    removed = curves.removed_fraction
+    assert ((removed >= 0) & (removed <= 1 + 1e-9)).all()
+    assert (removed.diff(dim=-1) >= 0).all()
 
 
 def test_the_seed_is_a_shard(judge, store):
@@ -253,7 +270,7 @@ def test_damaged_heatmaps(judge, data):
 def test_damaged_logs(judge, store, content):
     store.put("log.jsonl", content)
     with judge.judging("logs"):
-        assert isinstance(read_log(store), list)
+        assert all(isinstance(event.event, str) for event in read_log(store))
 
 
 RECORD = {
@@ -262,7 +279,11 @@ RECORD = {
     "study": "compare",
     "costs": [],
     "configuration": {"steps": 3},
-    "data": {"name": "folder", "members": 5},
+    "shard_size": 32,
+    "versions": {},
+    "machine": {},
+    "network": {"name": "tiny", "source": "", "weights_blake2b": "0", "preprocessing": {}, "notes": []},
+    "data": {"name": "folder", "members": 5, "fingerprint": "0"},
     "plan": {
         "methods": [METHOD],
         "lerf": True,

@@ -15,10 +15,10 @@ ROOMS = [
     {"heatmaps"},
     {"network"},
     {"data"},
-    {"chunked", "defaults", "errors", "guarded", "lazily", "registry", "randomness", "showing"},
+    {"chunked", "defaults", "errors", "guarded", "lazily", "registry", "randomness", "showing", "visible"},
 ]
 LEVEL = {room: level for level, rooms in enumerate(ROOMS) for room in rooms}
-REPORT_READS = {"report", "errors", "lazily"}  # it draws what it is given, and knows no tensors or networks
+REPORT_READS = {"report", "errors", "lazily", "visible"}  # it draws what it is given, and knows no tensors or networks
 JUNK_DRAWERS = {"utils", "util", "utilities", "helpers", "helper", "common", "misc", "tools"}
 LONGEST_MODULE = 300
 

@@ -19,15 +19,15 @@ def store(request, tmp_path):
 
 
 def test_events_come_back_in_order_with_their_time(store):
-    assert read_log(store) == []
+    assert list(read_log(store)) == []
     log = RunLog(store)
     log.write("start", shards=3, names=["ä", "\ud800", "a\nb\r\u2028"], path=Path("x"))
     log.write("shard done", shard=0, seconds=0.5)
     log.write("finish")
     first, second, third = read_log(store)
-    assert [first["event"], second["event"], third["event"]] == ["start", "shard done", "finish"]
-    assert (first["names"], first["path"], second["shard"]) == (["ä", "\ud800", "a\nb\r\u2028"], "x", 0)
-    times = [datetime.fromisoformat(event["time"]) for event in (first, second, third)]
+    assert [first.event, second.event, third.event] == ["start", "shard done", "finish"]
+    assert (first.names, first.path, second.shard) == (["ä", "\ud800", "a\nb\r\u2028"], "x", 0)
+    times = [datetime.fromisoformat(event.time) for event in (first, second, third)]
     assert times == sorted(times)
     assert abs(times[0] - datetime.now(UTC)) < timedelta(minutes=1)
 
@@ -49,15 +49,15 @@ def test_a_torn_last_line_is_left_out_and_spoils_nothing(torn, tmp_path):
     RunLog(store).write("start")
     with (tmp_path / "log.jsonl").open("ab") as file:
         file.write(torn)
-    assert [event["event"] for event in read_log(store)] == ["start"]
+    assert [event.event for event in read_log(store)] == ["start"]
     RunLog(store).write("resume")
-    assert [event["event"] for event in read_log(store)] == ["start", "resume"]
+    assert [event.event for event in read_log(store)] == ["start", "resume"]
 
 
 @pytest.mark.parametrize("line", [b"null", b"[]", b'"x"', b"{}", b'{"time": 1, "event": "x"}', b'{"time": "t"}', b""])
 def test_what_is_no_event_is_left_out(line, tmp_path):
     (tmp_path / "log.jsonl").write_bytes(line + b'\n{"time": "t", "event": "start"}\n' + line)
-    assert read_log(LocalStore(tmp_path)) == [{"time": "t", "event": "start"}]
+    assert [(event.time, event.event) for event in read_log(LocalStore(tmp_path))] == [("t", "start")]
 
 
 @given(st.binary(max_size=200))
@@ -65,7 +65,7 @@ def test_any_bytes_are_a_log(tmp_path_factory, content):
     folder = tmp_path_factory.mktemp("log")
     (folder / "log.jsonl").write_bytes(content)
     RunLog(LocalStore(folder)).write("resume")
-    assert read_log(LocalStore(folder))[-1]["event"] == "resume"
+    assert [*read_log(LocalStore(folder))][-1].event == "resume"
 
 
 WRITING = """
@@ -96,10 +96,10 @@ def test_lines_of_several_processes_never_mix(tmp_path, another_process):
         for process in processes:
             assert process.stdout.readline() == "done\n"
         pids = [process.pid for process in processes]
-    events = read_log(LocalStore(tmp_path))
+    events = list(read_log(LocalStore(tmp_path)))
     for pid in pids:
-        assert [event["shard"] for event in events if event["worker"] == pid] == list(range(200))
-    assert all(event["text"] == "x" * (event["shard"] * 37 % 9000) for event in events)
+        assert [event.shard for event in events if event.worker == pid] == list(range(200))
+    assert all(event.text == "x" * (event.shard * 37 % 9000) for event in events)
 
 
 def test_a_log_that_leads_out_is_refused(tmp_path):

@@ -15,13 +15,14 @@ from torch import nn
 import heatproof as hp
 from heatproof.data import as_dataset
 from heatproof.perturbation import Protocol
+from heatproof.runs.run_record import read_content
 from heatproof.runs.store import LocalStore, StoreError, open_store
 from heatproof.runs.workers import LocalWorkers
 from heatproof.studies.racing import Rule
 from heatproof.studies.sharding import sharded
 from heatproof.studies.sharding.collecting import gathered
 from heatproof.studies.sharding.merging import merge
-from heatproof.studies.sharding.record import read_assignment, read_record
+from heatproof.studies.sharding.record import read_assignment
 from heatproof.studies.sharding.running import Wanted, run_comparison
 
 METHODS = ("lrp-epsilon", "sensitivity-l2")
@@ -221,7 +222,7 @@ def test_everything_derived_follows_from_what_is_stored(load, tmp_path, rule):
         open_store(tmp_path / "run"),
     )
     store = open_store(tmp_path / "run")
-    again = gathered(read_assignment(store), read_record(store)["network"])
+    again = gathered(read_assignment(store), read_content(store)["network"])
     assert again.table() == study.table()
     assert again.measures_table() == study.measures_table()
     assert again.verdict == study.verdict
@@ -232,13 +233,13 @@ def test_everything_derived_follows_from_what_is_stored(load, tmp_path, rule):
 @pytest.mark.parametrize(
     ("record", "message"),
     [
-        (b"{", "is no record of a run"),
-        (b"[]", "is no record of a run"),
+        (b"{", "run.json of .*: it is no JSON"),
+        (b"[]", "an object was expected, got a list"),
         (b'{"schema": 1, "study": "compare"}', "has schema 1; this version reads 2 and 3: compute it again"),
-        (b'{"schema": 2, "study": "compare", "costs": []}', "has schema 2"),
+        (b'{"schema": 2, "study": "compare", "costs": []}', "configuration is missing, and"),
         (
             b'{"schema": 2, "study": "compare", "costs": [], "configuration": {}}',
-            "is no record of a run: KeyError: 'plan'",
+            "network is missing, and",
         ),
     ],
 )
@@ -275,7 +276,7 @@ def test_shares_are_merged_into_what_one_run_gives(load, tmp_path):
         assert len(part.names) == {1: 8, 2: 3}[number]
     merge([*shares, whole], target)
     assert scores(tmp_path / "merged") == scores(tmp_path / "whole")
-    again = gathered(read_assignment(target), read_record(target)["network"])
+    again = gathered(read_assignment(target), read_content(target)["network"])
     assert again.table() == study.table()
     for name, maps in again.heatmaps.items():
         torch.testing.assert_close(maps, study.heatmaps[name])

@@ -25,14 +25,17 @@ def study(request, network):
     return hp.compare(network, images, ["lrp-epsilon", "sensitivity-l2"], regions=6, audit=0, **request.param)
 
 
+NUMBERS = range(10, 15)
+
+
 def through_files(part):
-    found = stored(part, range(10, 15))
-    frames = [from_parquet(parquet_bytes(frame), "a file") for frame in (found.sequences, found.images)]
+    found = stored(part, NUMBERS)
+    frames = [from_parquet(parquet_bytes(frame), "a file", 1000) for frame in (found.sequences, found.images)]
     return StoredPart(*frames, found.about)
 
 
 def test_everything_comes_back(study):
-    part, back = study.found, restored(through_files(study.found), study.protocol)
+    part, back = study.found, restored(through_files(study.found), NUMBERS, study.protocol)
     assert (back.names, back.classes) == (part.names, part.classes)
     assert torch.equal(back.targets, part.targets)
     for mine, theirs in ((part.curves, back.curves), (part.lerf, back.lerf)):
@@ -61,14 +64,100 @@ def test_the_same_part_gives_the_same_bytes(study):
 def test_what_is_no_part_is_refused(study):
     good = through_files(study.found)
     with pytest.raises(hp.InputError, match="is not a Parquet file"):
-        from_parquet(b"PAR1 no", "scores.parquet")
+        from_parquet(b"PAR1 no", "scores.parquet", 1000)
     with pytest.raises(hp.InputError, match="expected columns scores"):
-        restored(StoredPart(good.sequences.drop("scores"), good.images, good.about), study.protocol)
+        restored(StoredPart(good.sequences.drop("scores"), good.images, good.about), NUMBERS, study.protocol)
     wrong = good.sequences.with_columns(pl.col("target").cast(pl.String))
     with pytest.raises(hp.InputError, match="expected columns target"):
-        restored(StoredPart(wrong, good.images, good.about), study.protocol)
-    for about in ({}, good.about | {"methods": ["other"]}, good.about | {"engine": 3}):
-        with pytest.raises(hp.InputError, match="does not hold what it should"):
-            restored(StoredPart(good.sequences, good.images, about), study.protocol)
+        restored(StoredPart(wrong, good.images, good.about), NUMBERS, study.protocol)
+    about = good.about.model_copy(update={"methods": ("other",)})
+    with pytest.raises(
+        hp.InputError, match=r"does not hold what it should: ValueError: expected sequences of .*other', 'morf'"
+    ):
+        restored(StoredPart(good.sequences, good.images, about), NUMBERS, study.protocol)
     with pytest.raises(hp.InputError, match="does not hold what it should"):
-        restored(StoredPart(good.sequences.head(3), good.images, good.about), study.protocol)
+        restored(StoredPart(good.sequences.head(3), good.images, good.about), NUMBERS, study.protocol)
+
+
+def changed(frame, column, value, row=0):
+    """The table with one cell changed."""
+    values = frame[column].to_list()
+    values[row] = value(values[row]) if callable(value) else value
+    return frame.with_columns(pl.Series(column, values, dtype=frame.schema[column]))
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "message"),
+    [
+        ("image", None, "a value of column image is missing"),
+        ("identity", None, "a value of column identity is missing"),
+        ("target", None, "a value of column target is missing"),
+        ("scores", None, "a value of column scores is missing"),
+        ("scores", lambda scores: [None, *scores[1:]], "a value of column scores is missing"),
+        ("scores", [], "a value of column scores is missing"),
+        ("scores", lambda scores: [float("nan"), *scores[1:]], "values of scores are not those"),
+        ("scores", lambda scores: scores[1:], "values of steps are not those"),
+        ("target", -1, "values of target are not those"),
+        ("target", 2**62, "values of target are not those"),
+        ("target", 3, "not repeats 0 to|not measured on the same"),
+        ("number", 11, "rows are not those of the images"),
+        ("image", "another.png", "rows are not those of the images"),
+        ("identity", "0" * 32, "not repeats 0 to|not measured on the same"),
+        ("repeat", 7, "are not repeats 0 to"),
+        ("order", "backwards", "values of order are not those"),
+        ("order", "random", "expected sequences of"),
+        ("method", "another", "expected sequences of"),
+        ("regions", lambda regions: [regions[1], *regions[1:]], "values of regions are not those"),
+        ("regions", lambda regions: [-1, *regions[1:]], "values of regions are not those"),
+        (
+            "regions",
+            lambda regions: regions[1:],
+            "values of regions, removed_fraction are not|removed_fraction are not",
+        ),
+        ("removed_fraction", lambda shares: [*shares[:-1], 1.5], "values of removed_fraction are not those"),
+        ("removed_fraction", lambda shares: [*shares[:-1], float("nan")], "values of removed_fraction are not those"),
+        ("removed_fraction", lambda shares: [0.5, *shares[1:]], "do not fit together"),
+        ("steps", lambda steps: [1, *steps[1:]], "do not fit together"),
+    ],
+)
+def test_a_cell_that_no_run_writes_is_refused(study, column, value, message):
+    good = through_files(study.found)
+    with pytest.raises(hp.InputError, match=message):
+        restored(StoredPart(changed(good.sequences, column, value), good.images, good.about), NUMBERS, study.protocol)
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "message"),
+    [
+        ("class", None, "a value of column class is missing"),
+        ("image", None, "a value of column image is missing"),
+        ("image", "another.png", "rows are not those of the images"),
+        ("number", 14, "rows are not those of the images"),
+        ("kept", None, "a value of column kept is missing"),
+        ("absorbed", None, "does not hold what it should"),
+        ("absorbed", lambda shares: [None, *shares[1:]], "a value of column absorbed is missing"),
+        ("absorbed", [], "does not hold what it should"),
+        ("aopc", None, "a value of column aopc is missing"),
+        ("aopc", float("nan"), "measures must be finite"),
+        ("method", "another", "expected sequences of"),
+    ],
+)
+def test_a_cell_of_an_image_that_no_run_writes_is_refused(study, column, value, message):
+    good = through_files(study.found)
+    with pytest.raises(hp.InputError, match=message):
+        restored(
+            StoredPart(good.sequences, changed(good.images, column, value, 1), good.about), NUMBERS, study.protocol
+        )
+
+
+def test_more_rows_than_a_shard_has_are_refused_before_they_are_decoded(study):
+    data = parquet_bytes(stored(study.found, NUMBERS).sequences)
+    with pytest.raises(hp.InputError, match=r"a file has \d+ rows; expected at most 3"):
+        from_parquet(data, "a file", 3)
+
+
+def test_positions_that_are_not_those_of_the_marker_are_refused(study):
+    with pytest.raises(hp.InputError, match="rows are not those of the images"):
+        restored(through_files(study.found), range(5), study.protocol)
+    with pytest.raises(hp.InputError, match="its marker has 4 images, its tables have 5"):
+        restored(through_files(study.found), range(10, 14), study.protocol)

@@ -16,14 +16,15 @@ import heatproof as hp
 from heatproof.cli.report import study_of
 from heatproof.data import as_dataset
 from heatproof.perturbation import Protocol
+from heatproof.runs.ledger import digest
 from heatproof.runs.progress_reading import read_progress
-from heatproof.runs.results import digest, from_parquet, parquet_bytes
+from heatproof.runs.results import from_parquet, parquet_bytes
+from heatproof.runs.run_record import read_content
 from heatproof.runs.schema import WITHOUT_AUDIT
 from heatproof.runs.store import open_store
 from heatproof.studies.sharding import sharded
 from heatproof.studies.sharding.collecting import write_results
 from heatproof.studies.sharding.merging import WITHOUT_AUDITS, merge
-from heatproof.studies.sharding.record import read_record
 from heatproof.studies.sharding.running import Wanted, run_comparison
 from heatproof.studies.sharding.stored_audit import MARKER, TABLE, store_audit, stored_audit
 
@@ -79,7 +80,7 @@ def derived(run):
 
 def made_again(run):
     store = open_store(run)
-    write_results(study_of(store), store, str(read_record(store)["reproduce"]))
+    write_results(study_of(store), store, str(read_content(store)["reproduce"]))
     return derived(run)
 
 
@@ -134,7 +135,7 @@ def test_an_audit_of_fewer_images_counts_as_none(finished):
 
 def changed_table(store, change):
     """Writes the changed table, with a marker that fits it."""
-    data = parquet_bytes(change(from_parquet(store.get(TABLE), TABLE)))
+    data = parquet_bytes(change(from_parquet(store.get(TABLE), TABLE, 10_000)))
     store.put(TABLE, data)
     changed_marker(store, lambda marker: marker | {"objects": {TABLE: digest(data)}})
 
@@ -152,8 +153,8 @@ def changed_marker(store, change):
         (lambda frame: frame.filter(pl.col("setting") != 1), "does not hold what it should"),
         (lambda frame: frame.filter(pl.col("order") != "lerf"), "setting 0 has"),
         (lambda frame: frame.filter(pl.col("method") != "lrp-epsilon"), "AOPC|does not hold"),
-        (lambda frame: frame.filter(pl.col("number") != 2), "expected sequences of 4 images, got 3"),
-        (lambda frame: frame.with_columns(pl.col("setting") + 90), "IndexError"),
+        (lambda frame: frame.filter(pl.col("number") != 2), "its rows are not those of the images"),
+        (lambda frame: frame.with_columns(pl.col("setting") + 90), "sequences of other settings than its"),
         (lambda frame: frame.with_columns(pl.lit("nothing").alias("unit")), "unknown score 'nothing'"),
     ],
 )
@@ -170,15 +171,15 @@ def test_a_table_that_says_something_else_is_refused(finished, change, message):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda _: [], "no marker of an audit"),
-        (lambda marker: marker | {"schema": 4}, "expected schema"),
-        (lambda marker: marker | {"objects": {}}, "no marker of an audit"),
-        (lambda marker: marker | {"objects": {TABLE: "0"}}, "is not the file that was written"),
+        (lambda _: [], "audit.json of .*: an object was expected, got a list"),
+        (lambda marker: marker | {"schema": 4}, "schema must be 2 or 3, got 4"),
+        (lambda marker: marker | {"objects": {}}, "objects .* at least 1 item"),
+        (lambda marker: marker | {"objects": {TABLE: "0" * 32}}, "is not the file that was written"),
         (lambda marker: marker | {"names": ["one"]}, "does not hold what it should"),
-        (lambda marker: marker | {"to_the_end": []}, "does not hold what it should"),
-        (lambda marker: marker | {"seconds": "inf"}, "does not hold what it should"),
-        (lambda marker: marker | {"engine": {}}, "does not hold what it should"),
-        (lambda marker: marker | {"settings": [{}]}, "does not hold what it should"),
+        (lambda marker: marker | {"to_the_end": []}, "to_the_end .* at least 1 item"),
+        (lambda marker: marker | {"seconds": "inf"}, "seconds must be a valid number, got 'inf'"),
+        (lambda marker: marker | {"engine": {}}, "engine.name is missing, and 3 more"),
+        (lambda marker: marker | {"settings": [{}]}, "settings.0.changed is missing"),
     ],
 )
 def test_a_marker_that_says_something_else_is_refused(finished, change, message):

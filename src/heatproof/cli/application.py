@@ -16,7 +16,8 @@ import typer
 import heatproof
 from heatproof.cli.keys import InFile
 from heatproof.cli.output import output, tell
-from heatproof.cli.printing import console, say, visible
+from heatproof.cli.printing import answer, say
+from heatproof.cli.printing import message as say_beside
 from heatproof.errors import InputError
 
 INPUT_ERROR, PARTIAL, CHECK_FAILED, OUT_OF_MEMORY, DISK_ERROR, INTERRUPTED = 2, 3, 4, 71, 74, 130
@@ -115,8 +116,7 @@ def main() -> None:
     if code == INTERRUPTED:  # Typer's answer to Ctrl-C
         _told(f"stopped; {KEPT}", INTERRUPTED)
     code = code if isinstance(code, int) else 0
-    if output.as_json:
-        print(output.end(code))
+    answer(code)
     sys.exit(code)
 
 
@@ -146,5 +146,5 @@ def mendable(error: Exception) -> tuple[str, int] | None:
 def _told(message: str, code: int) -> int:
     """Says it on stderr, and notes it for the JSON object."""
     tell(error=message)
-    console.print(f"heatproof: {visible(message)}", style="bold red", markup=False, highlight=False, soft_wrap=True)
+    say_beside(f"heatproof: {message}", style="bold red", as_wide=True)
     return code

@@ -8,7 +8,7 @@ import typer
 from heatproof.cli.application import app
 from heatproof.cli.names import among
 from heatproof.cli.output import output, tell
-from heatproof.cli.printing import screen
+from heatproof.cli.printing import say
 from heatproof.errors import InputError
 from heatproof.registry import options_of, unknown
 
@@ -38,9 +38,9 @@ def list_command(
         tell(**{name: entries})
         if output.as_json:
             continue
-        screen.print(name, style="bold")
+        say(name, style="bold")
         for entry, text in entries.items():
-            screen.print(f"  {entry}\n      {text}", markup=False, highlight=False, soft_wrap=True)
+            say(f"  {entry}\n      {text}", as_wide=True)
 
 
 def catalogue(name: str) -> dict[str, str]:

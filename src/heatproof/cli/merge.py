@@ -31,13 +31,13 @@ def merge_command(
     from heatproof.runs.store import open_store
     from heatproof.studies.sharding.collecting import write_results
     from heatproof.studies.sharding.merging import merge
-    from heatproof.studies.sharding.record import read_record
+    from heatproof.studies.sharding.record import command_of_run
 
     stores = [open_store(source) for source in sources]
     with written_to(context, out, overwrite=overwrite) as target:
         merge(stores, target)
         study = study_of(target)
-        write_results(study, target, str(read_record(target).get("reproduce", "")))
+        write_results(study, target, command_of_run(target))
     tell(run=out, page=f"{out}/report.html")
     print_study(study)
     say(f"Results: {out}/report.html (page), tables and figures, shards/ (every score), heatmaps.zarr")

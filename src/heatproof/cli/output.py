@@ -5,6 +5,8 @@ import math
 from dataclasses import dataclass, field
 from typing import Any
 
+from heatproof.visible import is_hidden, visible
+
 
 @dataclass
 class Output:
@@ -26,7 +28,13 @@ class Output:
 
     def end(self, code: int) -> str:
         """The JSON object, as text: what was found, and the exit code."""
-        return json.dumps(plain(self.found) | {"exit_code": code}, indent=2, ensure_ascii=False, allow_nan=False)
+        text = json.dumps(plain(self.found) | {"exit_code": code}, indent=2, ensure_ascii=False, allow_nan=False)
+        return "".join(map(_escaped, text)) if visible(text) != text else text
+
+
+def _escaped(letter: str) -> str:
+    """A letter of a JSON text; what a terminal may obey stands there by its number, which is the same JSON."""
+    return json.dumps(letter)[1:-1] if is_hidden(letter) and letter != "\n" else letter
 
 
 output = Output()  # of this process, which runs one command

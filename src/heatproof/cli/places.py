@@ -1,6 +1,5 @@
 """Where a command writes, and what it reads, as far as that lies in files."""
 
-import shlex
 import sys
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -9,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from heatproof.cli.keys import InFile, keys_of
+from heatproof.cli.shell import shell_line
 
 if TYPE_CHECKING:
     from heatproof.runs.objects import Store
@@ -53,4 +53,4 @@ def inputs_of(context: typer.Context) -> list[Path]:
 
 def command_line() -> str:
     """The command that runs, to be given again."""
-    return shlex.join(["heatproof", *sys.argv[1:]])
+    return shell_line(["heatproof", *sys.argv[1:]])

@@ -1,6 +1,5 @@
 """``heatproof plan``."""
 
-import shlex
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -14,6 +13,7 @@ from heatproof.cli.explaining import Explaining
 from heatproof.cli.output import tell
 from heatproof.cli.perturbing import Perturbing
 from heatproof.cli.printing import print_forecast, say, waiting
+from heatproof.cli.shell import shell_line
 from heatproof.cli.spreading import spread
 from heatproof.cli.study_file import StudyCommand, command_of, read_study
 from heatproof.defaults import PILOT_IMAGES
@@ -104,4 +104,4 @@ def as_comparison(arguments: Sequence[str], options: str) -> str:
             next(rest, None)
         elif argument.partition("=")[0] not in PLANNED:
             kept.append(argument)
-    return f"{shlex.join(['heatproof', 'compare', *kept])} {options} --out RUN"
+    return f"{shell_line(['heatproof', 'compare', *kept])} {options} --out RUN"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-import unicodedata
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
@@ -25,6 +24,7 @@ from rich.segment import Segments
 from rich.table import Table as Grid
 
 from heatproof.cli.output import output, tell
+from heatproof.visible import visible
 
 if TYPE_CHECKING:
     from heatproof.report import Table
@@ -62,11 +62,11 @@ def _bar(unit: str, count: ProgressColumn) -> Iterator[Any]:
         yield Lines(unit)
         return
     columns = (
-        TextColumn("{task.description}"), BarColumn(), count, TimeElapsedColumn(), TextColumn("left"),
+        TextColumn("{task.description}", markup=False), BarColumn(), count, TimeElapsedColumn(), TextColumn("left"),
         TimeRemainingColumn(),
     )  # fmt: skip
     with Progress(*columns, console=console) as bar:
-        task = bar.add_task(unit, total=None)
+        task = bar.add_task(visible(unit, ""), total=None)
         yield lambda done, total: bar.update(task, completed=done, total=total)
 
 
@@ -100,28 +100,26 @@ class Lines:
 
 def waiting(text: str) -> AbstractContextManager[Any]:
     """Says what takes a moment, where somebody looks."""
-    return nullcontext() if output.quiet or not console.is_terminal else console.status(text)
+    return nullcontext() if output.quiet or not console.is_terminal else console.status(escape(visible(text)))
 
 
-def say(text: str = "") -> None:
-    """Lines of results, as they are; nothing with ``--json``."""
+def say(text: str = "", style: str = "", *, as_wide: bool = False) -> None:
+    """Lines of results; nothing with ``--json``. Text that is made ``as_wide`` as it must be is not wrapped."""
     if not output.as_json:
-        screen.print(visible(text), markup=False, highlight=False, soft_wrap=not screen.is_terminal)
+        wraps = screen.is_terminal and not as_wide
+        screen.print(visible(text), style=style, markup=False, highlight=False, soft_wrap=not wraps)
 
 
-def message(text: str, style: str = "") -> None:
+def message(text: str, style: str = "", *, as_wide: bool = False) -> None:
     """A line beside the results."""
-    console.print(visible(text), style=style, markup=False, highlight=False, soft_wrap=not console.is_terminal)
+    wraps = console.is_terminal and not as_wide
+    console.print(visible(text), style=style, markup=False, highlight=False, soft_wrap=not wraps)
 
 
-def visible(text: str) -> str:
-    r"""Without characters that nobody sees: a file's name must not move the cursor or turn the text round.
-
-    >>> visible("a\x1b[31mb\u202e.png")
-    'a�[31mb�.png'
-    """
-    hidden = ("Cc", "Cf", "Cs", "Zl", "Zp")
-    return "".join("�" if unicodedata.category(letter) in hidden and letter != "\n" else letter for letter in text)
+def answer(code: int) -> None:
+    """The JSON object, where one was asked for."""
+    if output.as_json:
+        print(output.end(code))
 
 
 def print_study(study: Study) -> None:
@@ -156,7 +154,7 @@ def print_forecast(forecast: Forecast) -> None:
         print_proposal(forecast.proposal)
     grid = Grid.grid(padding=(0, 2, 0, 0))
     for name, text in forecast.table().to_rows_of_text():
-        grid.add_row(escape(name), escape(text))
+        grid.add_row(escape(visible(name)), escape(visible(text)))
     screen.print(grid)
 
 

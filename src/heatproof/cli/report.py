@@ -7,7 +7,7 @@ import typer
 from heatproof.cli.application import app
 from heatproof.cli.opening import Open, open_page
 from heatproof.cli.output import output, tell
-from heatproof.cli.printing import print_study, say, screen
+from heatproof.cli.printing import print_study, say
 from heatproof.runs.objects import Store
 from heatproof.runs.store import open_store
 
@@ -25,12 +25,12 @@ def report_command(run: Run, *, opened: Open = False) -> None:
     """
     from heatproof.runs.destination import written_again
     from heatproof.studies.sharding.collecting import write_results
-    from heatproof.studies.sharding.record import read_record
+    from heatproof.studies.sharding.record import command_of_run
 
     store = open_store(run)
     study = study_of(store)
     with written_again(store):
-        write_results(study, store, str(read_record(store).get("reproduce", "")))
+        write_results(study, store, command_of_run(store))
     tell(run=run, page=f"{run}/report.html")
     print_study(study)
     say(f"Results: {run}/report.html (page), tables and figures")
@@ -47,13 +47,14 @@ def metrics_command(run: Run) -> None:
     table = study_of(open_store(run)).measures_table()
     tell(table={"columns": table.columns, "rows": table.rows, "notes": table.notes})
     if not output.as_json:
-        screen.print(str(table), markup=False, highlight=False, soft_wrap=True)
+        say(str(table), as_wide=True)
 
 
 def study_of(store: Store) -> "Comparison":
     """The comparison that a run holds."""
+    from heatproof.runs.run_record import read_content
     from heatproof.studies.sharding.collecting import gathered
-    from heatproof.studies.sharding.record import read_assignment, read_record
+    from heatproof.studies.sharding.record import read_assignment
 
-    record = read_record(store)
+    record = read_content(store)
     return gathered(read_assignment(store), record["network"], record["notes"])

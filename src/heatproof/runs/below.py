@@ -1,9 +1,7 @@
 """The runs below a folder, as a list shows them; nothing is changed, and nobody is asked."""
 
-import json
 import os
 from collections import deque
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -12,13 +10,13 @@ from pathlib import Path
 from typing import Any, Literal
 
 from heatproof.errors import InputError
+from heatproof.runs.places import RECORD
 from heatproof.runs.progress import State
 from heatproof.runs.progress_reading import read_progress
+from heatproof.runs.run_record import read_any
 from heatproof.runs.store import LocalStore
 
-RECORD = "run.json"
 DEEPEST, MOST_ENTRIES, MOST_RUNS = 8, 200_000, 1_000
-LARGEST_RECORD = 2**28  # bytes: it names every image, and ImageNet has 1.3 million
 LAST_DATE = 1e11  # seconds; file systems hold dates that calendars do not
 LONGEST = 500  # characters of what a record says
 
@@ -133,14 +131,12 @@ def _run(path: Path, root: Path) -> Run | None:
         return None
     date = datetime.fromtimestamp(min(max(about.st_mtime, 0), LAST_DATE), UTC)
     try:
-        if about.st_size > LARGEST_RECORD:
-            raise InputError(f"{RECORD} has more than {LARGEST_RECORD // 2**20} MB")
         done = _finished(path, about.st_mtime_ns, about.st_size)
         if done:
             return Run(name, path, done.study, "finished", done.images, None, done.verdict, date)
         progress = read_progress(LocalStore(path))
-    except (InputError, OSError) as error:
-        return Run(name, path, "", "unreadable", None, None, str(error)[:LONGEST], date)
+    except Exception as error:  # whatever a stranger's run is, it must not end the list of all others
+        return Run(name, path, "", "unreadable", None, None, (str(error) or type(error).__name__)[:LONGEST], date)
     study = progress.study[:LONGEST]
     return Run(name, path, study, progress.state, progress.images, progress.members, "", date)
 
@@ -148,15 +144,8 @@ def _run(path: Path, root: Path) -> Run | None:
 @lru_cache(maxsize=MOST_RUNS)
 def _finished(path: Path, changed: int, size: int) -> _Finished | None:
     """What a record says, if it is that of a finished run; read again where its time or its size is another one."""
-    try:
-        record = json.loads(LocalStore(path).get(RECORD))
-    except (ValueError, RecursionError) as error:
-        raise InputError(f"{RECORD} is no JSON ({error})") from None
-    study = record.get("study") if isinstance(record, Mapping) else None
-    if not isinstance(study, str) or not isinstance(record.get("schema"), int):
-        raise InputError(f"{RECORD} is no record of a run")
-    if "verdict" not in record:
+    record = read_any(LocalStore(path))
+    if record.verdict is None:
         return None
-    verdict, images = record["verdict"], record.get("images")
-    first = next((text for text in verdict if isinstance(text, str)), "") if isinstance(verdict, list) else ""
-    return _Finished(study[:LONGEST], len(images) if isinstance(images, dict | list) else None, first[:LONGEST])
+    first = record.verdict[0] if record.verdict else ""
+    return _Finished(record.study, None if record.images is None else len(record.images), first[:LONGEST])

@@ -133,11 +133,13 @@ def _record(descriptor: int, who: Holder) -> None:
 
 
 def _holder(descriptor: int) -> Holder:
+    from heatproof.runs.shard_records import LockRecord  # pydantic, which whoever takes a lock does not need
+
     try:
-        said = json.loads(os.pread(descriptor, LONGEST_LOCK, 0))
-        return Holder(int(said["pid"]), str(said["host"]), str(said["since"]))
-    except (ValueError, KeyError, TypeError, RecursionError):  # about to be written, or garbage
+        said = LockRecord.read(os.pread(descriptor, LONGEST_LOCK, 0), LOCK)
+    except InputError:  # about to be written, or garbage
         return Holder()
+    return Holder(said.pid, said.host, said.since)
 
 
 def _forget() -> None:

@@ -1,15 +1,23 @@
 """What happened to a run, and when: one JSON line per event."""
 
+import io
 import json
 import secrets
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from heatproof.errors import InputError
 from heatproof.runs.ledger import append, check_replaceable, note
-from heatproof.runs.objects import LARGEST_LINE, LARGEST_LOG, MissingError
+from heatproof.runs.objects import LARGEST_LINE, LARGEST_LOG
 from heatproof.runs.store import Store, told
 
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from heatproof.runs.shard_records import EventRecord
+
 FILE, FOLDER = "log.jsonl", "log"
+AT_ONCE = 500  # objects that are read at once
 
 
 class RunLog:
@@ -21,7 +29,7 @@ class RunLog:
     >>> from heatproof.runs.store import LocalStore
     >>> store = LocalStore(pathlib.Path(tempfile.mkdtemp()))
     >>> RunLog(store).write("shard done", shard=7, seconds=1.5)
-    >>> [(line["event"], line["shard"]) for line in read_log(store)]
+    >>> [(line.event, line.shard) for line in read_log(store)]
     [('shard done', 7)]
     """
 
@@ -48,26 +56,26 @@ class RunLog:
             append(path, line.encode())
 
 
-def read_log(store: Store) -> list[dict[str, Any]]:
-    """All events that are whole, each with at least ``time`` and ``event``, in the order of their writing."""
+def read_log(store: Store) -> "Iterator[EventRecord]":
+    """All events that are whole, in the order of their writing.
+
+    Raises:
+        InputError: if the log is larger than any run writes.
+    """
+    from heatproof.runs.shard_records import EventRecord  # pydantic, which writers do not need
+
+    for line in _lines(store):
+        try:
+            yield EventRecord.read(line, FILE)
+        except InputError:  # torn, or no event
+            continue
+
+
+def _lines(store: Store) -> "Iterator[bytes]":
     if store.local_path(FILE) is None:
-        lines = store.get_many(store.names(f"{FOLDER}/"), at_most=LARGEST_LINE)
-    else:
-        lines = _lines(store)
-    return [event for line in lines if (event := _event(line))]
-
-
-def _lines(store: Store) -> list[bytes]:
-    try:
-        return store.get(FILE, at_most=LARGEST_LOG).splitlines()
-    except MissingError:
-        return []
-
-
-def _event(line: bytes) -> dict[str, Any] | None:
-    try:
-        event = json.loads(line)
-    except (ValueError, RecursionError):
-        return None
-    texts = isinstance(event, dict) and all(isinstance(event.get(key), str) for key in ("time", "event"))
-    return event if texts else None
+        names = store.names(f"{FOLDER}/")
+        for first in range(0, len(names), AT_ONCE):
+            yield from store.get_many(names[first : first + AT_ONCE], at_most=LARGEST_LINE)
+    elif store.exists(FILE):
+        lines = io.BytesIO(store.get(FILE, at_most=LARGEST_LOG))
+        yield from (line for line in lines if len(line) <= LARGEST_LINE)

@@ -60,15 +60,20 @@ def parquet_bytes(frame: pl.DataFrame) -> bytes:
     return file.getvalue()
 
 
-def from_parquet(data: bytes, name: str) -> pl.DataFrame:
+def from_parquet(data: bytes, name: str, most_rows: int) -> pl.DataFrame:
     """A frame from such bytes.
 
     Raises:
-        InputError: if they are no Parquet file.
+        InputError: if they are no Parquet file, or one of more rows; nothing is decoded then.
     """
     try:
+        rows = pl.scan_parquet(io.BytesIO(data)).select(pl.len()).collect().item()
+        if rows > most_rows:
+            raise InputError(f"{name} has {rows:,} rows; expected at most {most_rows:,}")
         return pl.read_parquet(io.BytesIO(data))
     except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError, ValueError) as error:
+        if isinstance(error, InputError):
+            raise
         raise InputError(f"{name} is not a Parquet file that can be read: {error}") from error
 
 

@@ -16,6 +16,7 @@ Shard = Callable[[int], Any]
 Make = Callable[[], Shard]  # picklable, where workers are other processes
 
 TRACEBACK_LINES = 12
+LONGEST_MESSAGE = 10_000  # characters: what a record of a run can hold, and people can read
 
 
 @dataclass(frozen=True)
@@ -131,6 +132,7 @@ def described(error: BaseException) -> str:
     kind = type(error).__name__
     if ran_out(error):
         message = f"{message.strip()}; {REMEDY}" if message else REMEDY
+    message = message[:LONGEST_MESSAGE]
     lines = "".join(traceback.format_tb(error.__traceback__)).splitlines()[-TRACEBACK_LINES:]
     return "\n".join([f"{kind}: {message}" if message else kind, *lines])
 

@@ -180,7 +180,6 @@ class Race:
 
     def __init__(self, methods: Sequence[str], reference: str, rule: Rule, *, given: int) -> None:
         self.rule, self.reference, self.given = rule, reference, given
-        self.looks = (*range(FIRST_LOOK, given, LOOK), given)
         self.values: dict[str, np.ndarray] = {name: np.empty(0) for name in (*methods, reference)}
         nothing = Standing(Estimate(np.nan, np.nan, np.nan), 0, "open")
         self.standings = dict.fromkeys(rule.pairs(methods, reference), nothing)
@@ -217,13 +216,21 @@ class Race:
 
     def _stand(self, first: str, second: str) -> Standing:
         differences = self.values[first] - self.values[second]
-        seen = max((look for look in self.looks if look <= len(differences)), default=0)
+        looks = self._looks(len(differences))
+        seen = max((look for look in looks if look <= len(differences)), default=0)
         if not seen or self.given < FIRST_LOOK:
             return Standing(Estimate(float(differences.mean()), np.nan, np.nan), len(differences), "open")
         differences = differences[:seen]  # where pictures could not be used, looks come a little later than planned
         level = 1 - (1 - CONFIDENCE) / len(self.standings)
-        interval = repeated_interval(differences, self.looks, level=level)
+        interval = repeated_interval(differences, looks, level=level, last=self.given)
         return Standing(interval, len(differences), _placed(interval, self.indifference))
+
+    def _looks(self, images: int) -> tuple[int, ...]:
+        """Planned looks up to so many images, and about as many further ones: a data set may have millions."""
+        planned = range(FIRST_LOOK, self.given, LOOK)
+        done = len(range(FIRST_LOOK, min(images + 1, self.given), LOOK))
+        first = planned[: 1 << done.bit_length()]
+        return tuple(first) if len(first) < len(planned) else (*planned, self.given)
 
 
 def _placed(interval: Estimate, indifference: float) -> str:

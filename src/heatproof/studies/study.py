@@ -13,6 +13,7 @@ from torch import Tensor
 
 from heatproof import runs
 from heatproof.report import Table, figure_bytes, render_page, write_page
+from heatproof.report.markdown import fenced
 from heatproof.report.page import Page
 from heatproof.runs.objects import Store
 from heatproof.showing import sentences_html
@@ -111,7 +112,7 @@ class Study(ABC):
         texts = {
             "table.md": table.to_markdown(),
             "table.csv": table.to_csv(),
-            "reproduce.md": f"{reproduce or self.code}\n\n{self._depends_on()}\n",
+            "reproduce.md": f"{fenced(reproduce or self.code)}\n\n{fenced(self._depends_on())}\n",
             "report.html": self._html(figures, reproduce),
         }
         drawn = {

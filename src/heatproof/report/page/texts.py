@@ -1,25 +1,18 @@
 """Names as they may stand in a page: whatever a file is called, it changes nothing around it."""
 
 import json
-import unicodedata
 from collections.abc import Mapping
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-HIDDEN = ("Cc", "Cf", "Cs", "Co", "Zl", "Zp")
+from heatproof.visible import visible as visible_in
 
 
 def visible(text: str) -> str:
-    r"""Without characters that nobody sees, such as those that turn the text round; line breaks stay.
-
-    >>> visible("a\x1b[31mb\u202e.png")
-    'a�[31mb�.png'
-    """
-    return "".join(
-        "�" if unicodedata.category(letter) in HIDDEN and letter not in "\n\t" else letter for letter in text
-    )
+    """The text without characters that nobody sees; line breaks stay."""
+    return visible_in(text, kept="\n\t")
 
 
 def literal(text: str) -> str:

@@ -1,6 +1,5 @@
 """What whole shards make together: the comparison, its audit, and all that is derived."""
 
-import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -15,15 +14,16 @@ from heatproof.errors import InputError
 from heatproof.network import Network
 from heatproof.runs.lock import UNLOCKED
 from heatproof.runs.maps import MapArrays
-from heatproof.runs.objects import Store
+from heatproof.runs.objects import LARGEST_FAILURE, Store
 from heatproof.runs.places import RECORD
+from heatproof.runs.run_record import read_content
 from heatproof.runs.schema import SCHEMA
+from heatproof.runs.shard_records import FailureRecord
 from heatproof.studies.audit import audited, images_to_audit
 from heatproof.studies.audited import Audit
 from heatproof.studies.comparison import Comparison
 from heatproof.studies.parts import Part
 from heatproof.studies.racing import at_random
-from heatproof.studies.sharding.record import read_record
 from heatproof.studies.sharding.sharded import Assignment, replayed
 from heatproof.studies.sharding.shards import Whole
 from heatproof.studies.sharding.stored_audit import store_audit, stored_audit
@@ -58,6 +58,9 @@ def _joined(
         raise InputError(f"nothing was computed: {next(iter(failed), 'no picture could be used')}")
     race, maps = replayed(assignment, wholes), assignment.shards.maps
     found = Part.joined(parts, emptied=True)  # two copies of a million images would be too much
+    _, height, width = maps.shape()
+    if any(int(curves.orders.max()) >= height * width for curves in (*found.curves.values(), *found.lerf.values())):
+        raise InputError(f"the run has orders of more regions than its images have pixels, {height} x {width}")
     shown = _shown(maps, positions_of(wholes))
     return Comparison(
         network=described,
@@ -115,9 +118,9 @@ def _errors(store: Store, whole: Collection[int]) -> list[str]:
     """Errors of shards that were set aside and are not whole by now."""
     found = []
     for name in store.names("failed/"):
-        report = json.loads(store.get(name))
-        if report.get("shard") not in whole:
-            found.append(str(report.get("error", "unknown")))
+        report = FailureRecord.read(store.get(name, at_most=LARGEST_FAILURE), name)
+        if report.shard not in whole:
+            found.append(report.error)
     return found
 
 
@@ -169,7 +172,7 @@ def write_results(study: Comparison, store: Store, reproduce: str) -> None:
     """Writes everything that is derived from shards: tables, figures, the page, and the record."""
     for name, content in study.derived(reproduce=reproduce).items():
         store.put(name, content)
-    begun = read_record(store)
+    begun = read_content(store)
     told = study.describe() | {"schema": SCHEMA, "notes": list(study.notes), "reproduce": reproduce}
     told["audit"] = told["audit"] or begun.get("audit")
     store.put(RECORD, runs.json_bytes(begun | told))

@@ -6,14 +6,9 @@ from heatproof import runs
 from heatproof.errors import InputError
 from heatproof.runs.objects import Store
 from heatproof.runs.places import RECORD
+from heatproof.runs.run_record import read_content
 from heatproof.runs.schema import SCHEMA
-from heatproof.studies.sharding.record import (
-    STATISTICS,
-    STUDY_FILE,
-    check_same,
-    read_assignment,
-    read_record,
-)
+from heatproof.studies.sharding.record import STATISTICS, STUDY_FILE, check_same, read_assignment
 from heatproof.studies.sharding.shards import Shards
 
 WITHOUT_AUDITS = (
@@ -28,10 +23,12 @@ def merge(sources: Sequence[Store], out: Store) -> None:
     Raises:
         InputError: if the runs are not of the same study, or a shard is not the same in two of them.
     """
-    record = read_record(sources[0])
+    record = read_content(sources[0])
     for other in sources[1:]:
-        check_same(read_record(other), record, str(other))
+        check_same(read_content(other), record, str(other))
     every = [read_assignment(source).shards for source in sources]
+    if len({shards.maps.shape() for shards in every}) > 1:
+        raise InputError("the runs have heatmaps of different shapes; merge runs of the same study")
     target = Shards(out, every[0].count, every[0].size)
     methods = [str(method) for method in record["plan"]["methods"]]
     target.maps.make(methods, every[0].maps.shape(), at_once=target.size, schema=SCHEMA, shown=every[0].maps.shown())
@@ -43,7 +40,7 @@ def merge(sources: Sequence[Store], out: Store) -> None:
         for number in shards.whole():
             if number not in taken:
                 target.copy(number, shards)
-            elif target.objects(number) != shards.objects(number):
+            elif target.marker(number).objects != shards.marker(number).objects:
                 raise InputError(f"shard {number} of {shards.store} is not the same as in the runs before it")
     audited = [WITHOUT_AUDITS] if record.pop("audit", None) else []
     out.put(RECORD, runs.json_bytes(record | {"notes": [*record["notes"], *audited]}))

@@ -9,39 +9,18 @@ from heatproof.errors import InputError
 from heatproof.network import Network
 from heatproof.perturbation import Protocol
 from heatproof.perturbation.statistics import Statistics
-from heatproof.runs.objects import LARGEST_STATISTICS, MissingError, Store
+from heatproof.runs.objects import LARGEST_STATISTICS, Store
 from heatproof.runs.places import RECORD
-from heatproof.runs.schema import READABLE, migrated
+from heatproof.runs.records import Record
+from heatproof.runs.run_record import read_run
 from heatproof.runs.study_file import differences
 from heatproof.studies.racing import Rule
 from heatproof.studies.sharding.sharded import Assignment
+from heatproof.visible import visible
 
-MOST_MEMBERS = 100_000_000
 STATISTICS = "statistics.safetensors"
 STUDY_FILE = "study.toml"
-_BROKEN = (AttributeError, KeyError, TypeError, ValueError, OverflowError, RecursionError)
-
-
-def read_record(store: Store) -> dict[str, Any]:
-    """What a run was begun with, in the schema of now.
-
-    Raises:
-        InputError: if it is no record of a run that this version reads.
-    """
-    data = store.get(RECORD)
-    try:
-        record = json.loads(data)
-        schema, _ = record["schema"], record["study"]
-    except _BROKEN as error:
-        raise InputError(f"{RECORD} of {store} is no record of a run: {type(error).__name__}: {error}") from error
-    shaped = isinstance(record.get("costs"), list) and isinstance(record.get("configuration"), dict)
-    listed = " and ".join(map(str, READABLE))
-    if schema not in READABLE or not shaped:
-        raise InputError(f"{RECORD} of {store} has schema {schema}; this version reads {listed}: compute it again")
-    found = migrated(record)
-    if not isinstance(found.get("notes"), list):
-        raise InputError(f"{RECORD} of {store} is no record of a run: its notes are no list")
-    return found | {"notes": [str(note) for note in found["notes"]]}
+UNSAFE = "# the command that run.json names is left out: it holds line breaks or characters that nobody sees"
 
 
 def read_assignment(store: Store) -> Assignment:
@@ -50,29 +29,27 @@ def read_assignment(store: Store) -> Assignment:
     Raises:
         InputError: if it is no record of a run that this version reads.
     """
-    record = read_record(store)
+    record = read_run(store)
+    plan = record.plan
+    statistics = stored_statistics(store) if store.exists(STATISTICS) else None
     try:
-        plan = record["plan"]
-        statistics = _statistics(store)
         return Assignment(
             load=_nothing,
-            methods=tuple(plan["methods"]),
-            protocol=Protocol(**plan["protocol"], statistics=statistics),
-            order=tuple(range(_members(record))),
+            methods=plan.methods,
+            protocol=Protocol(**_named(plan.protocol), statistics=statistics),
+            order=range(record.data.members),
             store=store,
-            lerf=bool(plan["lerf"]),
-            measures=tuple(plan["measures"]),
-            rule=Rule(**plan["rule"]) if plan["rule"] else None,
+            lerf=plan.lerf,
+            measures=plan.measures,
+            rule=Rule(**_named(plan.rule)) if plan.rule else None,
         )
-    except _BROKEN as error:
-        raise InputError(f"{RECORD} of {store} is no record of a run: {type(error).__name__}: {error}") from error
+    except (TypeError, ValueError) as error:  # names that are unknown, numbers out of range
+        raise InputError(f"{RECORD} of {store}: its plan cannot be followed: {error}") from error
 
 
-def _members(record: dict[str, Any]) -> int:
-    count = int(record["data"]["members"])
-    if not 0 < count <= MOST_MEMBERS:
-        raise ValueError(f"expected 1 to {MOST_MEMBERS:,} images, got {count}")
-    return count
+def _named(record: Record) -> dict[str, Any]:
+    """What a record says, by the names that its model knows."""
+    return {name: getattr(record, name) for name in type(record).model_fields}
 
 
 def check_same(begun: Mapping[str, Any], now: Mapping[str, Any], where: str) -> None:
@@ -101,11 +78,10 @@ def _changed(name: str, then: Any, here: Any) -> list[tuple[str, Any, Any]]:  # 
     return [] if then == here else [(name, then, here)]
 
 
-def _statistics(store: Store) -> Statistics | None:
-    try:
-        return stored_statistics(store)
-    except MissingError:
-        return None
+def command_of_run(store: Store) -> str:
+    """The command that made a run, to be copied; a comment where it has characters that a terminal would obey."""
+    command = read_run(store).reproduce
+    return command if visible(command, kept="") == command else UNSAFE
 
 
 def stored_statistics(store: Store) -> Statistics:

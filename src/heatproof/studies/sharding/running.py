@@ -18,6 +18,7 @@ from heatproof.runs.destination import begin_anew
 from heatproof.runs.log import RunLog
 from heatproof.runs.objects import Store
 from heatproof.runs.places import RECORD
+from heatproof.runs.run_record import read_content
 from heatproof.runs.schema import SCHEMA
 from heatproof.runs.workers import Done, LocalWorkers, Make, Workers
 from heatproof.studies.audit import check_audit
@@ -25,7 +26,7 @@ from heatproof.studies.comparison import Comparison
 from heatproof.studies.racing import Rule, at_random
 from heatproof.studies.sharding import sharded
 from heatproof.studies.sharding.collecting import collected, notes_of, write_results
-from heatproof.studies.sharding.record import STATISTICS, STUDY_FILE, check_same, read_record, stored_statistics
+from heatproof.studies.sharding.record import STATISTICS, STUDY_FILE, check_same, stored_statistics
 from heatproof.studies.sharding.sharded import (
     Assignment,
     Load,
@@ -174,7 +175,7 @@ def _begun(store: Store, now: Mapping[str, Any], *, anew: bool) -> dict[str, Any
     """The record of the run that was begun there; one of another configuration is deleted or refused."""
     if not store.exists(RECORD):
         return None
-    record = read_record(store)
+    record = read_content(store)
     try:
         check_same(record, now, str(store))
     except InputError:

@@ -56,7 +56,7 @@ class Assignment:
     load: Load
     methods: tuple[str, ...]
     protocol: Protocol
-    order: tuple[int, ...]
+    order: Sequence[int]
     store: Store
     lerf: bool = False
     measures: tuple[str, ...] = ()

@@ -1,10 +1,10 @@
 """The shards of a comparison in a store. A shard is whole if and only if its marker is there, which is written last."""
 
 import json
-import math
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import polars as pl
 
@@ -12,13 +12,16 @@ from heatproof.errors import InputError
 from heatproof.perturbation import Protocol
 from heatproof.runs.ledger import digest
 from heatproof.runs.maps import MapArrays
-from heatproof.runs.objects import LARGEST_TABLE, Store
+from heatproof.runs.objects import LARGEST_MARKER, LARGEST_TABLE, Store
 from heatproof.runs.results import from_parquet, parquet_bytes
-from heatproof.runs.schema import READABLE, SCHEMA
+from heatproof.runs.schema import SCHEMA
+from heatproof.runs.shard_records import PartRecord, ShardRecord
 from heatproof.studies.parts import Part
 from heatproof.studies.sharding.stored import StoredPart, restored, stored
 
-TABLES = ("", ".images")  # ends of their names
+TableEnd = Literal["", ".images"]  # of its name
+TABLES: tuple[TableEnd, ...] = ("", ".images")
+NUMBERED = re.compile(r"shards/([0-9]{5}|[1-9][0-9]{5,7})\.json")
 ABOUT = ("evaluations", "heatmap_seconds", "perturbation_seconds", "seconds", "worker")
 
 
@@ -62,8 +65,9 @@ class Shards:
 
     def whole(self) -> list[int]:
         """Numbers of the shards that are whole."""
-        markers = {f"{_stem(number)}.json": number for number in range(len(self))}
-        return sorted(markers[name] for name in self.store.names("shards/") if name in markers)
+        found = (NUMBERED.fullmatch(name) for name in self.store.names("shards/"))
+        numbers = (int(match[1]) for match in found if match)
+        return sorted({number for number in numbers if number < len(self)})
 
     def write(
         self,
@@ -85,7 +89,7 @@ class Shards:
                 data = parquet_bytes(frame)
                 self.store.put(f"{_stem(number)}{name}.parquet", data)
                 objects[name] = digest(data)
-            marker["part"] = tables.about
+            marker["part"] = tables.about.model_dump()
         marker |= {"positions": list(positions), "skipped": [list(one) for one in skipped], "objects": objects, **about}
         self.store.put(f"{_stem(number)}.json", json.dumps(marker, indent=1).encode())
 
@@ -94,25 +98,24 @@ class Shards:
         places = self.positions(number)
         self.maps.write(places, range(len(places)), other.maps.read(places))
         self.maps.write_pictures({place: one for place, one in other.maps.pictures().items() if place in places})
-        for suffix in other.objects(number):
+        for suffix in other.marker(number).objects:
             name = f"{_stem(number)}{suffix}.parquet"
             self.store.put(name, other.store.get(name, at_most=LARGEST_TABLE))
-        self.store.put(f"{_stem(number)}.json", other.store.get(f"{_stem(number)}.json"))
+        marker = f"{_stem(number)}.json"
+        self.store.put(marker, other.store.get(marker, at_most=LARGEST_MARKER))
 
-    def objects(self, number: int) -> dict[str, str]:
-        """Hashes of the tables of a shard that is whole, by the end of their names.
+    def marker(self, number: int) -> ShardRecord:
+        """The marker of a shard that is whole.
 
         Raises:
-            InputError: if its marker is none.
+            InputError: if it is none, or that of another shard.
         """
         name = f"{_stem(number)}.json"
-        try:
-            found: dict[str, str] = dict(json.loads(self.store.get(name))["objects"])
-            if not set(found) <= set(TABLES):
-                raise ValueError(f"expected tables {TABLES}, got {list(found)}")
-        except (AttributeError, KeyError, TypeError, ValueError, RecursionError) as error:
-            raise InputError(f"{name} is no marker of a shard: {type(error).__name__}: {error}") from error
-        return found
+        marker = ShardRecord.read(self.store.get(name, at_most=LARGEST_MARKER), name)
+        wrong = marker.wrong(number, self.positions(number))
+        if wrong:
+            raise InputError(f"{name}: {wrong}")
+        return marker
 
     def read(self, number: int, protocol: Protocol) -> Whole:
         """A shard that is whole.
@@ -120,26 +123,9 @@ class Shards:
         Raises:
             InputError: if its files are not those that were written, or do not hold what they should.
         """
-        name = f"{_stem(number)}.json"
-        try:
-            marker = json.loads(self.store.get(name))
-            if marker["schema"] not in READABLE:
-                raise InputError(f"{name} has schema {marker['schema']}, this version reads {READABLE}")
-            skipped = tuple((str(what), str(why)) for what, why in marker["skipped"])
-            positions = tuple(map(int, marker["positions"]))
-            objects = dict(marker["objects"])
-            about = {key: marker[key] for key in ABOUT}
-            described = marker.get("part")
-            if not set(positions) <= set(self.positions(number)) or len(set(positions)) < len(positions):
-                raise ValueError(f"it has no images {positions}")
-            if not all(0 <= about[key] < math.inf for key in ABOUT if key != "worker"):
-                raise ValueError(f"expected numbers from 0 on, got {about}")
-        except (AttributeError, KeyError, TypeError, ValueError, OverflowError, RecursionError) as error:
-            raise InputError(f"{name} is no marker of a shard: {type(error).__name__}: {error}") from error
-        part = None if described is None else self._read_part(number, objects, described, protocol)
-        if part is not None and len(part.names) != len(positions):
-            raise InputError(f"{name} has {len(positions)} images, its tables have {len(part.names)}")
-        return Whole(number, part, positions, skipped, about)
+        marker = self.marker(number)
+        part = None if marker.part is None else self._read_part(marker, marker.part, protocol)
+        return Whole(number, part, marker.positions, marker.skipped, {key: getattr(marker, key) for key in ABOUT})
 
     def read_all(self, protocol: Protocol) -> Iterator[Whole]:
         """All shards that are whole, in order."""
@@ -150,18 +136,22 @@ class Shards:
         """Heatmaps of all images."""
         return MapArrays(self.store)
 
-    def _read_part(
-        self, number: int, objects: Mapping[str, str], described: dict[str, Any], protocol: Protocol
-    ) -> Part:
-        sequences, images = (self._table(number, suffix, objects) for suffix in TABLES)
-        return restored(StoredPart(sequences, images, described), protocol)
+    def _read_part(self, marker: ShardRecord, about: PartRecord, protocol: Protocol) -> Part:
+        most = len(marker.positions) * (1 + len(about.methods) + len(about.lerf)) * protocol.repeats
+        sequences, images = (self._table(marker, suffix, most) for suffix in TABLES)
+        try:
+            return restored(StoredPart(sequences, images, about), marker.positions, protocol)
+        except InputError as error:
+            raise InputError(f"the tables of {_stem(marker.number)}.json: {error}") from error
 
-    def _table(self, number: int, suffix: str, objects: Mapping[str, str]) -> pl.DataFrame:
-        name = f"{_stem(number)}{suffix}.parquet"
+    def _table(self, marker: ShardRecord, suffix: TableEnd, most_rows: int) -> pl.DataFrame:
+        name = f"{_stem(marker.number)}{suffix}.parquet"
         data = self.store.get(name, at_most=LARGEST_TABLE)
-        if digest(data) != objects.get(suffix):
-            raise InputError(f"{name} is not the file that was written; delete {_stem(number)}.json to do it again")
-        return from_parquet(data, name)
+        if digest(data) != marker.objects[suffix]:
+            raise InputError(
+                f"{name} is not the file that was written; delete {_stem(marker.number)}.json to do it again"
+            )
+        return from_parquet(data, name, most_rows)
 
 
 def _stem(number: int) -> str:

@@ -1,6 +1,6 @@
 """A part of a comparison as tables, and back: one row for each sequence, one for each image and method."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -12,7 +12,16 @@ from torch import Tensor
 from heatproof.errors import InputError
 from heatproof.heatmaps import Conservation
 from heatproof.perturbation import Curves, Engine, Protocol
+from heatproof.runs.shard_records import EngineRecord, PartRecord
 from heatproof.studies.parts import Part
+from heatproof.studies.sharding.table_checks import (
+    check_images,
+    check_repeats,
+    check_same_images,
+    check_sequences,
+    check_table,
+    check_walk,
+)
 from heatproof.studies.task import REFERENCE
 
 SEQUENCES: dict[str, pl.DataType | pl.datatypes.DataTypeClass] = {
@@ -50,12 +59,12 @@ class StoredPart:
     Attributes:
         sequences: one row for each image, method, order and repeat (``SEQUENCES``).
         images: one row for each image and method (``IMAGES``, and one column for each measure).
-        about: what is the same for all rows: methods, operations, the engine; JSON-able.
+        about: what is the same for all rows: methods, operations, the engine.
     """
 
     sequences: pl.DataFrame
     images: pl.DataFrame
-    about: dict[str, Any]
+    about: PartRecord
 
 
 def stored(part: Part, numbers: Sequence[int]) -> StoredPart:
@@ -71,55 +80,61 @@ def stored(part: Part, numbers: Sequence[int]) -> StoredPart:
     }
     sequences = pl.concat([sequence_rows(part.names, numbers, method, curves) for method, curves in walks])
     images = pl.concat([_image_rows(part, numbers, method) for method in part.heatmaps], how="diagonal")
-    return StoredPart(sequences, images, about)
+    return StoredPart(sequences, images, PartRecord.model_validate(about))
 
 
-def restored(found: StoredPart, protocol: Protocol) -> Part:
+def restored(found: StoredPart, numbers: Sequence[int], protocol: Protocol) -> Part:
     """The part, but for its heatmaps, which are stored on their own.
+
+    Args:
+        found: what was stored.
+        numbers: places of its images in the data set.
+        protocol: of the comparison.
 
     Raises:
         InputError: for tables that do not hold what they should.
     """
     check_table(found.sequences, SEQUENCES)
-    check_table(found.images, IMAGES)
-    about = found.about
+    check_table(found.images, IMAGES, without=("kept", "peak", "absorbed"))
     try:
-        engine = Engine(**about["engine"])
-        walked = {key: curves_of(rows, protocol, engine) for key, rows in _by_walk(found.sequences).items()}
-        names = [*about["methods"], *([REFERENCE] if about["reference"] else [])]
-        curves = {name: walked[name, "random" if name == REFERENCE else "morf"] for name in names}
-        lerf = {name: walked[name, "lerf"] for name in about["lerf"]}
-        first = found.images.filter(pl.col("method") == about["methods"][0])
-        for walk in (*curves.values(), *lerf.values()):
-            check_walk(walk, len(first))
-        return Part(
-            names=tuple(first["image"]),
-            classes=tuple(first["class"]),
-            targets=next(iter(curves.values())).targets,
-            curves=curves,
-            lerf=lerf,
-            heatmaps={},
-            conservation={name: _conservation(found.images, name, places) for name, places in about["places"].items()},
-            measured={name: _measures(found.images, name, found_) for name, found_ in about["measures"].items()},
-        )
+        return _restored(found, numbers, protocol)
     except BROKEN as error:
         raise InputError(f"this part of a run does not hold what it should: {type(error).__name__}: {error}") from error
 
 
-def check_walk(walk: Curves, images: int) -> None:
-    """Refuses curves that do not fit together: a file can say anything."""
-    count, steps = len(walk.images), walk.steps
-    fits = (
-        0 < count <= images
-        and walk.scores.shape == walk.scored.shape
-        and walk.removed_fraction.shape == (*walk.orders.shape[:2], steps + 1)
-        and int(walk.orders.min()) >= 0
-        and int(walk.scored.min()) == int(walk.scored[..., 0].max()) == 0
-        and int(walk.scored.max()) <= steps
-        and bool((walk.scored.diff(dim=-1) > 0).all())
+def _restored(found: StoredPart, numbers: Sequence[int], protocol: Protocol) -> Part:
+    about = found.about
+    check_sequences(found.sequences)
+    rows = dict(found.images.partition_by("method", as_dict=True, maintain_order=True))
+    by_method = {str(method): part for (method,), part in rows.items()}
+    walked = _by_walk(found.sequences)
+    random = [(REFERENCE, "random")] if about.reference else []
+    expected = {*((name, "morf") for name in about.methods), *random, *((name, "lerf") for name in about.lerf)}
+    if set(by_method) != set(about.methods) or set(walked) != expected:
+        raise ValueError(f"expected sequences of {sorted(expected)}, got {sorted(walked)}")
+    names, classes = (tuple(by_method[about.methods[0]][column]) for column in ("image", "class"))
+    if len(names) != len(numbers):
+        raise ValueError(f"its marker has {len(numbers)} images, its tables have {len(names)}")
+    for part in by_method.values():
+        check_images(part, names, numbers, 1)
+    for part in walked.values():
+        check_repeats(part, protocol.repeats)
+        check_images(part, names, numbers, protocol.repeats)
+    engine = Engine(**{name: getattr(about.engine, name) for name in EngineRecord.model_fields})
+    curves = {key: curves_of(part, protocol, engine) for key, part in walked.items()}
+    for walk in curves.values():
+        check_walk(walk, len(names))
+    check_same_images(curves.values())
+    return Part(
+        names=names,
+        classes=classes,
+        targets=max(curves.values(), key=lambda walk: len(walk.images)).targets,
+        curves={name: curves[name, order] for name, order in ((*((m, "morf") for m in about.methods), *random))},
+        lerf={name: curves[name, "lerf"] for name in about.lerf},
+        heatmaps={},
+        conservation={name: _conservation(by_method[name], places) for name, places in about.places.items()},
+        measured={name: _measures(by_method[name], measures) for name, measures in about.measures.items()},
     )
-    if not fits:
-        raise ValueError(f"sequences of {count} images with {steps} steps do not fit together")
 
 
 def sequence_rows(names: tuple[str, ...], numbers: Sequence[int], method: str, curves: Curves) -> pl.DataFrame:
@@ -174,9 +189,6 @@ def curves_of(rows: pl.DataFrame, protocol: Protocol, engine: Engine) -> Curves:
     repeats = protocol.repeats
     count = len(rows) // repeats
 
-    if count * repeats != len(rows):
-        raise ValueError(f"{len(rows)} sequences are not {repeats} of each image")
-
     def tensor(column: str, dtype: torch.dtype, of: pl.DataFrame = rows) -> Tensor:
         values = np.array(of[column].to_list())
         return torch.from_numpy(values).to(dtype).reshape(count, len(of) // count, -1)
@@ -196,20 +208,17 @@ def curves_of(rows: pl.DataFrame, protocol: Protocol, engine: Engine) -> Curves:
     )
 
 
-def _conservation(images: pl.DataFrame, method: str, places: Sequence[str]) -> Conservation:
-    rows = images.filter(pl.col("method") == method)
-    absorbed = np.array(rows["absorbed"].to_list(), dtype=np.float64).reshape(len(rows), len(places))
-    return Conservation(rows["kept"].to_numpy(), rows["peak"].to_numpy(), tuple(places), absorbed)
+def _conservation(rows: pl.DataFrame, places: Sequence[str]) -> Conservation:
+    """What became of the score; a score of zero makes its shares infinite, but none is missing."""
+    check_table(rows, {"kept": pl.Float64, "peak": pl.Float64})
+    absorbed = np.array(rows["absorbed"].to_list(), dtype=object).reshape(len(rows), len(places))
+    if None in absorbed:
+        raise ValueError("a value of column absorbed is missing")
+    return Conservation(rows["kept"].to_numpy(), rows["peak"].to_numpy(), tuple(places), absorbed.astype(np.float64))
 
 
-def _measures(images: pl.DataFrame, method: str, names: Sequence[str]) -> dict[str, np.ndarray]:
-    rows = images.filter(pl.col("method") == method)
+def _measures(rows: pl.DataFrame, names: Sequence[str]) -> dict[str, np.ndarray]:
+    check_table(rows, dict.fromkeys(names, pl.Float64))
+    if not all(rows[name].is_finite().all() for name in names):
+        raise ValueError("measures must be finite")
     return {name: rows[name].to_numpy() for name in names}
-
-
-def check_table(frame: pl.DataFrame, schema: Mapping[str, Any]) -> None:
-    """Refuses a table without these columns."""
-    wrong = [name for name, dtype in schema.items() if frame.schema.get(name) != dtype]
-    if wrong:
-        expected = ", ".join(f"{name} ({schema[name]})" for name in wrong)
-        raise InputError(f"expected columns {expected}, got {dict(frame.schema)}; this is no part of a run")

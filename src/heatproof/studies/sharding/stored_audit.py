@@ -1,9 +1,8 @@
 """The audit of a run as a table and a marker, and back: one row for each setting, score, order, method and image."""
 
-import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, replace
-from typing import Any
+from typing import Literal
 
 import polars as pl
 
@@ -11,20 +10,31 @@ from heatproof import runs
 from heatproof.errors import InputError
 from heatproof.perturbation import Curves, Engine, Protocol
 from heatproof.runs.ledger import digest
-from heatproof.runs.objects import LARGEST_TABLE, Store
+from heatproof.runs.objects import LARGEST_MARKER, LARGEST_TABLE, Store
 from heatproof.runs.results import from_parquet, parquet_bytes
-from heatproof.runs.schema import READABLE, SCHEMA
+from heatproof.runs.schema import SCHEMA
+from heatproof.runs.shard_records import AuditRecord, EngineRecord
 from heatproof.studies.audited import Audit, Evaluated
-from heatproof.studies.sharding.stored import BROKEN, SEQUENCES, check_table, check_walk, curves_of, sequence_rows
+from heatproof.studies.sharding.stored import BROKEN, SEQUENCES, curves_of, sequence_rows
+from heatproof.studies.sharding.table_checks import (
+    check_images,
+    check_repeats,
+    check_same_images,
+    check_sequences,
+    check_table,
+    check_walk,
+)
 from heatproof.studies.task import REFERENCE
 
-MARKER, TABLE = "audit/audit.json", "audit/sequences.parquet"
+MARKER = "audit/audit.json"
+TABLE: Literal["audit/sequences.parquet"] = "audit/sequences.parquet"
 SETTINGS: dict[str, pl.DataType | pl.datatypes.DataTypeClass] = {
     "setting": pl.Int32,  # its place in the marker: those of the ranking, and then those to full removal
     "unit": pl.String,  # the score
 }
 WORDS = ("changed", "to", "replacement", "regions")  # of a setting
 PROBABILITY = "probability"
+MOST_SEQUENCES = 10_000_000
 
 
 def store_audit(store: Store, audit: Audit, images: int) -> None:
@@ -79,20 +89,13 @@ def stored_audit(store: Store, protocol: Protocol, images: int) -> Audit | None:
     """
     if not store.exists(MARKER):
         return None
-    data = store.get(MARKER)
-    try:
-        marker = json.loads(data)
-        if marker["schema"] not in READABLE:
-            raise ValueError(f"expected schema {READABLE}, got {marker['schema']}")
-        if marker["images"] != images:
-            return None
-        written = marker["objects"][TABLE]
-    except BROKEN as error:
-        raise InputError(f"{MARKER} of {store} is no marker of an audit: {type(error).__name__}: {error}") from error
+    marker = AuditRecord.read(store.get(MARKER, at_most=LARGEST_MARKER), f"{MARKER} of {store}")
+    if marker.images != images:
+        return None
     content = store.get(TABLE, at_most=LARGEST_TABLE)
-    if digest(content) != written:
+    if digest(content) != marker.objects[TABLE]:
         raise InputError(f"{TABLE} of {store} is not the file that was written; delete {MARKER} to do it again")
-    table = from_parquet(content, TABLE)
+    table = from_parquet(content, TABLE, MOST_SEQUENCES)
     check_table(table, SEQUENCES | SETTINGS)
     try:
         return _restored(marker, table, protocol)
@@ -102,29 +105,32 @@ def stored_audit(store: Store, protocol: Protocol, images: int) -> Audit | None:
         ) from error
 
 
-def _restored(marker: Mapping[str, Any], table: pl.DataFrame, protocol: Protocol) -> Audit:
-    names, settings, engine = tuple(map(str, marker["names"])), marker["settings"], Engine(**marker["engine"])
-    score, evaluations, seconds = str(marker["score"]), int(marker["evaluations"]), float(marker["seconds"])
+def _restored(marker: AuditRecord, table: pl.DataFrame, protocol: Protocol) -> Audit:
+    settings, first = marker.settings, len(marker.settings)
+    engine = Engine(**{name: getattr(marker.engine, name) for name in EngineRecord.model_fields})
+    told = [*(setting.replacement for setting in settings), *marker.to_the_end]
+    check_sequences(table)
+    if not table["setting"].is_between(0, len(told) - 1).all():
+        raise ValueError(f"it has sequences of other settings than its {len(told)}")
     groups = table.partition_by("setting", "unit", "order", "method", as_dict=True, maintain_order=True)
     walks: dict[int, dict[tuple[str, str], dict[str, Curves]]] = {}
     for (setting, unit, order, method), rows in groups.items():
-        place = int(setting)
-        told = settings[place]["replacement"] if place < len(settings) else marker["to_the_end"][place - len(settings)]
-        local = replace(protocol, replacement=str(told), repeats=1, score=str(unit), engine="full")
-        curves = _checked(curves_of(rows, local, engine), names)
-        walks.setdefault(place, {}).setdefault((str(unit), str(order)), {})[str(method)] = curves
+        local = replace(protocol, replacement=told[int(setting)], repeats=1, score=str(unit), engine="full")
+        check_repeats(rows, 1)
+        check_images(rows, marker.names, range(len(marker.names)), 1)
+        curves = _checked(curves_of(rows, local, engine), marker.names)
+        walks.setdefault(int(setting), {}).setdefault((str(unit), str(order)), {})[str(method)] = curves
+    for places in (range(first), range(first, len(told))):  # to full removal, the predicted class is followed
+        check_same_images([one for place in places for found in walks[place].values() for one in found.values()])
     evaluated = tuple(
-        Evaluated(**{word: str(found[word]) for word in WORDS}, curves=walks[place])
+        Evaluated(**{word: getattr(found, word) for word in WORDS}, curves=walks[place])
         for place, found in enumerate(settings)
     )
     removal = {
-        str(name): walks[len(settings) + number][PROBABILITY, "random"][REFERENCE]
-        for number, name in enumerate(marker["to_the_end"])
+        name: walks[first + number][PROBABILITY, "random"][REFERENCE] for number, name in enumerate(marker.to_the_end)
     }
-    _check_settings(evaluated, score)
-    if not removal or not evaluations >= 0 or not 0 <= seconds < float("inf"):
-        raise ValueError(f"{len(removal)} settings to full removal, {evaluations} evaluations, {seconds} seconds")
-    found = Audit(names, score, evaluated, removal, evaluations, seconds)
+    _check_settings(evaluated, marker.score)
+    found = Audit(marker.names, marker.score, evaluated, removal, marker.evaluations, marker.seconds)
     _ = found.r_oms  # refuses what does not go to full removal
     return found
 

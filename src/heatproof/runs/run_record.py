@@ -1,0 +1,169 @@
+"""``run.json``: the record of a run in shards, and the records that other studies save."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, Field, Strict
+
+from heatproof.errors import InputError
+from heatproof.runs.objects import LARGEST_RECORD, Store
+from heatproof.runs.places import RECORD
+from heatproof.runs.records import MOST, MOST_ENTRIES, Count, Object, Prose, Record, Sentences, Text, Texts, parsed
+from heatproof.runs.schema import READABLE, migrated
+
+MOST_MEMBERS = 100_000_000
+MOST_IN_A_SHARD = 4_096
+READABLES = " and ".join(map(str, READABLE))
+SAVED = 1  # the schema of studies that are saved at once
+
+Scalar = bool | int | float | Text | None
+Values = Annotated[tuple[Scalar, ...], Strict(False), Field(max_length=MOST_ENTRIES)]
+Whole = Annotated[int, Field(ge=-MOST, le=MOST)]
+Positive = Annotated[int, Field(ge=1, le=MOST)]
+
+
+def _texts(found: dict[Any, Any] | list[Any]) -> dict[Any, Any] | list[Any]:
+    """Names of all images, and their identities if there are some: one error, however many there are."""
+    if not all(isinstance(text, str) for text in (found if isinstance(found, list) else (*found, *found.values()))):
+        raise ValueError("must hold texts only")
+    return found
+
+
+def _reasons(found: list[Any]) -> list[Any]:
+    """Names of pictures that could not be used, each with the reason; they may be as many as images."""
+    for one in found:
+        if not isinstance(one, dict) or not all(isinstance(one.get(key), str) for key in ("image", "reason")):
+            raise ValueError("must be a list of objects with an image and a reason")
+    return found
+
+
+Identities = Annotated[dict[Any, Any], AfterValidator(_texts)]
+Names = Annotated[list[Any], AfterValidator(_texts)]
+Reasons = Annotated[list[Any], AfterValidator(_reasons)]
+
+
+class NetworkRecord(Record):
+    """The network of a study."""
+
+    name: Text
+    source: Text | None = None
+    weights_blake2b: Text
+    preprocessing: Object
+    notes: Sentences
+
+
+class DataRecord(Record):
+    """The data set of a run."""
+
+    name: Text
+    members: Annotated[int, Field(ge=1, le=MOST_MEMBERS)]
+    fingerprint: Text
+
+
+class RuleRecord(Record):
+    """When to stop adding images."""
+
+    until: Literal["signs", "ranked"]
+    indifference: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None
+
+
+class ProtocolRecord(Record):
+    """How regions are removed and scored."""
+
+    replacement: Text
+    regions: Positive | Text
+    steps: Positive | Text | None
+    repeats: Positive
+    seed: Whole
+    score: Text
+    engine: Text
+    memory: Positive
+    scored: Positive | None
+
+
+class PlanRecord(Record):
+    """What is done with each image."""
+
+    methods: Annotated[Texts, Field(min_length=1)]
+    protocol: ProtocolRecord
+    lerf: bool
+    measures: Texts
+    rule: RuleRecord | None
+
+
+class CostsRecord(Record):
+    """What the nodes of a network cost for images of one size, in seconds."""
+
+    key: Annotated[tuple[Count, ...], Strict(False), Field(max_length=16)]
+    windows: Annotated[dict[Text, float], Field(max_length=MOST_ENTRIES)]
+    full: Annotated[dict[Text, float], Field(max_length=MOST_ENTRIES)]
+
+
+class RunRecord(Record):
+    """``run.json`` of a run in shards: what it was begun with, and once it is finished, what was found."""
+
+    schema_: Annotated[int, Field(alias="schema")]
+    study: Literal["compare"]
+    configuration: Annotated[dict[Text, Scalar | Values], Field(max_length=MOST_ENTRIES)]
+    network: NetworkRecord
+    data: DataRecord
+    shard_size: Annotated[int, Field(ge=1, le=MOST_IN_A_SHARD)]
+    own: Annotated[dict[Text, Text], Field(max_length=MOST_ENTRIES)] = {}
+    plan: PlanRecord
+    costs: Annotated[tuple[CostsRecord, ...], Strict(False), Field(max_length=1_000)]
+    notes: Sentences
+    versions: Object
+    machine: Object
+    images: Identities | None = None
+    skipped: Reasons = []
+    complete: bool | None = None
+    verdict: Sentences | None = None
+    warnings: Sentences = ()
+    audit: Object | None = None
+    reproduce: Prose = ""
+
+
+class SavedRecord(Record):
+    """``run.json`` of a study that was saved at once."""
+
+    study: Literal["compare", "assess", "replacements", "complexity"]
+    images: Identities | Names
+    skipped: Reasons
+    complete: bool
+    verdict: Sentences
+    warnings: Sentences
+    versions: Object
+    machine: Object
+    reproduce: Prose
+
+
+def read_run(store: Store) -> RunRecord:
+    """What a run in shards was begun with, in the schema of now.
+
+    Raises:
+        InputError: if it is no record of such a run that this version reads.
+    """
+    return _read(store)[0]
+
+
+def read_content(store: Store) -> dict[str, Any]:
+    """The same as it stands in the file, for whoever writes it again."""
+    return _read(store)[1]
+
+
+def _read(store: Store) -> tuple[RunRecord, dict[str, Any]]:
+    name = f"{RECORD} of {store}"
+    if not store.exists(RECORD):
+        raise InputError(f"{store} is no run: it has no {RECORD}; give the folder or URL of a run")
+    found = parsed(store.get(RECORD, at_most=LARGEST_RECORD), name)
+    if found.get("schema") not in READABLE:
+        schema = repr(found.get("schema"))[:20]
+        raise InputError(f"{name} has schema {schema}; this version reads {READABLES}: compute it again")
+    content = migrated(found)
+    return RunRecord.of(content, name), content
+
+
+def read_any(store: Store) -> RunRecord | SavedRecord:
+    """The record of any study, as ``read_run`` and with its errors."""
+    name = f"{RECORD} of {store}"
+    found = parsed(store.get(RECORD, at_most=LARGEST_RECORD), name)
+    return SavedRecord.of(found, name) if found.get("schema") == SAVED else read_run(store)
