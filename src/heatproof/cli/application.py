@@ -7,7 +7,7 @@ import errno
 import inspect
 import sys
 from collections.abc import Callable
-from contextlib import nullcontext, redirect_stdout
+from contextlib import nullcontext, redirect_stdout, suppress
 from functools import wraps
 from typing import Annotated, Any
 
@@ -17,9 +17,10 @@ import heatproof
 from heatproof.cli.keys import InFile
 from heatproof.cli.output import output, tell
 from heatproof.cli.printing import console, say, visible
+from heatproof.cli.streams import Outlet, UndeliveredError, outlets
 from heatproof.errors import InputError
 
-INPUT_ERROR, PARTIAL, CHECK_FAILED, OUT_OF_MEMORY, DISK_ERROR, INTERRUPTED = 2, 3, 4, 71, 74, 130
+INPUT_ERROR, PARTIAL, CHECK_FAILED, OUT_OF_MEMORY, DISK_ERROR, INTERRUPTED, UNREAD = 2, 3, 4, 71, 74, 130, 141
 
 EXIT_CODES = {
     0: "done",
@@ -29,6 +30,7 @@ EXIT_CODES = {
     OUT_OF_MEMORY: "memory ran out",
     DISK_ERROR: "the disk failed, or the service at a URL",
     INTERRUPTED: "stopped by Ctrl-C",
+    UNREAD: "nobody reads the output",
 }
 BROKEN = 1  # any other failure is a bug, and shows its traceback
 
@@ -103,6 +105,18 @@ def root(
 
 def main() -> None:
     """Runs the command; what a user can mend becomes one message and an exit code."""
+    with outlets() as streams:
+        try:
+            code = _ran()
+            for stream in streams:
+                stream.flush()
+        except UndeliveredError as lost:
+            code = _undelivered(lost, *streams)
+    sys.exit(code)
+
+
+def _ran() -> int:
+    """The exit code of the command, whose answer has been printed."""
     output.begin(as_json="--json" in sys.argv)  # known before anything is read, so that wrong options are told so too
     try:
         with redirect_stdout(sys.stderr) if output.as_json else nullcontext():  # what else prints, such as own networks
@@ -117,7 +131,24 @@ def main() -> None:
     code = code if isinstance(code, int) else 0
     if output.as_json:
         print(output.end(code))
-    sys.exit(code)
+    return code
+
+
+def _undelivered(lost: UndeliveredError, out: Outlet, err: Outlet) -> int:
+    """The exit code where a stream could not be written; the other one says why, if anybody should know."""
+    code = UNREAD if lost.reason is None else DISK_ERROR
+    with suppress(UndeliveredError):
+        if lost.stream == out.name and lost.reason:
+            _told(f"{lost.stream} cannot be written: {lost.reason}; {KEPT}", code)
+        if lost.stream == err.name and output.as_json:
+            tell(error=f"{lost.stream} cannot be written: {lost.reason or 'nobody reads it'}; {KEPT}")
+            print(output.end(code), file=out)
+    for stream in (out, err):
+        try:
+            stream.flush()
+        except UndeliveredError:
+            stream.abandon()
+    return code
 
 
 def mendable(error: Exception) -> tuple[str, int] | None:

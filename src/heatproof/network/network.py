@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from heatproof.bounds import MEMORY
 from heatproof.data.preprocessing import PRESETS, Preprocessing
 from heatproof.errors import InputError
 from heatproof.network.export import export
@@ -193,6 +194,7 @@ class Network(Shown):
 
     def batch_size(self, shape: tuple[int, ...], memory: int, *, recorded: bool = False) -> int:
         """How many images of ``shape`` (C, H, W) go through at once within ``memory`` bytes (at least one)."""
+        MEMORY.check("memory, in bytes,", memory)
         if self.without_graph(shape):
             return CPU_BATCH  # nothing is known of the activations
         graph = self.graph(shape)
@@ -294,7 +296,8 @@ def check_classes(targets: Tensor, classes: int) -> None:
 def _checked_device(device: str | torch.device) -> torch.device:
     try:
         chosen = torch.device(device)
-        torch.zeros(1, device=chosen)
-    except (RuntimeError, AssertionError) as error:
-        raise InputError(f"device {str(device)!r} cannot be used here: {str(error).splitlines()[0]}") from error
+        torch.zeros(1, device=chosen).add(1).item()  # meta makes tensors, and holds no numbers
+    except Exception as error:  # torch raises RuntimeError, AssertionError, TypeError, ImportError …
+        reason = next(iter(str(error).splitlines()), type(error).__name__)
+        raise InputError(f"device {str(device)!r:.80} cannot be used here: {reason:.200}") from error
     return chosen
