@@ -127,13 +127,13 @@ def test_a_long_side_may_hold_a_crop_wider_than_the_short_side():
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"std": (1.0, 0.0, 1.0)}, "expected std above 0, got"),
+        ({"std": (1.0, 0.0, 1.0)}, "std, .* must be a number from 1e-06 to 1e[+]06, got 0[.]0"),
         ({"std": (1.0, float("nan"), 1.0)}, "expected std to be made of finite numbers, got"),
         ({"mean": 0.5}, "expected mean to be made of finite numbers, got 0.5"),
         ({"mean": (0.5,)}, "expected mean and std with 3 values each .* got 1 and 3"),
         ({"mean": (0.5, 0.5), "std": (1.0, 1.0)}, "3 values each .* got 2 and 2"),
         ({"mean": (), "std": ()}, "3 values each .* got 0 and 0"),
-        ({"scale": 0}, "expected scale above 0, got 0.0; it is 1, or 255"),
+        ({"scale": 0}, "scale [(]1, or 255 for Caffe[)] must be a number from 1e-06 to 1e[+]06, got 0.0"),
         ({"scale": "big"}, "expected scale to be made of finite numbers"),
         ({"interpolation": "bilinaer"}, "unknown interpolation 'bilinaer'; did you mean 'bilinear'"),
         ({"channels": "BGR"}, "unknown order of channels 'BGR'; .*known: rgb, bgr"),

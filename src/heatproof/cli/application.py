@@ -12,6 +12,7 @@ from functools import wraps
 from typing import Annotated, Any
 
 import typer
+from typer.core import TyperCommand
 
 import heatproof
 from heatproof.cli.keys import InFile
@@ -53,12 +54,26 @@ Quiet = Annotated[
 ]
 
 
+class Command(TyperCommand):
+    """A command that takes no empty text for a name or a path: Python's ``Path("")`` is the folder it runs in."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:  # noqa: ANN401 - Typer's class is private
+        """As Typer's."""
+        may_be_empty = {name for option in self.params if option.default == "" for name in option.opts}
+        for before, argument in zip(("", *args), args, strict=False):
+            option, equals, value = argument.partition("=") if argument.startswith("--") else (before, "=", argument)
+            if equals and not value.strip() and option not in may_be_empty:
+                where = f" for {option}" if option.startswith("-") else ""
+                raise InputError(f"expected a name, a path or a number{where}, got an empty text")
+        return super().parse_args(ctx, args)
+
+
 class Application(typer.Typer):
     """Commands that all have ``--json`` and ``--quiet``."""
 
     def command(self, name: str | None = None, **options: Any) -> Callable[[Any], Any]:  # noqa: ANN401 - Typer's
         """As Typer's."""
-        add = super().command(name, **options)
+        add = super().command(name, **({"cls": Command} | options))
         return lambda function: add(answering(function))
 
 
@@ -141,7 +156,8 @@ def _undelivered(lost: UndeliveredError, out: Outlet, err: Outlet) -> int:
         if lost.stream == out.name and lost.reason:
             _told(f"{lost.stream} cannot be written: {lost.reason}; {KEPT}", code)
         if lost.stream == err.name and output.as_json:
-            tell(error=f"{lost.stream} cannot be written: {lost.reason or 'nobody reads it'}; {KEPT}")
+            said = output.found.get("error")  # of the command, which nobody has read
+            tell(error=said or f"{lost.stream} cannot be written: {lost.reason or 'nobody reads it'}; {KEPT}")
             print(output.end(code), file=out)
     for stream in (out, err):
         try:
