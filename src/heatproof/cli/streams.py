@@ -21,8 +21,8 @@ class UndeliveredError(BaseException):
     def __init__(self, stream: str, error: OSError | ValueError) -> None:
         super().__init__(stream)
         self.stream = stream
-        closed = not isinstance(error, OSError) or error.errno in UNREAD
-        self.reason = None if closed else (error.strerror or str(error))
+        full = isinstance(error, OSError) and error.errno not in UNREAD
+        self.reason = (getattr(error, "strerror", None) or str(error)) if full else None
 
 
 class Outlet:
@@ -73,7 +73,7 @@ def outlets() -> Iterator[tuple[Outlet, Outlet]]:
     _occupy()
     before = sys.stdout, sys.stderr
     out, err = Outlet(sys.stdout, "standard output"), Outlet(sys.stderr, "standard error")
-    sys.stdout, sys.stderr = out, err  # type: ignore[assignment]
+    sys.stdout, sys.stderr = out, err
     try:
         yield out, err
     finally:
