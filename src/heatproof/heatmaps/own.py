@@ -38,7 +38,8 @@ def own_method(spec: str, network: Network) -> Method:
     function = _with_options(load_callable(name), name, options)
 
     def method(forward: ForwardPass) -> Tensor:
-        found: Tensor = function(network, forward.images, forward.targets)
+        with own_code(name):
+            found: Tensor = function(network, forward.images, forward.targets)
         return found
 
     return method

@@ -46,9 +46,11 @@ def own_code(name: str) -> Iterator[None]:
     """Errors of a user's own code become one message that says where; a process that it would end goes on."""
     try:
         yield
-    except InputError:
+    except (InputError, MemoryError):
         raise
     except (Exception, SystemExit) as error:
+        if isinstance(error, RuntimeError) and "memory" in str(error).lower():
+            raise
         if isinstance(error, SyntaxError):
             where = f" in {error.filename!r}, line {error.lineno}"
         else:
