@@ -2,11 +2,11 @@
 
 import difflib
 import inspect
-import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
-from typing import Any, Generic, TypeVar
+from typing import Annotated, Any, Generic, Literal, TypeVar, get_args, get_origin
 
+from heatproof.bounds import ANY, Bounds
 from heatproof.errors import InputError
 
 Option = int | float | str
@@ -16,12 +16,17 @@ F = TypeVar("F", bound=Callable[..., Any])
 class Registry(Mapping[str, F], Generic[F]):
     """Functions by name; keyword-only arguments with a default are the options that a user may set.
 
+    What an option may be stands in its annotation: ``Annotated[float, Bounds(0.1, 10.0)]``, or ``Literal["a", "b"]``.
+
     >>> shapes = Registry("shape")
     >>> @shapes.register("square")
-    ... def square(size, *, grow=1):
+    ... def square(size, *, grow: Annotated[int, Bounds(1, 9)] = 1):
     ...     return size * size * grow
     >>> shapes.resolve("square[grow=2]")(3)
     18
+    >>> shapes.resolve("square[grow=0]")
+    Traceback (most recent call last):
+    heatproof.errors.InputError: option of shape 'square': grow must be a whole number from 1 to 9, got 0
     >>> shapes.resolve("sqare")
     Traceback (most recent call last):
     heatproof.errors.InputError: unknown shape 'sqare'; did you mean 'square'? known: square
@@ -45,18 +50,31 @@ class Registry(Mapping[str, F], Generic[F]):
         """The function that ``spec`` names, with the options of its brackets set.
 
         Raises:
-            InputError: for an unknown name, an unknown option, or brackets that cannot be read.
+            InputError: for an unknown name, an unknown option or one out of bounds, or brackets that cannot be read.
         """
         name, options = parse_spec(spec)
         function = self._functions.get(name)
         if function is None:
             raise InputError(unknown(self.kind, name, sorted(self)))
-        known = options_of(function)
+        known, hints = options_of(function), hints_of(function)
         for option in options:
             if option not in known:
                 raise InputError(unknown(f"option of {self.kind} {name!r}:", option, sorted(known)))
-            _check_type(f"option of {self.kind} {name!r}: {option}", options[option], known[option])
+            _check(f"option of {self.kind} {name!r}: {option}", options[option], known[option], hints[option])
         return partial(function, **options) if options else function
+
+    def meaning(self, spec: str) -> tuple[object, ...]:
+        """Name and all options, so that two spellings of the same are equal.
+
+        >>> scores = Registry("score")
+        >>> @scores.register("share")
+        ... def share(logits, *, of: float = 1.0): ...
+        >>> scores.meaning("share") == scores.meaning(" share[of=1]")
+        True
+        """
+        name, options = parse_spec(spec)
+        defaults = options_of(self._functions[name]) if name in self._functions else {}
+        return name, *sorted((defaults | options).items())
 
     def __getitem__(self, name: str) -> F:
         return self._functions[name]
@@ -72,6 +90,18 @@ def options_of(function: Callable[..., Any]) -> dict[str, Option]:
     """Options of a registered function with their defaults."""
     parameters = inspect.signature(function).parameters.values()
     return {p.name: p.default for p in parameters if p.kind is p.KEYWORD_ONLY and p.default is not p.empty}
+
+
+def hints_of(function: Callable[..., Any]) -> dict[str, Any]:
+    """Annotations of the options of a registered function."""
+    parameters = inspect.signature(function).parameters
+    return {option: parameters[option].annotation for option in options_of(function)}
+
+
+def bounds_in(hint: object) -> Bounds | None:
+    """The bounds that an annotation declares, if any."""
+    notes = get_args(hint)[1:] if get_origin(hint) is Annotated else ()
+    return next((note for note in notes if isinstance(note, Bounds)), None)
 
 
 def parse_spec(spec: str) -> tuple[str, dict[str, Option]]:
@@ -95,6 +125,9 @@ def parse_spec(spec: str) -> tuple[str, dict[str, Option]]:
 def split_specs(text: str) -> list[str]:
     """Splits a comma-separated list of specs, leaving commas inside brackets alone.
 
+    Raises:
+        InputError: for an empty name among others.
+
     >>> split_specs("random, lrp-alphabeta[alpha=1,beta=0]")
     ['random', 'lrp-alphabeta[alpha=1,beta=0]']
     """
@@ -106,7 +139,10 @@ def split_specs(text: str) -> list[str]:
             pieces.append("")
         else:
             pieces[-1] += character
-    return [piece.strip() for piece in pieces if piece.strip()]
+    names = [piece.strip() for piece in pieces]
+    if len(names) > 1 and not all(names):
+        raise InputError(f"expected names with single commas between them, got an empty one in {text!r:.80}")
+    return [name for name in names if name]
 
 
 def is_whole(text: str) -> bool:
@@ -125,15 +161,20 @@ def unknown(kind: str, name: str, known: Sequence[str]) -> str:
     return f"unknown {kind} {name!r};{suggestion} known: {', '.join(known) or 'none'}"
 
 
-def _check_type(what: str, value: Option, default: Option) -> None:
-    """An option must be of its default's kind: text, a whole number, or any number."""
-    kinds: tuple[tuple[type, ...], str] = (
-        ((str,), "text") if isinstance(default, str)
-        else ((int,), "a whole number") if isinstance(default, int)
-        else ((int, float), "a finite number")
-    )  # fmt: skip
-    if not isinstance(value, kinds[0]) or (isinstance(value, float) and not math.isfinite(value)):
-        raise InputError(f"{what} must be {kinds[1]}, got {value!r}")
+def _check(what: str, value: Option, default: Option, hint: object) -> None:
+    """An option must be of its default's kind (text, a whole number, or any number), and as its annotation says."""
+    choices = get_args(hint) if get_origin(hint) is Literal else ()
+    if isinstance(default, str):
+        if not isinstance(value, str):
+            raise InputError(f"{what} must be text, got {value!r}")
+        if choices and value not in choices:
+            raise InputError(f"{what} must be {' or '.join(map(repr, choices))}, got {value!r:.80}")
+        return
+    if not isinstance(value, int if isinstance(default, int) else int | float):
+        raise InputError(
+            f"{what} must be {'a whole number' if isinstance(default, int) else 'a number'}, got {value!r:.80}"
+        )
+    (bounds_in(hint) or ANY).check(what, value)
 
 
 def _literal(text: str) -> Option:

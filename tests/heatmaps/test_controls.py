@@ -125,8 +125,8 @@ class TestRandomised:
         ("randomised[seed=1]", "'randomised' stands before a method: randomised:lrp-epsilon"),
         ("randomised[sed=1]:random", "unknown option of prefix 'randomised': 'sed'; did you mean 'seed'?"),
         ("randomised[seed=a]:random", "option of prefix 'randomised': seed must be a whole number, got 'a'"),
-        ("negated:lrp-epsilon[epsilon=0]", "epsilon must be positive"),
-        ("centre-gaussian[sigma=0]", "sigma must be positive, got 0"),
+        ("negated:lrp-epsilon[epsilon=0]", "epsilon must be a number from 1e-30 to 1e+30, got 0"),
+        ("centre-gaussian[sigma=0]", "sigma must be a number from 0.001 to 1000, got 0"),
     ],
 )
 def test_wrong_prefixes_are_told(method, message, network, images):

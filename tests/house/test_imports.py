@@ -15,7 +15,7 @@ ROOMS = [
     {"heatmaps"},
     {"network"},
     {"data"},
-    {"chunked", "defaults", "errors", "guarded", "lazily", "registry", "randomness", "showing", "visible"},
+    {"bounds", "chunked", "defaults", "errors", "guarded", "lazily", "randomness", "registry", "showing", "visible"},
 ]
 LEVEL = {room: level for level, rooms in enumerate(ROOMS) for room in rooms}
 REPORT_READS = {"report", "errors", "lazily", "visible"}  # it draws what it is given, and knows no tensors or networks

@@ -2,14 +2,17 @@
 
 import hashlib
 import http.server
+import os
 import re
 import socket
 import threading
+import urllib.request
 
 import pytest
 
 from heatproof.errors import InputError
-from heatproof.network.fetching import TRIES, cache_folder, fetch
+from heatproof.network import published
+from heatproof.network.fetching import TRIES, _Redirects, cache_folder, fetch
 from heatproof.network.published import PUBLISHED, File
 
 CONTENT = bytes(range(256)) * 4000  # about 1 MB
@@ -27,7 +30,8 @@ class Server(http.server.ThreadingHTTPServer):
         self.content, self.tag = CONTENT, '"first"'
         self.cut, self.cuts = len(CONTENT), 0
         self.knows_ranges, self.status = True, 200
-        self.ranges = []
+        self.ranges, self.asked = [], []
+        self.leads_to, self.length = "", None
         self.url = f"http://127.0.0.1:{self.server_port}/folder/net.caffemodel?raw=true"
 
     def handle_error(self, request, address):
@@ -39,6 +43,13 @@ class Answers(http.server.BaseHTTPRequestHandler):
         server = self.server
         wanted = self.headers.get("Range")
         server.ranges.append(wanted)
+        server.asked.append(dict(self.headers))
+        if server.leads_to and not self.path.startswith("/end"):
+            self.send_response(302)
+            self.send_header("Location", server.leads_to)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+            return
         if server.status != 200:
             self.send_error(server.status)
             return
@@ -56,7 +67,8 @@ class Answers(http.server.BaseHTTPRequestHandler):
             self.send_header("Content-Range", f"bytes {start}-{len(server.content) - 1}/{len(server.content)}")
         if server.tag:
             self.send_header("ETag", server.tag)
-        self.send_header("Content-Length", str(len(server.content) - start))
+        if server.length != "":
+            self.send_header("Content-Length", server.length or str(len(server.content) - start))
         self.end_headers()
         whole = server.content[start:]
         if server.cuts > 0:
@@ -183,6 +195,125 @@ def test_what_a_server_answers_is_told(status, server, tmp_path):
     with pytest.raises(InputError, match=rf"http://127\.0\.0\.1:\d+/.* cannot be had: the server answers {status} \w+"):
         fetch(File(server.url), tmp_path)
     assert left(tmp_path) == []
+
+
+ODD_TAGS = [
+    '"' + "x" * 100_000 + '"', '"a\tb"', '"a b"', '"\xe9"', '"a\r\n b"', 'W/"weak"', '"', '""', "no quotes",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("tag", ODD_TAGS)
+def test_versions_that_cannot_be_sent_back_are_none(tag, server, tmp_path):
+    server.tag, server.cut, server.cuts = tag, 300_000, 1
+    if len(tag) > 65_000:  # a header that Python does not read
+        with pytest.raises(InputError, match="cannot be reached, or breaks off"):
+            fetch(File(server.url), tmp_path)
+        return
+    assert fetch(File(server.url), tmp_path).path.read_bytes() == CONTENT
+    assert server.ranges == [None, None]
+
+
+@pytest.mark.parametrize("stored", [b"\xff\xfe", b'"a"\r\nEvil: yes', b"x" * 10**6, b""])
+def test_a_stored_version_is_not_trusted_either(stored, server, tmp_path):
+    (tmp_path / "net.caffemodel.part").write_bytes(CONTENT[:1000])
+    (tmp_path / "net.caffemodel.part.tag").write_bytes(stored)
+    assert fetch(File(server.url), tmp_path).path.read_bytes() == CONTENT
+    assert "Evil" not in server.asked[0]
+
+
+@pytest.mark.parametrize("length", [None, "", "9" * 18, "9" * 5000, "-1", "many"])
+def test_what_is_too_large_is_refused_and_leaves_nothing(length, server, tmp_path, monkeypatch):
+    monkeypatch.setattr(published, "LARGEST", 2000)
+    server.length = length
+    with pytest.raises(InputError, match="the server sends more than 2,000 bytes"):
+        fetch(File(server.url), tmp_path)
+    assert left(tmp_path) == []
+
+
+def test_texts_have_a_smaller_limit():
+    assert File("https://x.org/a.prototxt").largest < File("https://x.org/a.caffemodel").largest
+
+
+def test_an_answer_without_content_is_no_file(server, tmp_path):
+    server.content = b""
+    with pytest.raises(InputError, match="breaks off"):
+        fetch(File(server.url), tmp_path)
+
+
+@pytest.mark.parametrize("status", [201, 203, 204])
+def test_other_answers_are_no_file(status, server, tmp_path, monkeypatch):
+    monkeypatch.setattr(Answers, "do_GET", lambda self: (self.send_response(status), self.end_headers()))
+    with pytest.raises(InputError, match=f"the server answers {status}"):
+        fetch(File(server.url), tmp_path)
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "http://localhost:{port}/end",
+        "http://127.0.0.1:1/end",
+        "http://user@127.0.0.1:{port}/end",
+        "ftp://127.0.0.1/end",
+    ],
+)
+def test_other_servers_are_followed_to_over_https_only(address, server, tmp_path):
+    server.leads_to = address.format(port=server.server_port)
+    with pytest.raises(InputError, match=r"leads to .*, which is not followed: expected https, or the same server"):
+        fetch(File(server.url), tmp_path)
+    assert left(tmp_path) == []
+
+
+@pytest.mark.parametrize("address", ["file:///etc/passwd", "data:,x", "/again", "http://[", "https:///x", "\x7f", "//"])
+def test_addresses_that_lead_nowhere(address, server, tmp_path):
+    server.leads_to = address
+    with pytest.raises(InputError, match=r"cannot be had|cannot be reached|not followed"):
+        fetch(File(server.url), tmp_path)
+    assert left(tmp_path) == []
+
+
+def test_the_same_server_may_lead_on(server, tmp_path):
+    server.leads_to = "/end/of/it"
+    assert fetch(File(server.url), tmp_path).path.read_bytes() == CONTENT
+
+
+def test_https_is_followed_from_anywhere_and_never_left():
+    follow = _Redirects().redirect_request
+    start = urllib.request.Request("https://github.com/a")
+    assert follow(start, None, 302, "Found", {}, "https://objects.example.org/b").full_url.startswith("https://objects")
+    for address in ("http://github.com/a", "http://objects.example.org/b", "ftp://github.com/a"):
+        with pytest.raises(InputError, match="is not followed"):
+            follow(start, None, 302, "Found", {}, address)
+
+
+@pytest.mark.parametrize("name", ["net.caffemodel", "net.caffemodel.part", "net.caffemodel.part.tag"])
+@pytest.mark.parametrize("kind", ["folder", "pipe", "dangling link"])
+def test_what_is_no_file_is_in_the_way(name, kind, server, tmp_path):
+    path = tmp_path / name
+    {"folder": path.mkdir, "pipe": lambda: os.mkfifo(path), "dangling link": lambda: path.symlink_to("nowhere")}[kind]()
+    with pytest.raises(InputError, match=re.escape(f"{str(path)!r} is in the way: it is no file")):
+        fetch(File(server.url), tmp_path)
+    assert not (tmp_path / "nowhere").exists()
+
+
+def test_a_part_is_never_written_through_a_link(server, tmp_path):
+    (tmp_path / "precious").write_text("mine")
+    (tmp_path / "net.caffemodel.part").symlink_to("precious")
+    with pytest.raises(InputError, match="is in the way"):
+        fetch(File(server.url), tmp_path)
+    assert (tmp_path / "precious").read_text() == "mine"
+
+
+def test_a_link_to_a_file_is_a_file(server, tmp_path):
+    (tmp_path / "elsewhere").write_bytes(CONTENT)
+    (tmp_path / "net.caffemodel").symlink_to("elsewhere")
+    assert fetch(File(server.url, f"sha1:{SHA1}"), tmp_path).verified
+
+
+@pytest.mark.parametrize("folder", ["file", "file/below"])
+def test_a_folder_that_is_a_file(folder, server, tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(InputError, match="expected a folder to download to"):
+        fetch(File(server.url), tmp_path / folder)
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1:{port}", "nowhere.invalid"])

@@ -118,6 +118,42 @@ def test_factory_that_makes_no_network_is_told(factory, message, own_module):
         hp.load_network(f"own_networks:{factory}")
 
 
+@pytest.mark.parametrize(
+    ("spec", "message"),
+    [
+        ("os:system", "'os:system' fails: TypeError: system[(][)] missing required argument"),
+        ("os.path:join", "'os.path:join' fails: TypeError"),
+        ("json:dumps", "'json:dumps' fails: TypeError"),
+        ("sys:exit", "'sys:exit' fails: SystemExit"),
+        ("os:getcwd", "must return a torch.nn.Module, got str"),
+        ("{}/own.py:fails", r"own.py:fails' fails in '.*own.py', line 2: ValueError: no such luck"),
+        ("{}/own.py:leaves", r"own.py:leaves' fails in '.*own.py', line 4: SystemExit: 3"),
+        ("{}/wrong.py:f", r"wrong.py' fails in '.*wrong.py', line 1: SyntaxError"),
+        ("{}/at_once.py:f", r"at_once.py' fails in '.*at_once.py', line 1: ZeroDivisionError"),
+    ],
+)
+def test_own_code_that_fails_or_ends_the_process_is_one_message(spec, message, tmp_path):
+    (tmp_path / "own.py").write_text(
+        "def fails():\n    raise ValueError('no such luck')\ndef leaves():\n    raise SystemExit(3)\n"
+    )
+    (tmp_path / "wrong.py").write_text("def f(:\n")
+    (tmp_path / "at_once.py").write_text("1 / 0\n")
+    with pytest.raises(InputError, match=message):
+        hp.load_network(spec.format(tmp_path))
+
+
+def test_memory_that_runs_out_in_own_code_is_no_mistake_of_it(tmp_path):
+    (tmp_path / "own.py").write_text('def f():\n    raise RuntimeError("can\'t allocate memory")\n')
+    with pytest.raises(RuntimeError, match="can't allocate memory"):
+        hp.load_network(f"{tmp_path}/own.py:f")
+
+
+@pytest.mark.parametrize("device", ["meta", "nonsense", "cuda:99", "", "cpu:x", 3.5, object()])
+def test_devices_that_cannot_compute_are_refused(device):
+    with pytest.raises(InputError, match=r"device .* cannot be used here: \S"):
+        hp.load_network(SMALL, device=device)
+
+
 def test_whole_network_of_a_factory_takes_no_options(own_module):
     with pytest.raises(
         InputError, match="returns a whole Network, so weights, preprocessing, classes and device are its"

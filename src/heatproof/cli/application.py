@@ -7,20 +7,22 @@ import errno
 import inspect
 import sys
 from collections.abc import Callable
-from contextlib import nullcontext, redirect_stdout
+from contextlib import nullcontext, redirect_stdout, suppress
 from functools import wraps
 from typing import Annotated, Any
 
 import typer
+from typer.core import TyperCommand
 
 import heatproof
 from heatproof.cli.keys import InFile
 from heatproof.cli.output import output, tell
 from heatproof.cli.printing import answer, say
 from heatproof.cli.printing import message as say_beside
+from heatproof.cli.streams import Outlet, UndeliveredError, outlets
 from heatproof.errors import InputError
 
-INPUT_ERROR, PARTIAL, CHECK_FAILED, OUT_OF_MEMORY, DISK_ERROR, INTERRUPTED = 2, 3, 4, 71, 74, 130
+INPUT_ERROR, PARTIAL, CHECK_FAILED, OUT_OF_MEMORY, DISK_ERROR, INTERRUPTED, UNREAD = 2, 3, 4, 71, 74, 130, 141
 
 EXIT_CODES = {
     0: "done",
@@ -30,6 +32,7 @@ EXIT_CODES = {
     OUT_OF_MEMORY: "memory ran out",
     DISK_ERROR: "the disk failed, or the service at a URL",
     INTERRUPTED: "stopped by Ctrl-C",
+    UNREAD: "nobody reads the output",
 }
 BROKEN = 1  # any other failure is a bug, and shows its traceback
 
@@ -52,12 +55,26 @@ Quiet = Annotated[
 ]
 
 
+class Command(TyperCommand):
+    """A command that takes no empty text for a name or a path: Python's ``Path("")`` is the folder it runs in."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:  # noqa: ANN401 - Typer's class is private
+        """As Typer's."""
+        may_be_empty = {name for option in self.params if option.default == "" for name in option.opts}
+        for before, argument in zip(("", *args), args, strict=False):
+            option, equals, value = argument.partition("=") if argument.startswith("--") else (before, "=", argument)
+            if equals and not value.strip() and option not in may_be_empty:
+                where = f" for {option}" if option.startswith("-") else ""
+                raise InputError(f"expected a name, a path or a number{where}, got an empty text")
+        return super().parse_args(ctx, args)
+
+
 class Application(typer.Typer):
     """Commands that all have ``--json`` and ``--quiet``."""
 
     def command(self, name: str | None = None, **options: Any) -> Callable[[Any], Any]:  # noqa: ANN401 - Typer's
         """As Typer's."""
-        add = super().command(name, **options)
+        add = super().command(name, **({"cls": Command} | options))
         return lambda function: add(answering(function))
 
 
@@ -104,6 +121,18 @@ def root(
 
 def main() -> None:
     """Runs the command; what a user can mend becomes one message and an exit code."""
+    with outlets() as streams:
+        try:
+            code = _ran()
+            for stream in streams:
+                stream.flush()
+        except UndeliveredError as lost:
+            code = _undelivered(lost, *streams)
+    sys.exit(code)
+
+
+def _ran() -> int:
+    """The exit code of the command, whose answer has been printed."""
     output.begin(as_json="--json" in sys.argv)  # known before anything is read, so that wrong options are told so too
     try:
         with redirect_stdout(sys.stderr) if output.as_json else nullcontext():  # what else prints, such as own networks
@@ -117,7 +146,25 @@ def main() -> None:
         _told(f"stopped; {KEPT}", INTERRUPTED)
     code = code if isinstance(code, int) else 0
     answer(code)
-    sys.exit(code)
+    return code
+
+
+def _undelivered(lost: UndeliveredError, out: Outlet, err: Outlet) -> int:
+    """The exit code where a stream could not be written; the other one says why, if anybody should know."""
+    code = UNREAD if lost.reason is None else DISK_ERROR
+    with suppress(UndeliveredError):
+        if lost.stream == out.name and lost.reason:
+            _told(f"{lost.stream} cannot be written: {lost.reason}; {KEPT}", code)
+        if lost.stream == err.name and output.as_json:
+            said = output.found.get("error")  # of the command, which nobody has read
+            tell(error=said or f"{lost.stream} cannot be written: {lost.reason or 'nobody reads it'}; {KEPT}")
+            print(output.end(code), file=out)
+    for stream in (out, err):
+        try:
+            stream.flush()
+        except UndeliveredError:
+            stream.abandon()
+    return code
 
 
 def mendable(error: Exception) -> tuple[str, int] | None:

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from heatproof.bounds import REGION
 from heatproof.cli.application import CHECK_FAILED, Application, app
 from heatproof.cli.options import Picturing
 from heatproof.cli.output import tell
@@ -56,7 +57,9 @@ def metric_command(
     subject: Own,
     *,
     higher: Annotated[bool, typer.Option("--higher-is-better/--lower-is-better", help="Its direction.")] = True,
-    region: Annotated[int, typer.Option(help="Side of the regions that it removes, in pixels.")] = 9,
+    region: Annotated[
+        int, typer.Option(help="Side of the regions that it removes, in pixels.", min=1, max=REGION.high)
+    ] = 9,
     value: Annotated[str | None, typer.Option(help="aopc or abpc, if it is one.")] = None,
     replacement: Annotated[str | None, typer.Option(help="zero or uniform, if removed regions become that.")] = None,
     score: Annotated[str | None, typer.Option(help="logit or probability.")] = None,
@@ -108,7 +111,7 @@ def maps_command(
     *,
     given: Picturing,
     file: Annotated[Path, typer.Option("--maps", help="A file of maps: .npz, .npy, .zarr or .safetensors.")],
-    region: Annotated[int, typer.Option(help="Side of the regions, in pixels.")] = 9,
+    region: Annotated[int, typer.Option(help="Side of the regions, in pixels.", min=1, max=REGION.high)] = 9,
 ) -> None:
     """Checks heatmaps that were made elsewhere, against their pictures and network.
 

@@ -21,7 +21,7 @@ def complexity_command(
     context: typer.Context,
     out: Out,
     given: Explaining,
-    seed: Annotated[int, typer.Option(help="Of the sample of --images.")] = 0,
+    seed: Annotated[int, typer.Option(help="Of the sample of --images.", min=0)] = 0,
     overwrite: Overwrite = False,
     opened: Open = False,
 ) -> None:

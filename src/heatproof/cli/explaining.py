@@ -48,10 +48,14 @@ class Explaining(Picturing):
 
     @property
     def method_names(self) -> list[str]:
-        """The methods to compute, one by one."""
+        """The methods to compute, one by one, each once."""
+        from heatproof.heatmaps.naming import check_methods
+
         if self.methods is None:
             return [] if self.heatmaps else list(DEFAULT_METHODS)
-        return split_specs(self.methods)
+        names = split_specs(self.methods)
+        check_methods(names)
+        return names
 
     def with_controls(self) -> list[str]:
         """The methods to compute, and the controls of the first."""

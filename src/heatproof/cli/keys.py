@@ -86,7 +86,8 @@ class Key:
         """The type of the value in a file."""
         from pydantic import AfterValidator, Field  # with a file only: it takes as long as all help together
 
-        text = Annotated[str, Field(pattern=r"\A[^\x00]*\z")]  # no path and no name holds a NUL
+        least = "*" if self.default == "" else "+"  # an empty path would be the folder that the command runs in
+        text = Annotated[str, Field(pattern=rf"\A[^\x00]{least}\z")]  # no path and no name holds a NUL
         number = Annotated[float, Field(allow_inf_nan=False)]
         if self.parsed:
             scalar: Any = text | Annotated[int, Field(ge=WHOLE[0], le=WHOLE[-1])] | number

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from heatproof.bounds import PIXELS
 from heatproof.cli.keys import InFile
 from heatproof.cli.names import NETWORKS, PRESETS, among, data_sets
 from heatproof.cli.printing import progress, skipped, waiting, warn
@@ -70,7 +71,8 @@ class Reading:
     scale: Annotated[float | None, typer.Option(help="The network wants values from 0 to this: 1 or 255.")] = None
     interpolation: Annotated[str | None, typer.Option(help="nearest, bilinear, bicubic or lanczos.")] = None
     max_pixels: Annotated[
-        int | None, typer.Option(help="Larger pictures are refused undecoded. Default: 178956970.", min=1)
+        int | None,
+        typer.Option(help="Larger pictures are refused undecoded. Default: 178956970.", min=1, max=PIXELS.high),
     ] = None
     classes: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Names of the network's classes, one on each line.")

@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
+from heatproof.bounds import AUDITED, REPEATS
 from heatproof.cli.keys import InFile
 from heatproof.cli.names import ENGINES, among, one_of, registered, some_of
 from heatproof.cli.values import as_regions, as_steps
@@ -26,7 +27,9 @@ class Stepping:
         int | None,
         typer.Option(help="At how many of the steps to evaluate the score, drawn at random. Default: at all.", min=1),
     ] = None
-    repeats: Annotated[int, typer.Option(help="Repeats, each with other replacement images.", min=1)] = 1
+    repeats: Annotated[
+        int, typer.Option(help="Repeats, each with other replacement images.", min=1, max=REPEATS.high)
+    ] = 1
     regions: Annotated[
         Any,
         typer.Option(
@@ -36,7 +39,7 @@ class Stepping:
             autocompletion=one_of("regions"),
         ),
     ] = 9
-    seed: Annotated[int, typer.Option(help="Of all random draws.")] = 0
+    seed: Annotated[int, typer.Option(help="Of all random draws.", min=0)] = 0
     engine: Annotated[
         str,
         typer.Option(
@@ -89,6 +92,7 @@ class Perturbing(Removing, Scoring):
             help="Images on which to ask whether other replacements, orders, scores and sizes of regions would rank "
             "the methods alike; 0 for none. Default: 4 to 16, for a sixth more evaluations.",
             min=0,
+            max=AUDITED.high,
         ),
     ] = None
     measures: Annotated[

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
+from heatproof.bounds import PILOT
 from heatproof.cli.application import PARTIAL, app
 from heatproof.cli.explaining import Explaining
 from heatproof.cli.output import tell
@@ -55,7 +56,7 @@ def plan_command(
     ] = None,
     pilot: Annotated[
         int,
-        typer.Option(help="For --precision and --budget: images to learn from.", min=2),
+        typer.Option(help="For --precision and --budget: images to learn from.", min=2, max=PILOT.high),
     ] = PILOT_IMAGES,
 ) -> None:
     """What would 'heatproof compare' take: evaluations, memory, time? Measures a small part of it.

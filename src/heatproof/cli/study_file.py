@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import typer
-from typer.core import TyperCommand
 
+from heatproof.cli.application import Command
 from heatproof.cli.keys import Key, keys_of, validated
 from heatproof.errors import InputError
 from heatproof.registry import unknown
@@ -23,7 +23,7 @@ WIDTH = 100
 _SETTINGS = "heatproof.settings"
 
 
-class StudyCommand(TyperCommand):
+class StudyCommand(Command):
     """A command whose options may stand in a file: ``@app.command("compare", cls=StudyCommand)``.
 
     A single positional argument that ends in ``.toml`` is the study file. What the command line holds beside it

@@ -4,11 +4,12 @@ import math
 import re
 from pathlib import Path
 
+from heatproof.bounds import MEMORY
 from heatproof.defaults import ALL
 from heatproof.errors import InputError
 from heatproof.registry import is_whole
 
-LEAST_MEMORY = 0.05  # GB
+LEAST_MEMORY, MOST_MEMORY = 0.05, MEMORY.high / 2**30  # GB
 
 
 def as_size(text: str) -> int | tuple[int, int]:
@@ -63,8 +64,10 @@ def as_memory(text: str | float) -> float:
         memory = float(number) / (1024 if unit.upper() == "MB" else 1)
     except ValueError:
         memory = math.nan
-    if not LEAST_MEMORY <= memory < math.inf:
-        raise InputError(f"expected at least {LEAST_MEMORY} GB of memory, as 2, 8GB or 500MB, got {str(text)!r:.80}")
+    if not LEAST_MEMORY <= memory <= MOST_MEMORY:
+        raise InputError(
+            f"expected {LEAST_MEMORY} to {MOST_MEMORY:,.0f} GB of memory, as 2, 8GB or 500MB, got {str(text)!r:.80}"
+        )
     return memory
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from heatproof.bounds import WORKERS
 from heatproof.errors import InputError
 from heatproof.registry import is_whole, unknown
 
@@ -28,9 +29,10 @@ class Working:
         str | None, typer.Option(help="Of a running Ray, for --on ray; by default one is started on this machine.")
     ] = None
     workers: Annotated[
-        int | None, typer.Option(help="How many, for --on ray; by default as many as there is room for.", min=1)
+        int | None,
+        typer.Option(help="How many, for --on ray; by default as many as there is room for.", min=1, max=WORKERS.high),
     ] = None
-    cores: Annotated[int, typer.Option(help="Of each worker, for --on ray.", min=1)] = 1
+    cores: Annotated[int, typer.Option(help="Of each worker, for --on ray.", min=1, max=WORKERS.high)] = 1
     share: Annotated[
         str,
         typer.Option(
@@ -52,8 +54,8 @@ class Working:
         if self.on not in (HERE, RAY):
             raise InputError(unknown("place to compute (on)", self.on, (HERE, RAY)))
         if self.on == HERE:
-            if self.address or self.workers:
-                raise InputError("address and workers are for Ray: add --on ray")
+            if self.address or self.workers or self.cores != 1:
+                raise InputError("address, workers and cores are for Ray: add --on ray")
             return None
         from heatproof.runs.ray_workers import RayWorkers  # Ray is an extra
 

@@ -10,6 +10,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from heatproof.bounds import LEVEL, PIXELS, SCALE, SIDE
 from heatproof.data.decoding import MAX_PIXELS
 from heatproof.errors import InputError
 from heatproof.registry import unknown
@@ -153,8 +154,10 @@ def _as_size(name: str, value: Any) -> Size | None:  # noqa: ANN401 - checks wha
         sides = tuple(operator.index(side) for side in (value if several else [value]))
     except TypeError:
         sides = ()
-    if len(sides) != (2 if several else 1) or isinstance(value, bool) or min(sides) < 1:
+    if len(sides) != (2 if several else 1) or isinstance(value, bool):
         raise InputError(f"expected {name} to be a positive whole number or (height, width), got {value!r}")
+    for side in sides:
+        SIDE.check(name, side)
     return (sides[0], sides[1]) if several else sides[0]
 
 
@@ -181,12 +184,11 @@ def _check_numbers(given: Preprocessing) -> None:
             f"expected mean and std with 3 values each (1 for a network with one channel), got {len(given.mean)} "
             f"and {len(given.std)}"
         )
-    if min(given.std) <= 0:
-        raise InputError(f"expected std above 0, got {given.std}; mean and std stand in the network's channel order")
-    if given.scale <= 0:
-        raise InputError(f"expected scale above 0, got {given.scale}; it is 1, or 255 for Caffe")
-    if isinstance(given.max_pixels, bool) or not isinstance(given.max_pixels, int) or given.max_pixels < 1:
-        raise InputError(f"expected max_pixels to be a positive whole number, got {given.max_pixels!r}")
+    for mean, std in zip(given.mean, given.std, strict=True):
+        LEVEL.check("mean", mean)
+        SCALE.check("std, which stands in the network's channel order as mean does,", std)
+    SCALE.check("scale (1, or 255 for Caffe)", given.scale)
+    PIXELS.check("max_pixels", given.max_pixels)
 
 
 def _check_crop(given: Preprocessing) -> None:

@@ -72,6 +72,8 @@ def search(folder: Path) -> list[str]:
 def _expand(source: str | Path) -> list[Path]:
     if not isinstance(source, str | os.PathLike):
         raise InputError(f"expected paths of pictures or folders, got {type(source).__name__}: {source!r:.80}")
+    if not str(source).strip():
+        raise InputError("expected the path of a picture or a folder, got an empty text")
     if source == BUILT_IN:
         return built_in_photographs()
     path = Path(source)

@@ -1,11 +1,13 @@
 """Maps that never saw the network: what a method must beat before its maps can be said to explain it."""
 
+from typing import Annotated
+
 import numpy as np
 import scipy
 import torch
 from torch import Tensor
 
-from heatproof.errors import InputError
+from heatproof.bounds import Bounds
 from heatproof.heatmaps.methods import ForwardPass, register
 
 
@@ -16,10 +18,8 @@ def constant(forward: ForwardPass) -> Tensor:
 
 
 @register("centre-gaussian")
-def centre_gaussian(forward: ForwardPass, *, sigma: float = 0.25) -> Tensor:
+def centre_gaussian(forward: ForwardPass, *, sigma: Annotated[float, Bounds(0.001, 1000.0)] = 0.25) -> Tensor:
     """A Gaussian in the middle; sigma is a share of the image's height and width. Photographers centre things."""
-    if not sigma > 0:
-        raise InputError(f"sigma must be positive, got {sigma}")
     height, width = forward.images.shape[2:]
     rows, columns = (_exponent(size, sigma) for size in (height, width))
     one = torch.exp(-(rows[:, None] + columns[None, :]))

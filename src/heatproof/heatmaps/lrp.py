@@ -6,25 +6,39 @@ proportion, with a stabiliser of 1e-6; activations pass it; max-pooling sends it
 share it by a first-order expansion.
 """
 
+from typing import Annotated, Literal
+
+from heatproof.bounds import Bounds
 from heatproof.errors import InputError
 from heatproof.heatmaps.methods import ForwardPass, Relevance, register
 from heatproof.network.rules import STABILISER, AlphaBeta, Box, Composite, Epsilon, Flat, Gamma, Rule
 
+Stabiliser = Annotated[float, Bounds(1e-30, 1e30)]
+Bias = Literal["include", "exclude"]
+
 
 @register("lrp-epsilon", way="relevance")
-def lrp_epsilon(forward: ForwardPass, *, epsilon: float = 0.01, bias: str = "include") -> Relevance:
+def lrp_epsilon(forward: ForwardPass, *, epsilon: Stabiliser = 0.01, bias: Bias = "include") -> Relevance:
     """LRP-ε in every layer [Bach2015]."""
     return forward.relevance(_everywhere(_epsilon(epsilon, bias)))
 
 
 @register("lrp-alphabeta", way="relevance")
-def lrp_alphabeta(forward: ForwardPass, *, alpha: float = 2.0, beta: float = -1.0, bias: str = "include") -> Relevance:
+def lrp_alphabeta(
+    forward: ForwardPass,
+    *,
+    alpha: Annotated[float, Bounds(1.0, 1e6)] = 2.0,
+    beta: Annotated[float, Bounds(-1e6, 0.0)] = -1.0,
+    bias: Bias = "include",
+) -> Relevance:
     """LRP-αβ in every layer; α + β = 1 [Bach2015]."""
     return forward.relevance(_everywhere(_alphabeta(alpha, beta, bias)))
 
 
 @register("lrp-epsilon-plus-flat", way="relevance")
-def lrp_epsilon_plus_flat(forward: ForwardPass, *, epsilon: float = STABILISER, bias: str = "include") -> Relevance:
+def lrp_epsilon_plus_flat(
+    forward: ForwardPass, *, epsilon: Stabiliser = STABILISER, bias: Bias = "include"
+) -> Relevance:
     """ε in dense layers, α1β0 (z⁺) in convolutions, flat in the first layer [Kohlbrenner2020]."""
     convolution = _alphabeta(1.0, 0.0, bias)
     return forward.relevance(Composite(first=Flat(), convolution=convolution, dense=_epsilon(epsilon, bias)))
@@ -32,7 +46,7 @@ def lrp_epsilon_plus_flat(forward: ForwardPass, *, epsilon: float = STABILISER, 
 
 @register("lrp-epsilon-alpha2-beta1-flat", way="relevance")
 def lrp_epsilon_alpha2_beta1_flat(
-    forward: ForwardPass, *, epsilon: float = STABILISER, bias: str = "include"
+    forward: ForwardPass, *, epsilon: Stabiliser = STABILISER, bias: Bias = "include"
 ) -> Relevance:
     """ε in dense layers, α2β−1 in convolutions, flat in the first layer [Kohlbrenner2020]."""
     convolution = _alphabeta(2.0, -1.0, bias)
@@ -41,11 +55,13 @@ def lrp_epsilon_alpha2_beta1_flat(
 
 @register("lrp-epsilon-gamma-box", way="relevance")
 def lrp_epsilon_gamma_box(
-    forward: ForwardPass, *, epsilon: float = STABILISER, gamma: float = 0.25, bias: str = "include"
+    forward: ForwardPass,
+    *,
+    epsilon: Stabiliser = STABILISER,
+    gamma: Annotated[float, Bounds(0.0, 1e6)] = 0.25,
+    bias: Bias = "include",
 ) -> Relevance:
     """ε in dense layers, γ in convolutions, the range of the pixels (z^B) in the first layer [Montavon2019]."""
-    if not gamma >= 0:
-        raise InputError(f"gamma must be at least 0, got {gamma}")
     convolution = Gamma(gamma, bias=_stands(bias))
     box = Box(forward.low, forward.high)
     return forward.relevance(Composite(first=box, convolution=convolution, dense=_epsilon(epsilon, bias)))
@@ -56,19 +72,15 @@ def _everywhere(rule: Rule) -> Composite:
 
 
 def _epsilon(epsilon: float, bias: str) -> Epsilon:
-    if not epsilon > 0:
-        raise InputError(f"epsilon must be positive, got {epsilon}")
     return Epsilon(epsilon, bias=_stands(bias))
 
 
 def _alphabeta(alpha: float, beta: float, bias: str) -> AlphaBeta:
-    if abs(alpha + beta - 1) > 1e-9 or alpha < 1:
+    if abs(alpha + beta - 1) > 1e-9:
         raise InputError(f"alpha + beta must be 1 with alpha ≥ 1 and beta ≤ 0, got alpha = {alpha}, beta = {beta}")
     return AlphaBeta(alpha, beta, bias=_stands(bias))
 
 
 def _stands(bias: str) -> bool:
     """Whether biases stand in the denominators."""
-    if bias not in ("include", "exclude"):
-        raise InputError(f"bias must be 'include' or 'exclude', got {bias!r}")
     return bias == "include"

@@ -15,7 +15,7 @@ from torch import Tensor
 from heatproof.errors import InputError
 from heatproof.heatmaps.methods import ForwardPass, Method
 from heatproof.network import Network
-from heatproof.network.own import run_file
+from heatproof.network.own import own_code, run_file
 from heatproof.registry import Option, parse_spec, unknown
 
 OWN_FILE = re.compile(r"([^:\[\],]+\.py):")
@@ -38,7 +38,8 @@ def own_method(spec: str, network: Network) -> Method:
     function = _with_options(load_callable(name), name, options)
 
     def method(forward: ForwardPass) -> Tensor:
-        found: Tensor = function(network, forward.images, forward.targets)
+        with own_code(name):
+            found: Tensor = function(network, forward.images, forward.targets)
         return found
 
     return method
@@ -69,8 +70,9 @@ def load_callable(spec: str) -> Callable[..., Any]:
         module = _module_in(Path(source).resolve(), Path(source).stat().st_mtime_ns)
     else:
         try:
-            module = importlib.import_module(source)
-        except ModuleNotFoundError as error:
+            with own_code(source):
+                module = importlib.import_module(source)
+        except InputError as error:
             raise InputError(f"cannot import {source!r} ({error}); a file's name ends in .py") from error
     found = getattr(module, name, None)
     if not callable(found):

@@ -1,7 +1,10 @@
 """Methods made of methods, written as a prefix, and the controls that belong beside a method."""
 
+from typing import Annotated
+
 from torch import Tensor
 
+from heatproof.bounds import SEED
 from heatproof.heatmaps.methods import WRAPPERS, ForwardPass, Make, Method, Relevance
 from heatproof.network import Network
 
@@ -16,7 +19,7 @@ def negated(make: Make, network: Network) -> Method:
 
 
 @WRAPPERS.register("randomised")
-def randomised(make: Make, network: Network, *, seed: int = 0) -> Method:
+def randomised(make: Make, network: Network, *, seed: Annotated[int, SEED] = 0) -> Method:
     """The method's map of a copy of the network with shuffled weights, for the same classes [Adebayo2018]."""
     make(network)  # refuses an unknown name before the copy is made
 

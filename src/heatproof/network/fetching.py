@@ -4,6 +4,7 @@ import hashlib
 import http.client
 import os
 import re
+import stat
 import urllib.error
 import urllib.request
 from collections.abc import Callable
@@ -18,6 +19,7 @@ from heatproof.network.published import File
 TIMEOUT = 30.0  # seconds without an answer
 PIECE = 2**20
 TRIES = 5  # connections for one file, as long as each brings something
+VERSION = re.compile(r'"[\x21\x23-\x7e]{1,200}"|[\x20\x21\x23-\x7e]{1,64}')  # a strong ETag, or a date
 
 Advance = Callable[[int, int | None], None]  # bytes that are here, and bytes of the whole if that is known
 
@@ -47,15 +49,17 @@ def fetch(file: File, folder: Path, *, on_progress: Advance = lambda done, total
     """Downloads a file into ``folder``, unless it is there.
 
     What came before a connection broke is kept beside it as ``.part``, and the next call goes on from there. A file
-    with another checksum than the published one is refused and kept as ``.wrong``.
+    with another checksum than the published one is refused and kept as ``.wrong``. Addresses that the publisher's
+    server leads to must be https, or the same server's.
 
     Raises:
-        InputError: if the server cannot be reached or breaks off, or the file is not the published one.
+        InputError: if the server cannot be reached, breaks off, leads elsewhere or sends more than such a file can
+            have, if the file is not the published one, or something that is no file has its name.
     """
     target = folder / file.filename
-    if not target.exists():
-        folder.mkdir(parents=True, exist_ok=True)
-        part = _Part(file.url, target.with_name(target.name + ".part"), checked=file.checksum is not None)
+    if not _is_file(target):
+        _make(folder)
+        part = _Part(file, target.with_name(target.name + ".part"))
         part.complete(on_progress)
         _check(file, part.path, target)
         part.path.replace(target)
@@ -71,11 +75,12 @@ class _Part:
     Where neither a tag nor a checksum will say whether the rest belongs to what is here, it begins anew.
     """
 
-    def __init__(self, url: str, path: Path, *, checked: bool) -> None:
-        self.url = url
+    def __init__(self, file: File, path: Path) -> None:
+        self.url, self.largest, self.checked = file.url, file.largest, file.checksum is not None
         self.path = path
-        self.checked = checked
         self.tag = path.with_name(path.name + ".tag")
+        for ours in (self.path, self.tag):
+            _is_file(ours, links=False)
 
     def complete(self, on_progress: Advance) -> None:
         """Downloads what is missing, over several connections if they break."""
@@ -85,11 +90,20 @@ class _Part:
                 if self._continue(on_progress):
                     return
                 reason = "the connection broke"
+            except InputError:
+                raise
             except urllib.error.HTTPError as error:
                 error.close()
-                raise InputError(f"{self.url} cannot be had: the server answers {error.code} {error.reason}") from None
-            except (urllib.error.URLError, http.client.HTTPException, TimeoutError, ConnectionError) as error:
-                reason = str(getattr(error, "reason", error) or type(error).__name__)
+                said = " ".join(str(error.reason).split())
+                raise InputError(f"{self.url} cannot be had: the server answers {error.code} {said:.200}") from None
+            except (
+                urllib.error.URLError,
+                http.client.HTTPException,
+                TimeoutError,
+                ConnectionError,
+                ValueError,
+            ) as error:  # fmt: skip - a ValueError where an address or a header makes no sense
+                reason = f"{getattr(error, 'reason', error) or type(error).__name__!s:.200}"
             if self._size <= before or attempt == TRIES:
                 break
         kept = f"; {self._size:,} bytes are kept, and fetching again goes on from there" if self._size else ""
@@ -104,12 +118,12 @@ class _Part:
 
     def _continue(self, on_progress: Advance) -> bool:
         """One connection; whether the file is whole now."""
-        start, tag = self._size, self.tag.read_text("utf-8") if self.tag.exists() else ""
+        start, tag = self._size, _known(self.tag.read_text("latin-1")) if self.tag.exists() else ""
         headers = {"User-Agent": "heatproof"}
         if start and (tag or self.checked):
             headers |= {"Range": f"bytes={start}-"} | ({"If-Range": tag} if tag else {})
         try:
-            answer = urllib.request.urlopen(urllib.request.Request(self.url, headers=headers), timeout=TIMEOUT)
+            answer = _opener.open(urllib.request.Request(self.url, headers=headers), timeout=TIMEOUT)
         except urllib.error.HTTPError as error:
             if error.code != http.client.REQUESTED_RANGE_NOT_SATISFIABLE:
                 raise
@@ -117,6 +131,8 @@ class _Part:
             whole = start > 0 and _size_of_all(error.headers) == start
             return whole or self._restart(start, on_progress)
         with answer:
+            if answer.status not in (http.client.OK, http.client.PARTIAL_CONTENT):
+                raise InputError(f"{self.url} cannot be had: the server answers {answer.status}")
             going_on = answer.status == http.client.PARTIAL_CONTENT and _begin(answer.headers) == start
             if answer.status == http.client.PARTIAL_CONTENT and not going_on:
                 return self._restart(start, on_progress)
@@ -126,14 +142,26 @@ class _Part:
         """Adds what comes from byte ``start`` on."""
         if not start:
             self.tag.write_text(_tag(answer.headers), "utf-8")
-        length = answer.headers.get("Content-Length")
-        total = start + int(length) if length and length.isdecimal() else None
+        length = answer.headers.get("Content-Length") or ""
+        total = start + int(length) if re.fullmatch(r"[0-9]{1,18}", length) else None
+        if total and total > self.largest:
+            self._refuse_size()
         with self.path.open("ab" if start else "wb") as out:
             while piece := answer.read(PIECE):
-                out.write(piece)
                 start += len(piece)
+                if start > self.largest:
+                    self._refuse_size()
+                out.write(piece)
                 on_progress(start, total)
-        return total is None or start == total
+        return start > 0 and total in (None, start)
+
+    def _refuse_size(self) -> None:
+        """Forgets what came."""
+        self.path.unlink(missing_ok=True)
+        self.tag.unlink(missing_ok=True)
+        raise InputError(
+            f"{self.url} cannot be what its publisher put there: the server sends more than {self.largest:,} bytes"
+        )
 
     def _restart(self, start: int, on_progress: Advance) -> bool:
         """Forgets the ``start`` bytes that are here, since the server has another file or counts otherwise."""
@@ -142,6 +170,43 @@ class _Part:
         self.path.unlink(missing_ok=True)
         self.tag.unlink(missing_ok=True)
         return self._continue(on_progress)
+
+
+class _Redirects(urllib.request.HTTPRedirectHandler):
+    """Follows to https anywhere (publishers keep large files on hosts of their providers), to http on the same host."""
+
+    def redirect_request(self, req: Any, fp: Any, code: int, msg: str, headers: Any, newurl: str) -> Any:  # noqa: ANN401
+        """As urllib's."""
+        before, after = urlsplit(req.full_url), urlsplit(newurl)
+        same = before.scheme == after.scheme == "http" and before.netloc == after.netloc
+        if after.scheme != "https" and not same:
+            raise InputError(
+                f"{req.full_url} leads to {newurl:.200}, which is not followed: expected https, or the same server"
+            )
+        return super().redirect_request(req, fp, code, msg, headers, newurl)
+
+
+_opener = urllib.request.build_opener(_Redirects)
+
+
+def _is_file(path: Path, *, links: bool = True) -> bool:
+    """Whether a file is there; refuses what would be read for ever, or written somewhere else."""
+    if not os.path.lexists(path):
+        return False
+    if not path.exists() or not stat.S_ISREG(path.stat().st_mode) or (path.is_symlink() and not links):
+        raise InputError(
+            f"{str(path)!r} is in the way: it is no file, but a folder, link, pipe or device; move it away"
+        )
+    return True
+
+
+def _make(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except (FileExistsError, NotADirectoryError) as error:
+        raise InputError(
+            f"expected a folder to download to, got {str(folder)!r}, which is or lies in a file"
+        ) from error
 
 
 def _check(file: File, path: Path, target: Path) -> None:
@@ -168,7 +233,12 @@ def _digest(path: Path, method: str) -> str:
 def _tag(headers: Any) -> str:  # noqa: ANN401 - a mapping of urllib's
     """What identifies a version of a file: a strong ETag, or the time of its last change."""
     tag = headers.get("ETag") or ""
-    return tag if tag.startswith('"') else headers.get("Last-Modified") or ""
+    return _known(tag if tag.startswith('"') else headers.get("Last-Modified") or "")
+
+
+def _known(tag: str) -> str:
+    """The tag, if it can be sent back as it is; otherwise nothing, as if there was none."""
+    return tag if VERSION.fullmatch(tag) else ""
 
 
 def _begin(headers: Any) -> int | None:  # noqa: ANN401 - as above

@@ -9,11 +9,12 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from heatproof.bounds import MEMORY
 from heatproof.data.preprocessing import PRESETS, Preprocessing
 from heatproof.errors import InputError
 from heatproof.network.export import export
 from heatproof.network.formats.huggingface import as_logits, class_names
-from heatproof.network.forward import ForwardPass, GraphPass, ModulePass, check_logits
+from heatproof.network.forward import ForwardPass, GraphPass, ModulePass, check_logits, evaluated
 from heatproof.network.graph import Graph
 from heatproof.network.incremental import Costs, Plan, Touched, cheapest, leanest, measure, whole_plan
 from heatproof.network.incremental.costs import described_costs, restored_costs
@@ -119,10 +120,8 @@ class Network(Shown):
         with torch.inference_mode():
             inputs, shape = self.inputs(images), tuple(images.shape[1:])
             if self.without_graph(shape):
-                logits = self.module(inputs.clone())  # a copy, since a module may change what it reads
-            else:
-                logits = self.graph(shape).evaluate(inputs.contiguous(memory_format=torch.channels_last))
-        return check_logits(logits)
+                return evaluated(self.module, inputs)
+            return check_logits(self.graph(shape).evaluate(inputs.contiguous(memory_format=torch.channels_last)))
 
     def predict(self, images: Tensor, *, memory: int = DEFAULT_MEMORY) -> Tensor:
         """(N,) index of the class with the highest score, on the device of ``images``."""
@@ -193,6 +192,7 @@ class Network(Shown):
 
     def batch_size(self, shape: tuple[int, ...], memory: int, *, recorded: bool = False) -> int:
         """How many images of ``shape`` (C, H, W) go through at once within ``memory`` bytes (at least one)."""
+        MEMORY.check("memory, in bytes,", memory)
         if self.without_graph(shape):
             return CPU_BATCH  # nothing is known of the activations
         graph = self.graph(shape)
@@ -293,8 +293,8 @@ def check_classes(targets: Tensor, classes: int) -> None:
 
 def _checked_device(device: str | torch.device) -> torch.device:
     try:
-        chosen = torch.device(device)
-        torch.zeros(1, device=chosen)
-    except (RuntimeError, AssertionError) as error:
-        raise InputError(f"device {str(device)!r} cannot be used here: {str(error).splitlines()[0]}") from error
-    return chosen
+        torch.zeros(1, device=device).add(1).item()  # meta makes tensors, and holds no numbers
+    except Exception as error:  # torch raises RuntimeError, AssertionError, TypeError, ImportError …
+        reason = next(iter(str(error).splitlines()), type(error).__name__)
+        raise InputError(f"device {str(device)!r:.80} cannot be used here: {reason:.200}") from error
+    return torch.device(device)

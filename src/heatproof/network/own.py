@@ -3,7 +3,9 @@
 import importlib
 import importlib.util
 import sys
-from collections.abc import Sequence
+import traceback
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
 
@@ -21,7 +23,7 @@ def run_file(path: Path) -> ModuleType:
     """The module that a Python file is; while it runs it finds its neighbours, as a script does.
 
     Raises:
-        InputError: if there is no such file. Errors of its own code are left as they are.
+        InputError: if there is no such file, or its code fails.
     """
     if not path.is_file():
         raise InputError(f"network: there is no file {str(path)!r}")
@@ -32,10 +34,30 @@ def run_file(path: Path) -> ModuleType:
     sys.modules[spec.name] = module  # dataclasses and torch look their module up there
     sys.path.insert(0, str(path.parent.resolve()))
     try:
-        spec.loader.exec_module(module)
+        with own_code(str(path)):
+            spec.loader.exec_module(module)
     finally:
         sys.path.pop(0)
     return module
+
+
+@contextmanager
+def own_code(name: str) -> Iterator[None]:
+    """Errors of a user's own code become one message that says where; a process that it would end goes on."""
+    try:
+        yield
+    except (InputError, MemoryError):
+        raise
+    except (Exception, SystemExit) as error:
+        if isinstance(error, RuntimeError) and "memory" in str(error).lower():
+            raise
+        if isinstance(error, SyntaxError):
+            where = f" in {error.filename!r}, line {error.lineno}"
+        else:
+            *_, last = traceback.extract_tb(error.__traceback__)
+            where = "" if last.filename == __file__ else f" in {last.filename!r}, line {last.lineno}"
+        reason = f"{type(error).__name__}: {error}"
+        raise InputError(f"{name!r} fails{where}: {' '.join(reason.split()):.300}") from error
 
 
 def from_factory(
@@ -51,7 +73,8 @@ def from_factory(
     found = getattr(_own_module(module_name, known), factory, None)
     if not callable(found):
         raise InputError(f"{module_name}:{factory} must be a callable that returns a network, got {found!r}")
-    made = found()
+    with own_code(f"{module_name}:{factory}"):
+        made = found()
     if isinstance(made, Network):
         if any(option is not None for option in (weights, preprocessing, classes, device)):
             raise InputError(
@@ -72,6 +95,9 @@ def _own_module(name: str, known: Sequence[str]) -> ModuleType:
     if name.endswith(".py"):
         return run_file(Path(name))
     try:
-        return importlib.import_module(name)
-    except ModuleNotFoundError as error:
-        raise InputError(f"{unknown('source of networks', name, known)} ({error})") from error
+        with own_code(name):
+            return importlib.import_module(name)
+    except InputError as error:
+        if not isinstance(error.__cause__, ModuleNotFoundError):
+            raise
+        raise InputError(f"{unknown('source of networks', name, known)} ({error.__cause__})") from error

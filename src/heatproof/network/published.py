@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from urllib.parse import urlsplit
 
+LARGEST, LARGEST_TEXT = 2**31, 2**24  # bytes; the largest weights below are a quarter of that
+
 
 @dataclass(frozen=True)
 class File:
@@ -24,6 +26,12 @@ class File:
     def filename(self) -> str:
         """Name on disk."""
         return self.name or PurePosixPath(urlsplit(self.url).path).name
+
+    @property
+    def largest(self) -> int:
+        """Bytes that are too many by far."""
+        small = (".prototxt", ".txt", ".binaryproto")
+        return LARGEST_TEXT if self.filename.endswith(small) else LARGEST
 
 
 @dataclass(frozen=True)

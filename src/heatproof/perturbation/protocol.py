@@ -5,15 +5,16 @@ from typing import Any
 
 from torch import Tensor
 
+from heatproof.bounds import MEMORY, REPEATS, SEED
 from heatproof.defaults import ALL
 from heatproof.errors import InputError
 from heatproof.network.network import DEFAULT_MEMORY
 from heatproof.perturbation.engine import ENGINES
-from heatproof.perturbation.regions import count_regions
+from heatproof.perturbation.regions import REGIONS, count_regions
 from heatproof.perturbation.replacements import REPLACEMENTS, asks_for
 from heatproof.perturbation.scores import SCORES
 from heatproof.perturbation.statistics import Statistics
-from heatproof.registry import unknown
+from heatproof.registry import is_whole, unknown
 
 PROTOCOL_STEPS = 100  # [Samek2017]
 
@@ -50,6 +51,8 @@ class Protocol:
     def __post_init__(self) -> None:
         REPLACEMENTS.resolve(self.replacement)
         SCORES.resolve(self.score)
+        if isinstance(self.regions, str) and not is_whole(self.regions):
+            REGIONS.resolve(self.regions)
         if self.engine not in ENGINES:
             raise InputError(unknown("engine", self.engine, ENGINES))
         if self.engine == "incremental" and self.imputes:
@@ -61,11 +64,14 @@ class Protocol:
             ("steps", None if self.steps == ALL else self.steps),
             ("repeats", self.repeats),
             ("scored", self.scored),
+            ("seed", self.seed),
+            ("memory", self.memory),
         ):
             if count is not None and (not isinstance(count, int) or isinstance(count, bool)):
                 raise TypeError(f"{name} must be a whole number, got {count!r}")
-        if self.repeats < 1:
-            raise InputError(f"repeats must be at least 1, got {self.repeats}")
+        REPEATS.check("repeats", self.repeats)
+        SEED.check("seed", self.seed)
+        MEMORY.check("memory, in bytes,", self.memory)
 
     @property
     def imputes(self) -> bool:

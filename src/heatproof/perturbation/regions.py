@@ -1,11 +1,13 @@
 """Regions: which pixels are removed together, as a map of region indices; −1 marks pixels that are never removed."""
 
 from collections.abc import Callable
+from typing import Annotated
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from heatproof.bounds import REGION
 from heatproof.errors import InputError
 from heatproof.registry import Registry, is_whole
 
@@ -36,7 +38,7 @@ def grid(height: int, width: int, size: int) -> Tensor:
 
 
 @REGIONS.register("grid")
-def grid_regions(images: Tensor, *, size: int = 9) -> Tensor:
+def grid_regions(images: Tensor, *, size: Annotated[int, REGION] = 9) -> Tensor:
     """Squares of ``size`` pixels, centred; what does not fit is never removed [Samek2017]."""
     count, _, height, width = images.shape
     return grid(height, width, size).expand(count, height, width)

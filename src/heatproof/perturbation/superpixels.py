@@ -1,20 +1,25 @@
 """Superpixels: regions that follow the picture."""
 
 from types import ModuleType
+from typing import Annotated
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from heatproof.bounds import Bounds
 from heatproof.errors import InputError
 from heatproof.perturbation.regions import REGIONS
 
 
 @REGIONS.register("slic")
-def slic(images: Tensor, *, segments: int = 100, compactness: float = 10.0) -> Tensor:
+def slic(
+    images: Tensor,
+    *,
+    segments: Annotated[int, Bounds(1, 100_000)] = 100,
+    compactness: Annotated[float, Bounds(1e-3, 1e6)] = 10.0,
+) -> Tensor:
     """About so many ``segments`` of similar colour; more ``compactness`` makes them squarer [Achanta2012]."""
-    if segments < 1 or compactness <= 0:
-        raise InputError(f"slic needs segments ≥ 1 and compactness > 0, got {segments} and {compactness}")
     segmentation = _segmentation()
     maps = []
     for image in images.double().cpu().clamp(0, 1).permute(0, 2, 3, 1).numpy():  # (H, W, C)

@@ -25,7 +25,8 @@ LATEX = {sign: rf"\{sign}" for sign in "&%$#_{}"} | {
     "−": "$-$",
     "–": "--",
 }
-FORMULA = ("=", "+", "-", "@", "\t", "\n")  # a spreadsheet would run a text that begins so
+# Where a spreadsheet may begin a cell that it would run. Quotes do not help: many countries' split at semicolons.
+FORMULA = re.compile(r"""(\A|[;\t\n])(?=[\s"']*[=+\-@＝＋－＠\t\n])""")
 
 
 @dataclass(frozen=True)
@@ -186,7 +187,9 @@ def _latex(text: str) -> str:
 def _csv(cell: Cell) -> Cell:
     if isinstance(cell, str):
         text = cell.replace("\r\n", "\n").replace("\r", "\n")  # the csv module of Python 3.11 leaves a bare \r unquoted
-        return f"'{text}" if text.startswith(FORMULA) else text
+        return FORMULA.sub(
+            r"\1'", text
+        )  # quotes are not enough: many countries' spreadsheets split lines at semicolons
     if _is_fraction(cell):
         return None if math.isnan(cell) else float(cell)
     return cell

@@ -13,7 +13,7 @@ from heatproof.perturbation import Protocol
 from heatproof.perturbation.statistics import Statistics, as_statistics
 from heatproof.studies.audit import check_audit, make_audit
 from heatproof.studies.comparison import Comparison
-from heatproof.studies.further import Need, needs_of
+from heatproof.studies.further import Need, check_measures, needs_of
 from heatproof.studies.parts import Part, part_of
 from heatproof.studies.racing import LOOK, Race, at_random, rule_of
 from heatproof.studies.shown import Chosen, chosen_numbers
@@ -98,6 +98,7 @@ def compare(
     ['lrp-epsilon', 'random order', 'sensitivity-l2']
     """
     check_audit(audit)
+    check_measures(measures)
     rule = rule_of(until, indifference)
     protocol = Protocol(
         replacement, regions, steps, repeats, seed, score, engine, memory, as_statistics(statistics), scored
@@ -110,6 +111,7 @@ def compare(
     if race:
         shuffled = at_random(task.identities, seed=seed)
         task, labels = task.of_images(shuffled), tuple(labels[number] for number in shuffled)
+    shown = chosen_numbers(show, labels)
     clock, progress = Clock(), Progress(task.evaluations, on_progress)
     without_graph = network.without_graph(task.shape)
     found = Part.joined(list(_parts(task, labels, needs, race, clock, progress)))
@@ -117,7 +119,7 @@ def compare(
     audits = audited.evaluations if audited else 0
     return Comparison(
         network=network.describe(),
-        shown=Chosen.of(chosen_numbers(show, found.names), task.images, found.heatmaps),
+        shown=Chosen.of([number for number in shown if number < len(found.names)], task.images, found.heatmaps),
         found=found,
         protocol=task.protocol,
         audit=audited,

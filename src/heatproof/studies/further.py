@@ -2,16 +2,18 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 
 from torch import Tensor
 
+from heatproof.bounds import Bounds
+from heatproof.errors import InputError
 from heatproof.network.network import Network
 from heatproof.perturbation import Curves
 from heatproof.perturbation.bounds import bound_evaluations, order_bounds
 from heatproof.perturbation.sequences import OnProgress
 from heatproof.perturbation.single import single_region_drops, single_region_evaluations
-from heatproof.registry import Registry
+from heatproof.registry import Registry, parse_spec
 from heatproof.studies.task import Task
 
 Evaluate = Callable[[Network, Tensor, Curves, OnProgress], dict[str, Any]]
@@ -34,7 +36,7 @@ FURTHER: Registry[Callable[..., Need]] = Registry("measure that evaluates the ne
 
 
 @FURTHER.register("naopc")
-def naopc(task: Task, *, beam: int = 0) -> Need:
+def naopc(task: Task, *, beam: Annotated[int, Bounds(0, 10_000)] = 0) -> Need:
     """AOPC between those of the worst and the best order: exact for up to 16 regions, searched for with a beam."""
     width = beam or None
     each = [bound_evaluations(count, task.steps, beam=width) for count in task.region_counts]
@@ -58,6 +60,16 @@ def single_region(task: Task) -> Need:
 
 def needs_of(measures: Sequence[str], task: Task) -> list[Need]:
     """What such measures need, checked before anything is computed."""
+    check_measures(measures)
+    return [FURTHER.resolve(spec)(task) for spec in measures]
+
+
+def check_measures(measures: Sequence[str]) -> None:
+    """Refuses measures that are not known, or given twice."""
     if isinstance(measures, str):
         raise TypeError(f"measures must be a list of names, got the text {measures!r}")
-    return [FURTHER.resolve(spec)(task) for spec in measures]
+    names = [parse_spec(spec)[0] for spec in measures]
+    for spec, name in zip(measures, names, strict=True):
+        FURTHER.resolve(spec)
+        if names.count(name) > 1:
+            raise InputError(f"measure {name!r} is given twice")

@@ -12,7 +12,7 @@ from heatproof.errors import InputError
 from heatproof.heatmaps import Conservation
 from heatproof.heatmaps.explaining import Explained, OwnMethod
 from heatproof.network.network import DEFAULT_MEMORY, Network
-from heatproof.perturbation import Curves, Protocol, perturb_orders
+from heatproof.perturbation import REPLACEMENTS, Curves, Protocol, perturb_orders
 from heatproof.perturbation.orders import orders_of_heatmaps
 from heatproof.perturbation.statistics import Statistics, as_statistics
 from heatproof.studies.between import BothCurves, ReplacementComparison
@@ -122,7 +122,7 @@ def _wanted(replacements: Sequence[str], shared: Protocol) -> list[Protocol]:
     """A protocol for each replacement."""
     if isinstance(replacements, str):
         raise TypeError(f"replacements must be a list of names, got the text {replacements!r}")
-    if not replacements or len(set(replacements)) < len(replacements):
+    if not replacements or len(set(map(REPLACEMENTS.meaning, replacements))) < len(replacements):
         raise InputError(
             f"replacements must name at least one, and none twice, got {', '.join(replacements) or 'none'}"
         )

@@ -10,6 +10,7 @@ from torch import Tensor
 from heatproof.errors import InputError
 from heatproof.heatmaps import check_heatmaps, explain_batches
 from heatproof.heatmaps.explaining import Explained, OwnMethod
+from heatproof.heatmaps.naming import check_methods
 from heatproof.heatmaps.stored import Asked, MapFile
 from heatproof.network.network import Network, check_images
 from heatproof.perturbation import Protocol
@@ -175,6 +176,8 @@ def sorted_out(
     """Methods to compute, and heatmaps that were given, by name; ``names`` of the images find them in files."""
     if isinstance(methods, str):
         raise TypeError(f"methods must be a list of names, got the text {methods!r}")
+    if not isinstance(methods, Mapping):
+        check_methods(methods)
     named = dict(methods) if isinstance(methods, Mapping) else {name: name for name in methods}
     if not named or REFERENCE in named:
         raise InputError(f"methods must name at least one method, and none may be called {REFERENCE!r}")
@@ -185,6 +188,8 @@ def sorted_out(
             found = method if isinstance(method, Tensor) else _read_maps(method, name, images, names)
             given[name] = check_heatmaps(found, images, name)
         else:
+            if isinstance(method, str):
+                check_methods([method])
             computed[name] = method
     return computed, given
 

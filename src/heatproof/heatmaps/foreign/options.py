@@ -1,15 +1,23 @@
 """Names and options of other packages' methods, read from their signatures."""
 
 import inspect
-import math
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
+from heatproof.bounds import LEVEL, SEED, Bounds
 from heatproof.errors import InputError
 from heatproof.registry import Option, parse_spec, unknown
 
 OURS: dict[str, Any] = {"seed": 0, "channels": "sum"}
 _WORDS = {"true": True, "false": False}
+COUNT = Bounds(1, 10_000)  # samples, steps, pixels: whatever packages count
+_NAMED = {
+    "seed": SEED,
+    **dict.fromkeys(("eps", "epsilon", "stabilizer"), Bounds(1e-30, 1e30)),
+    **dict.fromkeys(("stdevs", "gamma"), Bounds(0.0, 1e6)),
+    "beta_smooth": Bounds(1e-6, 1e6),
+    "ratio_channels_to_ablate": Bounds(0.0, 1.0),
+}
 
 
 def split_spec(spec: str) -> tuple[str, str, dict[str, Option]]:
@@ -59,6 +67,9 @@ def _checked(method: str, name: str, value: Option, known: Mapping[str, Any]) ->
         str: ((str,), "text"), int: ((int,), "a whole number"), float: ((int, float), "a finite number")
     }  # fmt: skip
     types, words = kinds.get(type(default), ((int, float, str), "a number or a name"))
-    if not isinstance(value, types) or (isinstance(value, float) and not math.isfinite(value)):
-        raise InputError(f"option of method {method!r}: {name} must be {words}, got {value!r}")
+    what = f"option of method {method!r}: {name}"
+    if not isinstance(value, types):
+        raise InputError(f"{what} must be {words}, got {value!r:.80}")
+    if not isinstance(value, str):
+        _NAMED.get(name, COUNT if isinstance(default, int) else LEVEL).check(what, value)
     return value

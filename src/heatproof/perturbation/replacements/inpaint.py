@@ -2,25 +2,31 @@
 
 from collections.abc import Sequence
 from types import ModuleType
+from typing import Annotated
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from heatproof.bounds import Bounds
 from heatproof.errors import InputError
 from heatproof.perturbation.replacements.mean_colour import colour_of
 from heatproof.perturbation.replacements.replacements import register
 
 
 @register("inpaint")
-def inpaint(images: Tensor, *, removed: Tensor, generators: Sequence[np.random.Generator], radius: int = 3) -> Tensor:
+def inpaint(
+    images: Tensor,
+    *,
+    removed: Tensor,
+    generators: Sequence[np.random.Generator],
+    radius: Annotated[int, Bounds(1, 100)] = 3,
+) -> Tensor:
     """What is removed is painted over from its border inwards, by OpenCV [Telea2004].
 
     In steps of 1/255. An image of which nothing is left becomes its mean colour.
     """
     cv2 = _opencv()
-    if radius < 1:
-        raise InputError(f"radius of replacement 'inpaint' must be at least 1 pixel, got {radius}")
     return torch.stack([_painted(cv2, image, gone, radius) for image, gone in zip(images, removed, strict=True)])
 
 

@@ -1,13 +1,14 @@
 """Noisy linear imputation, as in ROAD [Rong2022] (arXiv 2202.00449)."""
 
 from collections.abc import Sequence
+from typing import Annotated
 
 import numpy as np
 import scipy
 import torch
 from torch import Tensor
 
-from heatproof.errors import InputError
+from heatproof.bounds import Bounds
 from heatproof.perturbation.replacements.mean_colour import colour_of
 from heatproof.perturbation.replacements.replacements import register
 
@@ -22,7 +23,13 @@ OUTSIDE, KEPT = -2, -1
 
 
 @register("road")
-def road(images: Tensor, *, removed: Tensor, generators: Sequence[np.random.Generator], noise: float = 0.01) -> Tensor:
+def road(
+    images: Tensor,
+    *,
+    removed: Tensor,
+    generators: Sequence[np.random.Generator],
+    noise: Annotated[float, Bounds(0.0, 10.0)] = 0.01,
+) -> Tensor:
     """Each removed pixel is the weighted mean of its neighbours, plus N(0, noise²): ROAD's imputation [Rong2022].
 
     The four direct neighbours weigh 1/6 each, the diagonal ones 1/12; at the border the weights of those that exist are
@@ -30,8 +37,6 @@ def road(images: Tensor, *, removed: Tensor, generators: Sequence[np.random.Gene
     adds is cut off at 0 and 1, where images end (the published code lets it pass). Where nothing is left any constant
     solves the system; the image's mean colour is taken.
     """
-    if noise < 0:
-        raise InputError(f"noise of replacement 'road' must not be negative, got {noise}")
     filled = [
         _filled(image, gone, noise * generator.standard_normal(image.shape))
         for image, gone, generator in zip(images, removed, generators, strict=True)

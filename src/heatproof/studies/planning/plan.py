@@ -7,6 +7,7 @@ from pathlib import Path
 
 from torch import Tensor
 
+from heatproof.bounds import PILOT
 from heatproof.defaults import DEFAULT_METHODS, PILOT_IMAGES
 from heatproof.errors import InputError
 from heatproof.network.incremental import Plan
@@ -14,7 +15,7 @@ from heatproof.network.network import DEFAULT_MEMORY, Network
 from heatproof.perturbation import Protocol
 from heatproof.perturbation.statistics import Statistics, as_statistics
 from heatproof.studies.audit import check_audit, evaluations_of_an_image, images_to_audit
-from heatproof.studies.further import needs_of
+from heatproof.studies.further import check_measures, needs_of
 from heatproof.studies.planning.costs import measure_costs
 from heatproof.studies.planning.design import Proposal, propose
 from heatproof.studies.planning.forecast import Extra, Forecast, Measured, StepCost
@@ -96,6 +97,8 @@ def plan_comparison(
     40
     """
     check_audit(audit)
+    check_measures(measures)
+    PILOT.check("pilot", pilot)
     goal = Goal.of(precision, budget)
     if goal and (repeats != 1 or scored is not None):
         raise InputError("repeats and scored are what is planned for a precision or a budget: leave them out")

@@ -23,6 +23,7 @@ from heatproof.runs.schema import SCHEMA
 from heatproof.runs.workers import Done, LocalWorkers, Make, Workers
 from heatproof.studies.audit import check_audit
 from heatproof.studies.comparison import Comparison
+from heatproof.studies.further import check_measures
 from heatproof.studies.racing import Rule, at_random
 from heatproof.studies.sharding import sharded
 from heatproof.studies.sharding.collecting import collected, notes_of, write_results
@@ -97,6 +98,7 @@ def run_comparison(
         InputError: if another configuration was begun there, or nothing could be computed.
     """
     check_audit(wanted.audit)
+    check_measures(wanted.measures)
     if wanted.rule and (workers or share != (1, 1)):
         raise InputError("until looks at all images so far after every 8: leave out --on ray and --share, or until")
     network, dataset = load()
