@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from heatproof.errors import InputError
 
+LARGEST_NAMES = 2**24  # bytes of a file with names of classes
 SUFFIX = ".safetensors"
 _CODE = "loading it would run its code; save its state_dict() with safetensors, or with torch.save"
 _SCRIPTED, _EXPORTED = ("code", "constants.pkl"), ("models", "archive_format", "serialized_exported_program.json")
@@ -66,6 +67,8 @@ def read_class_names(path: Path) -> tuple[str, ...]:
     """
     if not path.is_file():
         raise InputError(f"names of classes: there is no file {str(path)!r}")
+    if path.stat().st_size > LARGEST_NAMES:
+        raise InputError(f"names of classes: {path.name} has more than {LARGEST_NAMES:,} bytes")
     lines = path.read_text("utf-8", errors="replace").split("\n")
     found = [_CLASS_NAME.fullmatch(line.strip()) for line in lines]
     names = tuple(match[match.lastindex or 0] for match in found if match)
