@@ -40,7 +40,7 @@ def read_weights(path: Path) -> dict[str, Tensor]:
     if not isinstance(loaded, Mapping) or not loaded or not all(isinstance(value, Tensor) for value in loaded.values()):
         raise InputError(f"weights: {path.name} must hold tensors by name (a state dict), and does not")
     for name, value in loaded.items():
-        _check_plain(f"{path.name}: {name}", value)
+        check_plain(f"{path.name}: {name}", value)
     return {str(name).removeprefix("module."): value for name, value in loaded.items()}
 
 
@@ -156,7 +156,7 @@ def _zipped(path: Path) -> list[zipfile.ZipInfo]:
         return archive.infolist()
 
 
-def _check_plain(name: str, value: Tensor) -> None:
+def check_plain(name: str, value: Tensor) -> None:
     """A tensor must hold as many numbers as it says; one number can say that it is a billion."""
     strided = value.layout is torch.strided and not value.is_quantized and not value.is_meta
     if not strided or value.numel() * value.element_size() > value.untyped_storage().nbytes():

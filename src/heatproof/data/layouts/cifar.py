@@ -35,8 +35,10 @@ def cifar10(path: Path, *, split: str = "test") -> Dataset:
 
 def _members(file: Path) -> list[Member]:
     size = check_regular(file)
-    if not size or size % RECORD or size > MOST_RECORDS * RECORD:
-        raise InputError(f"expected up to {MOST_RECORDS:,} records of {RECORD:,} bytes in {file.name!r}, got {size:,} bytes; get it again")
+    if size > MOST_RECORDS * RECORD:
+        raise InputError(f"expected at most {MOST_RECORDS:,} records in {file.name!r}, got {size:,} bytes")
+    if not size or size % RECORD:
+        raise InputError(f"expected records of {RECORD:,} bytes in {file.name!r}, got {size:,} bytes; get it again")
     labels = np.memmap(file, dtype=np.uint8, mode="r").reshape(-1, RECORD)[:, 0].tolist()
     return [
         Member(f"{file.stem}-{number:05d}", partial(_read, file, number, label), label)
