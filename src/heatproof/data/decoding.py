@@ -16,6 +16,7 @@ from typing import Any, BinaryIO
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
+from heatproof.data.headers import check_exif, check_header
 from heatproof.data.sources import examine
 from heatproof.errors import InputError
 
@@ -92,8 +93,10 @@ def _check_file(path: Path) -> None:
 
 
 def _decode(file: BinaryIO, max_pixels: int) -> Image.Image:
+    check_header(file)
     with _quiet, _open(file, max_pixels) as picture:
         _check_size(*picture.size, max_pixels)
+        check_exif(picture)
         tags: dict[int, Any] = dict(getattr(picture, "tag_v2", {}))
         ImageOps.exif_transpose(picture, in_place=True)
         return _to_rgb(picture, tags)

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from heatproof.errors import InputError
 
+LARGEST_NAMES = 2**24  # bytes of a file with names of classes
 SUFFIX = ".safetensors"
 _CODE = "loading it would run its code; save its state_dict() with safetensors, or with torch.save"
 _SCRIPTED, _EXPORTED = ("code", "constants.pkl"), ("models", "archive_format", "serialized_exported_program.json")
@@ -39,7 +40,7 @@ def read_weights(path: Path) -> dict[str, Tensor]:
     if not isinstance(loaded, Mapping) or not loaded or not all(isinstance(value, Tensor) for value in loaded.values()):
         raise InputError(f"weights: {path.name} must hold tensors by name (a state dict), and does not")
     for name, value in loaded.items():
-        _check_plain(f"{path.name}: {name}", value)
+        check_plain(f"{path.name}: {name}", value)
     return {str(name).removeprefix("module."): value for name, value in loaded.items()}
 
 
@@ -66,6 +67,8 @@ def read_class_names(path: Path) -> tuple[str, ...]:
     """
     if not path.is_file():
         raise InputError(f"names of classes: there is no file {str(path)!r}")
+    if path.stat().st_size > LARGEST_NAMES:
+        raise InputError(f"names of classes: {path.name} has more than {LARGEST_NAMES:,} bytes")
     lines = path.read_text("utf-8", errors="replace").split("\n")
     found = [_CLASS_NAME.fullmatch(line.strip()) for line in lines]
     names = tuple(match[match.lastindex or 0] for match in found if match)
@@ -153,7 +156,7 @@ def _zipped(path: Path) -> list[zipfile.ZipInfo]:
         return archive.infolist()
 
 
-def _check_plain(name: str, value: Tensor) -> None:
+def check_plain(name: str, value: Tensor) -> None:
     """A tensor must hold as many numbers as it says; one number can say that it is a billion."""
     strided = value.layout is torch.strided and not value.is_quantized and not value.is_meta
     if not strided or value.numel() * value.element_size() > value.untyped_storage().nbytes():

@@ -12,7 +12,7 @@ from PIL import Image
 from heatproof.data.dataset import Dataset, Member, as_text
 from heatproof.data.decoding import decode_bytes
 from heatproof.data.json_files import read_object
-from heatproof.data.layouts.opening import DATASETS, check_option
+from heatproof.data.layouts.opening import DATASETS, check_option, check_regular
 from heatproof.errors import InputError
 from heatproof.registry import unknown
 
@@ -117,6 +117,7 @@ class _Columns:
 
     def _open(self, file: Path) -> Any:  # noqa: ANN401
         arrow = _needed()
+        check_regular(file)
         try:
             with arrow.memory_map(str(file)) as source:
                 table = arrow.ipc.open_stream(source).read_all()

@@ -7,12 +7,13 @@ import numpy as np
 from PIL import Image
 
 from heatproof.data.dataset import Dataset, Member
-from heatproof.data.layouts.opening import DATASETS, check_option, find, read_text
+from heatproof.data.layouts.opening import DATASETS, check_option, check_regular, find, read_text
 from heatproof.errors import InputError
 
 CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
 SHAPE = (3, 32, 32)
 RECORD = 1 + 3 * 32 * 32
+MOST_RECORDS = 100_000  # of a file; the published ones have 10,000
 
 FILES = {"train": [f"data_batch_{number}.bin" for number in range(1, 6)], "test": ["test_batch.bin"]}
 FOLDERS = (".", "cifar-10-batches-bin")
@@ -33,7 +34,9 @@ def cifar10(path: Path, *, split: str = "test") -> Dataset:
 
 
 def _members(file: Path) -> list[Member]:
-    size = file.stat().st_size
+    size = check_regular(file)
+    if size > MOST_RECORDS * RECORD:
+        raise InputError(f"expected at most {MOST_RECORDS:,} records in {file.name!r}, got {size:,} bytes")
     if not size or size % RECORD:
         raise InputError(f"expected records of {RECORD:,} bytes in {file.name!r}, got {size:,} bytes; get it again")
     labels = np.memmap(file, dtype=np.uint8, mode="r").reshape(-1, RECORD)[:, 0].tolist()

@@ -13,10 +13,11 @@ from PIL import Image
 from heatproof.data.dataset import Dataset, Member, as_text
 from heatproof.data.decoding import decode_bytes
 from heatproof.data.layouts.arrow import class_names
-from heatproof.data.layouts.opening import DATASETS
+from heatproof.data.layouts.opening import DATASETS, check_regular
 from heatproof.errors import InputError
 
 BROKEN = (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError, ValueError)
+AS_IT_IS = {"glob": False, "hive_partitioning": False}  # a name is no pattern, and no column
 BLOCK = 256  # rows that are read at once: members are mostly read one after the other
 
 
@@ -24,6 +25,8 @@ BLOCK = 256  # rows that are read at once: members are mostly read one after the
 def parquet(path: Path, *, image: str = "image", label: str = "label") -> Dataset:
     """A Parquet file or a folder of them: column image (bytes, or a struct with a field bytes), column label."""
     files = sorted(path.glob("*.parquet")) if path.is_dir() else [path]
+    for file in files:
+        check_regular(file)
     if not files:
         raise InputError("expected a Parquet file or a folder with *.parquet, got a folder without any")
     rows = [(file, row, value) for file in files for row, value in enumerate(_labels(file, image, label))]
@@ -42,7 +45,7 @@ def parquet(path: Path, *, image: str = "image", label: str = "label") -> Datase
 def _labels(file: Path, image: str, label: str) -> list[Any]:
     """The label of each row, or None."""
     try:
-        table = pl.scan_parquet(file)
+        table = pl.scan_parquet(file, **AS_IT_IS)
         columns = table.collect_schema()
         if image not in columns:
             raise InputError(f"expected a column {image!r} in {file.name!r}, got {', '.join(columns)}; set image=NAME")
@@ -95,7 +98,7 @@ class _Blocks:
 
     def _collect(self, file: Path, number: int) -> pl.Series:
         try:
-            rows = pl.scan_parquet(file).select(self._image).slice(number * BLOCK, BLOCK).collect()[self._image]
+            rows = pl.scan_parquet(file, **AS_IT_IS).select(self._image).slice(number * BLOCK, BLOCK).collect()[self._image]
             return rows.struct.field("bytes") if isinstance(rows.dtype, pl.Struct) else rows
         except BROKEN as error:
             raise InputError(f"expected a whole Parquet file, got a broken one: {error}") from error

@@ -3,17 +3,18 @@
 import glob
 import json
 import re
-import tarfile
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import product
 from pathlib import Path
+from typing import BinaryIO
 
 from PIL import Image
 
 from heatproof.data.dataset import LARGEST_LABEL, Dataset, Member, as_text
 from heatproof.data.decoding import decode_bytes
-from heatproof.data.layouts.opening import DATASETS
+from heatproof.data.layouts.opening import DATASETS, open_regular
+from heatproof.data.layouts.tar import TarEntry, plain_files
 from heatproof.data.sources import EXTENSIONS, examine
 from heatproof.errors import InputError
 from heatproof.registry import is_whole
@@ -99,10 +100,8 @@ def _samples(shard: Path) -> Iterator[_Sample]:
     """Files that stand one after the other and have the same name up to the first dot."""
     sample: _Sample | None = None
     try:
-        with tarfile.open(shard, "r:") as archive:
-            for entry in archive:
-                if not entry.isreg() or entry.issparse():
-                    continue  # links could lead anywhere, and sparse files swell
+        with open_regular(shard) as archive:
+            for entry in plain_files(archive):
                 folder, slash, file = as_text(entry.name).rpartition("/")
                 key, _, ending = file.partition(".")
                 name = folder + slash + key
@@ -110,7 +109,7 @@ def _samples(shard: Path) -> Iterator[_Sample]:
                     yield from _whole(sample)
                     sample = _Sample(name)
                 _add(sample, archive, entry, f".{ending.lower()}")
-    except (tarfile.TarError, OSError, ValueError, EOFError) as error:
+    except (InputError, OSError) as error:
         raise InputError(f"expected an uncompressed tar file, got {shard.name!r}: {error}") from error
     yield from _whole(sample)
 
@@ -120,13 +119,13 @@ def _whole(sample: _Sample | None) -> Iterator[_Sample]:
         yield sample
 
 
-def _add(sample: _Sample, archive: tarfile.TarFile, entry: tarfile.TarInfo, ending: str) -> None:
+def _add(sample: _Sample, archive: BinaryIO, entry: TarEntry, ending: str) -> None:
     exact = ending in EXTENSIONS
     if ending.endswith(EXTENSIONS) and (sample.place is None or (exact and not sample.exact)):
-        sample.place, sample.exact = (entry.offset_data, entry.size), exact
+        sample.place, sample.exact = (entry.offset, entry.size), exact
     elif ending in (".cls", ".json") and entry.size <= LARGEST_LABEL_FILE:
-        content = archive.extractfile(entry)
-        label = _label(ending, content.read()) if content else None
+        archive.seek(entry.offset)
+        label = _label(ending, archive.read(entry.size))
         if label is not None:
             sample.labels[ending] = label
 
@@ -162,7 +161,7 @@ class _Entry:
         if self.size > LARGEST_PICTURE:
             raise InputError(f"expected at most {LARGEST_PICTURE:,} bytes, got {self.size:,}")
         try:
-            with Path(self.shard).open("rb") as file:
+            with open_regular(Path(self.shard)) as file:
                 file.seek(self.offset)
                 content = file.read(self.size)
         except OSError as error:

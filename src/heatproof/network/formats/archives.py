@@ -1,6 +1,7 @@
 """Archives of PyTorch's are looked into before torch opens them."""
 
 import zipfile
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from heatproof.errors import InputError
@@ -32,10 +33,21 @@ def entries(path: Path, kind: str) -> dict[str, zipfile.ZipInfo]:
 
 def read_entry(path: Path, entry: zipfile.ZipInfo, largest: int | None = None) -> bytes:
     """The content of an entry."""
-    if largest is not None and entry.file_size > largest:
-        raise InputError(f"{path.name} is refused: {entry.filename} has more than {largest:,} bytes")
+    return next(read_entries(path, {entry.filename: entry}, largest))[1]
+
+
+def read_entries(
+    path: Path, found: Mapping[str, zipfile.ZipInfo], largest: int | None = None
+) -> Iterator[tuple[str, bytes]]:
+    """The content of each entry, by the names given."""
+    for entry in found.values():
+        if largest is not None and entry.file_size > largest:
+            raise InputError(f"{path.name} is refused: {entry.filename} has more than {largest:,} bytes")
     try:
         with zipfile.ZipFile(path) as archive:
-            return archive.read(entry)
+            for name, entry in found.items():
+                yield name, archive.read(entry)
+    except InputError:  # of whoever reads them
+        raise
     except Exception as error:
         raise InputError(f"{path.name} cannot be read: {error}") from error

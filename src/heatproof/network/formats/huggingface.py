@@ -1,6 +1,7 @@
 """Image classifiers of Hugging Face's ``transformers``: a folder with weights, configuration and preprocessing."""
 
 import importlib
+import re
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -12,11 +13,13 @@ from torch import Tensor, nn
 from heatproof.data.json_files import read_object
 from heatproof.data.preprocessing import Preprocessing
 from heatproof.errors import InputError
+from heatproof.network.formats.configuration import ADAPTER, Counted, check_config
 
 INSTALL = 'pip install "heatproof[transformers]"'
 CONFIG, PROCESSOR = "config.json", "preprocessor_config.json"
 WEIGHTS = ("model.safetensors", "model.safetensors.index.json")
 
+_PART = re.compile(r"\w[\w.\-]{0,200}\.safetensors")
 _FILTERS = {0: "nearest", 1: "lanczos", 2: "bilinear", 3: "bicubic"}  # Pillow's numbers
 _UNUSED = frozenset({"do_convert_rgb", "do_reduce_labels", "do_resize", "do_rescale", "do_normalize", "do_center_crop"})
 
@@ -71,8 +74,11 @@ def read_classifier(name: str, *, download: bool) -> tuple[nn.Module, Preprocess
     config = read_object(folder / CONFIG)
     if not any((folder / file).is_file() for file in WEIGHTS):
         raise InputError(f"expected {WEIGHTS[0]} in {name!r}, found none; pickled weights (.bin) are not read")
-    if "auto_map" in config:
-        raise InputError(f"{name!r} is refused: it brings code of its own (auto_map), which is never run")
+    try:
+        check_config(config)
+        _check_files(folder)
+    except InputError as error:
+        raise InputError(f"{name!r} is refused: {error}") from error
     processor = folder / PROCESSOR
     preprocessing = preprocessing_of(read_object(processor)) if processor.is_file() else None
     return _load(library, folder), preprocessing
@@ -80,7 +86,7 @@ def read_classifier(name: str, *, download: bool) -> tuple[nn.Module, Preprocess
 
 def _load(library: Any, folder: Path) -> nn.Module:  # noqa: ANN401 - a module
     try:
-        with warnings.catch_warnings(), _silent(library):
+        with warnings.catch_warnings(), _silent(library), Counted(_weights(folder)):
             warnings.simplefilter("ignore")
             model, told = library.AutoModelForImageClassification.from_pretrained(
                 str(folder),
@@ -89,6 +95,8 @@ def _load(library: Any, folder: Path) -> nn.Module:  # noqa: ANN401 - a module
                 trust_remote_code=False,
                 output_loading_info=True,
             )
+    except InputError as error:
+        raise InputError(f"{folder.name!r} is refused: {error}") from error
     except Exception as error:  # transformers raises whatever comes
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise InputError(f"{folder.name!r} is no image classifier that transformers can load: {reason:.300}") from error
@@ -98,6 +106,28 @@ def _load(library: Any, folder: Path) -> nn.Module:  # noqa: ANN401 - a module
             raise InputError(f"weights in {folder.name!r} do not fit: {problem.replace('_', ' ')} {found}")
     module: nn.Module = model
     return module
+
+
+def _check_files(folder: Path) -> None:
+    """Other files that transformers would follow: adapters, and parts of the weights outside of the folder."""
+    if (folder / ADAPTER).exists():
+        raise InputError(f"it has an adapter ({ADAPTER}), which names another network; merge the two and save them")
+    index = folder / WEIGHTS[1]
+    if index.is_file() and not (folder / WEIGHTS[0]).is_file():
+        parts = read_object(index).get("weight_map")
+        names = set(parts.values()) if isinstance(parts, dict) and all(map(_is_text, parts.values())) else {""}
+        wrong = next((name for name in names if not _PART.fullmatch(name) or not (folder / name).is_file()), None)
+        if wrong is not None:
+            raise InputError(f"expected names of .safetensors files in it in {WEIGHTS[1]}, got {wrong!r:.100}")
+
+
+def _is_text(value: object) -> bool:
+    return isinstance(value, str)
+
+
+def _weights(folder: Path) -> int:
+    """Bytes of the weights in a folder."""
+    return sum(file.stat().st_size for file in folder.glob("*.safetensors"))
 
 
 def preprocessing_of(config: Mapping[str, Any]) -> Preprocessing:

@@ -19,7 +19,7 @@ import torch
 from torch import Tensor, nn
 
 from heatproof.errors import InputError
-from heatproof.network.formats.archives import LARGEST_TEXT, entries, read_entry
+from heatproof.network.formats.archives import LARGEST_TEXT, entries, read_entries, read_entry
 
 KIND = "a program of torch.export (.pt2)"
 MODEL, SAMPLES = "models/model.json", "data/sample_inputs/model.pt"
@@ -154,8 +154,8 @@ def _archive(
     with zipfile.ZipFile(file, "w") as archive:
         for name, text in {**fixed, **texts}.items():
             archive.writestr(f"checked/{name}", text)
-        for name in sorted(tensors):
-            archive.writestr(f"checked/{name}", read_entry(path, found[name]))
+        for name, content in read_entries(path, {name: found[name] for name in sorted(tensors)}):
+            archive.writestr(f"checked/{name}", content)
     file.seek(0)
     return file
 
