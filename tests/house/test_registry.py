@@ -153,12 +153,17 @@ def test_values_are_read_as_what_they_look_like(text, value):
         ("a", ["a"]),
         ("a,b", ["a", "b"]),
         (" a , b[x=1,y=2] ,c", ["a", "b[x=1,y=2]", "c"]),
-        ("a,,b,", ["a", "b"]),
         ("", []),
     ],
 )
 def test_lists_are_split_outside_brackets(text, specs):
     assert split_specs(text) == specs
+
+
+@pytest.mark.parametrize("text", ["a,,b", "a,", ",a", ",", "a, ,b"])
+def test_lists_hold_no_empty_name(text):
+    with pytest.raises(InputError, match="expected names with single commas between them, got an empty one in"):
+        split_specs(text)
 
 
 def test_options_are_keyword_only_with_a_default(shapes):
