@@ -10,9 +10,10 @@ import signal
 import sys
 import tempfile
 from collections import Counter
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from itertools import count
 from pathlib import Path
+from time import process_time
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -22,6 +23,7 @@ from heatproof.errors import InputError
 TIMES = int(os.environ.get("HEATPROOF_FUZZ", "1"))
 SECONDS = 20  # for one input; most take milliseconds
 MOST_BYTES = 500_000_000  # that one input may add to the process' peak
+STRICT_SECONDS, STRICT_BYTES = 2, 200_000_000
 TRIED: Counter[str] = Counter()
 REFUSED: Counter[str] = Counter()
 _WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
@@ -52,6 +54,17 @@ class Judge:
         path = self.folder / f"{next(self.numbers)}{ending}"
         path.write_bytes(content)
         return path
+
+    @contextmanager
+    def strictly(self, kind):
+        """One made-up input of a kind: as :meth:`judging`, in two seconds of computing, and 200 MB at most."""
+        with suppress(OSError):
+            Path("/proc/self/clear_refs").write_text("5")  # the peak begins anew
+        before, started = _peak_now(), process_time()
+        with self.judging(kind):
+            yield
+        assert process_time() - started < STRICT_SECONDS
+        assert _peak_now() - before < STRICT_BYTES
 
     @contextmanager
     def judging(self, kind):
@@ -92,6 +105,14 @@ class Judge:
 
 def _peak():
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+
+
+def _peak_now():
+    """The peak since it was cleared; where it cannot be, since the process began."""
+    with suppress(OSError, StopIteration):
+        lines = Path("/proc/self/status").read_text().splitlines()
+        return int(next(line for line in lines if line.startswith("VmHWM")).split()[1]) * 1024
+    return _peak()
 
 
 def _hang(*_):

@@ -1,7 +1,9 @@
 """Data sets of Hugging Face's ``datasets`` as ``save_to_disk`` writes them: Arrow streams, mapped and not read."""
 
 import importlib
+import struct
 import threading
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -120,13 +122,14 @@ class _Columns:
         check_regular(file)
         try:
             with arrow.memory_map(str(file)) as source:
+                _refuse_compressed(arrow, file, source)
                 table = arrow.ipc.open_stream(source).read_all()
             self._check(arrow, file, table)
             wanted = [name for name in (self._image, self._label) if name in table.column_names]
             columns = table.select(wanted)
             columns.validate(full=True)  # offsets of a file that lies would read other memory
             return columns
-        except (arrow.ArrowException, OSError, ValueError) as error:
+        except (arrow.ArrowException, OSError, ValueError, struct.error) as error:
             if isinstance(error, InputError):
                 raise
             raise InputError(f"expected an Arrow stream, got {file.name!r}: {error}") from error
@@ -134,12 +137,67 @@ class _Columns:
     def _check(self, arrow: Any, file: Path, table: Any) -> None:  # noqa: ANN401
         if self._image not in table.column_names:
             raise InputError(unknown(f"column of {file.name!r} (image=NAME):", self._image, table.column_names))
+        twice = next((name for name in (self._image, self._label) if table.column_names.count(name) > 1), None)
+        if twice:
+            raise InputError(f"expected one column {twice!r} in {file.name!r}, got several")
         kind = table.schema.field(self._image).type
         inner = kind.field("bytes").type if arrow.types.is_struct(kind) and kind.get_field_index("bytes") >= 0 else kind
         if not (arrow.types.is_binary(inner) or arrow.types.is_large_binary(inner)):
             raise InputError(
                 f"expected column {self._image!r} to hold bytes, or a struct with a field bytes, got {kind}"
             )
+
+
+def _refuse_compressed(arrow: Any, file: Path, source: Any) -> None:  # noqa: ANN401
+    """Refuses streams whose buffers are compressed: a megabyte could take all memory, and nothing is mapped.
+
+    Buffers that are not have the bytes of their rows in the file; then numbers of rows cannot lie, either.
+    """
+    with suppress(EOFError):
+        while True:
+            metadata = bytes(arrow.ipc.read_message(source).metadata)
+            message = _Table(metadata, *struct.unpack_from("<I", metadata))
+            kind = message.byte(1)
+            if kind in (_RECORDS, _DICTIONARY):
+                records = message.table(2) if kind == _RECORDS else message.table(2).table(1)
+                if records.has(3):
+                    raise InputError(
+                        f"expected {file.name!r} without compression, as save_to_disk writes it; load it with datasets "
+                        "and save it again"
+                    )
+    source.seek(0)
+
+
+_DICTIONARY, _RECORDS = 2, 3  # kinds of Arrow's messages
+
+
+@dataclass(frozen=True)
+class _Table:
+    """A table of a flatbuffer, as far as is needed to see whether a field is there."""
+
+    content: bytes
+    place: int
+
+    def has(self, field: int) -> bool:
+        """Whether the field is there."""
+        return bool(self._offset(field))
+
+    def byte(self, field: int) -> int:
+        """A field of one byte, zero where it is left out."""
+        return self.content[self.place + self._offset(field)] if self.has(field) else 0
+
+    def table(self, field: int) -> "_Table":
+        """A field that is a table."""
+        if not self.has(field):
+            raise InputError("expected records in a message of Arrow's, got none")
+        place = self.place + self._offset(field)
+        return _Table(self.content, place + int(struct.unpack_from("<I", self.content, place)[0]))
+
+    def _offset(self, field: int) -> int:
+        known = self.place - struct.unpack_from("<i", self.content, self.place)[0]
+        if known < 0 or 4 + 2 * field >= struct.unpack_from("<H", self.content, known)[0]:
+            return 0
+        return int(struct.unpack_from("<H", self.content, known + 4 + 2 * field)[0])
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,5 +1,6 @@
 """ILSVRC2012 validation: class folders, or a flat folder and the devkit's ground truth [Russakovsky2015]."""
 
+import io
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,6 +9,7 @@ import numpy as np
 import scipy
 
 from heatproof.data.dataset import Dataset, Member, file_member
+from heatproof.data.layouts.matlab import unpacked
 from heatproof.data.layouts.opening import DATASETS, expect, find, read_text
 from heatproof.data.sources import search
 from heatproof.errors import InputError
@@ -103,7 +105,7 @@ def _synsets(path: Path) -> list[Synset]:
 def _from_mat(path: Path) -> list[Synset]:
     """The development kit's own table; inner nodes of the hierarchy have children, and are no classes."""
     try:
-        table = np.atleast_1d(scipy.io.loadmat(path, squeeze_me=True, variable_names=["synsets"])["synsets"])
+        table = np.atleast_1d(scipy.io.loadmat(io.BytesIO(unpacked(path)), squeeze_me=True, variable_names=["synsets"])["synsets"])
         rows = zip(*(table[field] for field in ("num_children", "WNID", "ILSVRC2012_ID", "words")), strict=True)
         return [Synset(str(wnid), int(number), str(words)) for children, wnid, number, words in rows if not children]
     except Exception as error:  # SciPy raises nearly every kind of exception on malformed files

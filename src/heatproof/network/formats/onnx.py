@@ -8,10 +8,10 @@ from typing import Any
 from torch import Tensor, nn
 
 from heatproof.errors import InputError
+from heatproof.network.formats.onnx_files import LARGEST, check_operations, read_external
 
 KIND = "an ONNX file"
 INSTALL = 'pip install "heatproof[onnx]"'
-LARGEST = 2 * 2**30  # bytes, what one protobuf message may have
 
 _AS_ATTRIBUTE = {"Reshape": "shape", "ReduceMean": "axes", "ReduceSum": "axes", "ReduceMax": "axes"}
 
@@ -31,7 +31,7 @@ class Converted(nn.Module):
 def read_onnx(path: Path) -> tuple[nn.Module, tuple[int, int] | None, tuple[str, ...]]:
     """A module that computes what an ONNX file says, the height and width of its images, and no notes.
 
-    Weights beside the file (external data) are read only from its own folder; that is ONNX's own check.
+    Weights beside the file (external data) are read only from plain files in its own folder.
 
     Raises:
         InputError: for what is none, for operations that the converter does not know, or if it is not installed.
@@ -42,7 +42,9 @@ def read_onnx(path: Path) -> tuple[nn.Module, tuple[int, int] | None, tuple[str,
         raise InputError(f"{path.name} is refused: it has more than {LARGEST:,} bytes")
     onnx, converter = _needed()
     try:
-        model = onnx.load(str(path))
+        model = onnx.load(str(path), load_external_data=False)
+        check_operations(model)
+        read_external(onnx, model, path.parent)
         onnx.checker.check_model(model)
     except Exception as error:  # a damaged one can raise anything
         raise InputError(f"expected {KIND}, got {path.name}: {_first(error)}") from error

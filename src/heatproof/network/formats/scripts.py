@@ -31,7 +31,9 @@ _REACHES_OUT = re.compile(
     rb"__setstate__|__getstate__|__forward_(?:pre_)?hooks__|torch\s*\.\s*classes"
     rb"|(?<![\w.])ops\b(?!\.(?:aten|prim|torchvision)\.\w)"
 )
-_NESTING = re.compile(rb"\"(?:[^\"\\\\]|\\\\.)*\"|'(?:[^'\\\\]|\\\\.)*'|[()\[\]{}\n]|[^\"'()\[\]{}\n]+|.", re.DOTALL)
+_NESTING = re.compile(
+    rb"\"(?:[^\"\\]|\\.)*\"|'(?:[^'\\]|\\.)*'|[()\[\]{}\n]|[^\"'()\[\]{}\n]+|.", re.DOTALL
+)
 _HIDES = re.compile(rb"\"\"\"|'''")
 _OPENING, _CLOSING = (b"(", b"[", b"{"), (b")", b"]", b"}")
 DEEPEST, LONGEST = 100, 2**13  # brackets within brackets, bytes of a statement

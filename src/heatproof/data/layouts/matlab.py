@@ -1,0 +1,55 @@
+"""MATLAB's files (version 5) without compression, and no deeper than tables are: SciPy bounds neither."""
+
+import struct
+import zlib
+from pathlib import Path
+
+from heatproof.data.layouts.opening import check_regular
+from heatproof.errors import InputError
+
+LARGEST = 2**26  # bytes, as unpacked; the ILSVRC2012 development kit's has 1 MB
+DEEPEST = 8  # arrays within arrays
+_HEADER, _TAG = 128, 8
+_MATRIX, _COMPRESSED = 14, 15
+
+
+def unpacked(path: Path) -> bytes:
+    """The same file without compression.
+
+    Raises:
+        InputError: for a file that is too large, or would be, and for arrays that lie too deep in one another.
+    """
+    if check_regular(path) > LARGEST:
+        raise InputError(f"expected at most {LARGEST:,} bytes in {path.name!r}")
+    content = path.read_bytes()
+    order = "<" if content[126:128] == b"IM" else ">"
+    made = bytearray(content[:_HEADER])
+    position = _HEADER
+    while position + _TAG <= len(content):
+        kind, size = struct.unpack_from(f"{order}II", content, position)
+        element = content[position : position + _TAG + size]
+        position += _TAG + size
+        if kind == _COMPRESSED:
+            element = zlib.decompressobj().decompress(element[_TAG:], LARGEST - len(made) + 1)
+        made += element
+        if len(made) > LARGEST:
+            raise InputError(f"expected at most {LARGEST:,} bytes in {path.name!r} when it is unpacked")
+        _check_depth(element, order, path.name)
+    return bytes(made)
+
+
+def _check_depth(content: bytes, order: str, name: str) -> None:
+    """Arrays are found by their tags, wherever these are; a number that looks like one does no harm."""
+    waiting = [(0, len(content), 0)]
+    while waiting:
+        position, end, depth = waiting.pop()
+        if depth > DEEPEST:
+            raise InputError(f"expected arrays of {name!r} to lie at most {DEEPEST} deep in one another")
+        while position + _TAG <= end:
+            kind, size = struct.unpack_from(f"{order}II", content, position)
+            if kind >> 16:  # the value lies in the tag
+                position += _TAG
+                continue
+            if kind == _MATRIX:
+                waiting.append((position + _TAG, min(end, position + _TAG + size), depth + 1))
+            position += _TAG + -(-size // 8) * 8
