@@ -15,7 +15,7 @@ ROOMS = [
     {"heatmaps"},
     {"network"},
     {"data"},
-    {"chunked", "defaults", "errors", "guarded", "lazily", "registry", "randomness", "showing"},
+    {"chunked", "defaults", "errors", "guarded", "lazily", "parquet", "registry", "randomness", "showing"},
 ]
 LEVEL = {room: level for level, rooms in enumerate(ROOMS) for room in rooms}
 REPORT_READS = {"report", "errors", "lazily"}  # it draws what it is given, and knows no tensors or networks
