@@ -10,7 +10,7 @@ import polars as pl
 from heatproof import runs
 from heatproof.errors import InputError
 from heatproof.perturbation import Curves, Engine, Protocol
-from heatproof.runs.objects import LARGEST_TABLE, Store
+from heatproof.runs.objects import LARGEST_MARKER, LARGEST_TABLE, MissingError, Store
 from heatproof.runs.results import digest, from_parquet, parquet_bytes
 from heatproof.runs.schema import READABLE, SCHEMA
 from heatproof.studies.audited import Audit, Evaluated
@@ -76,9 +76,10 @@ def stored_audit(store: Store, protocol: Protocol, images: int) -> Audit | None:
     Raises:
         InputError: if its files are not those that were written, or do not hold what they should.
     """
-    if not store.exists(MARKER):
+    try:
+        data = store.get(MARKER, at_most=LARGEST_MARKER)
+    except MissingError:
         return None
-    data = store.get(MARKER)
     try:
         marker = json.loads(data)
         if marker["schema"] not in READABLE:
