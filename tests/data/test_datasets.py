@@ -442,7 +442,7 @@ def test_what_is_no_parquet(tmp_path):
     with pytest.raises(InputError, match="got a folder without any"):
         open_dataset(f"parquet:{tmp_path}")
     broken = write(tmp_path / "a.parquet", "text")
-    with pytest.raises(InputError, match=r"expected a Parquet file, got 'a\.parquet'"):
+    with pytest.raises(InputError, match=r"'a\.parquet' is not a Parquet file that can be read"):
         open_dataset(f"parquet:{broken}")
     pl.DataFrame({"image": ["a.png"], "label": [0.5]}).write_parquet(broken)
     with pytest.raises(InputError, match=r"expected a column 'img' in 'a\.parquet', got image, label; set image=NAME"):

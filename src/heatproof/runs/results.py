@@ -14,11 +14,15 @@ import torch
 
 from heatproof.chunked import array_metadata, chunk_key, encoded, group_metadata
 from heatproof.errors import InputError
+from heatproof.guarded import check_size
+from heatproof.parquet import check_parquet
 from heatproof.perturbation.curves import Curves
 from heatproof.runs.objects import Store
 
 SCHEMA = 1
 HEATMAPS = "heatmaps.zarr"
+MOST_ROWS = 2**20  # of a table that is read
+MOST_TEXT = 2**26  # bytes of a column: a dictionary can say one long text a million times
 PACKAGES = ("heatproof", "torch", "torchvision", "numpy", "scipy")
 
 
@@ -64,16 +68,17 @@ def from_parquet(data: bytes, name: str, most_rows: int) -> pl.DataFrame:
     """A frame from such bytes.
 
     Raises:
-        InputError: if they are no Parquet file, or one of more rows; nothing is decoded then.
+        InputError: if they are no Parquet file, or would swell beyond so many rows.
     """
+    check_parquet(io.BytesIO(data), name, most_rows=most_rows)
     try:
-        rows = pl.scan_parquet(io.BytesIO(data)).select(pl.len()).collect().item()
-        if rows > most_rows:
-            raise InputError(f"{name} has {rows:,} rows; expected at most {most_rows:,}")
-        return pl.read_parquet(io.BytesIO(data))
+        frame = pl.read_parquet(io.BytesIO(data))
+        texts = frame.select(pl.col(pl.String).str.len_bytes().sum()).row(0) if frame.width else ()
+        check_size(f"the longest column of {name}", max(texts, default=0), MOST_TEXT)
+        return frame
+    except InputError:
+        raise
     except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError, ValueError) as error:
-        if isinstance(error, InputError):
-            raise
         raise InputError(f"{name} is not a Parquet file that can be read: {error}") from error
 
 

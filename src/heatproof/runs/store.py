@@ -113,7 +113,7 @@ class LocalStore(Store):
             return path.is_file()
 
     def names(self, prefix: str = "") -> list[str]:
-        """Names of all regular files that may be objects; links to folders are not followed."""
+        """Names of all that may be objects, folders apart; links to folders are not followed."""
         inside = folder_of(prefix)
         folder = self._path(inside) if inside else self.path
         with told("read", folder):
@@ -214,7 +214,7 @@ def sync_folder(folder: Path) -> None:
 
 
 def _files(folder: Path) -> Iterator[str]:
-    """Paths of all regular files in a folder, relative to it; links to folders are not followed."""
+    """Paths of all that is in a folder and is none, relative to it; links to folders are not followed."""
     pending = [""]
     while pending:
         inside = pending.pop()
@@ -222,5 +222,5 @@ def _files(folder: Path) -> Iterator[str]:
             for entry in entries:
                 if entry.is_dir(follow_symlinks=False):
                     pending.append(f"{inside}{entry.name}/")
-                elif Path(entry.path).is_file() if entry.is_symlink() else entry.is_file():
+                else:  # whatever it is: who reads it is told what it is not
                     yield inside + entry.name

@@ -1,6 +1,7 @@
 """Parquet files with the bytes of pictures, as the Hugging Face hub and others store data sets."""
 
 import json
+import os
 import threading
 from dataclasses import dataclass
 from functools import lru_cache
@@ -15,8 +16,12 @@ from heatproof.data.decoding import decode_bytes
 from heatproof.data.layouts.arrow import class_names
 from heatproof.data.layouts.opening import DATASETS, check_regular
 from heatproof.errors import InputError
+from heatproof.guarded import check_size, opened
+from heatproof.parquet import check_parquet
 
 BROKEN = (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError, ValueError)
+FEW, SMALLEST = 10_000, 16  # rows that any file may have; bytes that a picture takes at least in a larger one
+MOST_TEXT = 2**26  # bytes of all labels
 AS_IT_IS = {"glob": False, "hive_partitioning": False}  # a name is no pattern, and no column
 BLOCK = 256  # rows that are read at once: members are mostly read one after the other
 
@@ -44,6 +49,9 @@ def parquet(path: Path, *, image: str = "image", label: str = "label") -> Datase
 
 def _labels(file: Path, image: str, label: str) -> list[Any]:
     """The label of each row, or None."""
+    with opened(file, file.name) as stream:
+        size = os.fstat(stream.fileno()).st_size
+        check_parquet(stream, repr(file.name), most_rows=max(FEW, size // SMALLEST), columns=(image, label))
     try:
         table = pl.scan_parquet(file, **AS_IT_IS)
         columns = table.collect_schema()
@@ -57,7 +65,14 @@ def _labels(file: Path, image: str, label: str) -> list[Any]:
         if label in columns and not (columns[label].is_integer() or columns[label] == pl.String):
             raise InputError(f"expected column {label!r} to hold class indices or names, got {columns[label]}")
         height = int(table.select(pl.len()).collect().item())
-        return table.select(wanted).collect()[label].to_list() if label in columns else [None] * height
+        if label not in columns:
+            return [None] * height
+        labels = table.select(wanted).collect()[label]
+        if labels.dtype == pl.String:  # a dictionary can say one long text a million times
+            check_size(f"column {label!r} of {file.name!r}", int(labels.str.len_bytes().sum()), max(MOST_TEXT, size))
+        return labels.to_list()
+    except InputError:
+        raise
     except BROKEN as error:
         raise InputError(f"expected a Parquet file, got {file.name!r}: {error}") from error
 
@@ -98,7 +113,12 @@ class _Blocks:
 
     def _collect(self, file: Path, number: int) -> pl.Series:
         try:
-            rows = pl.scan_parquet(file, **AS_IT_IS).select(self._image).slice(number * BLOCK, BLOCK).collect()[self._image]
+            rows = (
+                pl.scan_parquet(file, **AS_IT_IS)
+                .select(self._image)
+                .slice(number * BLOCK, BLOCK)
+                .collect()[self._image]
+            )
             return rows.struct.field("bytes") if isinstance(rows.dtype, pl.Struct) else rows
         except BROKEN as error:
             raise InputError(f"expected a whole Parquet file, got a broken one: {error}") from error

@@ -1,10 +1,11 @@
 """Runs of the same study that hold different shards become one."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 
 from heatproof import runs
 from heatproof.errors import InputError
-from heatproof.runs.objects import Store
+from heatproof.runs.objects import MissingError, Store
 from heatproof.runs.places import RECORD
 from heatproof.runs.run_record import read_content
 from heatproof.runs.schema import SCHEMA
@@ -33,7 +34,7 @@ def merge(sources: Sequence[Store], out: Store) -> None:
     methods = [str(method) for method in record["plan"]["methods"]]
     target.maps.make(methods, every[0].maps.shape(), at_once=target.size, schema=SCHEMA, shown=every[0].maps.shown())
     for name in (STUDY_FILE, STATISTICS):
-        if sources[0].exists(name):
+        with suppress(MissingError):
             out.put(name, sources[0].get(name))
     for shards in every:
         taken = set(target.whole())

@@ -10,7 +10,7 @@ from heatproof import runs
 from heatproof.errors import InputError
 from heatproof.perturbation import Curves, Engine, Protocol
 from heatproof.runs.ledger import digest
-from heatproof.runs.objects import LARGEST_MARKER, LARGEST_TABLE, Store
+from heatproof.runs.objects import LARGEST_MARKER, LARGEST_TABLE, MissingError, Store
 from heatproof.runs.results import from_parquet, parquet_bytes
 from heatproof.runs.schema import SCHEMA
 from heatproof.runs.shard_records import AuditRecord, EngineRecord
@@ -87,9 +87,11 @@ def stored_audit(store: Store, protocol: Protocol, images: int) -> Audit | None:
     Raises:
         InputError: if its files are not those that were written, or do not hold what they should.
     """
-    if not store.exists(MARKER):
+    try:
+        data = store.get(MARKER, at_most=LARGEST_MARKER)
+    except MissingError:
         return None
-    marker = AuditRecord.read(store.get(MARKER, at_most=LARGEST_MARKER), f"{MARKER} of {store}")
+    marker = AuditRecord.read(data, f"{MARKER} of {store}")
     if marker.images != images:
         return None
     content = store.get(TABLE, at_most=LARGEST_TABLE)
