@@ -185,7 +185,7 @@ def test_names_of_files_and_classes_are_escaped_in_the_page(run, photos, tmp_pat
         (["--methods", "lrp-epsilom"], "did you mean 'lrp-epsilon'"),
         (["--methods", "lrp-epsilon[epsilno=1]"], "did you mean 'epsilon'"),
         (["--methods", "lrp-epsilon[epsilon=1"], "options are written name"),
-        (["--methods", ""], "at least one method"),
+        (["--methods", ""], "got an empty text"),
         (["--replacement", "unifrom"], "did you mean 'uniform'"),
         (["--score", "logits"], "did you mean 'logit'"),
         (["--engine", "incremantal"], "did you mean 'incremental'"),

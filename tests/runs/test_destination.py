@@ -262,7 +262,7 @@ def test_a_changed_file_is_not_replaced_and_others_are(tmp_path):
         store.path.joinpath("log.jsonl").unlink()
         RunLog(store).write("start")
         RunLog(store).write("finish")
-    assert [event["event"] for event in read_log(store)] == ["start", "finish"]
+    assert [event.event for event in read_log(store)] == ["start", "finish"]
     assert list(strangers(tmp_path / "RUN")) == ["table.csv"]
 
 

@@ -139,19 +139,22 @@ def _ours(path: Path, name: str, noted: Ledger) -> bool:
     if LEFTOVER.fullmatch(path.name):
         return True
     if name in (LEDGER, LOCK):
-        return is_ledger(path) if name == LEDGER else _is_lock(path)
+        return is_ledger(path) if name == LEDGER else is_lock(_beginning(path))
     hashes = noted.get(name, set())
     return GROWS in hashes or (bool(hashes) and _digest_of(path) in hashes)
 
 
-def _is_lock(path: Path) -> bool:
-    """Whether a file is a lock's: it is empty, or says who holds it."""
-    with path.open("rb") as file:
-        content = file.read(LONGEST_LOCK + 1)
+def is_lock(content: bytes) -> bool:
+    """Whether a file with this content is a lock: it is empty, or says who holds it."""
     try:
         return not content or {"pid", "host", "since"} <= set(json.loads(content))
     except (ValueError, TypeError, RecursionError):
         return False
+
+
+def _beginning(path: Path) -> bytes:
+    with path.open("rb") as file:
+        return file.read(LONGEST_LOCK + 1)
 
 
 def _digest_of(path: Path) -> str:
