@@ -74,7 +74,7 @@ def test_unknown_option_of_a_replacement(attempt):
 
 @pytest.mark.parametrize("repeats", [0, -2])
 def test_no_repeats(attempt, repeats):
-    with pytest.raises(InputError, match=f"repeats must be at least 1, got {repeats}"):
+    with pytest.raises(InputError, match=f"repeats must be a whole number from 1 to 10,000, got {repeats}"):
         attempt(repeats=repeats)
 
 
@@ -184,7 +184,7 @@ def test_network_whose_scores_are_not_finite(heats, always):
 def test_protocol_refuses_what_perturb_refuses():
     with pytest.raises(InputError, match="unknown replacement"):
         Protocol(replacement="none")
-    with pytest.raises(InputError, match="repeats must be at least 1"):
+    with pytest.raises(InputError, match="repeats must be a whole number from 1 to 10,000"):
         Protocol(repeats=0)
 
 

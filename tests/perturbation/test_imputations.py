@@ -201,7 +201,7 @@ class TestRoad:
             assert 0 <= float(found.min()) < float(found.max()) <= 1
 
     def test_refuses_negative_noise(self, pictures):
-        with pytest.raises(InputError, match="noise of replacement 'road' must not be negative, got -1"):
+        with pytest.raises(InputError, match="noise must be a number from 0 to 10, got -1"):
             filled(pictures(1), masks(1), "road[noise=-1]")
 
     def test_large_images_are_solved_quickly_enough(self):
@@ -235,5 +235,5 @@ class TestInpaint:
 
     def test_refuses_a_radius_that_is_none(self, pictures):
         pytest.importorskip("cv2", reason="OpenCV is not installed (heatproof[inpaint])")
-        with pytest.raises(InputError, match="radius of replacement 'inpaint' must be at least 1 pixel, got 0"):
+        with pytest.raises(InputError, match="radius must be a whole number from 1 to 100, got 0"):
             filled(pictures(1), masks(1), "inpaint[radius=0]")

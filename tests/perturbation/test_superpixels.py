@@ -85,8 +85,8 @@ def test_compare_takes_them_by_name(convolutional, halves):
     [
         ("slick", "unknown regions 'slick'; did you mean 'slic'[?] known: grid, pixels, slic"),
         ("slic[segment=3]", "unknown option of regions 'slic': 'segment'; did you mean 'segments'"),
-        ("slic[segments=0]", "slic needs segments ≥ 1 and compactness > 0, got 0 and 10.0"),
-        ("slic[compactness=0]", "slic needs segments ≥ 1 and compactness > 0, got 100 and 0"),
+        ("slic[segments=0]", "segments must be a whole number from 1 to 100,000, got 0"),
+        ("slic[compactness=0]", "compactness must be a number from 0.001 to 1e[+]06, got 0"),
         ("99", "regions must be between 1 and 18 pixels wide here, got 99"),
     ],
 )

@@ -190,7 +190,7 @@ def test_superpixels_and_own_methods(network, images):
         (["blur", "blur"], {}, "none twice, got blur, blur"),
         (["blurr"], {}, "did you mean 'blur'"),
         (["uniform", "road"], {"engine": "incremental"}, "cannot follow replacement 'road'"),
-        (["blur[sigma=-1]"], {}, "pixels above 0, got -1"),
+        (["blur[sigma=-1]"], {}, "sigma must be a number from 0.01 to 1000, got -1"),
         (["constant"], {"statistics": "nothing.safetensors"}, "there is no file 'nothing.safetensors'"),
     ],
 )
