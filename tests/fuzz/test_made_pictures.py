@@ -8,7 +8,7 @@ import zlib
 import numpy as np
 import pytest
 from PIL import Image
-from tests.fuzz.test_pictures import SEEDS, saved
+from tests.fuzz.test_pictures import saved
 
 from heatproof.data import read_picture
 from heatproof.data.decoding import decode_bytes

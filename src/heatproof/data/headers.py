@@ -93,7 +93,12 @@ def _tags(file: BinaryIO) -> Iterator[tuple[int, int, int, int]]:
             return
         tag, kind, amount = entry.unpack(row[: entry.size])
         width = min(_SIZES.get(kind, 1), one)
-        yield tag, kind, amount, int.from_bytes(row[entry.size : entry.size + width], "little" if order == "<" else "big")
+        yield (
+            tag,
+            kind,
+            amount,
+            int.from_bytes(row[entry.size : entry.size + width], "little" if order == "<" else "big"),
+        )
 
 
 def _png(file: BinaryIO, _: int) -> None:

@@ -105,7 +105,9 @@ def _synsets(path: Path) -> list[Synset]:
 def _from_mat(path: Path) -> list[Synset]:
     """The development kit's own table; inner nodes of the hierarchy have children, and are no classes."""
     try:
-        table = np.atleast_1d(scipy.io.loadmat(io.BytesIO(unpacked(path)), squeeze_me=True, variable_names=["synsets"])["synsets"])
+        table = np.atleast_1d(
+            scipy.io.loadmat(io.BytesIO(unpacked(path)), squeeze_me=True, variable_names=["synsets"])["synsets"]
+        )
         rows = zip(*(table[field] for field in ("num_children", "WNID", "ILSVRC2012_ID", "words")), strict=True)
         return [Synset(str(wnid), int(number), str(words)) for children, wnid, number, words in rows if not children]
     except Exception as error:  # SciPy raises nearly every kind of exception on malformed files

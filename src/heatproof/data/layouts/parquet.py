@@ -98,7 +98,12 @@ class _Blocks:
 
     def _collect(self, file: Path, number: int) -> pl.Series:
         try:
-            rows = pl.scan_parquet(file, **AS_IT_IS).select(self._image).slice(number * BLOCK, BLOCK).collect()[self._image]
+            rows = (
+                pl.scan_parquet(file, **AS_IT_IS)
+                .select(self._image)
+                .slice(number * BLOCK, BLOCK)
+                .collect()[self._image]
+            )
             return rows.struct.field("bytes") if isinstance(rows.dtype, pl.Struct) else rows
         except BROKEN as error:
             raise InputError(f"expected a whole Parquet file, got a broken one: {error}") from error

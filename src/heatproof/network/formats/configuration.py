@@ -6,7 +6,10 @@ from types import TracebackType
 from typing import Any
 
 from torch import nn
-from torch.nn.modules.module import register_module_module_registration_hook, register_module_parameter_registration_hook
+from torch.nn.modules.module import (
+    register_module_module_registration_hook,
+    register_module_parameter_registration_hook,
+)
 
 from heatproof.errors import InputError
 
