@@ -1,5 +1,7 @@
 """Data sets that are made to run code, to lead elsewhere, or to take memory or time."""
 
+# ruff: noqa: E501 - tables of bytes are read line by line
+
 import io
 import json
 import os

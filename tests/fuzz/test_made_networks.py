@@ -1,5 +1,7 @@
 """Networks that are made to run code, to lead elsewhere, or to take memory or time before they are called."""
 
+# ruff: noqa: E501 - tables of bytes are read line by line
+
 import io
 import json
 import os
@@ -369,6 +371,6 @@ def test_names_of_classes_and_weights_in_sparse_files(judge):
     ):
         path = judge.file(start, ending)
         os.truncate(path, 40 * 2**30)
-        with judge.strictly("weights, made up"), pytest.raises(InputError, match="names of classes|weights"):
+        with judge.strictly("weights, made up"), pytest.raises(InputError, match=r"names of classes|weights"):
             read_class_names(path) if ending == ".txt" else read_weights(path)
         path.unlink()

@@ -1,5 +1,7 @@
 """Pictures that are made to take memory or time: refused, or read for what a small picture takes."""
 
+# ruff: noqa: E501 - tables of bytes are read line by line
+
 import io
 import os
 import struct

@@ -1,7 +1,7 @@
 """Refuses pictures whose headers would take memory or time beyond any use, before Pillow reads them.
 
-Pillow bounds the pixels of a picture, and most of its texts. What it does not bound in every version that we allow: tags
-that all mean the same bytes, tiles larger than their picture, metadata joined piece by piece, thousands of scans.
+Pillow bounds the pixels of a picture, and most of its texts. What it does not bound in every version that we allow:
+tags that all mean the same bytes, tiles larger than their picture, metadata joined piece by piece, thousands of scans.
 """
 
 import io

@@ -17,7 +17,6 @@ from heatproof.data.layouts.opening import DATASETS, check_regular
 from heatproof.errors import InputError
 
 BROKEN = (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError, ValueError)
-AS_IT_IS = {"glob": False, "hive_partitioning": False}  # a name is no pattern, and no column
 BLOCK = 256  # rows that are read at once: members are mostly read one after the other
 
 
@@ -42,10 +41,15 @@ def parquet(path: Path, *, image: str = "image", label: str = "label") -> Datase
     return Dataset("parquet", members, classes, notes)
 
 
+def _scan(file: Path) -> pl.LazyFrame:
+    """The table in one file, whose name is no pattern and gives no column."""
+    return pl.scan_parquet(file, glob=False, hive_partitioning=False)
+
+
 def _labels(file: Path, image: str, label: str) -> list[Any]:
     """The label of each row, or None."""
     try:
-        table = pl.scan_parquet(file, **AS_IT_IS)
+        table = _scan(file)
         columns = table.collect_schema()
         if image not in columns:
             raise InputError(f"expected a column {image!r} in {file.name!r}, got {', '.join(columns)}; set image=NAME")
@@ -98,12 +102,7 @@ class _Blocks:
 
     def _collect(self, file: Path, number: int) -> pl.Series:
         try:
-            rows = (
-                pl.scan_parquet(file, **AS_IT_IS)
-                .select(self._image)
-                .slice(number * BLOCK, BLOCK)
-                .collect()[self._image]
-            )
+            rows = _scan(file).select(self._image).slice(number * BLOCK, BLOCK).collect()[self._image]
             return rows.struct.field("bytes") if isinstance(rows.dtype, pl.Struct) else rows
         except BROKEN as error:
             raise InputError(f"expected a whole Parquet file, got a broken one: {error}") from error
