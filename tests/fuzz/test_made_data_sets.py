@@ -240,7 +240,7 @@ def tables(marker):
         )
 
 
-@pytest.mark.filterwarnings("ignore:pickle-based deserialization")  # of pyarrow 17, which says that it does not
+@pytest.mark.filterwarnings("ignore::RuntimeWarning", "ignore::FutureWarning")  # pyarrow 17: runs no pickle either
 def test_arrow_runs_nothing_and_follows_nothing(tmp_path, judge):
     for number, (name, table, options, message) in enumerate(tables(tmp_path / "was run")):
         (tmp_path / str(number)).mkdir()
