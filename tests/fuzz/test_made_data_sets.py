@@ -1,5 +1,7 @@
 """Data sets that are made to run code, to lead elsewhere, or to take memory or time."""
 
+# ruff: noqa: E501 - tables of bytes are read line by line
+
 import io
 import json
 import os
@@ -100,7 +102,9 @@ def test_odd_tar_archives_are_read_where_they_lie(judge, name):
     content, names = TARS_READ[name]
     path = judge.file(content + bytes(1024), ".tar")
     with judge.strictly("tar shards, made up"):
-        assert [member.name for member in read(f"webdataset:{path}").members] == [f"{path.stem}/{name}" for name in names]
+        assert [member.name for member in read(f"webdataset:{path}").members] == [
+            f"{path.stem}/{name}" for name in names
+        ]
 
 
 @pytest.mark.parametrize("form", [tarfile.USTAR_FORMAT, tarfile.GNU_FORMAT, tarfile.PAX_FORMAT])
@@ -115,7 +119,9 @@ def test_archives_of_python_are_read(judge, form, name):
     assert [member.name for member in read(f"webdataset:{path}").members] == [f"python/{name[:-4]}", "python/z"]
 
 
-@pytest.mark.parametrize("start", [b"", ONE, header(b"n", 2**33 - 1, b"L"), header(b"n", 2**33 - 1, b"x"), header(b"n.png", 2**33 - 1)])
+@pytest.mark.parametrize(
+    "start", [b"", ONE, header(b"n", 2**33 - 1, b"L"), header(b"n", 2**33 - 1, b"x"), header(b"n.png", 2**33 - 1)]
+)
 def test_sparse_archives_are_not_read(judge, start):
     path = judge.file(start, ".tar")
     os.truncate(path, 40 * 2**30)
@@ -179,28 +185,62 @@ def tables(marker):
     """Name, table, options, and the message, if it is refused."""
     pa = pytest.importorskip("pyarrow", reason="pyarrow is not installed")
     images = pa.array([PICTURE] * 3, pa.binary())
-    code = {"ARROW:extension:name": "arrow.py_extension_type", "ARROW:extension:metadata": pickle.dumps(Marking(marker))}
+    code = {
+        "ARROW:extension:name": "arrow.py_extension_type",
+        "ARROW:extension:metadata": pickle.dumps(Marking(marker)),
+    }
 
     def one(kind, metadata, array=images):
-        return pa.Table.from_arrays([images, array], schema=pa.schema([pa.field("image", pa.binary()), pa.field("label", kind, metadata=metadata)]))
+        return pa.Table.from_arrays(
+            [images, array],
+            schema=pa.schema([pa.field("image", pa.binary()), pa.field("label", kind, metadata=metadata)]),
+        )
 
     labels = pa.array([0, 1, 2])
     yield "an extension that is a pickle", one(pa.int64(), code, labels), {}, None
     yield "an unknown extension", one(pa.int64(), {"ARROW:extension:name": "os.system"}, labels), {}, None
     yield "metadata of pandas", pa.table({"image": images}).replace_schema_metadata({"pandas": "[" * 10**5}), {}, None
-    yield "run-end encoded labels", pa.table({"image": images, "label": pa.RunEndEncodedArray.from_arrays(pa.array([3], pa.int32()), pa.array([1]))}), {}, None
-    yield "a union", pa.table({"image": images, "label": pa.UnionArray.from_sparse(pa.array([0] * 3, pa.int8()), [labels])}), {}, None
+    yield (
+        "run-end encoded labels",
+        pa.table(
+            {"image": images, "label": pa.RunEndEncodedArray.from_arrays(pa.array([3], pa.int32()), pa.array([1]))}
+        ),
+        {},
+        None,
+    )
+    yield (
+        "a union",
+        pa.table({"image": images, "label": pa.UnionArray.from_sparse(pa.array([0] * 3, pa.int8()), [labels])}),
+        {},
+        None,
+    )
     yield "a path", pa.table({"image": [{"path": "/etc/passwd", "bytes": None}] * 3}), {}, "to hold bytes"
     yield "an address", pa.table({"image": ["http://host/a.png"] * 3}), {}, "to hold bytes"
     yield "names for pictures", pa.table({"image": images.dictionary_encode()}), {}, "to hold bytes"
-    yield "a column twice", pa.Table.from_arrays([images, images], names=["image", "image"]), {}, "expected one column 'image'"
-    yield "labels twice", pa.Table.from_arrays([images, labels, labels], names=["image", "label", "label"]), {}, "one column 'label'"
+    yield (
+        "a column twice",
+        pa.Table.from_arrays([images, images], names=["image", "image"]),
+        {},
+        "expected one column 'image'",
+    )
+    yield (
+        "labels twice",
+        pa.Table.from_arrays([images, labels, labels], names=["image", "label", "label"]),
+        {},
+        "one column 'label'",
+    )
     swelling = pa.table({"image": pa.array([bytes(2**27)], pa.binary())})
     for codec in ("lz4", "zstd"):
         yield f"swelling by {codec}", swelling, {"compression": codec}, "without compression"
-        yield f"swelling beside it by {codec}", pa.table({"image": pa.array([PICTURE]), "other": swelling["image"]}), {"compression": codec}, "without compression"
+        yield (
+            f"swelling beside it by {codec}",
+            pa.table({"image": pa.array([PICTURE]), "other": swelling["image"]}),
+            {"compression": codec},
+            "without compression",
+        )
 
 
+@pytest.mark.filterwarnings("ignore::RuntimeWarning", "ignore::FutureWarning")  # pyarrow 17: runs no pickle either
 def test_arrow_runs_nothing_and_follows_nothing(tmp_path, judge):
     for number, (name, table, options, message) in enumerate(tables(tmp_path / "was run")):
         (tmp_path / str(number)).mkdir()
@@ -219,7 +259,12 @@ def test_arrow_runs_nothing_and_follows_nothing(tmp_path, judge):
 
 def matrix(kind, inner, size=(1, 1)):
     """An array of MATLAB's: a cell (1), or one of functions (16)."""
-    content = struct.pack("<IIII", 6, 8, kind, 0) + struct.pack("<IIii", 5, 8, *size) + struct.pack("<II", 1, 7) + b"synsets\0"
+    content = (
+        struct.pack("<IIII", 6, 8, kind, 0)
+        + struct.pack("<IIii", 5, 8, *size)
+        + struct.pack("<II", 1, 7)
+        + b"synsets\0"
+    )
     return struct.pack("<II", 14, len(content) + len(inner)) + content + inner
 
 
@@ -233,7 +278,8 @@ def nested(depth):
 MAT = b"MATLAB 5.0 MAT-file".ljust(124, b" ") + struct.pack("<H", 0x100) + b"IM"
 MATS = {
     "arrays within arrays": MAT + nested(3000),
-    "the same, compressed": MAT + (lambda packed: struct.pack("<II", 15, len(packed)) + packed)(zlib.compress(nested(3000))),
+    "the same, compressed": MAT
+    + (lambda packed: struct.pack("<II", 15, len(packed)) + packed)(zlib.compress(nested(3000))),
     "swelling": MAT + (lambda packed: struct.pack("<II", 15, len(packed)) + packed)(zlib.compress(bytes(2**28))),
     "a function": MAT + matrix(16, nested(1)),
     "cells without end": MAT + matrix(1, b"", (2**15, 2**15)),
@@ -248,5 +294,8 @@ def test_matlab_files_that_swell_or_nest_are_refused(judge, tmp_path, name):
     (tmp_path / "val" / "ILSVRC2012_val_00000001.JPEG").write_bytes(PICTURE)
     (tmp_path / "ILSVRC2012_validation_ground_truth.txt").write_text("1")
     (tmp_path / "meta.mat").write_bytes(MATS[name])
-    with judge.strictly("files of MATLAB, made up"), pytest.raises(InputError, match=r"expected the devkit's meta\.mat"):
+    with (
+        judge.strictly("files of MATLAB, made up"),
+        pytest.raises(InputError, match=r"expected the devkit's meta\.mat"),
+    ):
         read(f"ilsvrc2012:{tmp_path}")

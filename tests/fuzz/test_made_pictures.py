@@ -1,5 +1,7 @@
 """Pictures that are made to take memory or time: refused, or read for what a small picture takes."""
 
+# ruff: noqa: E501 - tables of bytes are read line by line
+
 import io
 import os
 import struct
@@ -8,7 +10,7 @@ import zlib
 import numpy as np
 import pytest
 from PIL import Image
-from tests.fuzz.test_pictures import SEEDS, saved
+from tests.fuzz.test_pictures import saved
 
 from heatproof.data import read_picture
 from heatproof.data.decoding import decode_bytes
@@ -97,8 +99,8 @@ REFUSED = {
     "PNG: a million chunks behind": (
         PNG[:-12] + chunk(b"IDAT", b"") * 10**6 + PNG[-12:], "expected metadata of at most 10,000 pieces"
     ),
-    "PNG: swelling text": (png(chunk(b"zTXt", b"a\0\0" + DEFLATED)), "MAX_TEXT_CHUNK"),
-    "PNG: swelling profile": (png(chunk(b"iCCP", b"a\0\0" + DEFLATED)), "MAX_TEXT_CHUNK"),
+    "PNG: swelling text": (png(chunk(b"zTXt", b"a\0\0" + DEFLATED)), "(?i)data too large"),
+    "PNG: swelling profile": (png(chunk(b"iCCP", b"a\0\0" + DEFLATED)), "(?i)data too large"),
     "GIF: a long comment": (gif(b"!\xfe" + (b"\xff" + bytes(255)) * 5000 + b"\0"), "before the first frame"),
     "GIF: many comments": (gif(b"!\xfe\1a\0" * 300000), "before the first frame"),
     "GIF: junk": (gif(b"\0" * 2**21), "before the first frame"),

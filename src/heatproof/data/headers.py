@@ -1,7 +1,7 @@
 """Refuses pictures whose headers would take memory or time beyond any use, before Pillow reads them.
 
-Pillow bounds the pixels of a picture, and most of its texts. What it does not bound in every version that we allow: tags
-that all mean the same bytes, tiles larger than their picture, metadata joined piece by piece, thousands of scans.
+Pillow bounds the pixels of a picture, and most of its texts. What it does not bound in every version that we allow:
+tags that all mean the same bytes, tiles larger than their picture, metadata joined piece by piece, thousands of scans.
 """
 
 import io
@@ -93,7 +93,12 @@ def _tags(file: BinaryIO) -> Iterator[tuple[int, int, int, int]]:
             return
         tag, kind, amount = entry.unpack(row[: entry.size])
         width = min(_SIZES.get(kind, 1), one)
-        yield tag, kind, amount, int.from_bytes(row[entry.size : entry.size + width], "little" if order == "<" else "big")
+        yield (
+            tag,
+            kind,
+            amount,
+            int.from_bytes(row[entry.size : entry.size + width], "little" if order == "<" else "big"),
+        )
 
 
 def _png(file: BinaryIO, _: int) -> None:

@@ -3,7 +3,6 @@
 import json
 import pickle
 import re
-import tarfile
 import warnings
 import zipfile
 from collections.abc import Mapping
@@ -135,7 +134,7 @@ def _read_checkpoint(path: Path) -> object:
 def _check_archive(path: Path) -> None:
     """Refuses archives that are made to hold code, and those that would swell while they are read."""
     try:
-        is_tar, entries = tarfile.is_tarfile(path), _zipped(path)
+        is_tar, entries = _is_tar(path), _zipped(path)
     except Exception as error:  # a damaged one can raise anything
         raise InputError(f"weights: {path.name} cannot be read as a PyTorch file: {error}") from error
     if is_tar:
@@ -147,6 +146,12 @@ def _check_archive(path: Path) -> None:
         raise InputError(f"weights: {path.name} is refused: it is an exported program, and {_CODE}")
     if sum(entry.file_size for entry in entries) > path.stat().st_size:
         raise InputError(f"weights: {path.name} is refused: it is compressed, which PyTorch's own files never are")
+
+
+def _is_tar(path: Path) -> bool:
+    """By its first header; Python's tarfile would try to decompress the whole file first."""
+    with path.open("rb") as file:
+        return file.read(262)[257:] == b"ustar"
 
 
 def _zipped(path: Path) -> list[zipfile.ZipInfo]:

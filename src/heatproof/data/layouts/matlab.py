@@ -2,6 +2,7 @@
 
 import struct
 import zlib
+from math import prod
 from pathlib import Path
 
 from heatproof.data.layouts.opening import check_regular
@@ -10,7 +11,7 @@ from heatproof.errors import InputError
 LARGEST = 2**26  # bytes, as unpacked; the ILSVRC2012 development kit's has 1 MB
 DEEPEST = 8  # arrays within arrays
 _HEADER, _TAG = 128, 8
-_MATRIX, _COMPRESSED = 14, 15
+_INT32, _MATRIX, _COMPRESSED = 5, 14, 15
 
 
 def unpacked(path: Path) -> bytes:
@@ -34,11 +35,11 @@ def unpacked(path: Path) -> bytes:
         made += element
         if len(made) > LARGEST:
             raise InputError(f"expected at most {LARGEST:,} bytes in {path.name!r} when it is unpacked")
-        _check_depth(element, order, path.name)
+        _check_arrays(element, order, path.name)
     return bytes(made)
 
 
-def _check_depth(content: bytes, order: str, name: str) -> None:
+def _check_arrays(content: bytes, order: str, name: str) -> None:
     """Arrays are found by their tags, wherever these are; a number that looks like one does no harm."""
     waiting = [(0, len(content), 0)]
     while waiting:
@@ -51,5 +52,17 @@ def _check_depth(content: bytes, order: str, name: str) -> None:
                 position += _TAG
                 continue
             if kind == _MATRIX:
+                _check_count(content, order, position + _TAG, name)
                 waiting.append((position + _TAG, min(end, position + _TAG + size), depth + 1))
             position += _TAG + -(-size // 8) * 8
+
+
+def _check_count(content: bytes, order: str, position: int, name: str) -> None:
+    """An array has at most as many values as the file has bytes; its sizes follow its flags of 16 bytes."""
+    if position + 2 * _TAG + _TAG > len(content):
+        return
+    kind, size = struct.unpack_from(f"{order}II", content, position + 2 * _TAG)
+    sizes = content[position + 3 * _TAG : position + 3 * _TAG + size // 4 * 4]
+    count = prod(struct.unpack(f"{order}{len(sizes) // 4}i", sizes[: len(sizes) // 4 * 4])) if kind == _INT32 else 0
+    if not 0 <= count <= len(content):
+        raise InputError(f"expected arrays of {name!r} to hold at most {len(content):,} values, got {count:,}")

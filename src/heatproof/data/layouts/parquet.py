@@ -22,7 +22,6 @@ from heatproof.parquet import check_parquet
 BROKEN = (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError, ValueError)
 FEW, SMALLEST = 10_000, 16  # rows that any file may have; bytes that a picture takes at least in a larger one
 MOST_TEXT = 2**26  # bytes of all labels
-AS_IT_IS = {"glob": False, "hive_partitioning": False}  # a name is no pattern, and no column
 BLOCK = 256  # rows that are read at once: members are mostly read one after the other
 
 
@@ -47,13 +46,18 @@ def parquet(path: Path, *, image: str = "image", label: str = "label") -> Datase
     return Dataset("parquet", members, classes, notes)
 
 
+def _scan(file: Path) -> pl.LazyFrame:
+    """The table in one file, whose name is no pattern and gives no column."""
+    return pl.scan_parquet(file, glob=False, hive_partitioning=False)
+
+
 def _labels(file: Path, image: str, label: str) -> list[Any]:
     """The label of each row, or None."""
     with opened(file, file.name) as stream:
         size = os.fstat(stream.fileno()).st_size
         check_parquet(stream, repr(file.name), most_rows=max(FEW, size // SMALLEST), columns=(image, label))
     try:
-        table = pl.scan_parquet(file, **AS_IT_IS)
+        table = _scan(file)
         columns = table.collect_schema()
         if image not in columns:
             raise InputError(f"expected a column {image!r} in {file.name!r}, got {', '.join(columns)}; set image=NAME")
@@ -113,12 +117,7 @@ class _Blocks:
 
     def _collect(self, file: Path, number: int) -> pl.Series:
         try:
-            rows = (
-                pl.scan_parquet(file, **AS_IT_IS)
-                .select(self._image)
-                .slice(number * BLOCK, BLOCK)
-                .collect()[self._image]
-            )
+            rows = _scan(file).select(self._image).slice(number * BLOCK, BLOCK).collect()[self._image]
             return rows.struct.field("bytes") if isinstance(rows.dtype, pl.Struct) else rows
         except BROKEN as error:
             raise InputError(f"expected a whole Parquet file, got a broken one: {error}") from error

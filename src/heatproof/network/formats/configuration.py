@@ -6,7 +6,10 @@ from types import TracebackType
 from typing import Any
 
 from torch import nn
-from torch.nn.modules.module import register_module_module_registration_hook, register_module_parameter_registration_hook
+from torch.nn.modules.module import (
+    register_module_module_registration_hook,
+    register_module_parameter_registration_hook,
+)
 
 from heatproof.errors import InputError
 
@@ -22,7 +25,7 @@ _FOLLOWED = re.compile(
 )
 _SHOWN = ("id2label", "label2id", "_name_or_path", "architectures", "transformers_version", "finetuning_task")
 _WORD = re.compile(r"[\w.\- ]{0,100}")
-_WITHOUT_CONSEQUENCE = (None, False, 0, "", "eager", "sdpa", [], {})
+_WITHOUT_CONSEQUENCE: tuple[Any, ...] = (None, False, 0, "", "eager", "sdpa", [], {})
 _FOREIGN = ("timm_wrapper",)  # built by another library, from what the configuration says
 
 

@@ -32,7 +32,9 @@ def read_external(onnx: Any, model: Any, folder: Path) -> None:  # noqa: ANN401 
         size = _size(_inside(folder, said.get("location", "")), said)
         total += size
         if size > SMALLEST_CHECKED and size > prod(tensor.dims) * WIDEST:
-            raise InputError(f"{tensor.name!r:.100} has {size:,} bytes beside the file, and only {prod(tensor.dims):,} numbers")
+            raise InputError(
+                f"{tensor.name!r:.100} has {size:,} bytes beside the file, and only {prod(tensor.dims):,} numbers"
+            )
         if total > LARGEST:
             raise InputError(f"its weights beside the file have more than {LARGEST:,} bytes")
     if found:

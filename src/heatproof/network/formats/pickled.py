@@ -14,7 +14,7 @@ _CHANGES = ("APPEND", "APPENDS", "SETITEM", "SETITEMS", "BUILD")
 
 @dataclass
 class _Thing:
-    """A value on the pickle's stack: how deep it is, and whether it was taken from the memo, so that it may not grow."""
+    """A value on the pickle's stack: its depth, and whether the memo gave it, so that it may not grow."""
 
     depth: int = 0
     shared: bool = False

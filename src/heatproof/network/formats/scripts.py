@@ -25,15 +25,15 @@ LOST = "{} is TorchScript, which has no graph here: no deconvolution, no LRP, fu
 OBJECTS = ("data.pkl", "constants.pkl")
 
 # of the archive: versions, objects, their tensors, and code; not what it was traced with, nor where its lines come from
-_NEEDED = re.compile(r"(?:\.data/)?version|byteorder|\.format_version|(?:data|constants)\.pkl|(?:data|constants)/\d+|code/.*\.py")
+_NEEDED = re.compile(
+    r"(?:\.data/)?version|byteorder|\.format_version|(?:data|constants)\.pkl|(?:data|constants)/\d+|code/.*\.py"
+)
 # In the code: methods and hooks that are called while it is loaded or called, classes of C++, operators of others.
 _REACHES_OUT = re.compile(
     rb"__setstate__|__getstate__|__forward_(?:pre_)?hooks__|torch\s*\.\s*classes"
     rb"|(?<![\w.])ops\b(?!\.(?:aten|prim|torchvision)\.\w)"
 )
-_NESTING = re.compile(
-    rb"\"(?:[^\"\\]|\\.)*\"|'(?:[^'\\]|\\.)*'|[()\[\]{}\n]|[^\"'()\[\]{}\n]+|.", re.DOTALL
-)
+_NESTING = re.compile(rb"\"(?:[^\"\\]|\\.)*\"|'(?:[^'\\]|\\.)*'|[()\[\]{}\n]|[^\"'()\[\]{}\n]+|.", re.DOTALL)
 _HIDES = re.compile(rb"\"\"\"|'''")
 _OPENING, _CLOSING = (b"(", b"[", b"{"), (b")", b"]", b"}")
 DEEPEST, LONGEST = 100, 2**13  # brackets within brackets, bytes of a statement
@@ -45,22 +45,76 @@ _CLASSES = re.compile(
 
 _LANGUAGE = frozenset(
     f"prim::{name}"
-    for name in (
-        "Constant ConstantChunk CreateObject DictConstruct EnumName EnumValue GetAttr If ListConstruct ListUnpack Loop "
-        "NumToTensor RaiseException SetAttr StringIndex TupleConstruct TupleIndex TupleSlice TupleUnpack Uninitialized "
-        "abs data device dtype index is_cpu is_cuda is_meta is_mkldnn is_mps is_nested is_quantized is_sparse "
-        "is_sparse_csr is_xla is_xpu isinstance itemsize layout max min nbytes rangelist requires_grad shape tolist type "
-        "unchecked_cast unchecked_unwrap_optional"
-    ).split()
+    for name in [
+        "Constant",
+        "ConstantChunk",
+        "CreateObject",
+        "DictConstruct",
+        "EnumName",
+        "EnumValue",
+        "GetAttr",
+        "If",
+        "ListConstruct",
+        "ListUnpack",
+        "Loop",
+        "NumToTensor",
+        "RaiseException",
+        "SetAttr",
+        "StringIndex",
+        "TupleConstruct",
+        "TupleIndex",
+        "TupleSlice",
+        "TupleUnpack",
+        "Uninitialized",
+        "abs",
+        "data",
+        "device",
+        "dtype",
+        "index",
+        "is_cpu",
+        "is_cuda",
+        "is_meta",
+        "is_mkldnn",
+        "is_mps",
+        "is_nested",
+        "is_quantized",
+        "is_sparse",
+        "is_sparse_csr",
+        "is_xla",
+        "is_xpu",
+        "isinstance",
+        "itemsize",
+        "layout",
+        "max",
+        "min",
+        "nbytes",
+        "rangelist",
+        "requires_grad",
+        "shape",
+        "tolist",
+        "type",
+        "unchecked_cast",
+        "unchecked_unwrap_optional",
+    ]
 )
 _COMPUTES = re.compile(r"(?:aten|torchvision)::\w+")
 # ATen's operations that do more than compute; chr makes texts that are checked nowhere.
 _DOES_MORE = frozenset(
     f"aten::{name}"
-    for name in (
-        "save from_file _print manual_seed seed set_ set_data set_grad_enabled record_stream wait chr "
-        "_cufft_set_plan_cache_max_size"
-    ).split()
+    for name in [
+        "save",
+        "from_file",
+        "_print",
+        "manual_seed",
+        "seed",
+        "set_",
+        "set_data",
+        "set_grad_enabled",
+        "record_stream",
+        "wait",
+        "chr",
+        "_cufft_set_plan_cache_max_size",
+    ]
 )
 _NAMES_A_FILE = re.compile(r"\bstr\??(?:\[\])?\s+\w*(?:file|path|url|dir)\w*", re.IGNORECASE)
 
@@ -129,7 +183,9 @@ def _check_code(path: Path, code: bytes) -> None:
         raise _reaches(path, f"its code says {reaching[0].decode('ascii', 'replace')!r}")
     depth = start = 0
     if _HIDES.search(code):
-        raise InputError(f"{path.name} is refused: its code has texts of several lines, which torch.jit.save never writes")
+        raise InputError(
+            f"{path.name} is refused: its code has texts of several lines, which torch.jit.save never writes"
+        )
     for token in _NESTING.finditer(code):  # torch's compiler calls itself for each level, until the process dies
         if token[0][:1] not in b"\"'" and (b"#" in token[0] or token[0].endswith(b"\\")):
             raise InputError(f"{path.name} is refused: its code has comments or lines that go on, of another's making")
