@@ -72,11 +72,11 @@ def old_type_of(value: object, filters: list[Any], path: str) -> np.dtype[Any]:
         if OLD_NUMBER.fullmatch(value):
             return np.dtype(value)
         text = OLD_TEXT.fullmatch(value)
-        if text and 0 < int(text[2]) <= LONGEST_TEXT // 4:
-            return np.dtype(value)
-        if value == "|O" and filters and filters[0].get("id") == "vlen-utf8":
+        if (text or value == "|O") and filters and filters[0].get("id") == "vlen-utf8":  # 3.0 writes <U so, too
             del filters[0]
             return TEXT
+        if text and 0 < int(text[2]) <= LONGEST_TEXT // 4:
+            return np.dtype(value)
     raise InputError(f"{path!r} holds {value!r:.80}; expected numbers of at most 64 bits, or texts")
 
 
