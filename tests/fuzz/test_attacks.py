@@ -24,10 +24,11 @@ from heatproof.cli.report import study_of
 from heatproof.data import as_dataset
 from heatproof.heatmaps.stored import Asked, MapFile
 from heatproof.perturbation import Protocol
+from heatproof.runs.ledger import digest
 from heatproof.runs.log import read_log
 from heatproof.runs.maps import MapArrays
 from heatproof.runs.progress_reading import read_progress
-from heatproof.runs.results import digest, from_parquet, parquet_bytes
+from heatproof.runs.results import from_parquet, parquet_bytes
 from heatproof.runs.store import LocalStore, open_store
 from heatproof.studies.sharding import sharded
 from heatproof.studies.sharding.running import Wanted, run_comparison

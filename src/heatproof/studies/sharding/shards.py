@@ -9,6 +9,7 @@ from typing import Any, Literal
 import polars as pl
 
 from heatproof.errors import InputError
+from heatproof.guarded import check_size
 from heatproof.perturbation import Protocol
 from heatproof.runs.ledger import digest
 from heatproof.runs.maps import MapArrays
@@ -87,6 +88,7 @@ class Shards:
             tables = stored(part, positions)
             for name, frame in zip(TABLES, (tables.sequences, tables.images), strict=True):
                 data = parquet_bytes(frame)
+                check_size(f"a table of shard {number}", len(data), LARGEST_TABLE)  # more could not be read again
                 self.store.put(f"{_stem(number)}{name}.parquet", data)
                 objects[name] = digest(data)
             marker["part"] = tables.about.model_dump()
