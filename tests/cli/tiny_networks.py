@@ -11,15 +11,19 @@ from torch import Tensor, nn
 import heatproof as hp
 
 
-def cnn() -> hp.Network:
-    """A small ReLU network for 36 × 36 pictures."""
+def module() -> nn.Module:
+    """A small ReLU network."""
     with torch.random.fork_rng():
         torch.manual_seed(0)
-        module = nn.Sequential(
+        return nn.Sequential(
             nn.Conv2d(3, 8, 3), nn.ReLU(), nn.MaxPool2d(2), nn.Conv2d(8, 8, 3), nn.ReLU(),
             nn.AdaptiveAvgPool2d(4), nn.Flatten(), nn.Linear(128, 5),
         )  # fmt: skip
-    return hp.Network(module, preprocessing=hp.Preprocessing(resize=40, crop=36), name="tiny")
+
+
+def cnn() -> hp.Network:
+    """The same for 36 × 36 pictures."""
+    return hp.Network(module(), preprocessing=hp.Preprocessing(resize=40, crop=36), name="tiny")
 
 
 class Branching(nn.Module):

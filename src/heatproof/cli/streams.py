@@ -33,7 +33,7 @@ class Outlet:
     """
 
     def __init__(self, stream: TextIO, name: str) -> None:
-        self._stream, self.name = stream, name
+        self._stream, self.name, self._used = stream, name, True
 
     def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - whatever the stream has
         return getattr(self._stream, name)
@@ -50,6 +50,10 @@ class Outlet:
         """As the stream's."""
         self._tried(self._stream.flush)
 
+    def release(self) -> None:
+        """Behaves as the stream from now on: loggers keep what was there when they were made."""
+        self._used = False
+
     def abandon(self) -> None:
         """Throws away what could not be delivered, lest Python tries again when it ends."""
         with suppress(OSError, ValueError):
@@ -64,6 +68,8 @@ class Outlet:
         except UnicodeError:
             raise
         except (OSError, ValueError) as error:  # a ValueError where somebody closed it
+            if not self._used:
+                raise
             raise UndeliveredError(self.name, error) from error
 
 
@@ -78,6 +84,8 @@ def outlets() -> Iterator[tuple[Outlet, Outlet]]:
         yield out, err
     finally:
         sys.stdout, sys.stderr = before
+        out.release()
+        err.release()
 
 
 def _occupy() -> None:
