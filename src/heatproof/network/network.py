@@ -1,6 +1,5 @@
 """A classifier, ready to be asked: logits, predictions, and recorded forward passes for heatmaps."""
 
-import copy
 import hashlib
 from collections.abc import Mapping, Sequence
 from math import prod
@@ -11,8 +10,10 @@ from torch import Tensor, nn
 
 from heatproof.data.preprocessing import PRESETS, Preprocessing
 from heatproof.errors import InputError
+from heatproof.network.copying import untouched_copy, unwrapped
 from heatproof.network.export import export
 from heatproof.network.formats.huggingface import as_logits, class_names
+from heatproof.network.formats.scripts import as_module
 from heatproof.network.forward import ForwardPass, GraphPass, ModulePass, check_logits
 from heatproof.network.graph import Graph
 from heatproof.network.incremental import Costs, Plan, Touched, cheapest, leanest, measure, whole_plan
@@ -61,9 +62,10 @@ class Network(Shown):
     ) -> None:
         if not isinstance(module, nn.Module):
             raise TypeError(f"module must be a torch.nn.Module, got {type(module).__name__}")
+        module = unwrapped(module)
         self.name = name or type(module).__name__
         self.classes = tuple(classes) if classes is not None else class_names(module)
-        self.module = copy.deepcopy(as_logits(module)).eval().requires_grad_(False)
+        self.module = untouched_copy(as_module(as_logits(module))).eval().requires_grad_(False)
         if device is not None:
             self.module.to(_checked_device(device))
         self.preprocessing = as_preprocessing(preprocessing)

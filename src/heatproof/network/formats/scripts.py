@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from heatproof.errors import InputError
+from heatproof.network.copying import loaded_again
 from heatproof.network.formats.archives import LARGEST_TEXT, entries, read_entry
 
 KIND = "a TorchScript program (of torch.jit.save)"
@@ -26,10 +27,17 @@ class Script(nn.Module):
     def __init__(self, program: nn.Module) -> None:
         super().__init__()
         self.program = program
+        for parameter in program.parameters():
+            parameter.requires_grad_(False)  # a copy of one that is tracked would be no leaf
 
     def forward(self, images: Tensor) -> Any:  # noqa: ANN401 - what it returns is checked by whoever reads it
         """What the program returns."""
         return self.program(images)
+
+
+def as_module(module: nn.Module) -> nn.Module:
+    """A TorchScript program as a module that can be copied; others are left as they are."""
+    return Script(loaded_again(module)) if isinstance(module, torch.jit.ScriptModule) else module
 
 
 def read_script(path: Path) -> tuple[nn.Module, None, tuple[str, ...]]:
@@ -46,8 +54,6 @@ def read_script(path: Path) -> tuple[nn.Module, None, tuple[str, ...]]:
             program = torch.jit.load(str(path), map_location="cpu").eval()
     except Exception as error:  # a damaged one can raise anything
         raise InputError(f"{path.name} cannot be loaded by torch.jit.load: {str(error).strip():.300}") from error
-    for parameter in program.parameters():
-        parameter.requires_grad_(False)  # a copy of one that is tracked would be no leaf
     return Script(program), None, (LOST.format(path.name),)
 
 
