@@ -13,7 +13,8 @@ from heatproof.errors import InputError
 from heatproof.heatmaps import Conservation
 from heatproof.heatmaps.explaining import Explained, OwnMethod
 from heatproof.measures.quality import SCORES, Perturbed
-from heatproof.network.network import DEFAULT_MEMORY, Network, as_targets
+from heatproof.network.inputs import as_targets
+from heatproof.network.network import DEFAULT_MEMORY, Network
 from heatproof.network.weights import load_weights, read_weights
 from heatproof.perturbation import Curves, Protocol
 from heatproof.perturbation.engine import least_on_windows

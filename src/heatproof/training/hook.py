@@ -14,7 +14,8 @@ from heatproof.defaults import DEFAULT_METHOD
 from heatproof.errors import InputError
 from heatproof.heatmaps.explaining import OwnMethod
 from heatproof.measures.quality import CONTROLS, QUALITIES, series_of
-from heatproof.network.network import DEFAULT_MEMORY, Network, check_images
+from heatproof.network.inputs import check_images
+from heatproof.network.network import DEFAULT_MEMORY, Network
 from heatproof.perturbation import Protocol
 from heatproof.studies.assess import judged, method_name
 from heatproof.studies.task import Task
