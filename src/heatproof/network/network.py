@@ -152,7 +152,7 @@ class Network(Shown):
         self.check(images)
         inputs, shape = self.inputs(images), tuple(images.shape[1:])
         bounds = self.preprocessing.box()
-        low, high = (bound.to(inputs) for bound in bounds)
+        low, high = (bound.to(inputs).expand(1, inputs.shape[1], 1, 1) for bound in bounds)
         if targets is not None:
             targets = as_targets(targets, len(images)).to(self.device)
         reason = self.without_graph(shape)
