@@ -69,7 +69,7 @@ BROKEN = {
         r"layers with weights in plain lists .* \(hidden\[0\]\), where torch .* nn.ModuleList",
     ),
     "NaN": (lambda m, x: m.scores(x) * torch.nan, "scores are not finite"),
-    "several rows": (lambda m, x: m.scores(x).repeat(2, 1), "one row of scores for each image, got 2 rows for 1 image"),
+    "several rows": (lambda m, x: m.scores(x).repeat(2, 1), "one row of scores for each image, got 2 of a batch of 1"),
     "size": (
         lambda m, x: F.linear(x.flatten(1), torch.ones(5, 7)),
         r"net cannot evaluate images of shape \(3, 16, 16\) \(C, H, W\): RuntimeError: mat1 and mat2 shapes",
@@ -245,6 +245,15 @@ def test_parts_of_a_cut_module_are_whole():
     network.check(IMAGES)
     torch.testing.assert_close(network.module(IMAGES), module[:4](IMAGES).detach())
     torch.testing.assert_close(network.module[:2](IMAGES), module[:2](IMAGES).detach())
+
+
+def test_one_squashing_is_cut_whatever_sizes_come():
+    """What stands before a final softmax are logits, also where they come from a sigmoid."""
+    network = hp.Network(Own(lambda m, x: m.scores(x).sigmoid().softmax(1)))
+    expected = Own(lambda m, x: m.scores(x).sigmoid())
+    for images in (IMAGES, IMAGES[..., :12]):
+        torch.testing.assert_close(network.logits(images), expected(images).detach())
+        torch.testing.assert_close(hp.Network(network.module).logits(images), expected(images).detach())
 
 
 def test_squashing_inside_stays():

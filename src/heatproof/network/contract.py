@@ -84,7 +84,7 @@ def evaluated(module: nn.Module, inputs: Tensor, name: str) -> Tensor:
     scores = check_logits(found)
     if len(scores) != len(inputs):
         raise InputError(
-            f"{name} must return one row of scores for each image, got {len(scores)} rows for {len(inputs)} images"
+            f"{name} must return one row of scores for each image, got {len(scores)} of a batch of {len(inputs)}"
         )
     return scores
 

@@ -38,7 +38,8 @@ class Network(Shown):
 
     Args:
         module: maps normalised images (B, C, H, W) to class scores (B, classes) before the softmax, or an object with
-            such ``logits`` (transformers). A copy of it is kept, in evaluation; yours is left as it is.
+            such ``logits`` (transformers). A copy of it is kept, in evaluation; yours is left as it is. When the first
+            images come, the copy is tried on one of them, and a softmax or sigmoid at its end is cut off.
         preprocessing: how a picture becomes the module's input: a ``Preprocessing`` or one of the presets
             ``"imagenet"``, ``"caffe"``, ``"none"`` (the default).
         name: for tables and figures.

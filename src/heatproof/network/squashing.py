@@ -134,6 +134,11 @@ def with_logarithm(module: nn.Module) -> nn.Module:
     return _with(module, "_takes_logarithm", True)
 
 
+def is_cut(module: nn.Module) -> bool:
+    """Whether its last squashing has been cut off: what ends it now is the network's own."""
+    return "_passed_calls" in vars(module)
+
+
 def cut_script(program: nn.Module) -> nn.Module | None:
     """A TorchScript program without its last squashing; nothing where it ends in none that can be found."""
     loaded = loaded_again(program)

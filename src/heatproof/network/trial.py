@@ -17,6 +17,7 @@ from heatproof.network.squashing import (
     are_probabilities,
     cut,
     cut_script,
+    is_cut,
     with_logarithm,
 )
 
@@ -68,12 +69,15 @@ def tried(module: nn.Module, inputs: Tensor, name: str) -> tuple[nn.Module, Tria
 
 def _without_squashing(module: nn.Module, squashed: frozenset[int]) -> tuple[nn.Module, bool]:
     """The module, and whether something was cut off."""
+    if is_cut(module):
+        return module, False
     if squashed:
         return cut(module, squashed), True
     program = cut_script(module.program) if isinstance(module, Script) else None
-    if program is not None:
-        module.program = program
-    return module, program is not None
+    if program is None:
+        return module, False
+    module.program = program
+    return cut(module, frozenset()), True
 
 
 def _graph(module: nn.Module, shape: tuple[int, ...], device: torch.device) -> Graph | InputError:
