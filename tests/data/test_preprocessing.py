@@ -101,7 +101,15 @@ def test_normalise_does_not_depend_on_the_batch():
 )
 def test_normalise_refuses_other_tensors(images, came):
     with pytest.raises(InputError, match=rf"floating-point images of shape \(N, 3, H, W\), got {came}"):
-        Preprocessing().normalise(images)
+        PRESETS["imagenet"].normalise(images)
+
+
+@pytest.mark.parametrize("channels", [1, 2, 6])
+def test_where_nothing_is_said_of_single_channels_any_number_will_do(channels):
+    images = torch.rand(2, channels, 4, 4, generator=torch.Generator().manual_seed(0))
+    torch.testing.assert_close(Preprocessing(scale=255).normalise(images), 255 * images)
+    low, high = Preprocessing(scale=255).box()
+    assert (low.expand_as(images).unique().item(), high.expand_as(images).unique().item()) == (0, 255)
 
 
 def test_box_holds_every_normalised_pixel():
@@ -130,9 +138,9 @@ def test_a_long_side_may_hold_a_crop_wider_than_the_short_side():
         ({"std": (1.0, 0.0, 1.0)}, "std, .* must be a number from 1e-06 to 1e[+]06, got 0[.]0"),
         ({"std": (1.0, float("nan"), 1.0)}, "expected std to be made of finite numbers, got"),
         ({"mean": 0.5}, "expected mean to be made of finite numbers, got 0.5"),
-        ({"mean": (0.5,)}, "expected mean and std with 3 values each .* got 1 and 3"),
-        ({"mean": (0.5, 0.5), "std": (1.0, 1.0)}, "3 values each .* got 2 and 2"),
-        ({"mean": (), "std": ()}, "3 values each .* got 0 and 0"),
+        ({"mean": (0.5,)}, "expected as many values of mean as of std, one for each channel, got 1 and 3"),
+        ({"mean": (0.5,) * 4, "std": (1.0,) * 4, "channels": "bgr"}, "3 values for the channels bgr, got 4"),
+        ({"mean": (), "std": ()}, "one for each channel, got 0 and 0"),
         ({"scale": 0}, "scale [(]1, or 255 for Caffe[)] must be a number from 1e-06 to 1e[+]06, got 0.0"),
         ({"scale": "big"}, "expected scale to be made of finite numbers"),
         ({"interpolation": "bilinaer"}, "unknown interpolation 'bilinaer'; did you mean 'bilinear'"),

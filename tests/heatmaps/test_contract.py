@@ -335,7 +335,7 @@ def test_overflow_is_told_with_its_place():
 
 
 def test_score_that_does_not_depend_on_the_image_is_told():
-    module = Forward(lambda m, x: m.head(m.head.weight[:1].expand(2, 4)) + 0 * m.scores(m.conv(x))).double().eval()
+    module = Forward(lambda m, x: m.head(m.head.weight[:1].expand(len(x), 4)) + 0 * m.scores(m.conv(x))).double().eval()
     images = torch.rand(2, 3, 12, 12, dtype=torch.float64)
     assert float(hp.explain(hp.Network(module), images, "sensitivity-l2").abs().max()) == 0
 

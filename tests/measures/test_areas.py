@@ -134,11 +134,30 @@ def test_sampled_curves_of_the_product_are_taken_as_they_are(perturbed):
     torch.testing.assert_close(srg(morf, lerf), mrg(morf, random) + lrg(lerf, random), rtol=0, atol=1e-12)
     scored = morf.scored[0, 1].tolist()
     share = removed_share(morf)[0, 0].tolist()
-    own = [
-        (share[min(k + 1, 6)] - share[max(k - 1, 0)]) / 2 * float(f) * w
-        for k, f, w in zip(scored, morf.scores[0, 1], [1, 2, 2, 2], strict=True)
-    ]
-    assert float(area_under(morf, removed_share(morf))[0, 1]) == pytest.approx(sum(own), abs=1e-9)
+    own = [(share[min(k + 1, 6)] - share[max(k - 1, 0)]) / 2 * w for k, w in zip(scored, [1, 2, 2, 2], strict=True)]
+    own[0] += 1 - sum(own)  # the untouched image takes what is missing
+    area = sum(w * float(f) for w, f in zip(own, morf.scores[0, 1], strict=True))
+    assert float(area_under(morf, removed_share(morf))[0, 1]) == pytest.approx(area, abs=1e-9)
+
+
+@pytest.mark.parametrize("regions", REGIONS)
+@pytest.mark.parametrize("scored", [1, 2, 3, 5])
+def test_a_constant_curve_has_exactly_its_constant_as_area(perturbed, regions, scored):
+    """Whichever steps were sampled: else a probability that stays at 1 would have an area of 1.01."""
+    curves = perturbed("morf", regions, scored=scored)
+    for constant in (1.0, 0.1, 10.27):
+        flat = replace(curves, scores=torch.full_like(curves.scores, constant))
+        assert set(deletion_auc(flat).tolist()) == {float(torch.tensor(constant))}
+
+
+def test_with_equal_regions_an_area_lies_between_the_lowest_and_the_highest_score(perturbed):
+    """No weight is negative, so that an area under probabilities is one."""
+    curves = perturbed("morf", scored=2)
+    for seed in range(50):
+        random = torch.rand(curves.scores.shape, generator=torch.Generator().manual_seed(seed)).round()
+        areas = area_under(replace(curves, scores=random), removed_share(curves))
+        assert bool((areas >= random.amin(dim=-1) - 1e-6).all())
+        assert bool((areas <= random.amax(dim=-1) + 1e-6).all())
 
 
 def test_the_first_images_of_curves_over_maps_of_their_own(network, images, heatmaps):

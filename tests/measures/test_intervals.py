@@ -147,3 +147,9 @@ def test_values_that_differ_by_rounding_only(dtype):
 def test_values_that_are_not_finite(values):
     with pytest.raises(ValueError, match="values must"):
         estimate(np.array(values))
+
+
+def test_a_single_image_has_no_interval_in_text():
+    """Not [nan, nan]."""
+    assert str(estimate(np.array([0.5]))) == "0.5 (no interval)"
+    assert str(estimate(np.array([0.5, 0.5]))) == "0.5 [0.5, 0.5]"

@@ -381,7 +381,7 @@ def test_names_of_other_classes_are_told(files):
         ("caffe:", {}, r"unknown network 'caffe:'"),
         (None, {"weights": "none.caffemodel"}, r"weights: there is no file 'none\.caffemodel'"),
         (None, {"mean": "none.binaryproto"}, r"mean: there is no file 'none\.binaryproto'"),
-        (None, {"mean": (1.0, 2.0)}, r"expected mean and std with 3 values each"),
+        (None, {"mean": (1.0, 2.0)}, r"expected as many values of mean as of std"),
         (None, {"classes": "none.txt"}, r"names of classes: there is no file 'none\.txt'"),
     ],
 )

@@ -299,10 +299,10 @@ def test_output_that_is_no_tensor_of_scores_is_refused(forward, came):
     [
         (several, "tuple", "logits"),
         (by_name, "dict", "logits"),
-        (maps, r"\(3, 4, 10, 10\)", "logits"),
+        (maps, r"\(1, 4, 10, 10\)", "logits"),
         (several, "tuple", "heatmap"),
         (by_name, "dict", "heatmap"),
-        (maps, r"\(3, 4, 10, 10\)", "heatmap"),
+        (maps, r"\(1, 4, 10, 10\)", "heatmap"),
     ],
 )
 def test_network_refuses_outputs_that_are_no_scores(forward, came, ask):

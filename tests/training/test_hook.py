@@ -1,6 +1,6 @@
 """The quality of heatmaps during training: the numbers are those of the studies, and the module stays as it was."""
 
-import warnings
+import copy
 
 import numpy as np
 import pytest
@@ -9,7 +9,6 @@ from torch import nn
 
 import heatproof as hp
 from heatproof.training import HeatmapQuality
-from heatproof.training.copying import untouched_copy
 
 ALL_NAMES = {
     "above_random", "above_random_low", "above_random_high", "standardised", "standardised_low", "standardised_high",
@@ -34,7 +33,7 @@ def module(seed=0):
 
 def scaled(made, factor):
     """The same module with larger logits."""
-    other = untouched_copy(made)
+    other = copy.deepcopy(made)
     with torch.no_grad():
         for parameter in other[-1].parameters():
             parameter *= factor
@@ -165,27 +164,3 @@ def test_what_cannot_be_measured_is_an_error_at_first_and_a_warning_later(images
         assert quality(diverged) == {}
     with pytest.raises(hp.InputError, match=r"images must lie in \[0, 1\]"):
         HeatmapQuality(images * 3)
-
-
-class TestCopies:
-    def test_hooks_that_make_weights_are_kept(self):
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            made = nn.Sequential(nn.utils.weight_norm(nn.Linear(3, 2)))
-        made(torch.ones(1, 3))  # its weight now has a history
-        copied = untouched_copy(made)
-        with torch.no_grad():
-            copied[0].weight_g *= 2
-            made[0].bias.zero_(), copied[0].bias.zero_()
-        torch.testing.assert_close(copied(torch.ones(1, 3)), 2 * made(torch.ones(1, 3)))
-
-    def test_wrappers_are_taken_off(self):
-        made = nn.Linear(3, 2)
-        assert type(untouched_copy(nn.DataParallel(made))) is nn.Linear
-        assert type(untouched_copy(torch.compile(made))) is nn.Linear
-
-    def test_nothing_is_shared(self):
-        made = nn.BatchNorm1d(3)
-        copied = untouched_copy(made)
-        copied(torch.rand(4, 3))
-        assert int(made.num_batches_tracked) == 0

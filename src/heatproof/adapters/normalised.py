@@ -11,7 +11,8 @@ from torch import Tensor, nn
 
 from heatproof.data.preprocessing import Preprocessing
 from heatproof.errors import InputError
-from heatproof.network.network import DEFAULT_MEMORY, Network, as_targets
+from heatproof.network.inputs import as_targets
+from heatproof.network.network import DEFAULT_MEMORY, Network
 from heatproof.perturbation.engine import choose_for, evaluate
 from heatproof.perturbation.scores import SCORES
 from heatproof.perturbation.sequences import Sequences

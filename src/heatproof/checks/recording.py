@@ -4,15 +4,14 @@ from torch import Tensor, nn
 
 from heatproof.errors import InputError
 from heatproof.network import Network
-from heatproof.network.graph import Graph
+from heatproof.network.trial import Trial
 
 
 class Recorded(Network):
-    """It has no graph, so that every evaluation goes through the module, whoever asks."""
+    """It has no graph and is not tried, so that all that goes through the module is what somebody asks."""
 
-    def graph(self, shape: tuple[int, ...]) -> Graph:
-        """None."""
-        raise InputError("it is recorded")
+    def _tried(self, shape: tuple[int, ...], images: Tensor | None = None) -> Trial:
+        return Trial(InputError("it is recorded"), classes=2, gives_logits=True)
 
 
 def recording(module: nn.Module) -> tuple[Network, list[Tensor]]:

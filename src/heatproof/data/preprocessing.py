@@ -31,8 +31,9 @@ class Preprocessing:
     Args:
         resize: the short side, keeping the aspect ratio, or (height, width); None keeps the size.
         crop: the centre to keep, a square or (height, width); None keeps everything.
-        mean: subtracted per channel, in the network's own channel order and on its scale; a network with one
-            channel (grey) has one mean and one std.
+        mean: subtracted per channel, in the network's own channel order and on its scale; as many as there are
+            channels. Pictures become three channels, or one (grey); other numbers are for tensors. Zeros, with ones
+            as std, are for any number of channels.
         std: divided by, per channel, in the same order and on the same scale.
         interpolation: nearest, bilinear, bicubic or lanczos.
         channels: the order in which the network wants them, rgb or bgr.
@@ -69,37 +70,51 @@ class Preprocessing:
         """An RGB picture resized and cropped, as torchvision does it; grey for a network with one channel.
 
         Raises:
-            InputError: for a picture that is not RGB or is smaller than the crop, which is never padded.
+            InputError: for a picture that is not RGB or is smaller than the crop, which is never padded, and for a
+                network that has neither one nor three channels.
 
         >>> Preprocessing(resize=256, crop=224).fit(Image.new("RGB", (600, 400))).size
         (224, 224)
         """
         if picture.mode != "RGB":
             raise InputError(f"expected an RGB picture, got mode {picture.mode!r}; read it with read_picture")
+        if len(self.mean) not in (1, 3):
+            raise InputError(
+                f"pictures have 3 channels, or 1 where mean and std have one value; got {len(self.mean)}: images "
+                "of more channels come as tensors, in Python"
+            )
         coloured = picture if len(self.mean) == 3 else picture.convert("L")
         return self._crop(self._resize(coloured))
 
     def normalise(self, images: Tensor) -> Tensor:
         """Images (N, C, H, W), RGB in [0, 1], as the network wants them: channel order, scale, mean, std."""
         expected = len(self.mean)
-        if images.ndim != 4 or images.shape[1] != expected or not images.is_floating_point():
+        fits = images.ndim == 4 and (images.shape[1] == expected or self._same_for_all)
+        if not fits or not images.is_floating_point():
             raise InputError(
                 f"expected floating-point images of shape (N, {expected}, H, W), got {images.dtype} of shape "
                 f"{tuple(images.shape)}; mean and std have {expected} values, one per channel"
             )
+        if self._same_for_all and images.shape[1] != expected:
+            return images * self.scale
         ordered = images.flip(1) if self.channels == "bgr" else images
         mean, std = (images.new_tensor(numbers)[:, None, None] for numbers in (self.mean, self.std))  # (C, 1, 1)
         return (ordered * self.scale - mean) / std
 
     def box(self) -> tuple[Tensor, Tensor]:
-        """Lowest and highest value that a normalised pixel can take, each (1, C, 1, 1).
+        """Lowest and highest value that a normalised pixel can take, each (1, C, 1, 1), or alike for all channels.
 
         >>> low, high = Preprocessing(mean=(0.5,), std=(0.25,)).box()
         >>> low.item(), high.item()
         (-2.0, 2.0)
         """
-        black = torch.zeros(1, len(self.mean), 1, 1, dtype=torch.float32)
+        black = torch.zeros(1, 1 if self._same_for_all else len(self.mean), 1, 1, dtype=torch.float32)
         return self.normalise(black), self.normalise(torch.ones_like(black))
+
+    @property
+    def _same_for_all(self) -> bool:
+        """Whether nothing is said of single channels, so that any number of them will do."""
+        return not any(self.mean) and set(self.std) == {1.0} and self.channels == "rgb"
 
     def describe(self) -> dict[str, Any]:
         """Every setting by name, ready for JSON; ``Preprocessing(**described)`` makes it again."""
@@ -179,16 +194,18 @@ def _check_names(given: Preprocessing) -> None:
 
 
 def _check_numbers(given: Preprocessing) -> None:
-    if len(given.mean) != len(given.std) or len(given.mean) not in (1, 3):
+    if len(given.mean) != len(given.std) or not given.mean:
         raise InputError(
-            f"expected mean and std with 3 values each (1 for a network with one channel), got {len(given.mean)} "
-            f"and {len(given.std)}"
+            f"expected as many values of mean as of std, one for each channel, got {len(given.mean)} and "
+            f"{len(given.std)}"
         )
     for mean, std in zip(given.mean, given.std, strict=True):
         LEVEL.check("mean", mean)
         SCALE.check("std, which stands in the network's channel order as mean does,", std)
     SCALE.check("scale (1, or 255 for Caffe)", given.scale)
     PIXELS.check("max_pixels", given.max_pixels)
+    if given.channels == "bgr" and len(given.mean) not in (1, 3):
+        raise InputError(f"expected mean and std with 3 values for the channels bgr, got {len(given.mean)}")
 
 
 def _check_crop(given: Preprocessing) -> None:

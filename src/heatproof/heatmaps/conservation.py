@@ -35,10 +35,10 @@ class Conservation:
         heatmaps = relevance.heatmaps.flatten(start_dim=1)
         absorbed = torch.stack([(flow.arrived - flow.left) / scores for flow in relevance.flow], dim=1)
         return cls(
-            kept=(heatmaps.sum(dim=1) / scores).cpu().numpy(),
-            peak=(heatmaps.abs().amax(dim=1) / scores.abs()).cpu().numpy(),
+            kept=_array(heatmaps.sum(dim=1) / scores),
+            peak=_array(heatmaps.abs().amax(dim=1) / scores.abs()),
             places=tuple(flow.place for flow in relevance.flow),
-            absorbed=absorbed.cpu().numpy(),
+            absorbed=_array(absorbed),
         )
 
     @classmethod
@@ -86,3 +86,9 @@ def first_overflow(relevance: Relevance) -> str | None:
         if not bool(torch.isfinite(flow.left).all()):
             return flow.place
     return None
+
+
+def _array(values: Tensor) -> np.ndarray:
+    """An array of these values; NumPy has no bfloat16."""
+    found: np.ndarray = (values.float() if values.dtype == torch.bfloat16 else values).cpu().numpy()
+    return found

@@ -10,6 +10,7 @@ from heatproof.errors import InputError
 from heatproof.heatmaps.conservation import Conservation, first_overflow
 from heatproof.heatmaps.methods import ForwardPass, Method, Relevance, require
 from heatproof.heatmaps.naming import method_of
+from heatproof.network.inputs import as_targets
 from heatproof.network.network import DEFAULT_MEMORY, Network
 
 OwnMethod = Callable[[Network, Tensor, Tensor], Tensor]  # (network, images, targets) -> (N, H, W)
@@ -30,7 +31,7 @@ def explain(
     images: Tensor,
     method: str | OwnMethod,
     *,
-    targets: Tensor | None = None,
+    targets: Tensor | int | None = None,
     memory: int = DEFAULT_MEMORY,
 ) -> Tensor:
     """Heatmaps of the target scores.
@@ -40,7 +41,7 @@ def explain(
         images: (N, C, H, W) RGB in [0, 1].
         method: a name such as ``"lrp-epsilon[epsilon=100]"`` (``heatproof list methods``), or your own callable
             ``(network, images, targets) -> (N, H, W)``.
-        targets: (N,) class indices; by default the predicted classes.
+        targets: (N,) class indices, or one for all images; by default the predicted classes.
         memory: bytes that activations may take.
 
     Returns:
@@ -66,19 +67,20 @@ def explain_batches(
     images: Tensor,
     methods: Mapping[str, str | OwnMethod],
     *,
-    targets: Tensor | None = None,
+    targets: Tensor | int | None = None,
     memory: int = DEFAULT_MEMORY,
 ) -> Iterator[Explained]:
     """Heatmaps of several methods, batch by batch, one recorded forward pass for each batch."""
-    resolved = {name: _resolved(method, network) for name, method in methods.items()}
     network.check(images)
+    resolved = {name: _resolved(method, network) for name, method in methods.items()}
+    given = None if targets is None else as_targets(targets, len(images))
     for method in methods.values():
         if isinstance(method, str):
             require(network, method, tuple(images.shape[1:]))
     records = 2 if any("randomised" in method for method in methods.values() if isinstance(method, str)) else 1
     size = network.batch_size(tuple(images.shape[1:]), memory // records, recorded=True)
     for start in range(0, len(images), size):
-        chosen = None if targets is None else targets[start : start + size]
+        chosen = None if given is None else given[start : start + size]
         yield _explained(network, images[start : start + size], chosen, resolved, start)
 
 

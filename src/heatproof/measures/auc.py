@@ -61,7 +61,9 @@ def area_under(curves: Curves | Tensor, positions: Tensor) -> Tensor:
     """(N, repeats) trapezoids under the scores at positions (N, 1 or repeats, L + 1), ascending along the steps.
 
     A score's share is half of the way between its neighbours, at the ends to the only one. Sampled scores stand for
-    their stratum, so that the area is estimated without bias.
+    their stratum. Since shares differ, those of the sampled steps do not add up to the whole way; the untouched image,
+    whose score is always known, takes what is missing. So the area is estimated without bias, and exactly where the
+    curve is constant.
     """
     scores, weights = as_scores(curves)
     before = torch.cat([positions[..., :1], positions[..., :-1]], dim=-1)
@@ -69,7 +71,12 @@ def area_under(curves: Curves | Tensor, positions: Tensor) -> Tensor:
     shares = ((after - before) / 2).to(scores).expand(*scores.shape[:2], -1)
     if isinstance(curves, Curves):
         shares = shares.gather(2, curves.scored.to(shares.device))
-    return (weights * shares * scores).sum(dim=-1)
+    shares = weights * shares
+    if isinstance(curves, Curves) and scores.shape[-1] <= curves.steps:  # steps were sampled
+        untouched = scores[..., 0]
+        whole = (positions[..., -1] - positions[..., 0]).to(scores)
+        return whole * untouched + (shares * (scores - untouched[..., None])).sum(dim=-1)
+    return (shares * scores).sum(dim=-1)
 
 
 def removed_share(curves: Curves | Tensor) -> Tensor:

@@ -29,7 +29,8 @@ class Estimate:
         return self.low > 0 or self.high < 0
 
     def __str__(self) -> str:
-        return f"{self.mean:.3g} [{self.low:.3g}, {self.high:.3g}]"
+        bounds = f"[{self.low:.3g}, {self.high:.3g}]" if np.isfinite([self.low, self.high]).all() else "(no interval)"
+        return f"{self.mean:.3g} {bounds}"
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,6 @@
 """From a torch module to a graph, by ``torch.export``."""
 
+import inspect
 import operator
 import warnings
 from collections.abc import Mapping
@@ -12,7 +13,6 @@ from heatproof.errors import InputError
 from heatproof.network.folding import fold_batch_norms
 from heatproof.network.graph import Graph, Node
 from heatproof.network.operations import OPERATIONS, Call, Variable
-from heatproof.network.operations.activation import Softmax
 from heatproof.network.operations.normalization import AsOneOperation
 
 _NOTHING = ("contiguous", "clone", "detach", "alias", "to", "_assert_tensor_metadata")
@@ -24,13 +24,13 @@ def export(module: nn.Module, shape: tuple[int, ...]) -> Graph:
     """The graph of ``module`` for images of ``shape`` (C, H, W), for any batch size.
 
     Operations that change nothing (dropout in evaluation, copies) are left out; whatever does not depend on the image
-    is computed now; batch norms are folded into the convolutions before them; a final softmax is cut off.
+    is computed now; batch norms are folded into the convolutions before them.
 
     Raises:
         InputError: if the module cannot be exported, or has an operation that heatproof does not know.
     """
     reader = _Reader(_exported_program(module, shape))
-    return fold_batch_norms(_without_final_softmax(reader.graph(shape)))
+    return fold_batch_norms(reader.graph(shape))
 
 
 def _exported_program(module: nn.Module, shape: tuple[int, ...]) -> torch.export.ExportedProgram:
@@ -40,10 +40,17 @@ def _exported_program(module: nn.Module, shape: tuple[int, ...]) -> torch.export
         with warnings.catch_warnings(), AsOneOperation():
             warnings.simplefilter("ignore")  # the exporter's own notices
             # several outputs or inputs of another form fail in the reader, with a message of their own
-            return torch.export.export(module, (sample,), dynamic_shapes=({0: torch.export.Dim("batch", min=1)},))
+            return torch.export.export(module, (sample,), dynamic_shapes=_dynamic_shapes(module))
     except Exception as error:  # the exporter raises dozens of types
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise InputError(f"the model cannot be exported by torch.export: {reason}") from error
+
+
+def _dynamic_shapes(module: nn.Module) -> tuple[Any, ...]:
+    """The size of the batch is free; ``forward(self, *images)`` has one argument more around it."""
+    free = {0: torch.export.Dim("batch", min=1)}
+    kinds = [parameter.kind for parameter in inspect.signature(module.forward).parameters.values()]
+    return ((free,),) if kinds[:1] == [inspect.Parameter.VAR_POSITIONAL] else (free,)
 
 
 class _Reader:
@@ -243,10 +250,3 @@ def _place(node: fx.Node) -> str:
     path = [name for name, _ in stack.values()]
     kind = str(getattr(node.target, "__name__", node.target)).split(".")[0].strip("_")
     return f"{path[-1]} ({kind})" if path and path[-1] else f"the model's own {kind}"
-
-
-def _without_final_softmax(graph: Graph) -> Graph:
-    last = graph.nodes[-1]
-    if last.name == graph.output and isinstance(last.operation, Softmax):
-        return graph.replace(graph.nodes[:-1], last.inputs[0])
-    return graph

@@ -156,7 +156,7 @@ class ModulePass(ForwardPass):
         self._reason = reason
         with torch.enable_grad():
             leaf = inputs.detach().requires_grad_()
-            self._tracked = evaluated(module, leaf)
+            self._tracked = check_logits(module(leaf.clone()))  # a copy, since a module may change what it reads
         logits = self._tracked.detach()
         super().__init__(images, leaf, logits.argmax(dim=1) if targets is None else targets, bounds)
 
@@ -181,21 +181,6 @@ class ModulePass(ForwardPass):
     def relevance(self, composite: Composite) -> Relevance:
         """Refused: it needs the graph."""
         raise InputError(f"LRP needs the network's graph, and there is none: {self._reason}")
-
-
-def evaluated(module: nn.Module, inputs: Tensor) -> Tensor:
-    """The class scores of a module that has no graph.
-
-    Raises:
-        InputError: where it does not take such inputs.
-    """
-    try:
-        return check_logits(module(inputs.clone()))  # a copy, since a module may change what it reads
-    except RuntimeError as error:
-        if "memory" in str(error).lower():
-            raise
-        reason = next(iter(str(error).splitlines()), "")
-        raise InputError(f"the network cannot evaluate inputs of shape {tuple(inputs.shape)}: {reason:.300}") from error
 
 
 def check_logits(logits: Any) -> Tensor:  # noqa: ANN401 - whatever a module returned

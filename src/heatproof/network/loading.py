@@ -13,8 +13,9 @@ from heatproof.defaults import OFFLINE_DEFAULT
 from heatproof.errors import InputError
 from heatproof.network.caffe import open_network, read_mean
 from heatproof.network.formats.files import FILES, FOLDERS, file_kind, open_file, refuse_weights
+from heatproof.network.inputs import as_preprocessing
 from heatproof.network.libraries import Blueprint, places365, timm, torchvision
-from heatproof.network.network import Network, as_preprocessing
+from heatproof.network.network import Network
 from heatproof.network.own import from_factory
 from heatproof.network.weights import count_classes, load_weights, read_class_names, read_classes, read_weights
 from heatproof.registry import unknown
@@ -27,7 +28,7 @@ SOURCES = {
     "places365:NAME": "alexnet, resnet18, resnet50 or densenet161 of the Places365 authors; --weights FILE.pth.tar",
     "caffe:FILE.prototxt": "any classifier of Caffe's: --weights FILE.caffemodel, and perhaps --mean FILE.binaryproto",
     "FILE.pt2": "a program of torch.export.save (pt2:FILE for other endings); pickles and code in it are refused",
-    "FILE.torchscript": "of torch.jit.save (torchscript:FILE for other endings): no graph, so no LRP, all else works",
+    "FILE.torchscript": "of torch.jit.save (torchscript:FILE for other endings): no graph, so no LRP",
     "FILE.onnx": "ONNX, converted to torch (onnx:FILE for other endings)",
     "transformers:FOLDER": "an image classifier of Hugging Face's: config.json, model.safetensors and "
     "preprocessor_config.json",

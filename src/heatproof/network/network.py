@@ -1,6 +1,5 @@
 """A classifier, ready to be asked: logits, predictions, and recorded forward passes for heatmaps."""
 
-import copy
 import hashlib
 from collections.abc import Mapping, Sequence
 from math import prod
@@ -10,19 +9,22 @@ import torch
 from torch import Tensor, nn
 
 from heatproof.bounds import MEMORY
-from heatproof.data.preprocessing import PRESETS, Preprocessing
+from heatproof.data.preprocessing import Preprocessing
 from heatproof.errors import InputError
-from heatproof.network.export import export
+from heatproof.network.contract import evaluated, trial_images
+from heatproof.network.copying import hidden_layers, untouched_copy, unwrapped
 from heatproof.network.formats.huggingface import as_logits, class_names
-from heatproof.network.forward import ForwardPass, GraphPass, ModulePass, check_logits, evaluated
+from heatproof.network.formats.scripts import as_module
+from heatproof.network.forward import ForwardPass, GraphPass, ModulePass, check_logits
 from heatproof.network.graph import Graph
 from heatproof.network.incremental import Costs, Plan, Touched, cheapest, leanest, measure, whole_plan
 from heatproof.network.incremental.costs import described_costs, restored_costs
+from heatproof.network.inputs import as_preprocessing, as_targets, check_classes, check_images, checked_device
 from heatproof.network.operations import Way
 from heatproof.network.readout import split_readout
 from heatproof.network.showing import Shown
 from heatproof.network.shuffling import shuffled
-from heatproof.registry import unknown
+from heatproof.network.trial import NO_LOGITS, Trial, tried
 
 DEFAULT_MEMORY = 2 * 2**30  # bytes
 CPU_BATCH = 8  # measured: larger batches of large images are slower on CPUs, activations fall out of the caches …
@@ -37,7 +39,8 @@ class Network(Shown):
 
     Args:
         module: maps normalised images (B, C, H, W) to class scores (B, classes) before the softmax, or an object with
-            such ``logits`` (transformers). A copy of it is kept, in evaluation; yours is left as it is.
+            such ``logits`` (transformers). A copy of it is kept, in evaluation; yours is left as it is. When the first
+            images come, the copy is tried on one of them, and a softmax or sigmoid at its end is cut off.
         preprocessing: how a picture becomes the module's input: a ``Preprocessing`` or one of the presets
             ``"imagenet"``, ``"caffe"``, ``"none"`` (the default).
         name: for tables and figures.
@@ -62,17 +65,21 @@ class Network(Shown):
     ) -> None:
         if not isinstance(module, nn.Module):
             raise TypeError(f"module must be a torch.nn.Module, got {type(module).__name__}")
+        module = unwrapped(module)
         self.name = name or type(module).__name__
         self.classes = tuple(classes) if classes is not None else class_names(module)
-        self.module = copy.deepcopy(as_logits(module)).eval().requires_grad_(False)
+        self.module = untouched_copy(as_module(as_logits(module))).eval().requires_grad_(False)
+        for layer in hidden_layers(self.module).values():  # eval() does not reach them
+            layer.eval().requires_grad_(False)
         if device is not None:
-            self.module.to(_checked_device(device))
+            self.module.to(checked_device(device))
         self.preprocessing = as_preprocessing(preprocessing)
         self.source = ""
         self.notes = tuple(notes)
         parameter = next(self.module.parameters(), torch.zeros(()))
         self.device, self.dtype = parameter.device, parameter.dtype
-        self._graphs: dict[tuple[int, ...], Graph | InputError] = {}
+        self.gives_logits = True
+        self._trials: dict[tuple[int, ...], Trial | InputError] = {}
         self._costs: dict[tuple[int, ...], Costs] = {}
         self._measures_costs = True
         self._randomised: dict[int, Network] = {}
@@ -83,23 +90,21 @@ class Network(Shown):
         Raises:
             InputError: with the reason, if it has none.
         """
-        if shape not in self._graphs:
-            try:
-                self._graphs[shape] = export(self.module, shape)
-            except InputError as error:
-                self._graphs[shape] = error
-        graph = self._graphs[shape]
+        graph = self._tried(shape).graph
         if isinstance(graph, InputError):
             raise graph
         return graph
 
     def without_graph(self, shape: tuple[int, ...]) -> str | None:
         """Why there is no graph for images of ``shape``, and what is lost; nothing where there is one."""
-        try:
-            self.graph(shape)
-        except InputError as error:
-            return f"{self.name} has no graph ({error}): deconvolution and LRP are not available, all else works"
-        return None
+        graph = self._tried(shape).graph
+        if isinstance(graph, Graph):
+            return None
+        return f"{self.name} has no graph ({graph}): deconvolution and LRP are not available"
+
+    def count_classes(self, shape: tuple[int, ...]) -> int:
+        """How many scores the network gives an image of ``shape`` (C, H, W)."""
+        return self._tried(shape).classes
 
     def require(self, way: Way, method: str, shape: tuple[int, ...]) -> None:
         """Refuses ``method`` if its way back is not defined here for images of ``shape`` (C, H, W)."""
@@ -110,22 +115,29 @@ class Network(Shown):
             raise InputError(f"{method} needs the network's graph: {reason}")
 
     def check(self, images: Tensor) -> None:
-        """Refuses images that are not (N, C, H, W) in [0, 1] with this network's channels."""
+        """Refuses images that are not (N, C, H, W) in [0, 1] with this network's channels, and what it cannot evaluate.
+
+        Raises:
+            InputError: also if the network is no function of one image, as dropout in evaluation makes it.
+        """
         check_images(images)
-        self.preprocessing.normalise(images[:1])
+        self._tried(tuple(images.shape[1:]), images)
 
     def logits(self, images: Tensor) -> Tensor:
         """(B, classes) scores before the softmax, of (B, C, H, W) images in [0, 1], in one batch on this device."""
-        check_images(images)
+        self.check(images)
+        graph = self._tried(tuple(images.shape[1:])).graph
+        if images.requires_grad and torch.is_grad_enabled():
+            return evaluated(self.module, self.inputs(images), self.name)
+        if not isinstance(graph, Graph):
+            with torch.no_grad():  # what a module keeps under inference mode, no later pass could differentiate
+                return evaluated(self.module, self.inputs(images), self.name)
         with torch.inference_mode():
-            inputs, shape = self.inputs(images), tuple(images.shape[1:])
-            if self.without_graph(shape):
-                return evaluated(self.module, inputs)
-            return check_logits(self.graph(shape).evaluate(inputs.contiguous(memory_format=torch.channels_last)))
+            return check_logits(graph.evaluate(self.inputs(images).contiguous(memory_format=torch.channels_last)))
 
     def predict(self, images: Tensor, *, memory: int = DEFAULT_MEMORY) -> Tensor:
         """(N,) index of the class with the highest score, on the device of ``images``."""
-        check_images(images)
+        self.check(images)
         size = self.batch_size(tuple(images.shape[1:]), memory)
         return torch.cat([self.logits(batch).argmax(dim=1) for batch in images.split(size)]).to(images.device)
 
@@ -139,10 +151,10 @@ class Network(Shown):
 
     def forward_pass(self, images: Tensor, targets: Tensor | None = None) -> ForwardPass:
         """A recorded forward pass of (B, C, H, W) images, for the predicted classes or ``targets`` (B,)."""
-        check_images(images)
+        self.check(images)
         inputs, shape = self.inputs(images), tuple(images.shape[1:])
         bounds = self.preprocessing.box()
-        low, high = (bound.to(inputs) for bound in bounds)
+        low, high = (bound.to(inputs).expand(1, inputs.shape[1], 1, 1) for bound in bounds)
         if targets is not None:
             targets = as_targets(targets, len(images)).to(self.device)
         reason = self.without_graph(shape)
@@ -153,6 +165,27 @@ class Network(Shown):
             forward = ModulePass(self.module, reason, images, inputs, targets, (low, high))
         check_classes(forward.targets, check_logits(forward.logits).shape[1])
         return forward
+
+    def _tried(self, shape: tuple[int, ...], images: Tensor | None = None) -> Trial:
+        """What came of trying the network on an image of this shape, once: one of ``images``, or noise."""
+        if shape not in self._trials:
+            self.preprocessing.normalise(torch.zeros(1, *shape))
+            try:
+                self._trials[shape] = self._try(shape, trial_images(images, shape))
+            except InputError as error:
+                self._trials[shape] = error
+        trial = self._trials[shape]
+        if isinstance(trial, InputError):
+            raise trial
+        return trial
+
+    @torch.inference_mode(False)
+    @torch.no_grad()
+    def _try(self, shape: tuple[int, ...], images: Tensor) -> Trial:
+        self.module, trial = tried(self.module, self.inputs(images), self.name)
+        if not trial.gives_logits and self.gives_logits:
+            self.gives_logits, self.notes = False, (*self.notes, f"{self.name} {NO_LOGITS}")
+        return trial
 
     def plan(
         self,
@@ -243,58 +276,3 @@ class Network(Shown):
     def inputs(self, images: Tensor) -> Tensor:
         """(B, C, H, W) what the module gets for images in [0, 1]: normalised, on this device."""
         return self.preprocessing.normalise(images.to(device=self.device, dtype=self.dtype))
-
-
-def as_preprocessing(given: Preprocessing | str | None) -> Preprocessing:
-    """A preprocessing, or the preset of that name."""
-    if given is None:
-        return Preprocessing()
-    if isinstance(given, Preprocessing):
-        return given
-    if given not in PRESETS:
-        raise InputError(unknown("preprocessing", given, sorted(PRESETS)))
-    return PRESETS[given]
-
-
-def check_images(images: Tensor) -> None:
-    """Refuses what is no batch of images in [0, 1]."""
-    if not isinstance(images, Tensor):
-        raise TypeError(f"images must be a torch.Tensor of shape (N, C, H, W), got {type(images).__name__}")
-    if images.ndim != 4 or 0 in images.shape or not images.is_floating_point():
-        raise InputError(
-            f"images must be a floating-point tensor of shape (N, C, H, W) with N ≥ 1, got {images.dtype} "
-            f"of shape {tuple(images.shape)}"
-        )
-    low, high = (float(bound) for bound in images.detach().aminmax())
-    if not (low >= 0 and high <= 1):  # also true for NaN
-        raise InputError(
-            f"images must lie in [0, 1] (RGB, not normalised: the network normalises them), got values from {low:.3g} "
-            f"to {high:.3g}"
-        )
-
-
-def as_targets(targets: Tensor, count: int) -> Tensor:
-    """Targets as (count,) int64; refuses what is not one class index per image."""
-    if not isinstance(targets, Tensor):
-        raise TypeError(f"targets must be a torch.Tensor of class indices, got {type(targets).__name__}")
-    if targets.shape != (count,) or targets.is_floating_point() or targets.dtype == torch.bool:
-        raise InputError(
-            f"targets must hold one class index per image, shape ({count},), got {targets.dtype} of shape "
-            f"{tuple(targets.shape)}"
-        )
-    return targets.long()
-
-
-def check_classes(targets: Tensor, classes: int) -> None:
-    """Refuses targets that are no classes of a network with so many."""
-    if not 0 <= int(targets.min()) <= int(targets.max()) < classes:
-        raise InputError(f"targets must lie in 0 … {classes - 1}, got {int(targets.min())} … {int(targets.max())}")
-
-
-def _checked_device(device: str | torch.device) -> torch.device:
-    try:
-        torch.zeros(1, device=device).add(1).item()  # meta makes tensors, and holds no numbers
-    except Exception as error:  # torch raises RuntimeError, AssertionError, TypeError, ImportError …
-        reason = next(iter(str(error).splitlines()), type(error).__name__)
-        raise InputError(f"device {str(device)!r:.80} cannot be used here: {reason:.200}") from error
-    return torch.device(device)

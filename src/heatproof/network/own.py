@@ -14,7 +14,8 @@ from torch import nn
 
 from heatproof.data.preprocessing import Preprocessing
 from heatproof.errors import InputError
-from heatproof.network.network import Network, as_preprocessing
+from heatproof.network.inputs import as_preprocessing
+from heatproof.network.network import Network
 from heatproof.network.weights import load_weights, read_classes, read_weights
 from heatproof.registry import unknown
 

@@ -1,11 +1,10 @@
 """A network that has learned nothing: the same architecture and the same weights, in other places."""
 
-import copy
-
 import torch
 from torch import nn
 
 from heatproof.errors import InputError
+from heatproof.network.copying import untouched_copy
 from heatproof.randomness import addressed
 
 
@@ -25,7 +24,7 @@ def shuffled(module: nn.Module, seed: int) -> nn.Module:
     >>> bool((other.weight.flatten().sort().values == layer.weight.flatten().sort().values).all())
     True
     """
-    found = copy.deepcopy(module)
+    found = untouched_copy(module)
     parameters = dict(found.named_parameters())
     if not parameters:
         raise InputError("the network has no parameters, so that there is nothing to randomise")

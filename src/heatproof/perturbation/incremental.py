@@ -6,7 +6,8 @@ import torch
 from torch import Tensor
 
 from heatproof.network.incremental import Changing, Maps, Plan, Tail, Values, Windows
-from heatproof.network.network import Network, check_classes
+from heatproof.network.inputs import check_classes
+from heatproof.network.network import Network
 from heatproof.perturbation.scores import Score, logit, scored
 from heatproof.perturbation.sequences import OnProgress, Sequences
 

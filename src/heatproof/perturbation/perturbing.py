@@ -9,7 +9,8 @@ from torch import Tensor
 
 from heatproof.errors import InputError
 from heatproof.heatmaps import check_heatmaps
-from heatproof.network.network import DEFAULT_MEMORY, Network, as_targets, check_images
+from heatproof.network.inputs import as_targets
+from heatproof.network.network import DEFAULT_MEMORY, Network
 from heatproof.perturbation.curves import Curves, removed_fractions
 from heatproof.perturbation.engine import choose_for, evaluate, least_on_windows
 from heatproof.perturbation.orders import check_order, given_orders, orders_of_heatmaps, random_orders
@@ -17,7 +18,7 @@ from heatproof.perturbation.protocol import Protocol
 from heatproof.perturbation.regions import as_regions
 from heatproof.perturbation.replacing import imputation, replacement_images
 from heatproof.perturbation.sampling import scored_steps
-from heatproof.perturbation.scores import SCORES, together
+from heatproof.perturbation.scores import SCORES, check_score, together
 from heatproof.perturbation.sequences import OnProgress, Sequences
 from heatproof.perturbation.statistics import Statistics, as_statistics
 from heatproof.randomness import identify
@@ -28,7 +29,7 @@ def perturb(
     images: Tensor,
     heatmaps: Tensor | None = None,
     *,
-    targets: Tensor | None = None,
+    targets: Tensor | int | None = None,
     order: str | Tensor = "morf",
     replacement: str = "uniform",
     regions: int | str | Tensor = 9,
@@ -49,7 +50,7 @@ def perturb(
         network: the classifier.
         images: (N, C, H, W) RGB in [0, 1].
         heatmaps: (N, H, W); what they rank highest goes first. Not needed for other orders than MoRF and LeRF.
-        targets: (N,) class indices; by default the predicted classes.
+        targets: (N,) class indices, or one for all images; by default the predicted classes.
         order: "morf" (most relevant first), "lerf" (least relevant first), "random" (a shuffle for each repeat), or
             your own: region indices (N, L) or (N, repeats, L), first removed first.
         replacement: what a removed region becomes (``heatproof list replacements``).
@@ -84,7 +85,8 @@ def perturb(
     protocol = Protocol(
         replacement, regions, steps, repeats, seed, score, engine, memory, as_statistics(statistics), scored
     )
-    check_images(images)
+    network.check(images)
+    check_score(score, network, tuple(images.shape[1:]))
     protocol = protocol.fitted(images)
     identities = _identities(images, ids)
     if targets is None:

@@ -6,7 +6,9 @@ import torch
 from torch import Tensor
 
 from heatproof.errors import InputError
-from heatproof.network.network import check_classes
+from heatproof.network.inputs import check_classes
+from heatproof.network.network import Network
+from heatproof.network.trial import NO_LOGITS
 from heatproof.registry import Registry
 
 Score = Callable[[Tensor, Tensor], Tensor]
@@ -26,13 +28,19 @@ def logit(logits: Tensor, targets: Tensor) -> Tensor:
 
 @SCORES.register("probability")
 def probability(logits: Tensor, targets: Tensor) -> Tensor:
-    """(B,) the softmax probability."""
-    return logit(logits.softmax(dim=1), targets)
+    """(B,) the softmax probability; of a network with one logit, the sigmoid's.
+
+    >>> probability(torch.tensor([[0.0]]), torch.tensor([0]))
+    tensor([0.5000])
+    """
+    return logit(logits.sigmoid() if logits.shape[1] == 1 else logits.softmax(dim=1), targets)
 
 
 @SCORES.register("log_probability")
 def log_probability(logits: Tensor, targets: Tensor) -> Tensor:
-    """(B,) the natural logarithm of the softmax probability."""
+    """(B,) the natural logarithm of the softmax probability; of a network with one logit, the sigmoid's."""
+    if logits.shape[1] == 1:
+        return torch.nn.functional.logsigmoid(logit(logits, targets))
     return logit(logits.log_softmax(dim=1), targets)
 
 
@@ -63,6 +71,22 @@ def standardised_logit(logits: Tensor, targets: Tensor) -> Tensor:
         raise InputError("the standardised logit needs a network with at least two classes")
     deviation = logits.std(dim=1, correction=0).clamp_min(torch.finfo(logits.dtype).tiny)
     return (logit(logits, targets) - logits.mean(dim=1)) / deviation
+
+
+def check_score(name: str, network: Network, shape: tuple[int, ...]) -> None:
+    """Refuses a score that says nothing of this network, for images of ``shape`` (C, H, W)."""
+    classes = network.count_classes(shape)
+    if name == "logit" and not network.gives_logits:
+        raise InputError(f"{network.name} {NO_LOGITS}; choose the score log_probability")
+    if name == "standardised_logit" and classes == 2:
+        raise InputError(
+            "the standardised logit of two classes is 1 or −1, whatever their logits are; choose the score margin, "
+            "which is their difference, or logit"
+        )
+    if classes == 1 and name in ("margin", "standardised_logit"):
+        raise InputError(
+            f"the score {name} compares classes, and {network.name} has one; choose the score logit or probability"
+        )
 
 
 def together(scores: Sequence[Score]) -> Score:

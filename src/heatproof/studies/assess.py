@@ -13,7 +13,8 @@ from heatproof.errors import InputError
 from heatproof.heatmaps import Conservation
 from heatproof.heatmaps.explaining import Explained, OwnMethod
 from heatproof.measures.quality import SCORES, Perturbed
-from heatproof.network.network import DEFAULT_MEMORY, Network, as_targets
+from heatproof.network.inputs import as_targets, check_images
+from heatproof.network.network import DEFAULT_MEMORY, Network
 from heatproof.network.weights import load_weights, read_weights
 from heatproof.perturbation import Curves, Protocol
 from heatproof.perturbation.engine import least_on_windows
@@ -95,6 +96,11 @@ def assess(
     protocol = Protocol(
         replacement, regions, steps, repeats, seed, "logit", engine, memory, as_statistics(statistics), scored
     )
+    check_images(images)
+    try:
+        last.check(images)
+    except InputError as error:
+        raise InputError(f"checkpoint {last.name}: {error}") from error
     task = Task.of(last, images, {method_name(method): method}, None, protocol)
     image_names, labels = labelled(names, images), _checked(labels, task)
     clock = Clock()

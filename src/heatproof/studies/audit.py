@@ -181,7 +181,8 @@ def _evaluated(task: Task, setting: Setting, heatmaps: Maps, targets: Tensor, pr
         for order in setting.orders
         for name, maps in heatmaps.items()
     }
-    wanted = list(dict.fromkeys((protocol.score, *SCORES)))
+    scores = SCORES if task.network.gives_logits else SCORES[1:]
+    wanted = list(dict.fromkeys((protocol.score, *scores)))
     found = perturb_scores(task.network, task.images, walks, targets, protocol, ids, wanted, progress.add)
     curves = {
         (score, order): {name: replace(found[score][f"{order} {name}"], order=order) for name in heatmaps}

@@ -1,7 +1,7 @@
 """What the audit of a comparison found."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from itertools import groupby
 from typing import Any
@@ -290,4 +290,5 @@ def _turned(value: Estimate) -> Estimate:
 
 def _within_unit(value: Estimate) -> Estimate:
     """A mean of probabilities lies between 0 and 1, and so does its interval."""
-    return replace(value, low=float(np.clip(value.low, 0, 1)), high=float(np.clip(value.high, 0, 1)))
+    mean, low, high = (float(np.clip(number, 0, 1)) for number in (value.mean, value.low, value.high))
+    return Estimate(mean, low, high)

@@ -23,6 +23,7 @@ from heatproof.report.page import Page
 from heatproof.studies.bands import counted_steps, score_band
 from heatproof.studies.contrast import Contrast, contrasts, contrasts_table
 from heatproof.studies.pages import replacements_page
+from heatproof.studies.shown import as_colours
 from heatproof.studies.study import Study, depends_on
 from heatproof.studies.verdict import caution, decided, listed, told_apart
 from heatproof.studies.work import Work
@@ -223,9 +224,7 @@ class ReplacementComparison(Study):
         captions = [
             f"{Path(name).name}\n{label}" for name, label in zip(self.names[shown], self.classes[shown], strict=True)
         ]
-        arrays = {
-            name: shown.expand(-1, 3, -1, -1).permute(0, 2, 3, 1).float().numpy() for name, shown in pictures.items()
-        }
+        arrays = {name: as_colours(shown) for name, shown in pictures.items()}
         return pictures_figure(arrays, captions, title=f"The {self.steps} most relevant regions removed")
 
     def describe(self) -> dict[str, Any]:

@@ -26,7 +26,7 @@ def compare(
     images: Tensor,
     methods: Methods = DEFAULT_METHODS,
     *,
-    targets: Tensor | None = None,
+    targets: Tensor | int | None = None,
     replacement: str = "uniform",
     regions: int | str | Tensor = 9,
     steps: int | str | None = None,
@@ -57,7 +57,7 @@ def compare(
         methods: names (``heatproof list methods``), or a mapping from a name of yours to a method's name, to a callable
             ``(network, images, targets) -> (N, H, W)``, to the heatmaps themselves (N, H, W), or to the ``Path`` of a
             file of them (``.npz``, ``.npy``, ``.zarr``, ``.safetensors``), where ``names`` finds those of each image.
-        targets: (N,) class indices; by default the predicted classes.
+        targets: (N,) class indices, or one for all images; by default the predicted classes.
         replacement: what a removed region becomes.
         regions: size of the grid's regions in pixels, "pixels", superpixels such as "slic[segments=100]", or a map of
             region indices (H, W) or (N, H, W).

@@ -8,7 +8,8 @@ from torch import Tensor
 from heatproof.defaults import DEFAULT_METHODS
 from heatproof.heatmaps import explain_batches
 from heatproof.measures.complexity import entropy, gini, jpeg_size, png_size
-from heatproof.network.network import DEFAULT_MEMORY, Network, check_images
+from heatproof.network.inputs import check_images
+from heatproof.network.network import DEFAULT_MEMORY, Network
 from heatproof.report import heatmap_rgb
 from heatproof.studies.simplicity import GALLERY_IMAGES, QUANTITIES, Simplicity
 from heatproof.studies.task import Methods, labelled, sorted_out
@@ -20,7 +21,7 @@ def complexity(
     images: Tensor,
     methods: Methods = DEFAULT_METHODS,
     *,
-    targets: Tensor | None = None,
+    targets: Tensor | int | None = None,
     memory: int = DEFAULT_MEMORY,
     names: Sequence[str] | None = None,
     skipped: Sequence[tuple[str, str]] = (),
@@ -38,7 +39,7 @@ def complexity(
         images: (N, C, H, W) RGB in [0, 1].
         methods: as in ``compare``: names, or a mapping from your name to a name, a callable, heatmaps (N, H, W), or
             the ``Path`` of a file of them.
-        targets: (N,) class indices; by default the predicted classes.
+        targets: (N,) class indices, or one for all images; by default the predicted classes.
         memory: bytes that activations may take.
         names: of the images.
         skipped: pictures that could not be used, each with the reason.

@@ -61,7 +61,7 @@ def explain_pictures(
         for row, (target, score) in enumerate(zip(batch.targets.tolist(), batch.scores.tolist(), strict=True)):
             number = len(labels)
             labels.append(f"{network.class_name(target)} ({score:.2f})")
-            picture = pictures.images[number].expand(3, -1, -1).permute(1, 2, 0).numpy()
+            (picture,) = as_colours(pictures.images[number : number + 1])
             caption = f"{Path(pictures.names[number]).name}: {labels[number]}"
             shown = {name: maps[row] for name, maps in batch.heatmaps.items()}
             shown |= {name: maps[number] for name, maps in given.items()}

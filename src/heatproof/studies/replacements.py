@@ -26,7 +26,7 @@ def compare_replacements(
     replacements: Sequence[str] = DEFAULT_REPLACEMENTS,
     *,
     method: str | OwnMethod | Tensor = DEFAULT_METHOD,
-    targets: Tensor | None = None,
+    targets: Tensor | int | None = None,
     regions: int | str | Tensor = 9,
     steps: int | str | None = None,
     repeats: int = 1,
@@ -50,7 +50,7 @@ def compare_replacements(
         replacements: names with options (``heatproof list replacements``); by default the paper's four.
         method: of the heatmaps: a name, your own callable ``(network, images, targets) -> (N, H, W)``, or the heatmaps
             (N, H, W).
-        targets: (N,) class indices; by default the predicted classes.
+        targets: (N,) class indices, or one for all images; by default the predicted classes.
         regions: size of the grid's regions in pixels, "pixels", superpixels such as "slic[segments=100]", or a map of
             region indices (H, W) or (N, H, W).
         steps: number L of regions to remove; or "all"; by default 100, or all where there are fewer.

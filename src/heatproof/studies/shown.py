@@ -130,8 +130,9 @@ def chosen_numbers(show: int | str, names: Sequence[str]) -> tuple[int, ...]:
 
 
 def as_colours(images: Tensor) -> np.ndarray:
-    """(n, H, W, 3) of images (n, C, H, W), grey or coloured."""
-    colours: np.ndarray = images.float().expand(-1, 3, -1, -1).permute(0, 2, 3, 1).cpu().numpy()
+    """(n, H, W, 3) of images (n, C, H, W): their colours, or the mean of their channels in grey."""
+    seen = images.float() if images.shape[1] == 3 else images.float().mean(dim=1, keepdim=True)
+    colours: np.ndarray = seen.expand(-1, 3, -1, -1).permute(0, 2, 3, 1).cpu().numpy()
     return colours
 
 

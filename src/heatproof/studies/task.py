@@ -12,10 +12,12 @@ from heatproof.heatmaps import check_heatmaps, explain_batches
 from heatproof.heatmaps.explaining import Explained, OwnMethod
 from heatproof.heatmaps.naming import check_methods
 from heatproof.heatmaps.stored import Asked, MapFile
-from heatproof.network.network import Network, check_images
+from heatproof.network.inputs import as_targets
+from heatproof.network.network import Network
 from heatproof.perturbation import Protocol
 from heatproof.perturbation.orders import orders_of_heatmaps, random_orders
 from heatproof.perturbation.regions import as_regions
+from heatproof.perturbation.scores import check_score
 from heatproof.perturbation.statistics import OF_THIS_RUN
 from heatproof.randomness import identify
 
@@ -57,19 +59,21 @@ class Task:
         network: Network,
         images: Tensor,
         methods: Methods,
-        targets: Tensor | None,
+        targets: Tensor | int | None,
         protocol: Protocol,
         *,
         lerf: bool = False,
         names: Sequence[str] | None = None,
     ) -> "Task":
         """Sorts out and checks what was asked for; files of heatmaps find theirs by the names of the images."""
-        check_images(images)
+        network.check(images)
+        check_score(protocol.score, network, tuple(images.shape[1:]))
         protocol = protocol.fitted(images)
         computed, given = sorted_out(methods, images, names)
         regions = as_regions(protocol.regions, images)
         protocol.scored_of(protocol.steps_for(regions))
-        return cls(network, images, computed, given, targets, protocol, regions, tuple(identify(images)), lerf=lerf)
+        chosen = None if targets is None else as_targets(targets, len(images))
+        return cls(network, images, computed, given, chosen, protocol, regions, tuple(identify(images)), lerf=lerf)
 
     @property
     def shape(self) -> tuple[int, ...]:

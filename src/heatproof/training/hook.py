@@ -14,12 +14,12 @@ from heatproof.defaults import DEFAULT_METHOD
 from heatproof.errors import InputError
 from heatproof.heatmaps.explaining import OwnMethod
 from heatproof.measures.quality import CONTROLS, QUALITIES, series_of
-from heatproof.network.network import DEFAULT_MEMORY, Network, check_images
+from heatproof.network.inputs import check_images
+from heatproof.network.network import DEFAULT_MEMORY, Network
 from heatproof.perturbation import Protocol
 from heatproof.studies.assess import judged, method_name
 from heatproof.studies.task import Task
 from heatproof.studies.watching import Clock, Progress
-from heatproof.training.copying import untouched_copy
 
 Log = Callable[[dict[str, float], int], object]  # such as mlflow.log_metrics and wandb.log
 
@@ -108,7 +108,7 @@ class HeatmapQuality:
         start = time.perf_counter()
         device = next((parameter.device.type for parameter in module.parameters()), "cpu")
         with torch.inference_mode(False), torch.enable_grad(), torch.autocast(device, enabled=False):
-            network = Network(untouched_copy(module), preprocessing=self.preprocessing)
+            network = Network(module, preprocessing=self.preprocessing)
             checkpoint = judged(self._task(network), None, Clock(), Progress(0, None))
         found: dict[str, float] = {}
         for name, quantity in LOGGED.items():

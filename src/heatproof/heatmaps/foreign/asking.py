@@ -1,11 +1,9 @@
 """Another package's method is asked for one image at a time, on a copy of the module, with randomness of its own."""
 
-import copy
 import random
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
 
 import numpy as np
 import torch
@@ -14,6 +12,7 @@ from torch import Tensor, nn
 from heatproof.errors import InputError
 from heatproof.heatmaps.methods import ForwardPass, Method
 from heatproof.network import Network
+from heatproof.network.copying import untouched_copy
 from heatproof.randomness import addressed, identify
 from heatproof.registry import unknown
 
@@ -42,8 +41,7 @@ def asked(spec: str, network: Network, ask: Ask, *, seed: int, channels: str) ->
 
 def working_copy(module: nn.Module) -> nn.Module:
     """A copy with the same parameters and hooks of its own; activations that work in place are told not to."""
-    shared: dict[int, Any] = {id(tensor): tensor for tensor in (*module.parameters(), *module.buffers())}
-    made: nn.Module = copy.deepcopy(module, shared)
+    made = untouched_copy(module, same_weights=True)
     for part in made.modules():
         if getattr(part, "inplace", False) is True:
             part.inplace = False  # type: ignore[assignment]

@@ -16,6 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from heatproof.errors import InputError
+from heatproof.network.copying import loaded_again
 from heatproof.network.formats.archives import entries, read_entries
 from heatproof.network.formats.pickled import LARGEST, check_pickle
 from heatproof.network.weights import check_plain
@@ -125,10 +126,17 @@ class Script(nn.Module):
     def __init__(self, program: nn.Module) -> None:
         super().__init__()
         self.program = program
+        for parameter in program.parameters():
+            parameter.requires_grad_(False)  # a copy of one that is tracked would be no leaf
 
     def forward(self, images: Tensor) -> Any:  # noqa: ANN401 - what it returns is checked by whoever reads it
         """What the program returns."""
         return self.program(images)
+
+
+def as_module(module: nn.Module) -> nn.Module:
+    """A TorchScript program as a module that can be copied; others are left as they are."""
+    return Script(loaded_again(module)) if isinstance(module, torch.jit.ScriptModule) else module
 
 
 def read_script(path: Path) -> tuple[nn.Module, None, tuple[str, ...]]:
@@ -149,8 +157,6 @@ def read_script(path: Path) -> tuple[nn.Module, None, tuple[str, ...]]:
         _check_node(path, node)
     for name, tensor in (*program.named_parameters(), *program.named_buffers()):
         check_plain(f"{path.name}: {name}", tensor)
-    for parameter in program.parameters():
-        parameter.requires_grad_(False)  # a copy of one that is tracked would be no leaf
     return Script(program), None, (LOST.format(path.name),)
 
 

@@ -30,7 +30,7 @@ def plan_comparison(
     images: Tensor,
     methods: Methods = DEFAULT_METHODS,
     *,
-    targets: Tensor | None = None,
+    targets: Tensor | int | None = None,
     replacement: str = "uniform",
     regions: int | str | Tensor = 9,
     steps: int | str | None = None,
@@ -61,7 +61,7 @@ def plan_comparison(
         network: the classifier.
         images: (N, C, H, W) RGB in [0, 1], all that are to be compared on, or that there are to choose from.
         methods: as in ``compare``.
-        targets: (N,) class indices; by default the predicted classes.
+        targets: (N,) class indices, or one for all images; by default the predicted classes.
         replacement: what a removed region becomes.
         regions: size of the grid's regions in pixels, "pixels", superpixels such as "slic[segments=100]", or a map of
             region indices (H, W) or (N, H, W).

@@ -1,0 +1,91 @@
+"""A module is tried on two images: its last squashing is cut off, it is exported, and its contract is checked."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from heatproof.errors import InputError
+from heatproof.network.contract import agree, check_company, evaluated, first_scores
+from heatproof.network.draws import watched
+from heatproof.network.export import export
+from heatproof.network.formats.scripts import Script
+from heatproof.network.forward import check_logits
+from heatproof.network.graph import Graph
+from heatproof.network.squashing import (
+    are_log_probabilities,
+    are_probabilities,
+    cut,
+    cut_script,
+    is_cut,
+    with_logarithm,
+)
+
+NO_LOGITS = (
+    "ends in a softmax that cannot be taken off: heatmaps explain log-probabilities, and the score is log_probability, "
+    "probability or margin; give a module that returns logits for the score logit"
+)
+
+
+@dataclass(frozen=True)
+class Trial:
+    """What came of trying a module.
+
+    Attributes:
+        graph: of the module, or why it has none.
+        classes: how many scores it gives.
+        gives_logits: whether these are logits, and not log-probabilities.
+    """
+
+    graph: Graph | InputError
+    classes: int
+    gives_logits: bool
+
+
+def tried(module: nn.Module, inputs: Tensor, name: str) -> tuple[nn.Module, Trial]:
+    """The module, which gives logits or log-probabilities now, and what came of trying it on two images (2, C, H, W).
+
+    Raises:
+        InputError: if it cannot evaluate them, or if its scores are not finite or depend on more than one image.
+    """
+    first, recorded = first_scores(module, inputs[:1], name)
+    module, changed = _without_squashing(module, recorded.squashing(first))
+    first = evaluated(module, inputs[:1], name) if changed else first
+    if are_probabilities(first) and are_probabilities(evaluated(module, inputs[1:], name)):
+        module = with_logarithm(module)
+        first = evaluated(module, inputs[:1], name)
+    gives_logits = not (are_log_probabilities(first) and are_log_probabilities(evaluated(module, inputs[1:], name)))
+    graph = _graph(module, tuple(inputs.shape[1:]), inputs.device)
+    both = inputs.flip(0)
+    if isinstance(graph, Graph):
+        found = check_logits(graph.evaluate(both.contiguous(memory_format=torch.channels_last)))[-1:]
+        if not agree(found, first):
+            check_company(module, first, both, name)
+            graph = InputError("the exported program gives other scores than the model")
+    else:
+        check_company(module, first, both, name)
+    return module, Trial(graph, first.shape[1], gives_logits)
+
+
+def _without_squashing(module: nn.Module, squashed: frozenset[int]) -> tuple[nn.Module, bool]:
+    """The module, and whether something was cut off."""
+    if is_cut(module):
+        return module, False
+    if squashed:
+        return cut(module, squashed), True
+    program = cut_script(module.program) if isinstance(module, Script) else None
+    if program is None:
+        return module, False
+    module.program = program
+    return cut(module, frozenset()), True
+
+
+def _graph(module: nn.Module, shape: tuple[int, ...], device: torch.device) -> Graph | InputError:
+    """The module's graph, or why it has none."""
+    if isinstance(module, Script):
+        return InputError("TorchScript cannot be exported: give the torch module that it was made of")
+    try:
+        with watched(device):  # what an export evaluates may draw, too
+            return export(module, shape)
+    except InputError as error:
+        return error
