@@ -363,7 +363,9 @@ def test_an_unknown_operation_costs_only_what_needs_its_rule():
     leaf = images.clone().requires_grad_()
     (gradient,) = torch.autograd.grad(module(leaf).amax(dim=1).sum(), leaf)
     torch.testing.assert_close(hp.explain(network, images, "gradient-x-input"), (gradient * images).sum(dim=1))
-    told = r" cannot go through the model's own logcumsumexp: heatproof does not know the operation logcumsumexp\.default"
+    told = (
+        r" cannot go through the model's own logcumsumexp: heatproof does not know the operation logcumsumexp\.default"
+    )
     for method in ("lrp-epsilon", "lrp-epsilon-gamma-box", "deconvolution-l2"):
         with pytest.raises(InputError, match=method + told):
             hp.explain(network, images, method)
@@ -375,12 +377,14 @@ def test_an_unknown_operation_in_a_gate_costs_nothing():
 
 
 def test_an_unknown_operation_is_named_with_its_place():
-    module = nn.Sequential(nn.Conv2d(3, 4, 3), nn.Sequential(nn.ReLU(), nn.LPPool2d(2, 2), nn.FractionalMaxPool2d(2, 3)))
+    module = nn.Sequential(
+        nn.Conv2d(3, 4, 3), nn.Sequential(nn.ReLU(), nn.LPPool2d(2, 2), nn.FractionalMaxPool2d(2, 3))
+    )
     with pytest.raises(InputError, match=r"1\.2 \(.*\) draws random numbers; heatmaps need a fixed network"):
         export(nn.Sequential(module, nn.Flatten()).eval(), SMALL)
     bicubic = nn.Sequential(nn.Conv2d(3, 4, 3), nn.Sequential(nn.ReLU(), nn.Upsample(scale_factor=2, mode="bicubic")))
     graph = export(nn.Sequential(bicubic, nn.Flatten()).eval(), SMALL)
-    with pytest.raises(InputError, match=r"LRP cannot go through 0\.1\.1 \(upsample_bicubic2d\): heatproof does not know"):
+    with pytest.raises(InputError, match=r"LRP cannot go through 0\.1\.1 \(upsample_bicubic2d\): heatproof"):
         graph.require("relevance", "LRP")
 
 
@@ -392,7 +396,7 @@ def test_batch_norm_without_statistics_is_refused():
 
 def test_weights_computed_from_the_image_have_no_rule():
     graph = same_as_module(own(lambda m, x: m.scores(F.linear(m.conv(x), m.conv(x).mean((0, 2)) * 0 + 1))))
-    with pytest.raises(InputError, match="linear.*: no rule is defined for weights that are computed from the image"):
+    with pytest.raises(InputError, match=r"linear.*: no rule is defined for weights that are computed from the image"):
         graph.require("relevance", "LRP")
 
 

@@ -102,7 +102,8 @@ class GraphPass(ForwardPass):
         if node.name not in self.graph.first:
             return composite.convolution if role == "convolution" else composite.dense
         if isinstance(composite.first, Box) and role is not None:
-            shape = (1, *self.graph.input_shape)
+            alone = self.graph.batched(node.inputs[0])  # the range of one image is that of all
+            shape = (1 if alone else len(self.inputs), *self.graph.input_shape)
             low, high = composite.first.low.expand(shape), composite.first.high.expand(shape)
             return Box(*self.graph.interval(low, high, node.inputs[0]))
         return composite.first
@@ -129,9 +130,15 @@ class ModulePass(ForwardPass):
         bounds: tuple[Tensor, Tensor],
     ) -> None:  # fmt: skip
         self._reason = reason
-        with torch.enable_grad():
-            leaf = inputs.detach().requires_grad_()
-            self._tracked = check_logits(module(leaf.clone()))  # a copy, since a module may change what it reads
+        leaf = inputs.detach().requires_grad_()
+        self._untracked: Exception | None = None  # why autograd cannot follow the module
+        try:
+            with torch.enable_grad():
+                self._tracked = check_logits(module(leaf.clone()))  # a copy, since a module may change what it reads
+        except (RuntimeError, NotImplementedError) as error:  # as NumPy is refused what autograd follows
+            with torch.no_grad():
+                self._tracked = check_logits(module(inputs.detach().clone()))
+            self._untracked = error
         logits = self._tracked.detach()
         super().__init__(images, leaf, logits.argmax(dim=1) if targets is None else targets, bounds)
 
@@ -143,9 +150,17 @@ class ModulePass(ForwardPass):
     @cached_property
     def gradient(self) -> Tensor:
         """(N, C, H, W) derivative of f with respect to the normalised image, by autograd."""
-        with torch.enable_grad():
-            score = self._tracked.gather(1, self.targets[:, None]).sum()
-        (gradient,) = torch.autograd.grad(score, self.inputs, retain_graph=True)
+        gradient = None
+        if self._tracked.requires_grad:
+            with torch.enable_grad():
+                score = self._tracked.gather(1, self.targets[:, None]).sum()
+            (gradient,) = torch.autograd.grad(score, self.inputs, retain_graph=True, allow_unused=True)
+        if gradient is None:
+            why = f": {str(self._untracked).splitlines()[0]}" if self._untracked else ""
+            raise InputError(
+                "the network cannot be differentiated, since autograd does not lead from its scores back to the image "
+                f"(no_grad, NumPy or quantised layers in its forward){why}"
+            )
         return gradient
 
     @property

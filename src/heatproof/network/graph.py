@@ -183,6 +183,10 @@ class Graph:
             alive -= sum(sizes[name] for name in finished)
         return peak
 
+    def batched(self, name: str) -> bool:
+        """Whether a value has one entry for each image, along the first dimension."""
+        return all(node.batched for node in self.nodes if node.name == name)
+
     @property
     def multiply_adds(self) -> int:
         """Multiplications with weights for one image."""

@@ -25,10 +25,16 @@ from heatproof.network.operations import OPERATIONS, Call, Opaque, Operation, Pe
 from heatproof.network.operations.opaque import Autocast
 from heatproof.network.operations.weighted import same_spans
 
-_NOTHING = ("contiguous", "clone", "detach", "alias", "to", "type_as", "lift_fresh_copy", "lift_fresh")
+_NOTHING = ("contiguous", "clone", "detach", "alias", "lift_fresh_copy", "lift_fresh")
+_CASTS = ("to", "type_as", "_to_copy")
 _IDENTITIES = frozenset({"dropout", "feature_dropout", "alpha_dropout", "dropout2d", *_NOTHING})
 _PARTS = {"chunk.default", "split.Tensor", "split.sizes", "split_with_sizes.default", "tensor_split.sections"}
 _VIEWS = ("aten.view.default", "aten.reshape.default", "aten.view_as.default", "aten.reshape_as.default")
+
+_ALIKE = {  # constants in the shape of a value, and what they hold
+    "aten.zeros_like.default": 0, "aten.ones_like.default": 1, "aten.full_like.default": None,
+    "aten.new_zeros.default": 0, "aten.new_ones.default": 1, "aten.new_full.default": None,
+}  # fmt: skip
 
 
 class ViewChangedError(InputError):
@@ -119,6 +125,8 @@ class Reader:
                 self.values[node] = _constant(call, node) if call.sized else call()
             elif call.name.split(".")[0] in _IDENTITIES or is_whole_slice(call):
                 self.values[node] = call.variables[0]
+            elif call.name.split(".")[0] in _CASTS:
+                self.values[node] = self._cast(call, node)
             else:
                 self.values[node] = self._several(call, node)
                 if function._schema.is_mutable:
@@ -143,6 +151,12 @@ class Reader:
         if str(function) == "aten.expand_as.default":
             sizes = [symbol(size, node) for size in node.meta["val"].shape]
             return Call(torch.ops.aten.expand.default, {"self": values["self"], "size": sizes})
+        if str(function) in _ALIKE:
+            like = node.meta["val"]
+            given = {"dtype": like.dtype, "layout": None, "device": like.device, "pin_memory": False}
+            sizes = [symbol(size, node) for size in like.shape]
+            filled = {"size": sizes, "fill_value": values.get("fill_value", _ALIKE[str(function)])}
+            return Call(torch.ops.aten.full.default, filled | given)
         if str(function) == "aten.unsqueeze.default" and values["dim"] == 1 and is_channel(node.args[0]):
             # x[:, c].unsqueeze(1), as torchvision's GoogLeNet scales its channels, is a map throughout: x[:, c : c + 1]
             source, _, channel = cast("fx.Node", node.args[0]).args
@@ -177,6 +191,13 @@ class Reader:
         names = tuple(one.name for one in read)
         self.nodes.append(Node(found.name, operation, names, place(node), found.shape, found.batched))
         return found
+
+    def _cast(self, call: Call, node: fx.Node) -> Variable:
+        """A value in another precision, if it is another."""
+        dtype = node.meta["val"].dtype
+        if dtype == cast("fx.Node", node.args[0]).meta["val"].dtype:
+            return call.variables[0]
+        return self._add(Call(torch.ops.aten.to.dtype, {"self": call.variables[0], "dtype": dtype}), node)
 
     def _padded(self, call: Call, node: fx.Node) -> Call:
         """Puts a padding before a convolution with ``padding="same"`` and an even kernel, which pads unevenly."""

@@ -147,7 +147,7 @@ class Box:
 
     def propagate(self, layer: WeightedSum, inputs: Tensor, output: Tensor, relevance: Tensor) -> Tensor:
         """Relevance of the inputs."""
-        low, high = (bound.to(inputs).expand(1, *inputs.shape[1:]) for bound in (self.low, self.high))
+        low, high = (bound.to(inputs).expand(len(bound), *inputs.shape[1:]) for bound in (self.low, self.high))
         positive, negative = split(layer.weight)
         z = layer.weigh(inputs, layer.weight) - layer.weigh(low, positive) - layer.weigh(high, negative)
         signal = divided(relevance, z)

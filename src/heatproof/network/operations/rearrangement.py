@@ -71,6 +71,17 @@ class Interpolation(Called):
         return self.ends(low, high)
 
 
+@operation("to.dtype")
+class Cast(Rearrangement):
+    """The same values in another precision."""
+
+    elementwise = True
+
+    def reach(self, *shapes: tuple[int, ...]) -> Reach:
+        """A position depends on itself."""
+        return POINTWISE
+
+
 @operation("flatten.using_ints")
 class Flatten(Rearrangement):
     """Several dimensions as one."""
