@@ -410,3 +410,31 @@ def test_every_writing_of_a_layer_norm(way):
     tolerance = EXACT if way == "group norm" else 0.02  # more denominators
     methods = [*LRP, "gradient-x-input", *(OPTIONS if way == "group norm" else [])]
     assert_same_maps(Norm("layer norm"), Norm(way), methods, tolerance)
+
+
+# --- a sigmoid is a tanh with a bias
+
+
+class Squashing(nn.Module):
+    """σ(x) = (1 + tanh(x / 2)) / 2 in a hidden layer, the constant in the bias of the next one."""
+
+    def __init__(self, way, between_layers):
+        super().__init__()
+        torch.manual_seed(0)
+        self.conv, self.between_layers = nn.Conv2d(3, CHANNELS, 3).double(), between_layers
+        self.head = nn.Linear(CHANNELS, 5).double()
+        self.way = way
+        if way == "tanh":
+            with torch.no_grad():
+                self.head.bias += self.head.weight.sum(1) / 2
+                self.head.weight /= 2
+
+    def forward(self, x):
+        x = self.conv(x).mean((2, 3)) if self.between_layers else self.conv(x)[:, :, 0, 0]
+        return self.head(torch.tanh(x / 2) if self.way == "tanh" else x.sigmoid())
+
+
+@pytest.mark.parametrize("between_layers", [True, False])
+def test_a_sigmoid_is_a_tanh_with_a_bias(between_layers):
+    pair = [Squashing(way, between_layers) for way in ("tanh", "sigmoid")]
+    assert_same_maps(*pair, ["lrp-epsilon", "gradient-x-input"], STABILISED)
