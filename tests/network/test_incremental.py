@@ -24,7 +24,7 @@ from heatproof.network.incremental import (
     whole_plan,
 )
 from heatproof.network.incremental.maps import Border
-from heatproof.network.operations.operation import Call, Variable
+from heatproof.network.operations.call import Call, Variable
 from heatproof.network.operations.pooling import MaxPool, MeanPool
 from heatproof.network.operations.reach import Reach
 from heatproof.network.operations.rearrangement import Pad

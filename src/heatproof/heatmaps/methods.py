@@ -9,7 +9,8 @@ from collections.abc import Callable
 from torch import Tensor
 
 from heatproof.network import Network
-from heatproof.network.forward import ForwardPass, Relevance
+from heatproof.network.flow import Relevance
+from heatproof.network.forward import ForwardPass
 from heatproof.network.operations import Way
 from heatproof.registry import Registry, parse_spec
 

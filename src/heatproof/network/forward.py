@@ -2,7 +2,6 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
@@ -10,32 +9,10 @@ import torch
 from torch import Tensor, nn
 
 from heatproof.errors import InputError
+from heatproof.network.flow import Account, Relevance
 from heatproof.network.graph import Graph, Node
 from heatproof.network.operations import Operation, Record, Signals
-from heatproof.network.operations.weighted import Convolution
 from heatproof.network.rules import Box, Composite, Rule
-
-
-@dataclass(frozen=True)
-class Flow:
-    """Relevance at one operation, for each image (N,): what arrived at its output and what left to its inputs."""
-
-    place: str
-    arrived: Tensor
-    left: Tensor
-
-
-@dataclass(frozen=True)
-class Relevance:
-    """Relevance of the pixels (N, C, H, W), and how it got there, from the score backwards."""
-
-    pixels: Tensor
-    flow: tuple[Flow, ...]
-
-    @property
-    def heatmaps(self) -> Tensor:
-        """(N, H, W) relevance summed over channels, with its sign."""
-        return self.pixels.sum(dim=1)
 
 
 class ForwardPass(ABC):
@@ -110,37 +87,36 @@ class GraphPass(ForwardPass):
     def relevance(self, composite: Composite) -> Relevance:
         """Relevance of the normalised pixels under the rules of ``composite`` [Bach2015]."""
         self.graph.require("relevance", "LRP")
-        flow: list[Flow] = []
-        totals = {self.graph.output: self.scores}  # relevance of each value, summed as it arrives
+        account = Account(self.graph, self.scores)
 
         def step(node: Node, arriving: Tensor) -> Signals:
             leaving = node.operation.relevance(self._records[node.name], arriving, self._rule(node, composite))
-            arrived = totals.pop(node.name)
-            parts = [None if part is None else arrived if part is arriving else _total(part) for part in leaving]
-            for name, part in zip(node.inputs, parts, strict=True):
-                if part is not None:
-                    totals[name] = totals[name] + part if name in totals else part
-            left = torch.stack([part for part in parts if part is not None]).sum(dim=0)
-            flow.append(Flow(node.place, arrived, left))
+            account.enter(node, arriving, leaving)
             return leaving
 
         pixels = self.graph.send_back(self._at_target(self.scores), step)
-        return Relevance(pixels, tuple(flow))
+        return Relevance(pixels, account.flow)
 
     def _rule(self, node: Node, composite: Composite) -> Rule:
+        role = node.operation.role(node.shape)
         if node.name not in self.graph.first:
-            return composite.convolution if isinstance(node.operation, Convolution) else composite.dense
-        if isinstance(composite.first, Box):
-            shape = (1, *self.graph.input_shape)
-            return composite.first.moved(lambda bound: self.graph.evaluate(bound.expand(shape), upto=node.inputs[0]))
+            return composite.convolution if role == "convolution" else composite.dense
+        if isinstance(composite.first, Box) and role is not None:
+            alone = self.graph.batched(node.inputs[0])  # the range of one image is that of all
+            shape = (1 if alone else len(self.inputs), *self.graph.input_shape)
+            low, high = composite.first.low.expand(shape), composite.first.high.expand(shape)
+            return Box(*self.graph.interval(low, high, node.inputs[0]))
         return composite.first
 
     @torch.no_grad()
     def _send_back(self, way: Callable[[Operation, Record, Tensor], Signals]) -> Tensor:
-        signal = self._at_target(torch.ones_like(self.scores))
-        return self.graph.send_back(
-            signal, lambda node, arriving: way(node.operation, self._records[node.name], arriving)
-        )
+        def step(node: Node, arriving: Tensor) -> Signals:
+            record = self._records[node.name]
+            if node.operation.taped and record.output.is_floating_point() and not record.output.requires_grad:
+                raise InputError(f"autograd does not lead back through {node.place}: it cannot be differentiated")
+            return way(node.operation, record, arriving)
+
+        return self.graph.send_back(self._at_target(torch.ones_like(self.scores)), step)
 
     def _at_target(self, signal: Tensor) -> Tensor:
         return torch.zeros_like(self.logits).scatter(1, self.targets[:, None], signal[:, None])
@@ -154,9 +130,15 @@ class ModulePass(ForwardPass):
         bounds: tuple[Tensor, Tensor],
     ) -> None:  # fmt: skip
         self._reason = reason
-        with torch.enable_grad():
-            leaf = inputs.detach().requires_grad_()
-            self._tracked = check_logits(module(leaf.clone()))  # a copy, since a module may change what it reads
+        leaf = inputs.detach().requires_grad_()
+        self._untracked: Exception | None = None  # why autograd cannot follow the module
+        try:
+            with torch.enable_grad():
+                self._tracked = check_logits(module(leaf.clone()))  # a copy, since a module may change what it reads
+        except (RuntimeError, NotImplementedError) as error:  # as NumPy is refused what autograd follows
+            with torch.no_grad():
+                self._tracked = check_logits(module(inputs.detach().clone()))
+            self._untracked = error
         logits = self._tracked.detach()
         super().__init__(images, leaf, logits.argmax(dim=1) if targets is None else targets, bounds)
 
@@ -168,9 +150,17 @@ class ModulePass(ForwardPass):
     @cached_property
     def gradient(self) -> Tensor:
         """(N, C, H, W) derivative of f with respect to the normalised image, by autograd."""
-        with torch.enable_grad():
-            score = self._tracked.gather(1, self.targets[:, None]).sum()
-        (gradient,) = torch.autograd.grad(score, self.inputs, retain_graph=True)
+        gradient = None
+        if self._tracked.requires_grad:
+            with torch.enable_grad():
+                score = self._tracked.gather(1, self.targets[:, None]).sum()
+            (gradient,) = torch.autograd.grad(score, self.inputs, retain_graph=True, allow_unused=True)
+        if gradient is None:
+            why = f": {str(self._untracked).splitlines()[0]}" if self._untracked else ""
+            raise InputError(
+                "the network cannot be differentiated, since autograd does not lead from its scores back to the image "
+                f"(no_grad, NumPy or quantised layers in its forward){why}"
+            )
         return gradient
 
     @property
@@ -203,7 +193,7 @@ def _record(graph: Graph, inputs: Tensor) -> tuple[dict[str, Record], Tensor]:
     records = {}
     for node in graph:
         taped = node.operation.taped
-        read = tuple(values[name].detach().requires_grad_(taped) for name in node.inputs)
+        read = tuple(_leaf(values[name], taped) for name in node.inputs)
         with torch.set_grad_enabled(taped):
             output = graph.evaluate_node(node, *read, recorded=True)
         records[node.name] = Record(read, output)
@@ -211,5 +201,5 @@ def _record(graph: Graph, inputs: Tensor) -> tuple[dict[str, Record], Tensor]:
     return records, values[graph.output]
 
 
-def _total(values: Tensor) -> Tensor:
-    return values.flatten(start_dim=1).sum(dim=1)
+def _leaf(value: Tensor, taped: bool) -> Tensor:
+    return value.detach().requires_grad_(taped and value.is_floating_point())

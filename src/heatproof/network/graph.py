@@ -10,12 +10,6 @@ from torch import Tensor
 
 from heatproof.errors import InputError
 from heatproof.network.operations import Operation, Way
-from heatproof.network.operations.activation import ReLU
-from heatproof.network.operations.arithmetic import Add, Concatenate
-from heatproof.network.operations.normalization import BatchNorm, LocalResponseNorm
-from heatproof.network.operations.pooling import MaxPool, MeanPool
-from heatproof.network.operations.rearrangement import Rearrangement
-from heatproof.network.operations.weighted import Weighted
 
 
 @dataclass(frozen=True)
@@ -28,6 +22,7 @@ class Node:
         inputs: names of the values that it reads.
         place: where it stands in the model, for messages, such as ``features.3 (relu)``.
         shape: shape of its value for one image.
+        batched: whether its value has one entry for each image, along the first dimension.
     """
 
     name: str
@@ -35,6 +30,7 @@ class Node:
     inputs: tuple[str, ...]
     place: str
     shape: tuple[int, ...]
+    batched: bool = True
 
 
 @dataclass(frozen=True)
@@ -84,8 +80,8 @@ class Graph:
         return signals[self.input]
 
     def require(self, way: Way, method: str) -> None:
-        """Refuses a way back that an operation of this graph has no rule for, before anything is computed."""
-        refusing = [node for node in self.nodes if way in node.operation.refuses]
+        """Refuses a way back that an operation on it has no rule for, before anything is computed."""
+        refusing = [node for node in self.way_back(way) if way in node.operation.refuses]
         if refusing:
             first = refusing[0]
             others = f" (and at {len(refusing) - 1} more places)" if len(refusing) > 1 else ""
@@ -93,6 +89,35 @@ class Graph:
                 f"{method} cannot go through {first.place}{others}: {first.operation.refuses[way]}; "
                 "choose another method for this network, such as gradient-x-input"
             )
+
+    def way_back(self, way: Way) -> list[Node]:
+        """The nodes that a way back from the output passes, in order; gates may lie off it."""
+        reached, passed = {self.output}, []
+        for node in reversed(self.nodes):
+            if node.name in reached:
+                passed.append(node)
+                carries = node.operation.carries(way, len(node.inputs))
+                reached.update(name for name, carried in zip(node.inputs, carries, strict=True) if carried)
+        return passed[::-1]
+
+    def interval(self, low: Tensor, high: Tensor, upto: str) -> tuple[Tensor, Tensor]:
+        """The least and the largest value of a node for images between ``low`` and ``high`` (1, C, H, W)."""
+        found = {self.input: (low, high)}
+        for node in self.needed(upto):
+            least, largest = zip(*(found[name] for name in node.inputs), strict=True)
+            try:
+                found[node.name] = node.operation.interval(least, largest)
+            except InputError as error:
+                raise InputError(f"the box rule cannot pass {node.place} before the first layer: {error}") from error
+        return found[upto]
+
+    def needed(self, *names: str) -> list[Node]:
+        """The nodes that these values are computed by, in order."""
+        wanted = set(names)
+        for node in reversed(self.nodes):
+            if node.name in wanted:
+                wanted.update(node.inputs)
+        return [node for node in self.nodes if node.name in wanted]
 
     def replace(self, nodes: tuple[Node, ...], output: str) -> "Graph":
         """The same graph with other nodes."""
@@ -105,15 +130,18 @@ class Graph:
 
     @cached_property
     def first(self) -> frozenset[str]:
-        """Names of the weighted sums that read the image through no other weighted sum."""
+        """Names of the weighted sums that read the image through no other weighted sum, and of what lies before them.
+
+        Gates are left out, as they get no relevance.
+        """
         seen = {self.input}
         first = set()
         for node in self.nodes:
-            if seen.isdisjoint(node.inputs):
+            carries = node.operation.carries("relevance", len(node.inputs))
+            if not any(name in seen for name, carried in zip(node.inputs, carries, strict=True) if carried):
                 continue
-            if isinstance(node.operation, Weighted):
-                first.add(node.name)
-            else:
+            first.add(node.name)
+            if node.operation.role(node.shape) is None:
                 seen.add(node.name)
         return frozenset(first)
 
@@ -121,10 +149,8 @@ class Graph:
     def in_place(self) -> frozenset[str]:
         """Names of the ReLUs that take the place of their input: it is fresh, and nothing else reads it."""
         readers = Counter([name for node in self.nodes for name in node.inputs] + [self.output])
-        fresh = {
-            n.name for n in self.nodes if isinstance(n.operation, Weighted | BatchNorm | Add) and readers[n.name] == 1
-        }
-        return frozenset(n.name for n in self.nodes if isinstance(n.operation, ReLU) and n.inputs[0] in fresh)
+        fresh = {node.name for node in self.nodes if node.operation.fresh and readers[node.name] == 1}
+        return frozenset(node.name for node in self.nodes if node.operation.in_place and node.inputs[0] in fresh)
 
     @cached_property
     def in_place_recorded(self) -> frozenset[str]:
@@ -133,13 +159,13 @@ class Graph:
         That holds where whatever reads the ReLU gives relevance in proportion to what it read, directly or behind
         operations that move values, or that give none to a zero (a local response norm).
         """
-        proportional = {self.output: False}
+        none_to_zeros = {self.output: False}
         for node in reversed(self.nodes):
-            moves = isinstance(node.operation, Rearrangement | Concatenate | MaxPool | LocalResponseNorm)
-            shares = isinstance(node.operation, Weighted | MeanPool | Add) or (moves and proportional[node.name])
+            to_zeros = node.operation.to_zeros
+            spared = none_to_zeros.get(node.name, True) if to_zeros is None else not to_zeros
             for name in node.inputs:
-                proportional[name] = proportional.get(name, True) and shares
-        return frozenset(name for name in self.in_place if proportional[name])
+                none_to_zeros[name] = none_to_zeros.get(name, True) and spared
+        return frozenset(name for name in self.in_place if none_to_zeros[name])
 
     @cached_property
     def kept_values(self) -> int:
@@ -156,6 +182,10 @@ class Graph:
             peak = max(peak, alive)
             alive -= sum(sizes[name] for name in finished)
         return peak
+
+    def batched(self, name: str) -> bool:
+        """Whether a value has one entry for each image, along the first dimension."""
+        return all(node.batched for node in self.nodes if node.name == name)
 
     @property
     def multiply_adds(self) -> int:

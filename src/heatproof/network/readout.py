@@ -6,10 +6,7 @@ from torch import Tensor
 
 from heatproof.network.graph import Graph, Node
 from heatproof.network.operations import Operation
-from heatproof.network.operations.activation import Activation
-from heatproof.network.operations.pooling import Pool
-from heatproof.network.operations.rearrangement import Flatten
-from heatproof.network.operations.weighted import Convolution, Dense
+from heatproof.network.operations.weighted import Weighted
 
 
 @dataclass(frozen=True)
@@ -21,7 +18,7 @@ class Readout:
         after: operations on each channel for itself.
     """
 
-    layer: Convolution | Dense
+    layer: Weighted
     after: tuple[Operation, ...]
 
     @property
@@ -46,14 +43,15 @@ def split_readout(graph: Graph) -> tuple[Graph, Readout] | None:
     """The graph up to its last weighted layer, and the rest; nothing where classes are mixed after it."""
     nodes = {node.name: node for node in graph}
     chain = [nodes[graph.output]]
-    while _for_itself(chain[-1]):
+    while _apart(graph, chain[-1]):
         (name,) = chain[-1].inputs
         if name == graph.input:
             return None
         chain.append(nodes[name])
     *after, last = chain
     layer = last.operation
-    if not _readable(last) or graph.input in last.inputs or not isinstance(layer, Convolution | Dense):
+    readable = isinstance(layer, Weighted) and last.batched and layer.reads_out(last.shape)
+    if not isinstance(layer, Weighted) or not readable or graph.input in last.inputs:
         return None
     dropped = {node.name for node in chain}
     kept = tuple(node for node in graph if node.name not in dropped)
@@ -63,15 +61,7 @@ def split_readout(graph: Graph) -> tuple[Graph, Readout] | None:
     return graph.replace(kept, last.inputs[0]), Readout(layer, tuple(node.operation for node in reversed(after)))
 
 
-def _for_itself(node: Node) -> bool:
+def _apart(graph: Graph, node: Node) -> bool:
     """Whether each channel is computed from the same one of the input."""
-    return isinstance(node.operation, Activation | Pool | Flatten)
-
-
-def _readable(node: Node) -> bool:
-    """Whether it computes each of its channels from one position, with weights for all channels of its input."""
-    layer = node.operation
-    if isinstance(layer, Convolution):
-        kernel, groups = layer.weight.shape[2:], layer.groups
-        return kernel == (1, 1) and groups == 1 and layer.stride == (1, 1) and layer.padding == (0, 0)
-    return isinstance(layer, Dense) and len(node.shape) == 1
+    shapes = [graph.shapes[name] for name in node.inputs]
+    return node.batched and len(shapes) == 1 and bool(shapes[0]) and node.operation.apart(*shapes)

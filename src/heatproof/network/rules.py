@@ -5,9 +5,8 @@ says how much of each R_j goes to each input. ``bias`` says whether biases stand
 absorb relevance, as in the first public implementations) or are left out (as in the printed formulas).
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
-from typing import Protocol
+from dataclasses import dataclass
+from typing import ClassVar, Protocol
 
 import torch
 from torch import Tensor
@@ -30,6 +29,9 @@ class WeightedSum(Protocol):
     def bias(self) -> Tensor | None:
         """The biases b_j, or none."""
 
+    def over_channels(self, values: Tensor) -> Tensor:
+        """One value for each channel of the output, in a shape that broadcasts over it."""
+
     def weigh(self, inputs: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
         """Σ_i a_i·w_ij + b_j for other weights and biases than the layer's own."""
 
@@ -39,6 +41,10 @@ class WeightedSum(Protocol):
 
 class Rule(Protocol):
     """A relevance rule of one layer."""
+
+    @property
+    def bias(self) -> bool:
+        """Whether biases, and other constants that are added, stand in the denominators."""
 
     def propagate(self, layer: WeightedSum, inputs: Tensor, output: Tensor, relevance: Tensor) -> Tensor:
         """Relevance of the inputs, from the relevance of the output; ``output`` is z with the bias."""
@@ -84,7 +90,7 @@ class AlphaBeta:
             signed = list(zip(split(inputs), (own, other), strict=True)) if has_negative else [(inputs, own)]
             z = sum_of([layer.weigh(part, weight) for part, weight in signed])
             if bias is not None:
-                z += _over_channels(bias, z)
+                z += layer.over_channels(bias)
             signal = divided(relevance, z)
             for part, weight in signed:
                 total.addcmul_(part, layer.pull(signal, weight, inputs), value=share)
@@ -118,6 +124,8 @@ class Gamma:
 class Flat:
     """Every input of a sum gets the same share, whatever its value or weight [Lapuschkin2019]."""
 
+    bias: ClassVar[bool] = False
+
     def propagate(self, layer: WeightedSum, inputs: Tensor, output: Tensor, relevance: Tensor) -> Tensor:
         """Relevance of the inputs."""
         ones = torch.ones_like(layer.weight)
@@ -135,13 +143,11 @@ class Box:
     low: Tensor
     high: Tensor
 
-    def moved(self, forward: Callable[[Tensor], Tensor]) -> "Box":
-        """The box as it stands behind ``forward``, which must not decrease in any pixel."""
-        return replace(self, low=forward(self.low), high=forward(self.high))
+    bias: ClassVar[bool] = False
 
     def propagate(self, layer: WeightedSum, inputs: Tensor, output: Tensor, relevance: Tensor) -> Tensor:
         """Relevance of the inputs."""
-        low, high = (bound.to(inputs).expand(1, *inputs.shape[1:]) for bound in (self.low, self.high))
+        low, high = (bound.to(inputs).expand(len(bound), *inputs.shape[1:]) for bound in (self.low, self.high))
         positive, negative = split(layer.weight)
         z = layer.weigh(inputs, layer.weight) - layer.weigh(low, positive) - layer.weigh(high, negative)
         signal = divided(relevance, z)
@@ -183,9 +189,4 @@ def sum_of(values: list[Tensor]) -> Tensor:
 
 
 def _without_bias(layer: WeightedSum, output: Tensor) -> Tensor:
-    return output if layer.bias is None else output - _over_channels(layer.bias, output)
-
-
-def _over_channels(bias: Tensor, output: Tensor) -> Tensor:
-    """A bias in a shape that broadcasts: over channels of maps (B, C, H, W), else over the last dimension."""
-    return bias.reshape(-1, 1, 1) if output.ndim == 4 else bias
+    return output if layer.bias is None else output - layer.over_channels(layer.bias)

@@ -193,7 +193,7 @@ def whole_plan(graph: Graph, image: Touched, readout: Readout | None = None) -> 
 def _touched(graph: Graph, node: Node, touched: Mapping[str, Touched]) -> Touched | None:
     sources = [touched.get(name) for name in node.inputs]
     known = [source for source in sources if source is not None]
-    if len(known) < len(sources) or len(node.shape) != 3:
+    if len(known) < len(sources) or len(node.shape) != 3 or not node.batched:
         return None
     reach = node.operation.reach(*[graph.shapes[name] for name in node.inputs])
     if reach is None:

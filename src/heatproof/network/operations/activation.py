@@ -1,29 +1,84 @@
-"""Activations: functions of one value at a time."""
+"""Activations: functions of one value at a time, whatever they are made of."""
+
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
 
-from heatproof.network.operations.operation import Call, Called, Operation, Record, Signals, operation
+from heatproof.errors import InputError
+from heatproof.network.operations.call import Call, Variable
+from heatproof.network.operations.operation import Called, Operation, Record, Signals, operation
 from heatproof.network.operations.reach import POINTWISE, Reach
-from heatproof.network.rules import Rule
+from heatproof.network.rules import Rule, divided
+
+_PROBES = (-1e4, -20.0, -6.5, -3.0, -2.0, -1.0, -0.3, -1e-3, 0.0, 1e-3, 0.3, 1.0, 2.0, 3.0, 5.5, 6.5, 20.0, 1e4)
+_BETWEEN = 33  # points at which a function is evaluated between two ends
 
 
 @operation(
     "sigmoid.default", "hardsigmoid.default", "silu.default", "hardswish.default", "gelu.default", "tanh.default",
     "elu.default", "selu.default", "celu.default", "leaky_relu.default", "softplus.default", "mish.default",
+    "hardtanh.default", "relu6.default", "threshold.default", "clamp.default", "clamp.Tensor",
+    "clamp_min.default", "clamp_max.default", "abs.default", "pow.Tensor_Scalar", "square.default", "sqrt.default",
+    "rsqrt.default", "reciprocal.default", "exp.default", "exp2.default", "expm1.default", "log.default",
+    "log1p.default", "log2.default", "log10.default", "log_sigmoid.default", "logit.default", "softshrink.default",
+    "hardshrink.default", "erf.default", "erfc.default", "sin.default", "cos.default", "tan.default", "atan.default",
+    "sinh.default", "cosh.default", "asinh.default", "sign.default", "rrelu.default", "relu.default",
+    "gt.Scalar", "ge.Scalar", "lt.Scalar", "le.Scalar", "eq.Scalar", "ne.Scalar", "logical_not.default",
 )  # fmt: skip
 class Activation(Called):
-    """Any elementwise nonlinearity: relevance passes through unchanged [Bach2015]."""
+    """Any function f of one value: f(0) absorbs relevance as a bias does, the rest passes [Shrikumar2017].
+
+    Where f(0) = 0, as for ReLU, GELU, SiLU or tanh, relevance passes through unchanged [Bach2015]. Elsewhere (sigmoid,
+    softplus, exp) the value f(0) says nothing about the input: R · (f(x) − f(0)) / f(x) is left.
+    """
 
     refuses = {"deconvolution": "deconvolution says what a ReLU does with a signal, not what this activation does"}
+    elementwise = True
 
-    def reach(self, *shapes: tuple[int, ...]) -> Reach:
+    def __init__(self, call: Call) -> None:
+        super().__init__(call)
+        (read,) = call.variables
+        self._at_zero(read.shape if read.batched else read.shape[1:])
+
+    @classmethod
+    def read(cls, call: Call) -> Operation:  # type: ignore[override]
+        """The activation; a ReLU, however it is written, as a ReLU."""
+        return recognised(cls(call), call.variables[0])
+
+    def _at_zero(self, shape: tuple[int, ...]) -> None:
+        like = next(
+            (value for value in self.constants if value.is_floating_point()), torch.zeros((), dtype=torch.float64)
+        )
+        self.varies = any(value.numel() > 1 for value in self.constants)
+        at_zero = self.evaluate(like.new_zeros((1, *shape) if self.varies else (1,)))
+        self.gate = _is_gate(self, like)
+        self.zero = at_zero if bool((at_zero != 0).any()) else None  # f(0)
+        if not bool(at_zero.isfinite().all()):
+            self.refuses = {**self.refuses, "relevance": "no relevance rule is defined for a function without f(0)"}
+
+    def reach(self, *shapes: tuple[int, ...]) -> Reach | None:
         """A position depends on itself."""
-        return POINTWISE
+        return POINTWISE if same_everywhere(self.constants) else None
+
+    def apart(self, *shapes: tuple[int, ...]) -> bool:
+        """Channels are, where the function is the same for all."""
+        return not self.varies
 
     def relevance(self, record: Record, relevance: Tensor, rule: Rule | None) -> Signals:
-        """Unchanged."""
-        return (relevance,)
+        """Unchanged where f(0) is zero; else f(0) absorbs its share."""
+        if self.zero is None:
+            return (relevance,)
+        return (divided(relevance, record.output) * (record.output - self.zero.to(record.output)),)
+
+    def interval(self, low: tuple[Tensor, ...], high: tuple[Tensor, ...]) -> tuple[Tensor, Tensor]:
+        """From the ends, if the function rises or falls between them."""
+        least, largest = self.ends(low, high)
+        for step in range(1, _BETWEEN):
+            value = self.evaluate(low[0] + (high[0] - low[0]) * (step / _BETWEEN))
+            if bool(((value < least - 1e-6) | (value > largest + 1e-6)).any()):
+                raise InputError("it neither rises nor falls over the range of the pixels")
+        return least, largest
 
 
 class Rectifier(Activation):
@@ -36,25 +91,78 @@ class Rectifier(Activation):
         return (signal.clamp(min=0),)
 
 
-@operation("relu.default")
 class ReLU(Rectifier):
     """max(0, x); it may take the place of its input."""
 
     taped = False
+    in_place = True
 
     def gradient(self, record: Record, signal: Tensor) -> Signals:
         """The signal where the output is positive."""
         return (torch.ops.aten.threshold_backward(signal, record.output, 0),)
 
 
-@operation("hardtanh.default", "relu6.default")
-class HardTanh(Activation):
-    """A clamp; one that starts at zero is a rectifier (ReLU6)."""
+class Composed(Activation):
+    """An activation that is written as several operations, such as ``x * sigmoid(x)``.
 
-    @classmethod
-    def read(cls, call: Call) -> Operation:  # type: ignore[override]
-        """A rectifier where the lower bound is zero."""
-        return Rectifier(call) if call.arguments.get("min_val", 0) == 0 else cls(call)
+    Args:
+        steps: operations in order, each with the numbers of what it reads: 0 is x, then the steps' values.
+        shape: of x, for one image.
+    """
+
+    def __init__(self, steps: Sequence[tuple[Operation, tuple[int, ...]]], shape: tuple[int, ...]) -> None:
+        self.steps = tuple(steps)
+        self.constants = tuple(constant for step, _ in steps for constant in step.constants)
+        self._at_zero(shape)
+
+    def evaluate(self, *inputs: Tensor) -> Tensor:
+        """One step after the other."""
+        values = list(inputs)
+        for step, read in self.steps:
+            values.append(step.evaluate(*[values[number] for number in read]))
+        return values[-1]
+
+
+@operation("prelu.default")
+class PReLU(Activation):
+    """A leaky ReLU whose slopes are learned, one for each channel or for all."""
+
+    def reach(self, *shapes: tuple[int, ...]) -> Reach:
+        """A position depends on itself."""
+        return POINTWISE
+
+
+def recognised(activation: Activation, read: Variable) -> Operation:
+    """A ReLU, capped or not, for whatever computes the same as one; else the activation."""
+    if activation.varies or activation.zero is not None:
+        return activation
+    probes = torch.tensor(_PROBES, dtype=torch.float64)
+    value = _probed(activation, probes)
+    if value is None or value.dtype != torch.float64 or float(value[-1]) <= 0:
+        return activation
+    if torch.equal(value, probes.clamp(min=0)):
+        return ReLU(Call(torch.ops.aten.relu.default, {"self": read}))
+    capped = torch.equal(value, probes.clamp(min=0, max=float(value[-1])))
+    return Rectifier(activation.call) if capped and not isinstance(activation, Composed) else activation
+
+
+def same_everywhere(constants: Sequence[Tensor]) -> bool:
+    """Whether constants are the same at each position of a map, and for each image."""
+    return all(
+        all(size == 1 for size in constant.shape[-2:]) and (constant.ndim < 4 or constant.shape[0] == 1)
+        for constant in constants
+    )
+
+
+def _is_gate(activation: Activation, like: Tensor) -> bool:
+    value = _probed(activation, torch.tensor(_PROBES, dtype=like.dtype, device=like.device))
+    return value is not None and bool(((value >= 0) & (value <= 1)).all()) and bool(value.amin() < value.amax())
+
+
+def _probed(activation: Activation, probes: Tensor) -> Tensor | None:
+    if activation.varies:
+        return None
+    return activation.evaluate(probes).flatten()
 
 
 @operation("softmax.int", "log_softmax.int", "_softmax.default", "_log_softmax.default")
@@ -65,3 +173,4 @@ class Softmax(Called):
         "deconvolution": "deconvolution says what a ReLU does with a signal, not what a softmax does",
         "relevance": "no relevance rule is defined for a softmax inside a network",
     }
+    gate = True

@@ -1,69 +1,112 @@
-"""Sums and products of whole maps."""
+"""Sums, products and choices of whole maps."""
 
+from math import prod
+
+import torch
 from torch import Tensor
 
-from heatproof.network.operations.operation import Call, Called, Operation, Record, Signals, Variable, operation
+from heatproof.network.operations.activation import Activation, same_everywhere
+from heatproof.network.operations.call import Call, Variable
+from heatproof.network.operations.operation import Called, Operation, Record, Signals, Way, operation
 from heatproof.network.operations.reach import POINTWISE, Reach
 from heatproof.network.rules import Rule
 
 
-class ByConstant(Called):
-    """One map combined with a constant: relevance passes unchanged, one input makes one output."""
+class Arithmetic(Called):
+    """An operation on one or two maps, place by place."""
+
+    elementwise = True
 
     def reach(self, *shapes: tuple[int, ...]) -> Reach | None:
-        """A position depends on itself, unless the constant differs between positions or makes the map larger."""
-        return _pointwise(self.call, shapes)
+        """A position depends on itself, unless maps or constants differ in size or between positions."""
+        equal = len({shape[1:] for shape in shapes}) == 1
+        return POINTWISE if equal and same_everywhere(self.constants) and not self.call.sized else None
+
+
+@operation("neg.default")
+class ByConstant(Arithmetic):
+    """One map times or over a constant: relevance passes unchanged, one input makes one output."""
 
     def relevance(self, record: Record, relevance: Tensor, rule: Rule | None) -> Signals:
         """Unchanged (summed where the constant made the map larger)."""
         return (relevance.sum_to_size(record.inputs[0].shape),)
 
+    def interval(self, low: tuple[Tensor, ...], high: tuple[Tensor, ...]) -> tuple[Tensor, Tensor]:
+        """From the ends."""
+        return self.ends(low, high)
 
-@operation("add.Tensor", "sub.Tensor", "add.Scalar", "sub.Scalar")
-class Add(Called):
+
+class Shifted(ByConstant):
+    """The sum or the difference of a map and a constant, which absorbs relevance where biases do."""
+
+    def relevance(self, record: Record, relevance: Tensor, rule: Rule | None) -> Signals:
+        """In proportion to what the map adds; unchanged where the rule leaves biases out."""
+        if rule is not None and rule.bias:
+            return self.proportional(record, relevance)
+        return super().relevance(record, relevance, rule)
+
+
+@operation("add.Tensor", "sub.Tensor", "add.Scalar", "sub.Scalar", "rsub.Scalar", "rsub.Tensor")
+class Add(Arithmetic):
     """The sum or difference of two maps, as at the end of a residual block."""
+
+    fresh = True
+    to_zeros = False
 
     @classmethod
     def read(cls, call: Call) -> Operation:  # type: ignore[override]
         """The sum of two maps, or of a map and a constant."""
-        return cls(call) if len(call.variables) == 2 else ByConstant(call)
-
-    def reach(self, *shapes: tuple[int, ...]) -> Reach | None:
-        """A position depends on itself, where the maps have the same size."""
-        return _pointwise(self.call, shapes)
+        return cls(call) if len(call.variables) == 2 else Shifted(call)
 
     def relevance(self, record: Record, relevance: Tensor, rule: Rule | None) -> Signals:
         """In proportion to what each map adds, so that nothing is counted twice."""
         return self.proportional(record, relevance)
 
+    def interval(self, low: tuple[Tensor, ...], high: tuple[Tensor, ...]) -> tuple[Tensor, Tensor]:
+        """From the ends of both maps, each as its sign wants it."""
+        ends = [self.evaluate(*pair) for pair in ((low[0], low[1]), (low[0], high[1]), (high[0], low[1]), high)]
+        return torch.stack(ends).amin(dim=0), torch.stack(ends).amax(dim=0)
+
 
 @operation("mul.Tensor", "mul.Scalar", "div.Tensor", "div.Scalar")
-class Product(Called):
-    """The product of two maps of equal size; deconvolution and relevance are not defined for it."""
+class Product(Arithmetic):
+    """The product of two maps of equal size: half of the relevance goes to each [Achtibat2024]."""
 
-    refuses = {
-        "deconvolution": "deconvolution is not defined for the product of two signals",
-        "relevance": "no relevance rule says which of two signals of equal size is the gate",
-    }
+    refuses = {"deconvolution": "deconvolution is not defined for the product of two signals"}
 
     @classmethod
     def read(cls, call: Call) -> Operation:  # type: ignore[override]
         """A product by a constant, by a gate (the smaller map), or of two maps."""
+        division = call.name.startswith("div")
         if len(call.variables) == 1:
-            name = str(call.function)
-            return cls(call) if name.startswith("aten.div") and _constant_first(call) else ByConstant(call)
-        sizes = [_size(variable.shape) for variable in call.variables]
-        return (
-            cls(call) if sizes[0] == sizes[1] or "div" in str(call.function) else Gated(call, sizes.index(max(sizes)))
-        )
+            first = isinstance(next(iter(call.arguments.values())), Variable)
+            return ByConstant(call) if first or not division else Activation(call)
+        first_shape, second_shape = (variable.shape for variable in call.variables)
+        carrier = 0 if prod(first_shape) > prod(second_shape) else 1
+        if prod(first_shape) == prod(second_shape):
+            return Ratio(call) if division else cls(call)
+        whole = torch.broadcast_shapes((1, *first_shape), (1, *second_shape))
+        covers = whole == (1, *call.variables[carrier].shape)
+        if division:
+            return Gated(call, 0) if carrier == 0 and covers else Ratio(call)
+        return Gated(call, carrier) if covers else cls(call)
 
-    def reach(self, *shapes: tuple[int, ...]) -> Reach | None:
-        """A position depends on itself, where the maps have the same size; a gate changes everything."""
-        return _pointwise(self.call, shapes)
+    def relevance(self, record: Record, relevance: Tensor, rule: Rule | None) -> Signals:
+        """Half to each (summed where the product is larger)."""
+        return tuple((relevance / 2).sum_to_size(value.shape) for value in record.inputs)
+
+
+class Ratio(Arithmetic):
+    """A map over another of its size."""
+
+    refuses = {
+        "deconvolution": "deconvolution is not defined for the ratio of two signals",
+        "relevance": "no relevance rule is defined for the ratio of two signals",
+    }
 
 
 class Gated(Product):
-    """A map times a gate that is broadcast over it (squeeze-and-excitation): the gate is taken as a constant.
+    """A map times, or over, a gate that is broadcast over it (squeeze-and-excitation): the gate is taken as a constant.
 
     All relevance goes to the map [Arras2017].
     """
@@ -74,52 +117,82 @@ class Gated(Product):
         super().__init__(call)
         self.carrier = carrier  # which of the two inputs is the map
 
+    def carries(self, way: Way, count: int) -> tuple[bool, ...]:
+        """Relevance goes to the map alone."""
+        return tuple(way != "relevance" or number == self.carrier for number in range(count))
+
     def relevance(self, record: Record, relevance: Tensor, rule: Rule | None) -> Signals:
         """All of it to the map."""
         return (relevance, None) if self.carrier == 0 else (None, relevance)
 
 
-@operation("maximum.default")
-class Maximum(Called):
-    """The larger of two maps at each place, as Maxout has it; every way back sends the signal to it."""
+@operation(
+    "maximum.default", "minimum.default", "where.self", "where.ScalarOther", "where.ScalarSelf", "max.other",
+    "min.other",
+)  # fmt: skip
+class Choice(Arithmetic):
+    """One of two maps at each place, as Maxout has it; every way back sends the signal to the one that was chosen."""
 
-    def reach(self, *shapes: tuple[int, ...]) -> Reach | None:
-        """A position depends on itself, where the maps have the same size."""
-        return _pointwise(self.call, shapes)
+    @classmethod
+    def read(cls, call: Call) -> Operation:  # type: ignore[override]
+        """A choice between two maps, or an activation where the other is a constant."""
+        return Activation.read(call) if len(call.variables) == 1 else cls(call)
+
+    def carries(self, way: Way, count: int) -> tuple[bool, ...]:
+        """A condition gets nothing."""
+        condition = isinstance(self.call.arguments.get("condition"), Variable)
+        return tuple(not condition or number > 0 for number in range(count))
 
     def relevance(self, record: Record, relevance: Tensor, rule: Rule | None) -> Signals:
-        """All of it to the larger one, half to each where they are equal."""
+        """All of it to the chosen one, half to each where they are equally large."""
         return self.gradient(record, relevance)
 
 
-@operation("cat.default")
+@operation("pow.Tensor_Tensor", "pow.Scalar")
+class Power(Arithmetic):
+    """A map to the power of another."""
+
+    refuses = {
+        "deconvolution": "deconvolution is not defined for a power that the network computes from the image",
+        "relevance": "no relevance rule is defined for a power that the network computes from the image",
+    }
+
+    @classmethod
+    def read(cls, call: Call) -> Operation:  # type: ignore[override]
+        """A power of two maps, or an activation where one of them is a constant."""
+        return Activation.read(call) if len(call.variables) == 1 else cls(call)
+
+
+@operation("glu.default")
+class GLU(Called):
+    """One half of the channels, gated by the sigmoid of the other: the gate is taken as a constant [Arras2017]."""
+
+    refuses = {"deconvolution": "deconvolution is not defined for a gate that the network computes from the image"}
+
+    def reach(self, *shapes: tuple[int, ...]) -> Reach | None:
+        """A position depends on itself, where halves of the channels are taken."""
+        return POINTWISE if self.call.arguments["dim"] in (1, -3) else None
+
+    def relevance(self, record: Record, relevance: Tensor, rule: Rule | None) -> Signals:
+        """All of it to the half that is gated."""
+        return (torch.cat([relevance, torch.zeros_like(relevance)], dim=self.call.arguments["dim"]),)
+
+
+@operation("cat.default", "concat.default", "stack.default")
 class Concatenate(Called):
     """Maps side by side; every way back takes them apart again."""
 
+    to_zeros = None
+
     def reach(self, *shapes: tuple[int, ...]) -> Reach | None:
         """A position depends on itself, where channels are put side by side."""
-        return POINTWISE if self.call.arguments["dim"] in (1, -3) else None
+        beside = self.call.arguments["dim"] in (1, -3) and "stack" not in self.call.name
+        return POINTWISE if beside and not self.constants and not self.call.sized else None
 
     def relevance(self, record: Record, relevance: Tensor, rule: Rule | None) -> Signals:
         """Each map its own part."""
         return self.gradient(record, relevance)
 
-
-def _pointwise(call: Call, shapes: tuple[tuple[int, ...], ...]) -> Reach | None:
-    equal = len({shape[1:] for shape in shapes}) == 1
-    return POINTWISE if equal and all(_same_everywhere(constant) for constant in call.constants) else None
-
-
-def _same_everywhere(constant: Tensor) -> bool:
-    return all(size == 1 for size in constant.shape[-2:]) and (constant.ndim < 4 or constant.shape[0] == 1)
-
-
-def _size(shape: tuple[int, ...]) -> int:
-    size = 1
-    for length in shape:
-        size *= length
-    return size
-
-
-def _constant_first(call: Call) -> bool:
-    return not isinstance(next(iter(call.arguments.values())), Variable)
+    def interval(self, low: tuple[Tensor, ...], high: tuple[Tensor, ...]) -> tuple[Tensor, Tensor]:
+        """Those of the maps."""
+        return self.ends(low, high)

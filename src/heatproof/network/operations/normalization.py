@@ -10,12 +10,13 @@ from torch import Tensor
 from torch.overrides import TorchFunctionMode, handle_torch_function, has_torch_function_unary
 
 from heatproof.errors import InputError
-from heatproof.network.operations.operation import Call, Called, Operation, Record, Signals, operation
+from heatproof.network.operations.call import Call
+from heatproof.network.operations.operation import Called, Operation, Record, Signals, operation
 from heatproof.network.operations.reach import POINTWISE, Reach
-from heatproof.network.rules import Rule
+from heatproof.network.rules import Rule, divided
 
 
-@operation("batch_norm.default")
+@operation("batch_norm.default", "_native_batch_norm_legit_no_training.default")
 @dataclass(frozen=True)
 class BatchNorm(Operation):
     """Batch norm in evaluation: ``scale · x + shift`` per channel. One that follows a convolution is folded into it."""
@@ -23,11 +24,13 @@ class BatchNorm(Operation):
     scale: Tensor
     shift: Tensor
 
+    fresh = True
+
     @classmethod
     def read(cls, call: Call) -> Self:
         """Turns the four statistics into a scale and a shift (computed in float64)."""
         given = call.arguments
-        if given["training"] or given["running_mean"] is None:
+        if given.get("training") or given["running_mean"] is None:
             raise InputError("batch norm uses the statistics of the batch; track running statistics, or fix them")
         mean, variance = given["running_mean"], given["running_var"]
         weight = torch.ones_like(mean) if given["weight"] is None else given["weight"]
@@ -50,16 +53,60 @@ class BatchNorm(Operation):
         """Unchanged: one input makes one output."""
         return (relevance,)
 
+    def interval(self, low: tuple[Tensor, ...], high: tuple[Tensor, ...]) -> tuple[Tensor, Tensor]:
+        """From the ends."""
+        return self.ends(low, high)
 
-@operation("layer_norm.default", "group_norm.default")
+
+@operation("layer_norm.default", "group_norm.default", "rms_norm.default", "instance_norm.default")
 class SampleNorm(Called):
-    """Layer and group norm; relevance passes unchanged (the identity rule) [Achtibat2024]."""
+    """Layer, group, instance and RMS norm: γ · (x − mean) / σ + β, with the statistics of each image.
+
+    Relevance takes the ε rule through centring and γ, a linear map, with σ held constant; β absorbs its share where
+    the rule has biases [Achtibat2024]: R = x ⊙ Jᵀ(R / y), with J = diag(γ/σ)·(I − 11ᵀ/d). RMS norm has no centring.
+    """
 
     refuses = {"deconvolution": "deconvolution is not defined where a layer is normalised by its own statistics"}
 
+    @classmethod
+    def read(cls, call: Call) -> Operation:  # type: ignore[override]
+        """A norm with the statistics of each image, or a batch norm where they are fixed."""
+        given = call.arguments
+        if given.get("use_input_stats", True):
+            return cls(call)
+        return BatchNorm.read(Call(call.function, {**given, "training": False}))
+
     def relevance(self, record: Record, relevance: Tensor, rule: Rule | None) -> Signals:
-        """Unchanged."""
-        return (relevance,)
+        """As the gradient × input of the linear map that is left when σ is held."""
+        (value,) = record.inputs
+        weight, bias = self.call.arguments.get("weight"), self.call.arguments.get("bias")
+        shift = None if bias is None else self._over_channels(bias, value)
+        output = record.output if shift is None or (rule is not None and rule.bias) else record.output - shift
+        share = divided(relevance, output)
+        if weight is not None:
+            share = share * self._over_channels(weight, value)
+        grouped, shares = self._grouped(value), self._grouped(share)
+        if not self.call.name.startswith("rms_norm"):
+            shares = shares - shares.mean(dim=-1, keepdim=True)
+            spread = grouped.var(dim=-1, keepdim=True, correction=0)
+        else:
+            spread = grouped.square().mean(dim=-1, keepdim=True)
+        eps = self.call.arguments["eps"]
+        eps = torch.finfo(value.dtype).eps if eps is None else eps
+        return ((grouped * shares / (spread + eps).sqrt()).reshape(value.shape),)
+
+    def _grouped(self, value: Tensor) -> Tensor:
+        """The values with those that are normalised together in the last dimension."""
+        given = self.call.arguments
+        if "normalized_shape" in given:
+            return value.flatten(start_dim=value.ndim - len(given["normalized_shape"]))
+        groups = given.get("num_groups", value.shape[1])
+        return value.reshape(len(value), groups, -1)
+
+    def _over_channels(self, values: Tensor, like: Tensor) -> Tensor:
+        if "normalized_shape" in self.call.arguments:
+            return values
+        return values.reshape(-1, *[1] * (like.ndim - 2))
 
 
 @operation("heatproof.local_response_norm.default")
@@ -80,6 +127,8 @@ class LocalResponseNorm(Operation):
     beta: float
     k: float
     within: bool
+
+    to_zeros = None
 
     @classmethod
     def read(cls, call: Call) -> Self:

@@ -1,59 +1,19 @@
 """What an operation is: one class that says how a value passes forward and how a signal passes back."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal, Self, TypeVar
+from typing import ClassVar, Literal, Self, TypeVar
 
 import torch
 from torch import Tensor
 
+from heatproof.errors import InputError
+from heatproof.network.operations.call import Call
 from heatproof.network.operations.reach import Reach
 from heatproof.network.rules import Rule, divided
 
 Way = Literal["gradient", "deconvolution", "relevance"]
-
-
-@dataclass(frozen=True)
-class Variable:
-    """A value that depends on the image: the node that computes it and its shape for one image."""
-
-    name: str
-    shape: tuple[int, ...]
-
-
-@dataclass(frozen=True)
-class Call:
-    """An exported call of an ATen function, its arguments by name; ``Variable`` marks what depends on the image."""
-
-    function: torch._ops.OpOverload
-    arguments: Mapping[str, Any]
-
-    @property
-    def variables(self) -> tuple[Variable, ...]:
-        """The variables among the arguments, in order (those of a list too)."""
-        return tuple(item for item in self._items if isinstance(item, Variable))
-
-    @property
-    def constants(self) -> tuple[Tensor, ...]:
-        """The tensors among the arguments."""
-        return tuple(item for item in self._items if isinstance(item, Tensor))
-
-    @property
-    def _items(self) -> list[Any]:
-        return [item for value in self.arguments.values() for item in (value if isinstance(value, list) else [value])]
-
-    def __call__(self, *inputs: Tensor) -> Any:  # noqa: ANN401 - whatever the function returns
-        """Calls the function with ``inputs`` in the places of the variables."""
-        remaining = iter(inputs)
-        return self.function(**{name: _filled(value, remaining) for name, value in self.arguments.items()})
-
-
-def _filled(value: Any, remaining: Iterator[Tensor]) -> Any:  # noqa: ANN401 - whatever an argument is
-    """An argument with inputs in the places of its variables."""
-    # Not inside the caller: a closure that calls itself is a cycle, which would keep all inputs until it is collected
-    if isinstance(value, list):
-        return [_filled(item, remaining) for item in value]
-    return next(remaining) if isinstance(value, Variable) else value
+Role = Literal["convolution", "dense"]
 
 
 @dataclass(frozen=True)
@@ -77,10 +37,26 @@ class Operation:
     ``evaluate`` is the way forward. The ways back default to what holds for any operation (the gradient) or for
     any linear one (deconvolution: as the gradient). ``refuses`` says, for each way that is not defined, why.
     ``reach`` and ``evaluate_window`` let it be evaluated again where only a part of its inputs has changed.
+
+    Attributes:
+        refuses: reasons, by way back.
+        taped: whether its gradient is autograd's; else it is written here, from the record alone.
+        fresh: whether its value takes memory of its own, so that a ReLU may take its place.
+        in_place: whether it is a ReLU, which may take the place of its input.
+        to_zeros: whether an input that is zero may get relevance; None: if the output at its place gets some.
+        elementwise: whether each value is computed from the value of each input at its own place.
+        gate: whether its values are factors between 0 and 1.
+        constants: tensors that it reads beside its inputs.
     """
 
-    refuses: ClassVar[Mapping[Way, str]] = {}
-    taped: ClassVar[bool] = True  # whether its gradient is autograd's; else it is written here, from the record alone
+    refuses: Mapping[Way, str] = {}
+    taped: ClassVar[bool] = True
+    fresh: ClassVar[bool] = False
+    in_place: ClassVar[bool] = False
+    to_zeros: ClassVar[bool | None] = True
+    elementwise: ClassVar[bool] = False
+    gate: bool = False
+    constants: tuple[Tensor, ...] = ()
 
     @classmethod
     def read(cls, call: Call) -> "Operation":
@@ -106,20 +82,53 @@ class Operation:
         """(H, W) what the value of ``evaluate_window`` is multiplied by, where that depends on the position."""
         return None
 
+    def role(self, shape: tuple[int, ...]) -> Role | None:
+        """Which rule of a composite a weighted sum with an output of this shape takes; None for all else."""
+        return None
+
+    def apart(self, *shapes: tuple[int, ...]) -> bool:
+        """Whether each channel is computed from the same channel of the input, for inputs of these shapes."""
+        return False
+
+    def carries(self, way: Way, count: int) -> tuple[bool, ...]:
+        """Which of so many inputs a way back sends something to."""
+        return (True,) * count
+
+    def interval(self, low: tuple[Tensor, ...], high: tuple[Tensor, ...]) -> tuple[Tensor, Tensor]:
+        """The least and the largest value, for inputs between ``low`` and ``high``.
+
+        Raises:
+            InputError: where that is not known.
+        """
+        raise InputError("the range of its values is not known")
+
+    def ends(self, low: tuple[Tensor, ...], high: tuple[Tensor, ...]) -> tuple[Tensor, Tensor]:
+        """The interval of what rises, or falls, with all its inputs."""
+        ends = self.evaluate(*low), self.evaluate(*high)
+        return torch.minimum(*ends), torch.maximum(*ends)
+
     def multiply_adds(self, shape: tuple[int, ...]) -> int:
         """Multiplications with weights for an output of this shape, for one image."""
         return 0
 
     def gradient(self, record: Record, signal: Tensor) -> Signals:
         """The signal times the derivative of the output with respect to each input."""
-        return torch.autograd.grad(record.output, record.inputs, signal, retain_graph=True)
+        followed = [value for value in record.inputs if value.requires_grad]
+        if not (followed and record.output.requires_grad):
+            return (None,) * len(record.inputs)
+        found = iter(torch.autograd.grad(record.output, followed, signal, retain_graph=True, allow_unused=True))
+        return tuple(next(found) if value.requires_grad else None for value in record.inputs)
 
     def deconvolution(self, record: Record, signal: Tensor) -> Signals:
         """The signal as deconvolution sends it back [Zeiler2014]."""
         return self.gradient(record, signal)
 
     def relevance(self, record: Record, relevance: Tensor, rule: Rule | None) -> Signals:
-        """The relevance of each input; ``rule`` is given to weighted sums only."""
+        """The relevance of each input.
+
+        A weighted sum gets the rule that a composite has for it; what lies before the first of them gets the first
+        layers' rule, all else that of dense layers: both say whether constants absorb relevance.
+        """
         raise NotImplementedError
 
     def proportional(self, record: Record, relevance: Tensor) -> Signals:
@@ -128,7 +137,9 @@ class Operation:
         This is LRP-ε with a stabiliser only; at an addition the two shares sum to the relevance that came.
         """
         shares = self.gradient(record, divided(relevance, record.output))
-        return tuple(value * share for value, share in zip(record.inputs, shares, strict=True) if share is not None)
+        return tuple(
+            None if share is None else value * share for value, share in zip(record.inputs, shares, strict=True)
+        )
 
 
 OPERATIONS: dict[str, type[Operation]] = {}
@@ -152,6 +163,7 @@ class Called(Operation):
 
     def __init__(self, call: Call) -> None:
         self.call = call
+        self.constants = call.constants
 
     @classmethod
     def read(cls, call: Call) -> Self:

@@ -17,6 +17,14 @@ class Pool(Called):
 
     fill: ClassVar[float]  # what the padding counts as
 
+    def apart(self, *shapes: tuple[int, ...]) -> bool:
+        """Channels are, where positions are pooled."""
+        return len(shapes[0]) == 3
+
+    def interval(self, low: tuple[Tensor, ...], high: tuple[Tensor, ...]) -> tuple[Tensor, Tensor]:
+        """From the ends."""
+        return self.ends(low, high)
+
     def reach(self, *shapes: tuple[int, ...]) -> Reach | None:
         """The neighbourhood; an adaptive one only where all are equally large."""
         given = self.call.arguments
@@ -37,6 +45,7 @@ class MaxPool(Pool):
     """The maximum; every way back sends the signal to the position of the maximum."""
 
     fill = -inf
+    to_zeros = None
 
     def evaluate(self, *inputs: Tensor) -> Tensor:
         """The maxima (positions, where they are returned too, are dropped)."""
@@ -55,15 +64,12 @@ class MaxPool(Pool):
         return self.gradient(record, relevance)
 
 
-@operation("avg_pool2d.default", "adaptive_avg_pool2d.default", "mean.dim")
+@operation("avg_pool2d.default", "adaptive_avg_pool2d.default")
 class MeanPool(Pool):
     """The mean; relevance in proportion to what each input adds."""
 
     fill = 0.0
-
-    def reach(self, *shapes: tuple[int, ...]) -> Reach | None:
-        """The neighbourhood; a mean over a whole dimension reads all of it."""
-        return None if "keepdim" in self.call.arguments else super().reach(*shapes)
+    to_zeros = False
 
     def evaluate_window(self, reach: Reach, *inputs: Tensor) -> Tensor:
         """The means without padding, each over as many values as the neighbourhood has."""
@@ -84,6 +90,48 @@ class MeanPool(Pool):
     def relevance(self, record: Record, relevance: Tensor, rule: Rule | None) -> Signals:
         """In proportion to each input's contribution."""
         return self.proportional(record, relevance)
+
+
+class Reduction(Called):
+    """A number computed from all values along some dimensions."""
+
+    def apart(self, *shapes: tuple[int, ...]) -> bool:
+        """Channels are, where neither they nor images are reduced."""
+        along = self.call.arguments.get("dim")
+        numbers = [along] if isinstance(along, int) else list(along or ())
+        return bool(numbers) and all(number % (len(shapes[0]) + 1) > 1 for number in numbers)
+
+    def interval(self, low: tuple[Tensor, ...], high: tuple[Tensor, ...]) -> tuple[Tensor, Tensor]:
+        """From the ends."""
+        return self.ends(low, high)
+
+
+@operation("mean.dim", "sum.dim_IntList", "cumsum.default")
+class Sum(Reduction):
+    """The sum or the mean along some dimensions; relevance in proportion to what each input adds."""
+
+    to_zeros = False
+
+    def relevance(self, record: Record, relevance: Tensor, rule: Rule | None) -> Signals:
+        """In proportion to each input's contribution."""
+        return self.proportional(record, relevance)
+
+
+@operation("amax.default", "amin.default", "max.dim", "min.dim")
+class Largest(Reduction):
+    """The largest or the least value along some dimensions; every way back sends the signal to it."""
+
+    to_zeros = None
+
+    def evaluate(self, *inputs: Tensor) -> Tensor:
+        """The value (its position, where that is returned too, is dropped)."""
+        value = self.call(*inputs)
+        chosen: Tensor = value[0] if isinstance(value, tuple) else value
+        return chosen
+
+    def relevance(self, record: Record, relevance: Tensor, rule: Rule | None) -> Signals:
+        """All of it to that value."""
+        return self.gradient(record, relevance)
 
 
 def _pair(value: int | list[int] | tuple[int, ...]) -> Pair:

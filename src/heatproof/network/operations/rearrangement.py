@@ -5,26 +5,90 @@ from typing import cast
 
 from torch import Tensor
 
-from heatproof.network.operations.operation import Called, Record, Signals, operation
+from heatproof.network.operations.call import Call
+from heatproof.network.operations.operation import Called, Operation, Record, Signals, operation
 from heatproof.network.operations.reach import POINTWISE, Reach
 from heatproof.network.rules import Rule
 
 
 @operation(
-    "view.default", "reshape.default", "unflatten.int", "permute.default", "transpose.int",
-    "squeeze.dim", "squeeze.dims", "unsqueeze.default", "select.int", "roll.default", "pixel_unshuffle.default",
+    "view.default", "reshape.default", "unflatten.int", "permute.default", "transpose.int", "movedim.int", "t.default",
+    "squeeze.dim", "squeeze.dims", "squeeze.default", "unsqueeze.default", "select.int", "roll.default", "flip.default",
+    "pixel_shuffle.default", "pixel_unshuffle.default", "index_select.default", "repeat.default", "tile.default",
+    "repeat_interleave.self_int", "unfold.default", "im2col.default", "upsample_nearest2d.vec",
+    "upsample_nearest2d.default",
 )  # fmt: skip
 class Rearrangement(Called):
-    """Another shape, order or part of the same values."""
+    """Another shape, order, part or number of the same values."""
+
+    to_zeros = None
 
     def relevance(self, record: Record, relevance: Tensor, rule: Rule | None) -> Signals:
-        """Moved back."""
+        """Moved back (summed where a value was repeated)."""
         return self.gradient(record, relevance)
+
+    def interval(self, low: tuple[Tensor, ...], high: tuple[Tensor, ...]) -> tuple[Tensor, Tensor]:
+        """Those of the values."""
+        return self.ends(low, high)
+
+
+@operation("expand.default", "broadcast_to.default")
+class Expand(Rearrangement):
+    """The same values along more positions, without a copy."""
+
+
+@operation("index.Tensor")
+class Index(Rearrangement):
+    """The values at given positions."""
+
+    @classmethod
+    def read(cls, call: Call) -> Operation:  # type: ignore[override]
+        """By constant positions; those that the network computes are another matter."""
+        return cls(call) if len(call.variables) == 1 else ComputedIndex(call)
+
+
+class ComputedIndex(Called):
+    """The values at positions that the network computes from the image."""
+
+    refuses = {
+        "deconvolution": "deconvolution is not defined where a network chooses what it reads",
+        "relevance": "no relevance rule is defined where a network chooses what it reads",
+    }
+
+
+@operation("upsample_bilinear2d.vec", "upsample_bilinear2d.default")
+class Interpolation(Called):
+    """A larger or smaller map of means of neighbouring values; relevance in proportion to what each of them adds."""
+
+    to_zeros = False
+
+    def relevance(self, record: Record, relevance: Tensor, rule: Rule | None) -> Signals:
+        """In proportion."""
+        return self.proportional(record, relevance)
+
+    def interval(self, low: tuple[Tensor, ...], high: tuple[Tensor, ...]) -> tuple[Tensor, Tensor]:
+        """From the ends."""
+        return self.ends(low, high)
+
+
+@operation("to.dtype")
+class Cast(Rearrangement):
+    """The same values in another precision."""
+
+    elementwise = True
+
+    def reach(self, *shapes: tuple[int, ...]) -> Reach:
+        """A position depends on itself."""
+        return POINTWISE
 
 
 @operation("flatten.using_ints")
 class Flatten(Rearrangement):
     """Several dimensions as one."""
+
+    def apart(self, *shapes: tuple[int, ...]) -> bool:
+        """Channels are, where each has one value."""
+        return all(size == 1 for size in shapes[0][1:])
 
 
 @operation("slice.Tensor", "narrow.default", "channel_shuffle.default")
@@ -51,3 +115,17 @@ class Pad(Rearrangement):
     def evaluate_window(self, reach: Reach, *inputs: Tensor) -> Tensor:
         """The window as it is: the border is part of it."""
         return inputs[0]
+
+
+@operation(
+    "slice_scatter.default", "select_scatter.default", "copy.default", "fill.Scalar", "fill.Tensor",
+    "masked_fill.Scalar",
+)  # fmt: skip
+class Insertion(Called):
+    """Some of the values replaced by others; every way back goes to the values that are left, and to the others."""
+
+    to_zeros = None
+
+    def relevance(self, record: Record, relevance: Tensor, rule: Rule | None) -> Signals:
+        """Moved back."""
+        return self.gradient(record, relevance)

@@ -3,14 +3,15 @@
 from dataclasses import dataclass, replace
 from functools import cached_property
 from math import prod
-from typing import Self
+from typing import ClassVar, Self
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from heatproof.errors import InputError
-from heatproof.network.operations.operation import Call, Operation, Record, Signals, Variable, operation
+from heatproof.network.operations.call import Call, Variable
+from heatproof.network.operations.opaque import Opaque
+from heatproof.network.operations.operation import Operation, Record, Role, Signals, operation
 from heatproof.network.operations.reach import Reach
 from heatproof.network.rules import Rule, split
 
@@ -23,6 +24,9 @@ class Weighted(Operation):
     bias: Tensor | None
 
     taped = False
+    fresh = True
+    to_zeros = False
+    channels_at: ClassVar[int] = 0  # the dimension of an image's output that holds its channels
 
     @cached_property
     def split_weight(self) -> tuple[Tensor, Tensor]:
@@ -46,6 +50,19 @@ class Weighted(Operation):
         """The signal of the output, sent back through these weights to the shape of ``inputs``."""
         raise NotImplementedError
 
+    def over_channels(self, values: Tensor) -> Tensor:
+        """One value for each channel of the output, in a shape that broadcasts over it."""
+        return values if self.channels_at == -1 else values.reshape(-1, 1, 1)
+
+    def shifted(self, shift: Tensor) -> Self:
+        """This weighted sum with so much added to each channel (computed in float64)."""
+        bias = shift.double() if self.bias is None else self.bias.double() + shift.double()
+        return replace(self, bias=bias.to(self.weight))
+
+    def reads_out(self, shape: tuple[int, ...]) -> bool:
+        """Whether each channel of an output of this shape, where they come first, is computed from one position."""
+        return False
+
     def gradient(self, record: Record, signal: Tensor) -> Signals:
         """The signal through the weights."""
         return (self.pull(signal, self.weight, record.inputs[0]),)
@@ -62,14 +79,16 @@ class Convolution(Weighted):
     groups: int
 
     @classmethod
-    def read(cls, call: Call) -> Self:
-        """Reads the constants; weights that are computed from the image are refused."""
+    def read(cls, call: Call) -> Operation:
+        """Reads the constants; weights that are computed from the image have no rule."""
         given = call.arguments
-        weight, bias = _constant_weights(call)
+        if _computed(call):
+            return Opaque(call, _COMPUTED)
+        weight, bias = given["weight"], given["bias"]
         dilation = _pair(given["dilation"])
         padding = given["padding"]
         if isinstance(padding, str):
-            padding = _named_padding(padding, weight, dilation)
+            padding = [0, 0] if padding == "valid" else [span // 2 for span in same_spans(call)]
         # channels-last is the faster layout of convolutions on CPUs and on tensor cores
         return cls(
             weight=weight.contiguous(memory_format=torch.channels_last),
@@ -92,6 +111,15 @@ class Convolution(Weighted):
     def evaluate_window(self, reach: Reach, *inputs: Tensor) -> Tensor:
         """The convolution without padding."""
         return F.conv2d(inputs[0], self.weight, self.bias, self.stride, 0, self.dilation, self.groups)
+
+    def role(self, shape: tuple[int, ...]) -> Role:
+        """A convolution."""
+        return "convolution"
+
+    def reads_out(self, shape: tuple[int, ...]) -> bool:
+        """Where kernels are 1 × 1 and read all channels."""
+        plain = self.weight.shape[2:] == (1, 1) and self.groups == 1
+        return plain and self.stride == (1, 1) and self.padding == (0, 0)
 
     def multiply_adds(self, shape: tuple[int, ...]) -> int:
         """All weights at each position."""
@@ -116,16 +144,65 @@ class Convolution(Weighted):
         )
 
 
-@operation("linear.default")
+@operation("conv_transpose2d.input")
+@dataclass(frozen=True)
+class TransposedConvolution(Weighted):
+    """A transposed convolution: every input position adds its kernel to the output."""
+
+    stride: tuple[int, int]
+    padding: tuple[int, int]
+    output_padding: tuple[int, int]
+    dilation: tuple[int, int]
+    groups: int
+
+    @classmethod
+    def read(cls, call: Call) -> Operation:
+        """Reads the constants; weights that are computed from the image have no rule."""
+        given = call.arguments
+        if _computed(call):
+            return Opaque(call, _COMPUTED)
+        pairs = {name: _pair(given[name]) for name in ("stride", "padding", "output_padding", "dilation")}
+        return cls(weight=given["weight"], bias=given["bias"], groups=int(given["groups"]), **pairs)
+
+    def weigh(self, inputs: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+        """The transposed convolution under these weights and biases."""
+        return F.conv_transpose2d(
+            inputs, weight, bias, self.stride, self.padding, self.output_padding, self.groups, self.dilation
+        )
+
+    def role(self, shape: tuple[int, ...]) -> Role:
+        """A convolution."""
+        return "convolution"
+
+    def multiply_adds(self, shape: tuple[int, ...]) -> int:
+        """All weights at each input position."""
+        return self.weight.numel() * prod(shape[1:]) // prod(self.stride)
+
+    def pull(self, signal: Tensor, weight: Tensor, inputs: Tensor) -> Tensor:
+        """The convolution."""
+        return F.conv2d(signal, weight, None, self.stride, self.padding, self.dilation, self.groups)
+
+
+@operation("linear.default", "matmul.default", "mm.default", "addmm.default")
 @dataclass(frozen=True)
 class Dense(Weighted):
     """A fully connected layer over the last dimension."""
 
+    channels_at = -1
+
     @classmethod
-    def read(cls, call: Call) -> Self:
-        """Reads the constants; weights that are computed from the image are refused."""
-        weight, bias = _constant_weights(call)
-        return cls(weight=weight, bias=bias)
+    def read(cls, call: Call) -> Operation:
+        """Reads the constants, also of ``x @ W``; other matrix products have no rule."""
+        given = call.arguments
+        if call.name == "linear.default":
+            return Opaque(call, _COMPUTED) if _computed(call) else cls(given["weight"], given["bias"])
+        names = ("mat1", "mat2") if call.name == "addmm.default" else ("self", "mat2" if "mat2" in given else "other")
+        value, matrix = (given[name] for name in names)
+        bias = given["self"] if call.name == "addmm.default" else None
+        plain = given.get("alpha", 1) == 1 and given.get("beta", 1) == 1 and not isinstance(bias, Variable)
+        if plain and isinstance(value, Variable) and isinstance(matrix, Tensor) and matrix.ndim == 2:
+            return cls(matrix.t().contiguous(), bias)
+        return Opaque(call, "no relevance rule is defined for the product of two matrices of signals")
 
     def weigh(self, inputs: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
         """The matrix product under these weights and biases."""
@@ -134,6 +211,14 @@ class Dense(Weighted):
         # the same product transposed: MKL is up to half as fast again with the large matrix on the left
         columns = inputs.t()
         return (weight @ columns if bias is None else torch.addmm(bias[:, None], weight, columns)).t()
+
+    def role(self, shape: tuple[int, ...]) -> Role:
+        """A dense layer, or at each position of a map (H, W, C) a convolution with 1 × 1 kernels."""
+        return "convolution" if len(shape) == 3 else "dense"
+
+    def reads_out(self, shape: tuple[int, ...]) -> bool:
+        """Where it reads vectors."""
+        return len(shape) == 1
 
     def multiply_adds(self, shape: tuple[int, ...]) -> int:
         """All weights for each vector."""
@@ -144,11 +229,11 @@ class Dense(Weighted):
         return signal @ weight
 
 
-def _constant_weights(call: Call) -> tuple[Tensor, Tensor | None]:
-    weight, bias = call.arguments["weight"], call.arguments["bias"]
-    if isinstance(weight, Variable) or isinstance(bias, Variable):
-        raise InputError(f"{call.function}: weights that are computed from the image are not supported")
-    return weight, bias
+_COMPUTED = "no rule is defined for weights that are computed from the image"
+
+
+def _computed(call: Call) -> bool:
+    return any(isinstance(call.arguments[name], Variable) for name in ("weight", "bias"))
 
 
 def _pair(value: int | list[int]) -> tuple[int, int]:
@@ -156,10 +241,7 @@ def _pair(value: int | list[int]) -> tuple[int, int]:
     return (values[0], values[-1])
 
 
-def _named_padding(name: str, weight: Tensor, dilation: tuple[int, int]) -> list[int]:
-    if name == "valid":
-        return [0, 0]
-    spans = [step * (size - 1) for step, size in zip(dilation, weight.shape[2:], strict=True)]
-    if any(span % 2 for span in spans):
-        raise InputError("convolution with padding='same' and an even kernel pads unevenly, which is not supported")
-    return [span // 2 for span in spans]
+def same_spans(call: Call) -> list[int]:
+    """Positions that ``padding="same"`` adds along height and width, on both sides together."""
+    sizes = call.arguments["weight"].shape[2:]
+    return [step * (size - 1) for step, size in zip(_pair(call.arguments["dilation"]), sizes, strict=True)]

@@ -1,0 +1,152 @@
+"""Several elementwise operations on one value, such as ``x * sigmoid(x)``, as the one activation that they are."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+
+from heatproof.network.graph import Graph, Node
+from heatproof.network.operations import Operation, Variable
+from heatproof.network.operations.activation import Activation, Composed, ReLU, recognised
+from heatproof.network.operations.arithmetic import Choice, Gated, Product, Ratio, Shifted
+from heatproof.network.operations.rearrangement import Expand
+
+
+def merge(graph: Graph) -> Graph:
+    """The graph with every activation that is written as several operations as one, and gates as what they are."""
+    graph = _gates(graph)
+    merged = _Merged(graph)
+    nodes = tuple(merged.node(node) for node in graph)
+    found = graph.replace(nodes, graph.output)
+    return found.replace(tuple(found.needed(found.output)), found.output)
+
+
+class _Merged:
+    """Follows from which value others are computed place by place.
+
+    ``source`` holds, for each node, the nearest value that alone determines it; nothing where there is none.
+    """
+
+    def __init__(self, graph: Graph) -> None:
+        self.nodes = {node.name: node for node in graph}
+        self.shapes = graph.shapes
+        self.source: dict[str, str] = {}
+
+    def node(self, node: Node) -> Node:
+        """The node, or one activation in its place."""
+        source = self._common(node) if self._elementwise(node) else None
+        if source is not None:
+            self.source[node.name] = source
+            found = self._whole(node, source)
+            if found is not None:
+                return found
+        return node
+
+    def _elementwise(self, node: Node) -> bool:
+        return node.operation.elementwise and all(self.shapes[name] == node.shape for name in node.inputs)
+
+    def _chain(self, name: str) -> Iterable[str]:
+        """The values that determine one, the nearest first; itself before them."""
+        yield name
+        while name in self.source:
+            name = self.source[name]
+            yield name
+
+    def _common(self, node: Node) -> str | None:
+        first, *others = (list(self._chain(name)) for name in node.inputs)
+        return next((name for name in first if all(name in other for other in others)), None)
+
+    def _whole(self, node: Node, source: str) -> Node | None:
+        """One activation for all that lies between the source and the node, where its parts alone have no rule."""
+        if len(node.inputs) == 1:
+            start = self._start(node)
+            if start is None:
+                return None
+            source = start
+        elif not isinstance(node.operation, Product | Ratio | Choice):
+            return None
+        composed = Composed(self._steps(node, source), self.shapes[source])
+        operation = recognised(composed, Variable(source, self.shapes[source]))
+        return replace(node, operation=operation, inputs=(source,))
+
+    def _start(self, node: Node) -> str | None:
+        """Where a run of operations on one value begins that, as a whole, is another function than its parts.
+
+        That is so where a function without f(0) = 0 stands in it, or what is added to a value makes one of it.
+        """
+        run = [node]
+        while self._continues(run[-1].inputs[0]):
+            run.append(self.nodes[run[-1].inputs[0]])
+        while len(run) > 1 and _keeps_zero(run[-1].operation):
+            run.pop()
+        functions = [part.operation for part in run if isinstance(part.operation, Activation)]
+        curved = any(not isinstance(function, ReLU) for function in functions)
+        moved = (isinstance(run[-1].operation, Shifted) and curved) or any(f.zero is not None for f in functions)
+        return run[-1].inputs[0] if len(run) > 1 and functions and moved else None
+
+    def _continues(self, name: str) -> bool:
+        node = self.nodes.get(name)
+        return node is not None and len(node.inputs) == 1 and self._elementwise(node)
+
+    def _steps(self, node: Node, source: str) -> list[tuple[Operation, tuple[int, ...]]]:
+        between: set[str] = set()
+        waiting = [node.name]
+        while waiting:
+            name = waiting.pop()
+            if name != source and name not in between:
+                between.add(name)
+                waiting.extend(self.nodes[name].inputs)
+        numbers, steps = {source: 0}, []
+        for name, member in self.nodes.items():
+            if name in between:
+                steps.append((member.operation, tuple(numbers[read] for read in member.inputs)))
+                numbers[name] = len(steps)
+        return steps
+
+
+def _keeps_zero(operation: Operation) -> bool:
+    return operation.zero is None if isinstance(operation, Activation) else not isinstance(operation, Shifted)
+
+
+def _gates(graph: Graph) -> Graph:
+    """Gates that were expanded to the size of their map are read as they were before; gates of equal size are found."""
+    nodes = {node.name: node for node in graph}
+    found = []
+    for node in graph:
+        inputs = _unexpanded(node, nodes, graph)
+        if isinstance(node.operation, Product | Ratio) and len(inputs) == 2:
+            node = replace(node, operation=_product(node, inputs, nodes, graph), inputs=inputs)
+        found.append(node)
+    changed = graph.replace(tuple(found), graph.output)
+    return changed.replace(tuple(changed.needed(changed.output)), changed.output)
+
+
+def _unexpanded(node: Node, nodes: dict[str, Node], graph: Graph) -> tuple[str, ...]:
+    inputs = list(node.inputs)
+    for number, name in enumerate(node.inputs):
+        before = nodes.get(name)
+        if before is not None and isinstance(before.operation, Expand) and before.batched and len(before.inputs) == 1:
+            whole = any(graph.shapes[other] == node.shape for other in inputs[:number] + inputs[number + 1 :])
+            if whole and len(graph.shapes[before.inputs[0]]) == len(node.shape):
+                inputs[number] = before.inputs[0]
+    return tuple(inputs)
+
+
+def _product(node: Node, inputs: Sequence[str], nodes: dict[str, Node], graph: Graph) -> Operation:
+    """The product as it is read with these inputs: by a gate, if one of them is."""
+    operation = node.operation
+    assert isinstance(operation, Product | Ratio)
+    if tuple(inputs) != node.inputs:
+        names = iter(inputs)
+        arguments = {
+            key: _renamed(value, next(names), graph) if isinstance(value, Variable) else value
+            for key, value in operation.call.arguments.items()
+        }
+        operation = Product.read(replace(operation.call, arguments=arguments))
+    if type(operation) is Product:
+        gates = [name in nodes and nodes[name].operation.gate for name in inputs]
+        if sum(gates) == 1:
+            return Gated(operation.call, gates.index(False))
+    return operation
+
+
+def _renamed(variable: Variable, name: str, graph: Graph) -> Variable:
+    return replace(variable, name=name, shape=graph.shapes[name])

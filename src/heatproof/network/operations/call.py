@@ -1,0 +1,114 @@
+"""Exported calls: an ATen function, its constants, and the places where values of the network go."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import torch
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Size:
+    """A length that depends on how many images there are: ``times · B + plus``."""
+
+    times: int
+    plus: int = 0
+
+    def of(self, batch: int) -> int:
+        """The length for so many images."""
+        return self.times * batch + self.plus
+
+
+@dataclass(frozen=True)
+class Variable:
+    """A value that depends on the image.
+
+    Attributes:
+        name: of the node that computes it.
+        shape: for one image; without the batch if that comes first.
+        batched: whether the first dimension is the batch, one entry for each image.
+        batch: a dimension that grows with the batch, and how; nothing if none does.
+    """
+
+    name: str
+    shape: tuple[int, ...]
+    batched: bool = True
+    batch: tuple[int, Size] | None = (0, Size(1))
+
+
+@dataclass(frozen=True)
+class Call:
+    """An exported call of an ATen function, its arguments by name; ``Variable`` marks what depends on the image."""
+
+    function: torch._ops.OpOverload
+    arguments: Mapping[str, Any]
+
+    @property
+    def name(self) -> str:
+        """Name of the function, like ``relu.default``."""
+        return str(self.function).removeprefix("aten.")
+
+    @property
+    def variables(self) -> tuple[Variable, ...]:
+        """The variables among the arguments, in order (those of a list too)."""
+        return tuple(item for item in self._items if isinstance(item, Variable))
+
+    @property
+    def constants(self) -> tuple[Tensor, ...]:
+        """The tensors among the arguments."""
+        return tuple(item for item in self._items if isinstance(item, Tensor))
+
+    @cached_property
+    def sized(self) -> bool:
+        """Whether an argument depends on how many images there are."""
+        return any(isinstance(item, Size | PerImage) for item in self._items)
+
+    @property
+    def _items(self) -> list[Any]:
+        return [item for value in self.arguments.values() for item in (value if isinstance(value, list) else [value])]
+
+    def __call__(self, *inputs: Tensor) -> Any:  # noqa: ANN401 - whatever the function returns
+        """Calls the function with ``inputs`` in the places of the variables."""
+        return self.for_batch(self._batch(inputs) if self.sized else 0, *inputs)
+
+    def for_batch(self, batch: int, *inputs: Tensor) -> Any:  # noqa: ANN401 - whatever the function returns
+        """The same for a known number of images."""
+        remaining = iter(inputs)
+        return self.function(**{name: _filled(value, remaining, batch) for name, value in self.arguments.items()})
+
+    def _batch(self, inputs: tuple[Tensor, ...]) -> int:
+        for variable, value in zip(self.variables, inputs, strict=True):
+            if variable.batch is not None:
+                dimension, size = variable.batch
+                return (value.shape[dimension] - size.plus) // size.times
+        raise AssertionError("a call that depends on the batch reads a value that does")
+
+
+@dataclass(frozen=True)
+class PerImage:
+    """A constant as large as the batch, such as ``torch.zeros(len(x), 4)``.
+
+    Attributes:
+        call: makes it.
+        row: (1, …) what it holds for every image, where that is always the same.
+    """
+
+    call: Call
+    row: Tensor | None
+
+    def of(self, batch: int) -> Tensor:
+        """The constant for so many images."""
+        value: Tensor = self.call.for_batch(batch)
+        return value
+
+
+def _filled(value: Any, remaining: Iterator[Tensor], batch: int) -> Any:  # noqa: ANN401 - whatever an argument is
+    """An argument with inputs in the places of its variables, and lengths for so many images."""
+    # Not inside the caller: a closure that calls itself is a cycle, which would keep all inputs until it is collected
+    if isinstance(value, list):
+        return [_filled(item, remaining, batch) for item in value]
+    if isinstance(value, Size | PerImage):
+        return value.of(batch)
+    return next(remaining) if isinstance(value, Variable) else value

@@ -1,0 +1,226 @@
+"""A graph for what networks are made of: gaps cost only what needs them, and the reason that is given is the reason."""
+
+import pytest
+import torch
+import torch.nn.functional as F
+from small_networks import Forward, randomised
+from torch import nn
+
+import heatproof as hp
+from heatproof.errors import InputError
+from heatproof.network.export import export
+from heatproof.network.forward import GraphPass
+from heatproof.network.operations.normalization import SampleNorm
+from heatproof.network.operations.operation import Record
+from heatproof.network.rules import Composite, Epsilon
+
+SMALL = (3, 12, 12)
+
+
+def pictures(count=3):
+    return torch.rand(count, *SMALL, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+
+
+def own(forward):
+    torch.manual_seed(0)
+    return randomised(Forward(forward))
+
+
+def same_as_module(module):
+    graph = export(module, SMALL)
+    for count in (1, 3):
+        with torch.no_grad():
+            expected = module(pictures(count))
+        torch.testing.assert_close(graph.evaluate(pictures(count)), expected, rtol=1e-10, atol=1e-10)
+    return graph
+
+
+# --- whoever comes first
+
+
+def behind_a_concatenation(m, x):  # as in DenseNet: this batch norm cannot be folded
+    y = m.conv(x)
+    return m.scores(F.relu(m.norm1(torch.cat([y[:, :2], y[:, 2:]], dim=1))))
+
+
+@pytest.mark.parametrize("method", ["gradient-x-input", "lrp-epsilon", "lrp-alphabeta", "deconvolution-l2"])
+def test_the_mode_of_whoever_asks_first_changes_nothing(method):
+    first, second = hp.Network(own(behind_a_concatenation)), hp.Network(own(behind_a_concatenation))
+    first.logits(pictures())  # in inference mode
+    torch.testing.assert_close(hp.explain(first, pictures(), method), hp.explain(second, pictures(), method))
+
+
+def test_a_network_made_in_inference_mode_is_differentiated():
+    with torch.inference_mode():
+        network = hp.Network(own(behind_a_concatenation))
+        network.logits(pictures())
+    assert bool(hp.explain(network, pictures(), "gradient-x-input").abs().max() > 0)
+
+
+# --- as large as the batch
+
+
+def option_a(m, x):  # the shortcut of a ResNet for CIFAR
+    y = m.conv(x)
+    padded = torch.cat([y[:, :2], torch.zeros(x.shape[0], 2, 10, 10, dtype=x.dtype)], dim=1)
+    return m.scores(F.relu(y) + padded)
+
+
+def filled(m, x):
+    return m.scores(m.conv(x) * torch.full((x.shape[0], 1, 1, 1), 2.0, dtype=x.dtype))
+
+
+def repeated(m, x):
+    return m.scores(m.conv(x) + m.head.weight[:1, :, None, None].repeat(x.shape[0], 1, 10, 10))
+
+
+def counted(m, x):
+    index = torch.arange(x.shape[0])
+    return m.scores(m.conv(x)[index])
+
+
+@pytest.mark.parametrize("forward", [option_a, filled, repeated, counted])
+def test_constants_as_large_as_the_batch(forward):
+    module = own(forward)
+    same_as_module(module)
+    network = hp.Network(module)
+    for method in ("gradient-x-input", "lrp-epsilon", "lrp-epsilon-gamma-box", "deconvolution-l2"):
+        together = hp.explain(network, pictures(), method)
+        alone = torch.cat([hp.explain(network, image[None], method) for image in pictures()])
+        torch.testing.assert_close(together, alone, rtol=1e-9, atol=1e-12)
+
+
+@pytest.mark.parametrize(
+    "draw", [lambda x: torch.rand(x.shape[0], 4, 10, 10, dtype=x.dtype), lambda x: torch.randn(4, 1, 1, dtype=x.dtype)]
+)
+def test_random_numbers_in_forward_are_refused(draw):
+    with pytest.raises(InputError, match=r"the model's own rand.* draws random numbers; heatmaps need a fixed network"):
+        export(own(lambda m, x: m.scores(m.conv(x) + draw(x))), SMALL)
+
+
+# --- parts with a mode of their own
+
+
+def without_gradient(m, x):
+    with torch.no_grad():
+        y = m.conv(x)
+    return m.scores(F.relu(y))
+
+
+def test_no_grad_in_forward_is_the_same_function():
+    same_as_module(own(without_gradient))
+    one, other = hp.Network(own(without_gradient)), hp.Network(own(lambda m, x: m.scores(F.relu(m.conv(x)))))
+    for method in ("gradient-x-input", "lrp-epsilon", "deconvolution-l2"):
+        torch.testing.assert_close(hp.explain(one, pictures(), method), hp.explain(other, pictures(), method))
+
+
+@pytest.mark.parametrize("enabled", [True, False])
+def test_autocast_in_forward(enabled):
+    def forward(m, x):
+        with torch.autocast("cpu", dtype=torch.bfloat16, enabled=enabled):
+            y = m.conv(x)
+        return m.scores(F.relu(y.to(x.dtype)))
+
+    module = own(forward).float()
+    network, images = hp.Network(module), pictures().float()
+    torch.testing.assert_close(network.logits(images), module(images).detach())
+    assert hp.explain(network, images, "gradient-x-input").shape == (3, 12, 12)
+    if enabled:
+        with pytest.raises(InputError, match=r"LRP.* another precision \(autocast\)|lrp-epsilon.* \(autocast\)"):
+            hp.explain(network, images, "lrp-epsilon")
+    else:
+        hp.explain(network, images, "lrp-epsilon")
+
+
+def by_numpy(m, x):
+    return m.scores(torch.from_numpy(m.conv(x).numpy()))
+
+
+def test_numpy_in_forward_is_scored_and_not_differentiated():
+    network = hp.Network(own(by_numpy))
+    assert network.logits(pictures()).shape == (3, 5)
+    with pytest.raises(InputError, match=r"the network cannot be differentiated, .* \(no_grad, NumPy or quantised"):
+        hp.explain(network, pictures(), "gradient-x-input")
+
+
+# --- views along the batch
+
+
+def test_relevance_of_views_stacked_along_the_batch_is_accounted_for():
+    def forward(m, x):
+        both = torch.cat([x, x.flip(3)], dim=0)
+        return m.scores(F.relu(m.conv(both))).view(2, x.shape[0], 5).mean(0)
+
+    network = hp.Network(own(forward))
+    found = network.forward_pass(pictures())
+    assert isinstance(found, GraphPass)
+    relevance = found.relevance(_everywhere(Epsilon(1e-9)))
+    assert all(flow.arrived.shape == flow.left.shape == (3,) for flow in relevance.flow)
+    torch.testing.assert_close(relevance.flow[0].arrived, found.scores)
+    torch.testing.assert_close(relevance.flow[0].left, relevance.heatmaps.sum(dim=(1, 2)))
+    alone = network.forward_pass(pictures()[1:2]).relevance(_everywhere(Epsilon(1e-9)))
+    torch.testing.assert_close(alone.flow[0].left, relevance.flow[0].left[1:2])
+
+
+def _everywhere(rule):
+    return Composite(first=rule, convolution=rule, dense=rule)
+
+
+# --- norms
+
+
+@pytest.mark.parametrize("bias", [True, False])
+def test_layer_norm_takes_its_rule(bias):
+    """R = x ⊙ Jᵀ(R / y), J = diag(γ/σ)·(I − 11ᵀ/d), which conserves all but the share of β."""
+    torch.manual_seed(0)
+    value, relevance = torch.randn(2, 6, dtype=torch.float64), torch.rand(2, 6, dtype=torch.float64)
+    gamma, beta = torch.randn(6, dtype=torch.float64), torch.randn(6, dtype=torch.float64)
+    graph = export(_LayerNorm(gamma, beta).eval(), (1, 1, 6))
+    (norm,) = [node.operation for node in graph if isinstance(node.operation, SampleNorm)]
+    output = norm.evaluate(value)
+    (found,) = norm.relevance(Record((value,), output), relevance, Epsilon(bias=bias))
+    denominator = output if bias else output - beta
+    for image in range(2):
+        sigma = (value[image].var(correction=0) + 1e-5).sqrt()
+        jacobian = torch.diag(gamma / sigma) @ (torch.eye(6, dtype=torch.float64) - 1 / 6)
+        expected = value[image] * (jacobian.T @ (relevance[image] / denominator[image]))
+        torch.testing.assert_close(found[image], expected, rtol=1e-3, atol=1e-4)
+        kept = (relevance[image] * (output[image] - beta) / denominator[image]).sum()
+        torch.testing.assert_close(found[image].sum(), kept, rtol=1e-3, atol=1e-4)
+
+
+class _LayerNorm(nn.Module):
+    def __init__(self, gamma, beta):
+        super().__init__()
+        self.gamma, self.beta = nn.Parameter(gamma), nn.Parameter(beta)
+
+    def forward(self, x):
+        return F.layer_norm(x.flatten(1), (6,), self.gamma, self.beta)
+
+
+# --- activations
+
+
+def two_inputs(activation):
+    """f(w · x) with w = (−1, 1): the first pixel speaks against the score, the second for it."""
+    layer = nn.Linear(2, 1, bias=False).double()
+    layer.weight.data = torch.tensor([[-1.0, 1.0]], dtype=torch.float64)
+    grey = hp.Preprocessing(mean=(0.0,), std=(1.0,))
+    return hp.Network(nn.Sequential(nn.Flatten(), layer, activation, nn.Linear(1, 1).double()), preprocessing=grey)
+
+
+@pytest.mark.parametrize("activation", [nn.Sigmoid(), nn.Softplus(), nn.Hardsigmoid(), nn.Tanh(), nn.GELU()], ids=str)
+@pytest.mark.parametrize("pixels", [(0.9, 0.3), (0.2, 0.8)], ids=str)
+def test_relevance_has_the_sign_of_gradient_x_input_through_a_rising_activation(activation, pixels):
+    network = two_inputs(activation)
+    image = torch.tensor(pixels, dtype=torch.float64).reshape(1, 1, 1, 2)
+    gradient = hp.explain(network, image, "gradient-x-input", targets=torch.tensor([0]))
+    found = hp.explain(network, image, "lrp-epsilon", targets=torch.tensor([0]))
+    assert bool((found.sign() == gradient.sign()).all())
+
+
+def test_a_function_without_a_value_at_zero_is_refused_with_its_place():
+    graph = export(own(lambda m, x: m.scores((m.conv(x).square() + 1).square().log().neg().exp().log())), SMALL)
+    assert graph.nodes
+    with pytest.raises(InputError, match=r"LRP cannot go through the model's own log.*without f\(0\)"):
+        export(own(lambda m, x: m.scores(m.conv(x).square().log())), SMALL).require("relevance", "LRP")
