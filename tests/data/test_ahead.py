@@ -213,5 +213,5 @@ def test_a_raised_limit_passes_pillow_s_own(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("given", [0, -1, 1.5, True, "many"])
 def test_a_limit_is_a_whole_number(given):
-    with pytest.raises(InputError, match="expected max_pixels to be a positive whole number, got"):
+    with pytest.raises(InputError, match="max_pixels must be a whole number from 1 to 10,000,000,000, got"):
         Preprocessing(max_pixels=given)

@@ -111,7 +111,7 @@ def run(whole_run, tmp_path):
 def read_everything(run):
     """All that heatproof reads of a run: its report, how far it is, its log, and all heatmaps."""
     store = LocalStore(run)
-    read_log(store)
+    list(read_log(store))
     read_progress(store)
     study = study_of(store)
     arrays = MapArrays(store)

@@ -148,7 +148,7 @@ def test_a_network_without_a_graph_is_evaluated_whole_and_says_why(images):
         ({"steps": 26}, "between 1 and the number of regions, 25, got 26"),
         ({"engine": "fast"}, "unknown engine 'fast'"),
         ({"score": "logits"}, "did you mean 'logit'"),
-        ({"repeats": 0}, "repeats must be at least 1"),
+        ({"repeats": 0}, "repeats must be a whole number from 1 to"),
     ],
 )
 def test_what_compare_refuses_is_refused(network, images, changed, message):

@@ -5,7 +5,6 @@ from typing import TYPE_CHECKING
 from heatproof.lazily import lazily
 
 if TYPE_CHECKING:
-    from heatproof.runs.destination import destination
     from heatproof.runs.results import (
         SCHEMA,
         environment,
@@ -18,7 +17,6 @@ if TYPE_CHECKING:
 
 __all__ = [
     "SCHEMA",
-    "destination",
     "environment",
     "from_parquet",
     "json_bytes",
@@ -27,6 +25,6 @@ __all__ = [
     "write_heatmaps",
 ]
 
-_HOMES = {name: f"heatproof.runs.{'destination' if name == 'destination' else 'results'}" for name in __all__}
+_HOMES = dict.fromkeys(__all__, "heatproof.runs.results")
 
 __getattr__ = lazily(__name__, _HOMES)  # the command reads study files without Polars, Zarr and torch

@@ -103,6 +103,8 @@ def _beside(folder: Path, *, replaces: bool, keeps_record: bool) -> Iterator[Loc
     new = LocalStore(_hidden(folder, NEW))
     made, complete = _first_missing(new.path), False
     with ExitStack() as locks:
+        if not is_ledger(new.path / LEDGER):
+            _check_free(new.path)
         if (folder / LOCK).exists():
             locks.enter_context(locked(folder))
         locks.enter_context(locked(new.path))
@@ -125,11 +127,15 @@ def begin_anew(store: Store) -> None:
     """
     assert isinstance(store, LocalStore), "nothing is overwritten under a URL"
     with told("deleted", store.path):
-        named = next(strangers(store.path), None)
-        if named:
-            raise InputError(f"{str(store.path / named)!r} is in the way, and not heatproof's; move it away")
+        _check_free(store.path)
         delete_written(store.path, spare=[LOCK])
         store.begin_ledger()
+
+
+def _check_free(folder: Path) -> None:
+    named = next(strangers(folder), None)
+    if named:
+        raise InputError(f"{str(folder / named)!r} is in the way, and not heatproof's; move it away")
 
 
 def _first_missing(folder: Path) -> Path | None:

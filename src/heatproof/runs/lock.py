@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from heatproof.errors import InputError
-from heatproof.runs.ledger import LOCK, LONGEST_LOCK, is_lock
+from heatproof.runs.ledger import LOCK, LONGEST_LOCK
 from heatproof.runs.store import LocalStore, told
 
 TRIES, PAUSE = 5, 0.05  # seconds; whoever asks for the holder holds the lock for a moment
@@ -91,8 +91,6 @@ def _take(run: Path) -> int:
                     f"{str(run)!r} is being written by {_holder(descriptor)}; wait for it, end it, "
                     "or choose another folder"
                 )
-            if not is_lock(os.pread(descriptor, LONGEST_LOCK + 1, 0)):
-                raise InputError(f"{str(path)!r} is not heatproof's, which needs a file of this name; move it away")
             now = datetime.now(UTC).isoformat(timespec="seconds")
             _record(descriptor, Holder(os.getpid(), socket.gethostname(), now))
         except BaseException:

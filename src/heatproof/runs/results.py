@@ -64,7 +64,7 @@ def parquet_bytes(frame: pl.DataFrame) -> bytes:
     return file.getvalue()
 
 
-def from_parquet(data: bytes, name: str, most_rows: int) -> pl.DataFrame:
+def from_parquet(data: bytes, name: str, most_rows: int = MOST_ROWS) -> pl.DataFrame:
     """A frame from such bytes.
 
     Raises:

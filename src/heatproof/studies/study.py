@@ -15,6 +15,7 @@ from heatproof import runs
 from heatproof.report import Table, figure_bytes, render_page, write_page
 from heatproof.report.markdown import fenced
 from heatproof.report.page import Page
+from heatproof.runs.destination import destination
 from heatproof.runs.objects import Store
 from heatproof.showing import sentences_html
 
@@ -88,7 +89,7 @@ class Study(ABC):
         It appears complete or not at all. ``reproduce`` is the command or code that made it; with ``overwrite`` an
         earlier result is replaced, unless something else lies there too.
         """
-        with runs.destination(path, overwrite=overwrite) as store:
+        with destination(path, overwrite=overwrite) as store:
             self.write(store, reproduce=reproduce)
         return Path(path)
 
