@@ -272,7 +272,7 @@ def test_a_network_written_twice(data, seed):
 def test_every_writing_of_an_activation(activation):
     for number in range(1, len(ACTIVATIONS[activation])):
         pair = [Whole(1, activation, "mean", PLAIN | {"activation": way}) for way in (0, number)]
-        methods = ["lrp-epsilon", "deconvolution-l2", "gradient-x-input"]
+        methods = ["lrp-epsilon", "lrp-epsilon[bias=exclude]", "deconvolution-l2", "gradient-x-input"]
         assert_same_maps(*pair, methods, HARD if activation.startswith("hard") else EXACT)
 
 

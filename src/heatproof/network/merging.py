@@ -75,12 +75,13 @@ class _Merged:
         run = [node]
         while self._continues(run[-1].inputs[0]):
             run.append(self.nodes[run[-1].inputs[0]])
-        while len(run) > 1 and _keeps_zero(run[-1].operation):
+        while len(run) > 1 and _is_plain(run[-1].operation):
             run.pop()
         functions = [part.operation for part in run if isinstance(part.operation, Activation)]
         curved = any(not isinstance(function, ReLU) for function in functions)
-        moved = (isinstance(run[-1].operation, Shifted) and curved) or any(f.zero is not None for f in functions)
-        return run[-1].inputs[0] if len(run) > 1 and functions and moved else None
+        shifted = any(_shifts_all(part.operation) for part in run)
+        moved = (shifted and curved) or any(function.zero is not None for function in functions)
+        return run[-1].inputs[0] if len(run) > 1 and moved else None
 
     def _continues(self, name: str) -> bool:
         node = self.nodes.get(name)
@@ -102,8 +103,14 @@ class _Merged:
         return steps
 
 
-def _keeps_zero(operation: Operation) -> bool:
-    return operation.zero is None if isinstance(operation, Activation) else not isinstance(operation, Shifted)
+def _is_plain(operation: Operation) -> bool:
+    """Whether it stays an operation of its own at the beginning of a run: a ReLU, or a product by a constant."""
+    return isinstance(operation, ReLU) or not isinstance(operation, Activation | Shifted)
+
+
+def _shifts_all(operation: Operation) -> bool:
+    """Whether it adds the same number everywhere, as a formula does and no bias of channels."""
+    return isinstance(operation, Shifted) and all(constant.numel() == 1 for constant in operation.constants)
 
 
 def _gates(graph: Graph) -> Graph:

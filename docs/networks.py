@@ -1,0 +1,236 @@
+"""Writes networks.md: what heatproof can do with each network of torchvision and of timm.
+
+``python docs/networks.py`` tries every classifier of torchvision and the smallest member of every module of timm, with
+random weights and small images; one that takes more than two minutes is given up. All take an hour or so on one core.
+"""
+
+import argparse
+import contextlib
+import io
+import logging
+import signal
+import sys
+import warnings
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import timm
+import torch
+import torchvision
+from torch import nn
+
+import heatproof as hp
+from heatproof.errors import InputError
+from heatproof.network.graph import Graph
+from heatproof.network.incremental import leanest, touched_by_regions, whole_plan
+from heatproof.network.incremental.sequences import Changing, Tail
+
+PAGE = Path(__file__).with_name("networks.md")
+SECONDS = 120
+WAYS = {"gradient": "gradient-x-input", "deconvolution": "deconvolution-l2", "LRP": "lrp-epsilon"}
+EXACT = 1e-5  # of the range of the scores
+INTRODUCTION = """# Networks
+
+What works with which network: every classifier of torchvision {torchvision}, and the smallest member of every module
+of timm {timm}, tried with random weights, on small images, with torch {torch}; `docs/networks.py` made this page.
+
+A network has a *graph* if `torch.export` can follow it. Operations that heatproof does not know are evaluated and
+differentiated as they are; LRP and deconvolution then stop there, and the last column says where. *Incremental* says
+how much of the multiply-adds of a step the incremental engine needs when one region of 9 × 9 pixels changes, if its
+scores are those of full evaluation within 1e-5 of their range.
+
+{graphs} of {all} have a graph, {lrp} have LRP, {deconvolution} have deconvolution; for {incremental} the incremental
+engine is exact. Of the {plain} without attention, {plain_lrp} have LRP.
+
+| network | graph | gradient | deconvolution | LRP | incremental | why not |
+| --- | --- | --- | --- | --- | --- | --- |
+"""
+
+
+@dataclass(frozen=True)
+class Row:
+    """One network: which ways work, the share of multiply-adds of the incremental engine, and reasons."""
+
+    name: str
+    graph: bool
+    ways: dict[str, bool]
+    share: float | None
+    reason: str
+    attention: bool
+
+    def line(self) -> str:
+        """As a line of a table."""
+        marks = [_mark(self.graph), *[_mark(self.ways.get(way, False)) for way in WAYS]]
+        share = "–" if self.share is None else f"{self.share:.0%}"
+        return f"| {self.name} | {' | '.join(marks)} | {share} | {self.reason} |"
+
+
+def _mark(works: bool) -> str:
+    return "✓" if works else "–"
+
+
+class TooSlowError(BaseException):
+    """A network took too long; not an Exception, since those are caught on the way."""
+
+
+@contextlib.contextmanager
+def time_limit(seconds: int) -> Iterator[None]:
+    """Raises TooSlowError after so many seconds."""
+
+    def stop(*_: object) -> None:
+        raise TooSlowError
+
+    before = signal.signal(signal.SIGALRM, stop)
+    signal.alarm(seconds)
+    try:
+        yield
+    finally:
+        signal.alarm(0)
+        signal.signal(signal.SIGALRM, before)
+
+
+def candidates() -> Iterator[tuple[str, list[str]]]:
+    """Names of networks, each with the members of its family that may stand for it, the likeliest smallest first."""
+    for name in sorted(torchvision.models.list_models(module=torchvision.models)):
+        yield f"torchvision:{name}", [name]
+    families: dict[str, list[str]] = defaultdict(list)
+    for name in timm.list_models():
+        families[timm.models.model_entrypoint(name).__module__.rsplit(".", 1)[-1]].append(name)
+    for family, members in sorted(families.items()):
+        yield f"timm:{family}", members
+
+
+def smallest(members: list[str]) -> str:
+    """The member with the fewest parameters, made without memory."""
+    sizes = {}
+    for name in members:
+        with contextlib.suppress(Exception), torch.device("meta"):
+            sizes[name] = sum(parameter.numel() for parameter in timm.create_model(name).parameters())
+    return min(sizes, key=lambda name: sizes[name]) if sizes else members[0]
+
+
+def module_of(name: str, size: int) -> nn.Module:
+    """A network with random weights, for images of this size where it must know."""
+    source, model = name.split(":")
+    torch.manual_seed(0)
+    if source == "torchvision":
+        options = {"init_weights": False} if model in ("googlenet", "inception_v3") else {}
+        return torchvision.models.get_model(model, weights=None, **options).eval()
+    try:
+        return timm.create_model(model, img_size=size).eval()
+    except TypeError:
+        return timm.create_model(model).eval()
+
+
+def made(name: str) -> tuple[nn.Module, int]:
+    """A network, and the size of the smallest images among some that it accepts."""
+    for size in (64, 96, 128, 224, 256, 299, 384):
+        with contextlib.suppress(RuntimeError, AssertionError, ValueError, TypeError, IndexError):
+            module = module_of(name, size)
+            with torch.no_grad():
+                module(torch.rand(1, 3, size, size))
+            return _varied(module), size
+    raise InputError("no size of images among those tried fits")
+
+
+def _varied(module: nn.Module) -> nn.Module:
+    """The network with scales of layers that begin near zero away from it, where no error would be seen."""
+    for name, parameter in module.named_parameters():
+        if parameter.ndim == 1 and float(parameter.detach().abs().max()) < 1e-3 and "bias" not in name:
+            nn.init.uniform_(parameter, 0.2, 0.5)
+    return module
+
+
+def share_of(graph: Graph, images: torch.Tensor) -> float | None:
+    """Share of multiply-adds that a step needs on windows, if the scores are exact after three changes."""
+    size = images.shape[-1]
+    count = -(-size // 9)
+    rows = torch.arange(size) // 9
+    plan = leanest(whole_plan(graph, touched_by_regions((rows[:, None] * count + rows)[None])))
+    generator = torch.Generator().manual_seed(1)
+    regions = plan.touched[graph.input]
+    with torch.inference_mode():
+        changing = Changing(plan, images.clone(), torch.arange(len(images)), batch_size=len(images))
+        now = images.clone()
+        tail = Tail(plan, len(images), len(images), images)
+        for region in torch.randperm(count * count, generator=generator)[:3].tolist():
+            top, left = regions.starts[:, region].tolist()
+            height, width = regions.size
+            pixels = torch.rand(len(images), 3, height, width, generator=generator)
+            now[:, :, top : top + height, left : left + width] = pixels
+            tail.put(changing.change(torch.full((len(images), 1), region), pixels))
+            found, expected = tail.finish(), graph.evaluate(now.clone())
+        spread = float(expected.max() - expected.min())
+        if spread == 0 or float((found - expected).abs().max()) > EXACT * spread:
+            return None
+    return plan.multiply_adds() / max(1, graph.multiply_adds)
+
+
+def row_of(name: str) -> Row:
+    """What works with one network."""
+    module, size = made(name)
+    attention = any(
+        "attention" in type(part).__name__.lower() or "attn" in path for path, part in module.named_modules()
+    )
+    network = hp.Network(module)
+    shape = (3, size, size)
+    images = torch.rand(2, *shape, generator=torch.Generator().manual_seed(0))
+    without = network.without_graph(shape)
+    ways, reasons = {}, [] if without is None else [without]
+    for way, method in WAYS.items():
+        try:
+            hp.explain(network, images, method)
+            ways[way] = True
+        except InputError as error:
+            ways[way] = False
+            reasons.append(
+                str(error).removesuffix("; choose another method for this network, such as gradient-x-input")
+            )
+    share = share_of(network.graph(shape), images) if without is None else None
+    why = reasons[-1] if reasons else ""
+    attention = attention or "scaled_dot_product_attention" in why or "softmax" in why
+    return Row(name, without is None, ways, share, why.replace("|", "/").replace("\n", " ")[:160], attention)
+
+
+def tried(name: str) -> Row:
+    """What works with one network, or why nothing could be tried."""
+    try:
+        with time_limit(SECONDS), contextlib.redirect_stderr(io.StringIO()):
+            return row_of(name)
+    except TooSlowError:
+        return Row(name, False, {}, None, f"not tried: more than {SECONDS} seconds", False)
+    except Exception as error:
+        lines = str(error).splitlines() or [""]
+        return Row(name, False, {}, None, f"{type(error).__name__}: {lines[0][:120]}", False)
+
+
+def main() -> None:
+    """Tries all networks and writes the page."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--only", default="", help="part of a name")
+    parser.add_argument("--page", type=Path, default=PAGE)
+    options = parser.parse_args()
+    warnings.simplefilter("ignore")
+    logging.disable(logging.ERROR)
+    torch.set_num_threads(1)
+    rows = []
+    for name, members in candidates():
+        if options.only in name:
+            chosen = name if name.startswith("torchvision") else f"timm:{smallest(members)}"
+            rows.append(tried(chosen))
+            print(rows[-1].line(), file=sys.stderr, flush=True)
+    plain = [row for row in rows if not row.attention and not row.reason.startswith("not tried")]
+    text = INTRODUCTION.format(
+        torchvision=torchvision.__version__, timm=timm.__version__, torch=torch.__version__, all=len(rows),
+        graphs=sum(row.graph for row in rows), lrp=sum(row.ways.get("LRP", False) for row in rows),
+        deconvolution=sum(row.ways.get("deconvolution", False) for row in rows),
+        incremental=sum(row.share is not None for row in rows), plain=len(plain),
+        plain_lrp=sum(row.ways.get("LRP", False) for row in plain),
+    )  # fmt: skip
+    options.page.write_text(text + "\n".join(row.line() for row in rows) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
