@@ -166,7 +166,16 @@ def test_files_are_named_by_what_tells_them_apart(network, weights, images, tmp_
 def test_a_run_directory_holds_everything(network, weights, images, tmp_path):
     study = judged(network, weights, images, labels=torch.tensor([0, 1, 2, 3, 0, 1]), repeats=2)
     folder = study.save(tmp_path / "RUN", reproduce="as before")
-    expected = {"run.json", "scores.parquet", "heatmaps.zarr", "table.md", "table.csv", "report.html", "reproduce.md"}
+    expected = {
+        "run.json",
+        "written.jsonl",
+        "scores.parquet",
+        "heatmaps.zarr",
+        "table.md",
+        "table.csv",
+        "report.html",
+        "reproduce.md",
+    }
     figures = {f"{name}.{kind}" for name in ("training", "gallery") for kind in ("png", "svg")}
     assert {path.name for path in folder.iterdir()} == expected | figures
     run = json.loads((folder / "run.json").read_text())

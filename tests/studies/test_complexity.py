@@ -91,6 +91,7 @@ def test_the_run_directory(network, images, tmp_path):
     assert sorted(path.name for path in (tmp_path / "RUN").iterdir()) == [
         "entropy.png", "entropy.svg", "gallery.png", "gallery.svg", "heatmaps.zarr", "report.html", "reproduce.md",
         "run.json", "scores.parquet", "sizes.png", "sizes.svg", "table.csv", "table.md",
+        "written.jsonl",
     ]  # fmt: skip
     frame = pl.read_parquet(tmp_path / "RUN" / "scores.parquet")
     assert frame.columns == ["image", "method", "png_kb", "jpeg_kb", "entropy_bits", "gini"]

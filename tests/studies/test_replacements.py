@@ -122,7 +122,16 @@ def test_says_where_statistics_come_from(network, images, study):
 def test_a_run_holds_everything(study, tmp_path):
     folder = study.save(tmp_path / "RUN", reproduce="the command")
     figures = {f"{name}.{kind}" for name in ("areas", "examples") for kind in ("png", "svg")}
-    files = {"run.json", "scores.parquet", "heatmaps.zarr", "table.md", "table.csv", "report.html", "reproduce.md"}
+    files = {
+        "run.json",
+        "written.jsonl",
+        "scores.parquet",
+        "heatmaps.zarr",
+        "table.md",
+        "table.csv",
+        "report.html",
+        "reproduce.md",
+    }
     assert {path.name for path in folder.iterdir()} == files | figures
     scores = pl.read_parquet(folder / "scores.parquet")
     assert scores.height == 4 * 2 * 6 * 2 * 9  # replacements, orders, images, repeats, steps

@@ -3,12 +3,13 @@
 import io
 import json
 import secrets
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from heatproof.errors import InputError
 from heatproof.runs.ledger import append, check_replaceable, note
-from heatproof.runs.objects import LARGEST_LINE, LARGEST_LOG
+from heatproof.runs.objects import LARGEST_LINE, LARGEST_LOG, MissingError
 from heatproof.runs.store import Store, told
 
 if TYPE_CHECKING:
@@ -76,6 +77,7 @@ def _lines(store: Store) -> "Iterator[bytes]":
         names = store.names(f"{FOLDER}/")
         for first in range(0, len(names), AT_ONCE):
             yield from store.get_many(names[first : first + AT_ONCE], at_most=LARGEST_LINE)
-    elif store.exists(FILE):
-        lines = io.BytesIO(store.get(FILE, at_most=LARGEST_LOG))
-        yield from (line for line in lines if len(line) <= LARGEST_LINE)
+    else:
+        with suppress(MissingError):
+            lines = io.BytesIO(store.get(FILE, at_most=LARGEST_LOG))
+            yield from (line for line in lines if len(line) <= LARGEST_LINE)
