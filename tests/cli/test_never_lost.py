@@ -50,7 +50,7 @@ def template(tmp_path_factory):
 
 
 @pytest.fixture
-def house(template, tmp_path, monkeypatch, run):
+def house(template, monkeypatch, run):
     """A folder to make a mess in, with what the commands need."""
     monkeypatch.syspath_prepend(str(Path(__file__).parent))
     monkeypatch.chdir(template)
@@ -66,7 +66,7 @@ def house(template, tmp_path, monkeypatch, run):
             patched.setattr("heatproof.studies.sharding.sharded.SIZE", 1)
             for share in "12":
                 assert run("compare", *COMMANDS["compare"], "--share", f"{share}/2", "--out", f"share{share}")[0] == 0
-    house = tmp_path / "house"
+    house = template.with_name("house")  # the same for all tests: a run remembers where its pictures lie
 
     def furnished(command, state):
         shutil.rmtree(house, ignore_errors=True)
@@ -88,9 +88,11 @@ def house(template, tmp_path, monkeypatch, run):
 def files(folder):
     """Every file and link below a folder."""
     found = {}
-    for parent, _, names in os.walk(folder):
-        for name in names:
+    for parent, folders, names in os.walk(folder):
+        for name in [*folders, *names]:
             path = Path(parent, name)
+            if path.is_dir() and not path.is_symlink():
+                continue
             found[path.relative_to(folder)] = path.readlink() if path.is_symlink() else path.read_bytes()
     return found
 
@@ -193,7 +195,7 @@ def test_a_study_file_may_not_ask_for_overwriting_or_for_places_elsewhere(run, h
         (f'out = "{folder}/RUN"', "may write into its own folder only"),
         ('out = "~/RUN"', "may write into its own folder only"),
         ('out = "memory://RUN"', "may write into its own folder only"),
-        ('out = ""', "may write into its own folder only"),
+        ('out = ""', 'out: expected a text, got ""'),
     ):
         study.write_text(f'study = "compare"\npictures = ["../photos"]\nnetwork = "tiny_networks:cnn"\n{line}\n')
         code, _, err = run("compare", study, *(() if "out" in line else ("--out", "RUN")))
@@ -244,7 +246,7 @@ PLACES = st.sampled_from(["RUN", "RUN", ".RUN.heatproof-new", ".", "photos"])
 OUTS = st.sampled_from(["RUN"] * 6 + ["./RUN/", "link", "photos", "photos/RUN", ".", "..", "", "~", "share1", "RUN/x"])
 
 
-@settings(max_examples=12 * TIMES, suppress_health_check=list(HealthCheck), deadline=None, derandomize=TIMES == 1)
+@settings(max_examples=8 * TIMES, suppress_health_check=list(HealthCheck), deadline=None, derandomize=TIMES == 1)
 @given(
     st.sampled_from(["nothing", "result"]), st.lists(st.tuples(PLACES, NAMES, CONTENTS), max_size=3), OUTS,
     st.booleans(), st.sampled_from([*WRONG, *["fine"] * 4]),
