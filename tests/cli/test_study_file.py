@@ -338,16 +338,17 @@ def values_of(key):
         "mean": st.lists(st.floats(allow_nan=False, allow_infinity=False), min_size=1),
         "std": st.lists(st.integers(-5, 5) | st.just(0.5), min_size=1) | st.just("1,0.5"),
         "regions": st.integers(1, 99) | st.just("slic[count=50]"),
-        "memory": st.floats(0.05, 1e9) | st.integers(1, 99) | st.sampled_from(["8GB", "333 mb"]),
+        "memory": st.floats(0.05, 2.0**20) | st.integers(1, 99) | st.sampled_from(["8GB", "333 mb"]),
     }
     if key.name in known:
         return known[key.name]
     if key.kind is bool:
         return st.booleans()
     if key.kind is int:
-        return st.integers(-(2**63) if key.info.min is None else key.info.min, 2**63 - 1)
+        low, high = key.info.min, key.info.max
+        return st.integers(-(2**63) if low is None else low, 2**63 - 1 if high is None else high)
     if key.kind is float:
-        return st.floats(key.info.min, 1e9, allow_nan=False, allow_infinity=False)
+        return st.floats(key.info.min, key.info.max or 1e9, allow_nan=False, allow_infinity=False)
     return texts | st.lists(texts, min_size=1) if key.listed or key.note.several else texts
 
 
@@ -393,11 +394,11 @@ def test_the_example_of_the_documentation():
         ("images = 3.0", "images: expected a whole number, at least 1, got 3.0"),
         ("images = true", "images: expected a whole number, at least 1, got true"),
         ("scored = 0", "scored: expected a whole number, at least 1, got 0"),
-        ("seed = 9223372036854775808", "seed: expected a whole number, got 9223372036854775808"),
+        ("seed = 9223372036854775808", "seed: expected a whole number, at least 0, got 9223372036854775808"),
         ("memory = inf", "memory: expected a text or a number, got inf"),
         ("memory = nan", "memory: expected a text or a number, got nan"),
-        ("memory = 0.01", "expected at least 0.05 GB of memory, as 2, 8GB or 500MB, got '0.01'"),
-        ('memory = "8 cats"', "expected at least 0.05 GB of memory, as 2, 8GB or 500MB, got '8 cats'"),
+        ("memory = 0.01", "expected 0.05 to 1,048,576 GB of memory, as 2, 8GB or 500MB, got '0.01'"),
+        ('memory = "8 cats"', "expected 0.05 to 1,048,576 GB of memory, as 2, 8GB or 500MB, got '8 cats'"),
         ("lerf = 1", "lerf: expected true or false, got 1"),
         ('lerf = "yes"', 'lerf: expected true or false, got "yes"'),
         ("engine = 1979-05-27", "engine: expected a text, got 1979-05-27"),

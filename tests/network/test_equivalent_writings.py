@@ -168,7 +168,7 @@ class Whole(nn.Module):
         self.norm = Normed(ways["norm"])
         self.squeeze = nn.Linear(CHANNELS, CHANNELS).double()
         self.dense = Pixelwise("dense", CHANNELS, 5)
-        self.separate = [ACTIVATIONS[activation][ways["activation"]]() for _ in range(2)]
+        self.separate = nn.ModuleList(ACTIVATIONS[activation][ways["activation"]]() for _ in range(2))
         self.head, self.ways = HEADS[head][ways["head"]], ways
         with torch.no_grad():
             for bias in (self.first.bias, self.squeeze.bias, self.dense.bias):

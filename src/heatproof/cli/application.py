@@ -158,7 +158,7 @@ def _undelivered(lost: UndeliveredError, out: Outlet, err: Outlet) -> int:
         if lost.stream == err.name and output.as_json:
             said = output.found.get("error")  # of the command, which nobody has read
             tell(error=said or f"{lost.stream} cannot be written: {lost.reason or 'nobody reads it'}; {KEPT}")
-            print(output.end(code), file=out)
+            answer(code, out)
     for stream in (out, err):
         try:
             stream.flush()

@@ -116,10 +116,10 @@ def message(text: str, style: str = "", *, as_wide: bool = False) -> None:
     console.print(visible(text), style=style, markup=False, highlight=False, soft_wrap=not wraps)
 
 
-def answer(code: int) -> None:
+def answer(code: int, stream: Any = None) -> None:  # noqa: ANN401 - a text stream, by default standard output
     """The JSON object, where one was asked for."""
     if output.as_json:
-        print(output.end(code))
+        print(output.end(code), file=stream)
 
 
 def print_study(study: Study) -> None:

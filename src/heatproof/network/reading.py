@@ -133,7 +133,9 @@ class Reader:
                     self._update_inplace(node)
 
     def _check_fixed(self, call: Call, function: torch._ops.OpOverload, node: fx.Node) -> None:
-        """Refuses what draws random numbers."""
+        """Refuses what draws random numbers that are used."""
+        if not node.users and not function._schema.is_mutable:
+            return
         given = call.arguments
         if given.get("train"):
             raise InputError(f"{place(node)} drops values at random even in evaluation; heatmaps need a fixed network")

@@ -147,12 +147,17 @@ class Box:
 
     def propagate(self, layer: WeightedSum, inputs: Tensor, output: Tensor, relevance: Tensor) -> Tensor:
         """Relevance of the inputs."""
-        low, high = (bound.to(inputs).expand(len(bound), *inputs.shape[1:]) for bound in (self.low, self.high))
+        low, high = (self._spread(bound.to(inputs), inputs) for bound in (self.low, self.high))
         positive, negative = split(layer.weight)
         z = layer.weigh(inputs, layer.weight) - layer.weigh(low, positive) - layer.weigh(high, negative)
         signal = divided(relevance, z)
         pulled = [layer.pull(signal, weight, inputs) for weight in (layer.weight, positive, negative)]
         return inputs * pulled[0] - low * pulled[1] - high * pulled[2]
+
+    @staticmethod
+    def _spread(bound: Tensor, inputs: Tensor) -> Tensor:
+        """A bound for every input; one row where it is the same for all images."""
+        return bound.expand(len(bound) if bound.ndim == inputs.ndim else 1, *inputs.shape[1:])
 
 
 @dataclass(frozen=True)
