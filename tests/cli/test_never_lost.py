@@ -13,8 +13,10 @@ from hypothesis import strategies as st
 from PIL import Image
 from safetensors.torch import save_file
 
+from heatproof.cli import report
 from heatproof.cli.application import INPUT_ERROR
 from heatproof.runs.ledger import LEDGER, strangers
+from heatproof.runs.lock import holder
 
 TIMES = int(os.environ.get("HEATPROOF_FUZZ", "1"))
 TINY = ("--network", "tiny_networks:cnn")
@@ -66,7 +68,7 @@ def house(template, monkeypatch, run):
             patched.setattr("heatproof.studies.sharding.sharded.SIZE", 1)
             for share in "12":
                 assert run("compare", *COMMANDS["compare"], "--share", f"{share}/2", "--out", f"share{share}")[0] == 0
-    house = template.with_name("house")  # the same for all tests: a run remembers where its pictures lie
+    house = template.with_name("house")  # always the same, since a run notes where its pictures lie
 
     def furnished(command, state):
         shutil.rmtree(house, ignore_errors=True)
@@ -176,12 +178,35 @@ def test_links_and_devices(run, house, command):
         assert (code, message in err) == (INPUT_ERROR, True), err
 
 
+@pytest.mark.parametrize("start", ["", "file://", "LOCAL://"])
 @pytest.mark.parametrize("out", ["share1", "share2", "..", "share1/RUN"])
-def test_sources_of_a_merge_are_kept(run, house, out):
+def test_sources_of_a_merge_are_kept(run, house, out, start):
     folder = house("merge", "nothing")
     before = files(folder)
-    code, _, err = run("merge", *COMMANDS["merge"], "--out", out, "--overwrite")
+    code, _, err = run("merge", *(f"{start}{source}" for source in COMMANDS["merge"]), "--out", out, "--overwrite")
     assert (code, files(folder)) == (INPUT_ERROR, before), err
+
+
+def test_what_another_version_or_command_left_beside_a_result_is_begun_anew(run, house):
+    folder = house("replacements", "result")
+    (folder / "RUN").rename(folder / ".RUN.heatproof-new")
+    code, _, err = run("compare", *COMMANDS["compare"], "--out", "RUN", "--overwrite")
+    assert code == 0, err
+    assert not list(folder.glob(".*"))
+
+
+def test_a_report_is_of_the_run_that_it_writes(run, house, monkeypatch):
+    def read(store):
+        assert holder(store.path)
+        return study_of(store)
+
+    folder, study_of = house("compare", "result"), report.study_of
+    monkeypatch.setattr(report, "study_of", read)
+    assert run("report", "RUN")[0] == 0
+    monkeypatch.undo()
+    monkeypatch.chdir(folder)
+    assert run("report", "photos")[0] == INPUT_ERROR
+    assert sorted(path.name for path in (folder / "photos").iterdir()) == ["0.png", "1.png"]
 
 
 def test_a_study_file_may_not_ask_for_overwriting_or_for_places_elsewhere(run, house):
@@ -215,7 +240,7 @@ def test_home_is_where_a_shell_user_expects_it(run, house, monkeypatch, tmp_path
 def test_files_that_commands_write_are_never_over_others(run, house):
     folder = house("statistics", "result")
     before = files(folder)
-    for out in ("RUN", "photos/0.png", "photos", "", "none/mean.safetensors"):
+    for out in ("RUN", "photos/0.png", "photos", "photos/mean.safetensors", "", "none/mean.safetensors"):
         code, _, err = run("statistics", *COMMANDS["statistics"], "--out", out)
         assert (code, files(folder)) == (INPUT_ERROR, before), err
     (folder / "there.toml").symlink_to("RUN")

@@ -163,6 +163,65 @@ def test_a_place_that_somebody_else_took_meanwhile_is_left(tmp_path):
     assert (tmp_path / ".RUN.heatproof-new" / "table.csv").read_bytes() == b"second"
 
 
+def test_a_run_that_began_meanwhile_is_left(tmp_path):
+    out = tmp_path / "RUN"
+    first = destination(out)
+    first.__enter__().put("table.csv", b"first")
+    with destination(out, resumes=True) as store:
+        with pytest.raises(StoreError, match=r"is being written by process .*; the result is complete, and lies in"):
+            first.__exit__(None, None, None)
+        store.put(RECORD, b"{}")
+    assert names(out) == ["lock", RECORD, LEDGER]
+    assert (tmp_path / ".RUN.heatproof-new/table.csv").read_bytes() == b"first"
+
+
+def test_a_result_that_appears_before_a_run_begins_is_left(tmp_path, monkeypatch):
+    def late(folder):
+        monkeypatch.undo()
+        result(tmp_path / "OTHER")
+        (tmp_path / "OTHER" / RECORD).unlink()  # as what explain writes
+        (tmp_path / "OTHER").rename(folder)
+        return locked(folder)
+
+    monkeypatch.setattr("heatproof.runs.destination.locked", late)
+    with pytest.raises(InputError, match="is there already and is not empty"):
+        result(tmp_path / "RUN", resumes=True)
+    assert (tmp_path / "RUN/table.csv").read_bytes() == b"first"
+
+
+def test_an_overwriting_run_with_nothing_to_overwrite_is_resumed(tmp_path):
+    with pytest.raises(ZeroDivisionError):
+        stopped(tmp_path / "RUN", (RECORD, b"[1]"), overwrite=True, resumes=True)
+    with destination(tmp_path / "RUN", overwrite=True, resumes=True) as store:
+        assert store.get(RECORD) == b"[1]"
+    assert names(tmp_path) == ["RUN", "here"]
+
+
+def test_a_place_where_the_earlier_result_cannot_go_is_refused_at_once(tmp_path, monkeypatch):
+    out = tmp_path / "RUN"
+    result(out)
+    (tmp_path / ".RUN.heatproof-replaced").mkdir()
+    before = tree(tmp_path)
+    with pytest.raises(InputError, match=r"\.RUN\.heatproof-replaced' is in the way; move it away"):
+        result(out, overwrite=True)
+    monkeypatch.setattr("os.path.ismount", lambda path: path == out)
+    (tmp_path / ".RUN.heatproof-replaced").rmdir()
+    with pytest.raises(InputError, match="is a mount point, which nothing can replace; choose a folder in it"):
+        result(out, overwrite=True)
+    assert tree(out).items() <= {key.removeprefix("RUN/"): value for key, value in before.items()}.items()
+
+
+def test_a_result_that_was_moved_aside_stays_when_others_took_its_place(tmp_path):
+    result(tmp_path / ".RUN.heatproof-replaced")
+    (tmp_path / "RUN").mkdir()
+    (tmp_path / "RUN/theirs").write_bytes(b"theirs")
+    before = tree(tmp_path)
+    for overwrite in (False, True):
+        with pytest.raises(InputError):
+            result(tmp_path / "RUN", overwrite=overwrite)
+    assert tree(tmp_path) == before
+
+
 # What is refused
 
 
@@ -186,6 +245,7 @@ def test_a_place_that_somebody_else_took_meanwhile_is_left(tmp_path):
         ("../nowhere", "is a link that leads nowhere"),
         ("../file", "is a file; expected a folder"),
         ("/dev/null", "is a file; expected a folder"),
+        ("x" * 300, "cannot be written to: File name too long"),
         ("../full", "is there already and is not empty; choose another --out$"),
         ("../other-tool", "is there already and is not empty; choose another --out$"),
     ],
@@ -262,8 +322,10 @@ def test_a_changed_file_is_not_replaced_and_others_are(tmp_path):
         store.path.joinpath("log.jsonl").unlink()
         RunLog(store).write("start")
         RunLog(store).write("finish")
+        with store.path.joinpath("log.jsonl").open("a") as file:
+            file.write("theirs\n")
     assert [event.event for event in read_log(store)] == ["start", "finish"]
-    assert list(strangers(tmp_path / "RUN")) == ["table.csv"]
+    assert list(strangers(tmp_path / "RUN")) == ["log.jsonl", "table.csv"]
 
 
 def test_heatmaps_of_others_are_neither_replaced_nor_deleted(tmp_path):
@@ -322,7 +384,8 @@ def plant(root, planted):
     there = {}
     for place, name, kind, content in planted:
         path = root / place / name
-        if os.path.lexists(path) or any(above.is_symlink() or above.is_file() for above in path.parents):
+        barred = (above.is_symlink() or (above.exists() and not above.is_dir()) for above in path.parents)
+        if os.path.lexists(path) or any(barred):
             continue
         path.parent.mkdir(parents=True, exist_ok=True)
         if kind == "file":

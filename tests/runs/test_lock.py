@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from heatproof.errors import InputError
+from heatproof.runs import lock
 from heatproof.runs.lock import Holder, holder, locked
 from heatproof.runs.store import LocalStore, StoreError
 
@@ -165,12 +166,41 @@ def test_asking_does_not_keep_a_writer_out(tmp_path, another_process):
 def test_garbage_in_a_lock_is_an_unknown_holder(content, tmp_path):
     (tmp_path / "lock").write_bytes(content)
     assert holder(tmp_path) is None
+    (tmp_path / "lock").unlink()
     with locked(tmp_path):
         (tmp_path / "lock").write_bytes(content)
         assert str(holder(tmp_path)) == "process ? on an unknown host, since an unknown time"
         with pytest.raises(InputError, match="is being written by process"), locked(tmp_path):
             pass
     assert Holder() == Holder(None, None, None)
+
+
+@pytest.mark.parametrize("kind", ["file", "link"])
+def test_a_file_of_that_name_that_is_no_lock_is_kept(kind, tmp_path):
+    theirs = tmp_path / ("lock" if kind == "file" else "notes")
+    theirs.write_text("theirs")
+    if kind == "link":
+        (tmp_path / "lock").symlink_to("notes")
+    with pytest.raises(InputError, match="lock' is in the way, and not heatproof's; move it away"), locked(tmp_path):
+        pass
+    assert theirs.read_text() == "theirs"
+
+
+def test_a_lock_that_a_power_failure_emptied_is_taken(tmp_path):
+    (tmp_path / "lock").write_bytes(b"\0" * 80)
+    with locked(tmp_path):
+        pass
+
+
+def test_a_lock_whose_folder_was_replaced_meanwhile_is_not_taken(monkeypatch, tmp_path):
+    def late(*given, **options):
+        (tmp_path / "run").rename(tmp_path / "replaced")
+        return flocked(*given, **options)
+
+    flocked = lock._flocked
+    monkeypatch.setattr(lock, "_flocked", late)
+    with pytest.raises(InputError, match="is being written by"), locked(tmp_path / "run"):
+        pass
 
 
 def test_asking_changes_nothing(tmp_path):

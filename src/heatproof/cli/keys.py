@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import UnionType
 from typing import Annotated, Any, Union, get_args, get_origin
+from urllib.parse import unquote
 
 from typer.models import OptionInfo, ParameterInfo
 
@@ -15,6 +16,7 @@ from heatproof.errors import InputError
 from heatproof.registry import is_whole, split_specs, unknown
 from heatproof.runs.study_file import Scalar, Settings, Value, value_to_toml
 
+LOCAL_URL = re.compile(r"(?:file|local)://(.*)", re.DOTALL | re.IGNORECASE)
 WHOLE = range(-(2**63), 2**63)  # what TOML promises to hold
 
 
@@ -123,7 +125,7 @@ class Key:
         texts = split_specs(value) if isinstance(value, str) and self.note.several else value
         found = []
         for text in texts if isinstance(texts, list | tuple) else [texts]:
-            given = str(text) if isinstance(text, Path) else text
+            given = _without_scheme(str(text)) if isinstance(text, str | Path) else text
             span = self._span(given)
             if span:
                 found.append(Path(given[slice(*span)]).expanduser())
@@ -163,6 +165,12 @@ class Key:
         if not (self.note.path and isinstance(value, str) and re.fullmatch(self.note.path, value, re.DOTALL)):
             self.info.parser(self.argument(value))  # type: ignore[misc]
         return value
+
+
+def _without_scheme(text: str) -> str:
+    """The path that a URL of this machine names; other texts as they are."""
+    found = LOCAL_URL.fullmatch(text)
+    return unquote(found[1]) if found else text
 
 
 def keys_of(command: Callable[..., Any]) -> dict[str, Key]:

@@ -28,8 +28,8 @@ def report_command(run: Run, *, opened: Open = False) -> None:
     from heatproof.studies.sharding.record import command_of_run
 
     store = open_store(run)
-    study = study_of(store)
-    with written_again(store):
+    with written_again(store):  # and read in it, so that it is the run that is written
+        study = study_of(store)
         write_results(study, store, command_of_run(store))
     tell(run=run, page=f"{run}/report.html")
     print_study(study)

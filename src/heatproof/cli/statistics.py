@@ -8,6 +8,7 @@ import typer
 from heatproof.cli.application import PARTIAL, app
 from heatproof.cli.options import Picturing
 from heatproof.cli.output import tell
+from heatproof.cli.places import inputs_of
 from heatproof.cli.printing import say
 from heatproof.cli.spreading import spread
 
@@ -16,6 +17,7 @@ from heatproof.cli.spreading import spread
 @spread
 def statistics_command(
     *,
+    context: typer.Context,
     out: Annotated[str, typer.Option("--out", "-o", help="A safetensors file that is not there yet.")],
     given: Picturing,
 ) -> None:
@@ -28,7 +30,7 @@ def statistics_command(
     from heatproof.perturbation import Statistics
     from heatproof.runs.places import check_new_file, write_file
 
-    check_new_file(out)
+    check_new_file(out, inputs_of(context))
     network = given.load_network()
     pictures = given.read_pictures(network)
     where = shlex.join(given.images) if given.images else str(given.data)

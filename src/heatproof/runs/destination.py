@@ -67,7 +67,7 @@ def destination(
         refuse_taken(folder, str(out))
     if taken and overwrite:
         check_own(folder, str(out))
-    if resumes and not (taken and overwrite):
+    if resumes and not overwrite:
         with _in_place(store):
             yield store
     else:
@@ -76,8 +76,8 @@ def destination(
 
 
 def written_again(store: Store) -> AbstractContextManager[None]:
-    """Holds the lock of a run whose derived files are made again; URLs have none."""
-    return locked(store.path) if isinstance(store, LocalStore) else nullcontext()
+    """Holds the lock of a run whose derived files are made again; URLs have none, and what is no run gets none."""
+    return locked(store.path) if isinstance(store, LocalStore) and is_run(store) else nullcontext()
 
 
 @contextmanager
@@ -86,10 +86,11 @@ def _in_place(store: LocalStore) -> Iterator[None]:
     before = {path.name for path in store.path.iterdir()} if store.path.is_dir() else None
     made = _first_missing(store.path)
     with locked(store.path):
+        begun = store.exists(RECORD)
+        if not begun and is_taken(store.path):  # somebody was faster
+            refuse_taken(store.path, str(store))
         try:
-            if not store.exists(RECORD):
-                if is_taken(store.path):  # somebody was faster
-                    refuse_taken(store.path, str(store))
+            if not begun:
                 store.begin_ledger()
             yield
         finally:
@@ -101,11 +102,15 @@ def _in_place(store: LocalStore) -> Iterator[None]:
 def _beside(folder: Path, *, replaces: bool, keeps_record: bool) -> Iterator[LocalStore]:
     """A hidden folder beside it, which takes its name in the end."""
     new = LocalStore(_hidden(folder, NEW))
-    made, complete = _first_missing(new.path), False
+    made, complete, held = _first_missing(new.path), False, (folder / LOCK).exists()
     with ExitStack() as locks:
         if not is_ledger(new.path / LEDGER):
             _check_free(new.path)
-        if (folder / LOCK).exists():
+        if folder.exists() and os.path.lexists(_hidden(folder, REPLACED)):
+            raise InputError(f"{str(_hidden(folder, REPLACED))!r} is in the way; move it away")
+        if os.path.ismount(folder):
+            raise InputError(f"{str(folder)!r} is a mount point, which nothing can replace; choose a folder in it")
+        if held:
             locks.enter_context(locked(folder))
         locks.enter_context(locked(new.path))
         try:
@@ -113,7 +118,7 @@ def _beside(folder: Path, *, replaces: bool, keeps_record: bool) -> Iterator[Loc
                 begin_anew(new)
             yield new
             complete = True
-            _swap(new.path, folder, replaces=replaces, keeps_lock=keeps_record)
+            _swap(new.path, folder, replaces=replaces, keeps_lock=keeps_record, held=held)
         finally:
             if not complete and not (keeps_record and is_ours(new)):
                 _take_away(new.path, made or new.path)
@@ -160,20 +165,19 @@ def _take_away(folder: Path, made: Path | None, spare: Collection[str] | None = 
             folder.rmdir()
 
 
-def _swap(new: Path, folder: Path, *, replaces: bool, keeps_lock: bool) -> None:
-    """Gives the new folder the name of the old one, which is deleted then."""
+def _swap(new: Path, folder: Path, *, replaces: bool, keeps_lock: bool, held: bool) -> None:
+    """Gives the new folder the name of the old one, which is deleted then; nobody may be writing that one."""
     old = _hidden(folder, REPLACED)
     try:
-        if replaces:
-            check_own(folder, str(folder))
-        elif is_taken(folder):
-            raise InputError("something was put there meanwhile")
-        if not keeps_lock:
-            (new / LOCK).unlink()
-        if folder.exists():
-            folder.rename(old)
-        new.rename(folder)
-        sync_folder(folder.parent)
+        _check_as_it_was(folder, replaces=replaces)
+        with nullcontext() if held or not folder.exists() else locked(folder):
+            _check_as_it_was(folder, replaces=replaces)  # whoever held the lock until now may have written
+            if not keeps_lock:
+                (new / LOCK).unlink()
+            if folder.exists():
+                folder.rename(old)
+            new.rename(folder)
+            sync_folder(folder.parent)
     except (InputError, OSError) as error:
         raise StoreError(
             f"{str(folder)!r} could not be written: {error}; the result is complete, and lies in {str(new)!r}"
@@ -182,14 +186,21 @@ def _swap(new: Path, folder: Path, *, replaces: bool, keeps_lock: bool) -> None:
         _delete(old)
 
 
+def _check_as_it_was(folder: Path, *, replaces: bool) -> None:
+    if replaces:
+        check_own(folder, str(folder))
+    elif is_taken(folder):
+        raise InputError("something was put there meanwhile")
+
+
 def _restore(folder: Path) -> None:
     """Completes what a command that was killed between two renames left."""
     old = _hidden(folder, REPLACED)
     if is_ledger(old / LEDGER):
-        if is_taken(folder):
-            _delete(old)
-        else:
+        if not is_taken(folder):
             old.rename(folder)
+        elif is_ledger(folder / LEDGER):  # and not what others put there while it was away
+            _delete(old)
 
 
 def _delete(folder: Path) -> None:

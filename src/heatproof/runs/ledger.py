@@ -19,6 +19,7 @@ from heatproof.guarded import read_regular
 LEDGER, LOCK = "written.jsonl", "lock"
 HEAD = b'{"heatproof": "wrote these files of this folder, and will replace or delete no others"}\n'
 GROWS = "grows"  # noted instead of a hash, for a file that lines are added to
+EVENT = b'{"time": '  # how every line begins that is added; see log.RunLog
 LEFTOVER = re.compile(r".*\.[0-9a-f]{32}\.partial", re.DOTALL)  # what a killed writer leaves; see store.put_whole
 LONGEST_LOCK, LARGEST_LEDGER = 4096, 2**30  # bytes; a million images with eight methods take 40 MB
 
@@ -141,13 +142,19 @@ def _ours(path: Path, name: str, noted: Ledger) -> bool:
     if name in (LEDGER, LOCK):
         return is_ledger(path) if name == LEDGER else is_lock(_beginning(path))
     hashes = noted.get(name, set())
-    return GROWS in hashes or (bool(hashes) and _digest_of(path) in hashes)
+    return (GROWS in hashes and _is_log(path)) or (bool(hashes) and _digest_of(path) in hashes)
+
+
+def _is_log(path: Path) -> bool:
+    """Whether all lines of a file begin as events do; a full disk may have torn one."""
+    with path.open("rb") as file:
+        return all(line.startswith(EVENT) or EVENT.startswith(line.rstrip(b"\n")) for line in file)
 
 
 def is_lock(content: bytes) -> bool:
-    """Whether a file with this content is a lock: it is empty, or says who holds it."""
+    """Whether a file with this content is a lock: it is empty, says who holds it, or was emptied by a power failure."""
     try:
-        return not content or {"pid", "host", "since"} <= set(json.loads(content))
+        return not content.strip(b"\0") or {"pid", "host", "since"} <= set(json.loads(content))
     except (ValueError, TypeError, RecursionError):
         return False
 

@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from heatproof.errors import InputError
-from heatproof.runs.ledger import LOCK, LONGEST_LOCK
+from heatproof.runs.ledger import LOCK, LONGEST_LOCK, is_lock
 from heatproof.runs.store import LocalStore, told
 
 TRIES, PAUSE = 5, 0.05  # seconds; whoever asks for the holder holds the lock for a moment
@@ -82,15 +82,19 @@ def holder(run: Path) -> Holder | None:
 
 def _take(run: Path) -> int:
     path = LocalStore(run).local_path(LOCK)
+    if path.is_symlink():
+        raise InputError(f"{str(path)!r} is in the way, and not heatproof's; move it away")
     with told("locked", path):
         run.mkdir(parents=True, exist_ok=True)
         descriptor = _opened(path, os.O_RDWR | os.O_CREAT)
         try:
-            if not _flocked(descriptor, fcntl.LOCK_EX, tries=TRIES):
+            if not (_flocked(descriptor, fcntl.LOCK_EX, tries=TRIES) and _lies_at(path, descriptor)):
                 raise InputError(
                     f"{str(run)!r} is being written by {_holder(descriptor)}; wait for it, end it, "
                     "or choose another folder"
                 )
+            if not is_lock(os.pread(descriptor, LONGEST_LOCK + 1, 0)):
+                raise InputError(f"{str(path)!r} is in the way, and not heatproof's; move it away")
             now = datetime.now(UTC).isoformat(timespec="seconds")
             _record(descriptor, Holder(os.getpid(), socket.gethostname(), now))
         except BaseException:
@@ -98,6 +102,14 @@ def _take(run: Path) -> int:
             raise
     _held.add(descriptor)
     return descriptor
+
+
+def _lies_at(path: Path, descriptor: int) -> bool:
+    """Whether the file is the one of that name still: its folder may have been replaced while we waited."""
+    try:
+        return os.path.samestat(path.lstat(), os.fstat(descriptor))
+    except FileNotFoundError:
+        return False
 
 
 def _give_back(descriptor: int) -> None:
@@ -109,7 +121,7 @@ def _give_back(descriptor: int) -> None:
 
 
 def _opened(path: Path, flags: int) -> int:
-    descriptor = os.open(path, flags | os.O_CLOEXEC | os.O_NONBLOCK, 0o666)
+    descriptor = os.open(path, flags | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOFOLLOW, 0o666)
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
         os.close(descriptor)
         raise OSError(errno.EINVAL, "not a file")

@@ -30,16 +30,20 @@ def opened(out: str | Path) -> Store:
     if expanded.startswith("~"):
         raise InputError(f"there is no user {expanded.split('/')[0]!r}; a folder of that name is given as ./{expanded}")
     place = LocalStore(Path(expanded)) if expanded != text else store
-    if place.path.is_symlink() and not place.path.exists():
+    try:
+        leads_nowhere = place.path.is_symlink() and not place.path.exists()
+    except OSError as error:  # such as a name that is too long
+        raise InputError(f"{text!r:.80} cannot be written to: {error.strerror}; choose another --out") from error
+    if leads_nowhere:
         raise InputError(f"{text!r} is a link that leads nowhere; take it away, or choose another --out")
     return place
 
 
-def check_new_file(out: str | Path) -> Path:
+def check_new_file(out: str | Path, inputs: Sequence[Path] = ()) -> Path:
     """The path of a file that is to be written.
 
     Raises:
-        InputError: if something is there, or there is no folder for it.
+        InputError: if something is there, there is no folder for it, or it would lie in what is read.
     """
     store = opened(out)
     if not isinstance(store, LocalStore):
@@ -48,6 +52,7 @@ def check_new_file(out: str | Path) -> Path:
         raise InputError(f"{str(out)!r} is there already; choose another name")
     if not store.path.parent.is_dir():
         raise InputError(f"there is no folder {str(Path(str(store)).parent)!r} to write into")
+    check_apart(Path(os.path.realpath(store.path)), str(out), inputs)
     return store.path
 
 

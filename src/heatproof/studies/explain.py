@@ -3,6 +3,7 @@
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import count
 from pathlib import Path
 
 import numpy as np
@@ -86,11 +87,16 @@ def explain_pictures(
 
 
 def _unique_stems(names: Sequence[str]) -> list[str]:
-    """File names without suffix, safe and different."""
+    """File names without suffix, safe and different.
+
+    >>> _unique_stems(["a-2.png", "a.png", "a.jpg"])
+    ['a-2', 'a', 'a-3']
+    """
     stems: list[str] = []
     for name in names:
         stem = _safe(Path(name).stem)
-        stems.append(stem if stem not in stems else f"{stem}-{len(stems)}")
+        free = (f"{stem}-{number}" for number in count(len(stems)))
+        stems.append(stem if stem not in stems else next(other for other in free if other not in stems))
     return stems
 
 

@@ -174,11 +174,11 @@ def _assigned(
 
 
 def _begun(store: Store, now: Mapping[str, Any], *, anew: bool) -> dict[str, Any] | None:
-    """The record of the run that was begun there; one of another configuration is deleted or refused."""
+    """The record of the run that was begun there; one of another configuration or version is deleted or refused."""
     if not store.exists(RECORD):
         return None
-    record = read_content(store)
     try:
+        record = read_content(store)
         check_same(record, now, str(store))
     except InputError:
         if not anew:
