@@ -97,7 +97,7 @@ def _check_out(out: Value | None, file: Path) -> None:
     if out is None:
         return
     folder, place = Path(os.path.realpath(file.parent)), Path(os.path.realpath(str(out)))
-    if "://" in str(out) or not place.is_relative_to(folder):
+    if "://" in str(out) or not place.is_relative_to(folder) or not Path(str(out)).name.strip():
         raise InputError(
             f"{str(file)!r} may write into its own folder only, got out = {str(out)!r:.200}; give --out on the command "
             "line for any other place"

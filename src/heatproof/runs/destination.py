@@ -5,6 +5,7 @@ that heatproof wrote are ever deleted; see :mod:`heatproof.runs.ledger`.
 """
 
 import os
+import secrets
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext, suppress
 from pathlib import Path
@@ -180,10 +181,19 @@ def _swap(new: Path, folder: Path, *, replaces: bool, keeps_lock: bool, held: bo
             sync_folder(folder.parent)
     except (InputError, OSError) as error:
         raise StoreError(
-            f"{str(folder)!r} could not be written: {error}; the result is complete, and lies in {str(new)!r}"
+            f"{str(folder)!r} could not be written: {error}; the result is complete, and lies in {str(_kept(new))!r}"
         ) from error
     if old.exists():
         _delete(old)
+
+
+def _kept(new: Path) -> Path:
+    """Where a complete result lies that could not take its place; no later command writes there."""
+    place = new.with_name(f"{new.name}-{secrets.token_hex(4)}")
+    with suppress(OSError):
+        new.rename(place)
+        return place
+    return new
 
 
 def _check_as_it_was(folder: Path, *, replaces: bool) -> None:
