@@ -136,14 +136,6 @@ if __name__ == "__main__":
     import heatproof.studies.sharding.running
 
     _ = heatproof.studies.run_comparison, heatproof.studies.explain_pictures
-    import tiny_networks
-
-    import heatproof.studies.explain
-    import heatproof.studies.study
-
-    network = tiny_networks.cnn()
-    network.graph((3, 36, 36))
-    tiny_networks.cnn = lambda: network  # exported once, not in every child
     for module in (heatproof.studies.study, heatproof.studies.explain):  # what figures look like takes most of the time
         module.figure_bytes = lambda figure, form: f"{form} of {len(figure.axes)} axes".encode()
     everything(sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), json.loads(sys.argv[4]))
