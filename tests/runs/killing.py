@@ -6,6 +6,7 @@ there before. Everything is imported once, and each attempt is a child that is f
 """
 
 import contextlib
+import importlib
 import io
 import json
 import os
@@ -61,6 +62,7 @@ def attempt(folder, command, moment=NEVER):
             except SystemExit as stopped:
                 code = stopped.code or 0
         os.write(said, err.getvalue().encode()[-4000:])
+        folder.with_name("modules").write_text("\n".join(sys.modules))
         os._exit(code)
     for descriptor in (told, said):
         os.close(descriptor)
@@ -102,6 +104,9 @@ def everything(template, first, stride, commands):
     code, text, _ = attempt(work, commands[-1])
     assert code == 0, text
     expected, moment = contents(work), first
+    for name in work.with_name("modules").read_text().splitlines():  # once, and not in every child
+        with contextlib.suppress(Exception):
+            importlib.import_module(name)
     while True:
         anew()
         code, text, where = attempt(work, commands[-1], moment)
