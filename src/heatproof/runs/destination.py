@@ -206,6 +206,8 @@ def _check_as_it_was(folder: Path, *, replaces: bool) -> None:
 def _restore(folder: Path) -> None:
     """Completes what a command that was killed between two renames left."""
     old = _hidden(folder, REPLACED)
+    with suppress(OSError):
+        old.rmdir()  # the last that was to be deleted
     if is_ledger(old / LEDGER):
         if not is_taken(folder):
             old.rename(folder)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from heatproof.errors import InputError
 from heatproof.runs.ledger import LEDGER, LEFTOVER, LOCK, is_ledger, strangers
-from heatproof.runs.store import LocalStore, Store, open_store, put_whole, told
+from heatproof.runs.store import LocalStore, Store, open_store, put_new, told
 
 RECORD = "run.json"
 NAMED = 3  # files that a message names
@@ -62,17 +62,8 @@ def write_file(out: str | Path, data: bytes) -> None:
     Raises:
         InputError: as :func:`check_new_file`.
     """
-    path = check_new_file(out)
-    with told("written", path):
-        try:
-            path.open("xb").close()  # only the rename of an empty file of ours may replace anything
-        except FileExistsError:
-            raise InputError(f"{str(out)!r} is there already; choose another name") from None
-    try:
-        put_whole(path, data)
-    except BaseException:
-        path.unlink(missing_ok=True)
-        raise
+    if not put_new(check_new_file(out), data):
+        raise InputError(f"{str(out)!r} is there already; choose another name")
 
 
 def at_url(store: Store, *, overwrite: bool, resumes: bool) -> Store:

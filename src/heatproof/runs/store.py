@@ -22,6 +22,7 @@ __all__ = [
     "StoreError",
     "checked_name",
     "open_store",
+    "put_new",
     "put_whole",
     "sync_folder",
     "told",
@@ -174,6 +175,32 @@ def put_whole(path: Path, data: bytes) -> None:
                 temporary.unlink(missing_ok=True)
             raise
         sync_folder(path.parent)
+
+
+def put_new(path: Path, data: bytes) -> bool:
+    """Writes a file whole where nothing is; false if something is there by then."""
+    temporary = path.with_name(f".{secrets.token_hex(16)}.partial")
+    with told("written", path):
+        try:
+            _write(temporary, data)
+            _name_new(temporary, path)
+            sync_folder(path.parent)
+        except FileExistsError:
+            return False
+        finally:
+            temporary.unlink(missing_ok=True)
+    return True
+
+
+def _name_new(temporary: Path, path: Path) -> None:
+    """Gives a file another name, unless that is taken: a rename would replace what has it."""
+    try:
+        os.link(temporary, path)
+    except OSError as error:
+        if error.errno not in (errno.EPERM, errno.ENOTSUP, errno.ENOSYS):  # file systems without links
+            raise
+        path.open("xb").close()
+        temporary.replace(path)
 
 
 @contextmanager
