@@ -73,12 +73,12 @@ def attempt(folder, command, moment=NEVER):
 
 
 def contents(folder):
-    """Every file below a folder, but for what holds times."""
+    """Every file below a folder, but for what holds times, and for halves that were never given a name."""
     timed = {"log.jsonl", "lock", "written.jsonl", "run.json", "reproduce.md", "report.html", "audit.json"}
     return {
         str(path.relative_to(folder)): path.read_bytes()
         for path in sorted(folder.rglob("*"))
-        if path.is_file() and path.name not in timed and not path.match("shards/*.json")
+        if path.is_file() and path.name not in timed and not path.match("shards/*.json") and path.suffix != ".partial"
     }
 
 

@@ -200,12 +200,12 @@ def test_an_overwriting_run_with_nothing_to_overwrite_is_resumed(tmp_path):
 def test_a_place_where_the_earlier_result_cannot_go_is_refused_at_once(tmp_path, monkeypatch):
     out = tmp_path / "RUN"
     result(out)
-    (tmp_path / ".RUN.heatproof-replaced").mkdir()
+    (tmp_path / ".RUN.heatproof-replaced/theirs").mkdir(parents=True)
     before = tree(tmp_path)
     with pytest.raises(InputError, match=r"\.RUN\.heatproof-replaced' is in the way; move it away"):
         result(out, overwrite=True)
     monkeypatch.setattr("os.path.ismount", lambda path: path == out)
-    (tmp_path / ".RUN.heatproof-replaced").rmdir()
+    (tmp_path / ".RUN.heatproof-replaced/theirs").rmdir()  # an empty one is what a killed command leaves
     with pytest.raises(InputError, match="is a mount point, which nothing can replace; choose a folder in it"):
         result(out, overwrite=True)
     assert tree(out).items() <= {key.removeprefix("RUN/"): value for key, value in before.items()}.items()
