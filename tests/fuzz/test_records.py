@@ -124,6 +124,7 @@ def test_mutated_records_of_a_run(judge, run, whole, data, name):
     before = (WHOLE / name).read_bytes() if (WHOLE / name).is_file() else as_bytes(name, whole[name])
     run.put(name, as_bytes(name, data.draw(mutated(whole[name]))))
     if name == "lock":
+        run.delete(name)  # one that is no lock is not taken
         with locked(run.path), judge.judging("records"):
             run.put(name, as_bytes(name, data.draw(mutated(whole[name]))))
             read_progress(run)

@@ -2,6 +2,7 @@
 
 import copy
 import io
+import warnings
 from collections.abc import Iterator
 from typing import Any, cast
 
@@ -99,9 +100,11 @@ def _tensors(value: Any) -> Iterator[Tensor]:  # noqa: ANN401 - whatever a modul
 def loaded_again(module: nn.Module) -> nn.Module:
     """A copy of a compiled module, saved and loaded in memory: nothing that was optimised for the original is in it."""
     file = io.BytesIO()
-    torch.jit.save(module, file)
-    file.seek(0)
-    loaded: nn.Module = torch.jit.load(file)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # that TorchScript is deprecated
+        torch.jit.save(module, file)
+        file.seek(0)
+        loaded: nn.Module = torch.jit.load(file)
     return loaded
 
 

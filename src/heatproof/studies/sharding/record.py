@@ -9,7 +9,7 @@ from heatproof.errors import InputError
 from heatproof.network import Network
 from heatproof.perturbation import Protocol
 from heatproof.perturbation.statistics import Statistics
-from heatproof.runs.objects import LARGEST_STATISTICS, Store
+from heatproof.runs.objects import LARGEST_STATISTICS, MissingError, Store
 from heatproof.runs.places import RECORD
 from heatproof.runs.records import Record
 from heatproof.runs.run_record import read_run
@@ -31,7 +31,7 @@ def read_assignment(store: Store) -> Assignment:
     """
     record = read_run(store)
     plan = record.plan
-    statistics = stored_statistics(store) if store.exists(STATISTICS) else None
+    statistics = stored_statistics(store)
     try:
         return Assignment(
             load=_nothing,
@@ -84,9 +84,13 @@ def command_of_run(store: Store) -> str:
     return command if visible(command, kept="") == command else UNSAFE
 
 
-def stored_statistics(store: Store) -> Statistics:
-    """Those that replacements of the run were fitted with."""
-    return Statistics.from_bytes(store.get(STATISTICS, at_most=LARGEST_STATISTICS), f"{STATISTICS} of {store}")
+def stored_statistics(store: Store) -> Statistics | None:
+    """Those that replacements of the run were fitted with, if they were."""
+    try:
+        data = store.get(STATISTICS, at_most=LARGEST_STATISTICS)
+    except MissingError:
+        return None
+    return Statistics.from_bytes(data, f"{STATISTICS} of {store}")
 
 
 def _nothing() -> tuple[Network, Dataset]:

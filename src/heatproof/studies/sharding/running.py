@@ -149,7 +149,7 @@ def _assigned(
         "own": {name: file.fingerprint for name, file in assignment.files.items()} | code_of(wanted.methods),
     }
     record = _begun(store, now, anew=anew)
-    statistics = stored_statistics(store) if record and store.exists(STATISTICS) else None
+    statistics = stored_statistics(store) if record else None
     protocol = replace(wanted.protocol, statistics=statistics) if statistics else wanted.protocol
     assignment = replace(assignment, protocol=fitted(protocol, network, dataset))
     if record and assignment.shards.whole():
