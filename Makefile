@@ -20,7 +20,7 @@ demo: $(INSTALLED)  ## Compare heatmap methods on built-in photographs with a re
 		--methods lrp-epsilon,lrp-alphabeta,lrp-epsilon-gamma-box,sensitivity-l2,deconvolution-l2
 	@echo "Open demo/report.html"
 
-test: $(INSTALLED)  ## Run the tests (under 15 minutes on two cores).
+test: $(INSTALLED)  ## Run the tests (about 20 minutes on two cores).
 	$(BIN)/python -m pytest -m "not slow"
 
 test-all: $(INSTALLED)  ## Run all tests, the slow ones too.
