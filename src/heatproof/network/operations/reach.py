@@ -26,10 +26,6 @@ class Reach:
         """Whether an output reads its own position alone."""
         return self.size == (1, 1) and self.stride == (1, 1) and self.padding == (0, 0)
 
-    def first_read(self, axis: int, position: int) -> int:
-        """The first input position that output ``position`` reads; negative in the padding."""
-        return position * self.stride[axis] - self.padding[axis]
-
     def span(self, axis: int, length: int) -> int:
         """How many input positions ``length`` neighbouring outputs read together."""
         return (length - 1) * self.stride[axis] + self.size[axis]

@@ -28,6 +28,18 @@ class Weighted(Operation):
     to_zeros = False
     channels_at: ClassVar[int] = 0  # the dimension of an image's output that holds its channels
 
+    @classmethod
+    def read(cls, call: Call) -> Operation:
+        """Reads the constants; weights that are computed from the image have no rule."""
+        if any(isinstance(call.arguments[name], Variable) for name in ("weight", "bias")):
+            return Opaque(call, "no rule is defined for weights that are computed from the image")
+        return cls.of(call)
+
+    @classmethod
+    def of(cls, call: Call) -> Self:
+        """The weighted sum with the constants of a call."""
+        raise NotImplementedError
+
     @cached_property
     def split_weight(self) -> tuple[Tensor, Tensor]:
         """The positive and the negative part of the weights."""
@@ -49,6 +61,10 @@ class Weighted(Operation):
     def pull(self, signal: Tensor, weight: Tensor, inputs: Tensor) -> Tensor:
         """The signal of the output, sent back through these weights to the shape of ``inputs``."""
         raise NotImplementedError
+
+    def role(self, shape: tuple[int, ...]) -> Role:
+        """A convolution; a dense layer says otherwise."""
+        return "convolution"
 
     def over_channels(self, values: Tensor) -> Tensor:
         """One value for each channel of the output, in a shape that broadcasts over it."""
@@ -79,23 +95,19 @@ class Convolution(Weighted):
     groups: int
 
     @classmethod
-    def read(cls, call: Call) -> Operation:
-        """Reads the constants; weights that are computed from the image have no rule."""
+    def of(cls, call: Call) -> Self:
+        """The convolution with the constants of a call."""
         given = call.arguments
-        if _computed(call):
-            return Opaque(call, _COMPUTED)
-        weight, bias = given["weight"], given["bias"]
-        dilation = _pair(given["dilation"])
         padding = given["padding"]
         if isinstance(padding, str):
             padding = [0, 0] if padding == "valid" else [span // 2 for span in same_spans(call)]
         # channels-last is the faster layout of convolutions on CPUs and on tensor cores
         return cls(
-            weight=weight.contiguous(memory_format=torch.channels_last),
-            bias=bias,
+            weight=given["weight"].contiguous(memory_format=torch.channels_last),
+            bias=given["bias"],
             stride=_pair(given["stride"]),
             padding=_pair(padding),
-            dilation=dilation,
+            dilation=_pair(given["dilation"]),
             groups=int(given["groups"]),
         )
 
@@ -111,10 +123,6 @@ class Convolution(Weighted):
     def evaluate_window(self, reach: Reach, *inputs: Tensor) -> Tensor:
         """The convolution without padding."""
         return F.conv2d(inputs[0], self.weight, self.bias, self.stride, 0, self.dilation, self.groups)
-
-    def role(self, shape: tuple[int, ...]) -> Role:
-        """A convolution."""
-        return "convolution"
 
     def reads_out(self, shape: tuple[int, ...]) -> bool:
         """Where kernels are 1 × 1 and read all channels."""
@@ -156,11 +164,9 @@ class TransposedConvolution(Weighted):
     groups: int
 
     @classmethod
-    def read(cls, call: Call) -> Operation:
-        """Reads the constants; weights that are computed from the image have no rule."""
+    def of(cls, call: Call) -> Self:
+        """The transposed convolution with the constants of a call."""
         given = call.arguments
-        if _computed(call):
-            return Opaque(call, _COMPUTED)
         pairs = {name: _pair(given[name]) for name in ("stride", "padding", "output_padding", "dilation")}
         return cls(weight=given["weight"], bias=given["bias"], groups=int(given["groups"]), **pairs)
 
@@ -169,10 +175,6 @@ class TransposedConvolution(Weighted):
         return F.conv_transpose2d(
             inputs, weight, bias, self.stride, self.padding, self.output_padding, self.groups, self.dilation
         )
-
-    def role(self, shape: tuple[int, ...]) -> Role:
-        """A convolution."""
-        return "convolution"
 
     def multiply_adds(self, shape: tuple[int, ...]) -> int:
         """All weights at each input position."""
@@ -193,9 +195,9 @@ class Dense(Weighted):
     @classmethod
     def read(cls, call: Call) -> Operation:
         """Reads the constants, also of ``x @ W``; other matrix products have no rule."""
-        given = call.arguments
         if call.name == "linear.default":
-            return Opaque(call, _COMPUTED) if _computed(call) else cls(given["weight"], given["bias"])
+            return super().read(call)
+        given = call.arguments
         names = ("mat1", "mat2") if call.name == "addmm.default" else ("self", "mat2" if "mat2" in given else "other")
         value, matrix = (given[name] for name in names)
         bias = given["self"] if call.name == "addmm.default" else None
@@ -203,6 +205,11 @@ class Dense(Weighted):
         if plain and isinstance(value, Variable) and isinstance(matrix, Tensor) and matrix.ndim == 2:
             return cls(matrix.t().contiguous(), bias)
         return Opaque(call, "no relevance rule is defined for the product of two matrices of signals")
+
+    @classmethod
+    def of(cls, call: Call) -> Self:
+        """The layer with the constants of a call."""
+        return cls(call.arguments["weight"], call.arguments["bias"])
 
     def weigh(self, inputs: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
         """The matrix product under these weights and biases."""
@@ -227,13 +234,6 @@ class Dense(Weighted):
     def pull(self, signal: Tensor, weight: Tensor, inputs: Tensor) -> Tensor:
         """The transposed matrix product."""
         return signal @ weight
-
-
-_COMPUTED = "no rule is defined for weights that are computed from the image"
-
-
-def _computed(call: Call) -> bool:
-    return any(isinstance(call.arguments[name], Variable) for name in ("weight", "bias"))
 
 
 def _pair(value: int | list[int]) -> tuple[int, int]:
