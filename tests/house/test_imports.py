@@ -21,6 +21,7 @@ ROOMS = [
         "defaults",
         "errors",
         "guarded",
+        "json_objects",
         "lazily",
         "parquet",
         "randomness",

@@ -11,10 +11,10 @@ from tests.records import RUN, of_data
 
 import heatproof as hp
 from heatproof.cli.report import study_of
+from heatproof.json_objects import MOST_VALUES, json_object
 from heatproof.measures.spending import boundaries
 from heatproof.runs.below import runs_below
 from heatproof.runs.progress_reading import read_progress
-from heatproof.runs.records import MOST_PARTS, parsed
 from heatproof.runs.run_record import MOST_MEMBERS
 from heatproof.runs.store import LocalStore
 from heatproof.studies.racing import Race, Rule
@@ -33,15 +33,19 @@ def test_members_that_do_not_exist_cost_no_memory(tmp_path):
     store = LocalStore(tmp_path)
     plan = RUN["plan"] | {"rule": {"until": "signs", "indifference": 1}}
     store.put("run.json", json.dumps(of_data(members=MOST_MEMBERS) | {"plan": plan}).encode())
-    read_assignment(store)  # imports what it needs
-    tracemalloc.start()
-    try:
+
+    def look():
         assignment = read_assignment(store)
         race = Race(("a",), "random order", assignment.rule, given=len(assignment.order))
         race.add({"a": np.arange(40.0), "random order": np.zeros(40)})
         race.look()
         assert (assignment.shards.whole(), len(assignment.shards)) == ([], MOST_MEMBERS // 8)
         assert read_progress(store).left == MOST_MEMBERS // 16
+
+    look()  # imports what it needs
+    tracemalloc.start()
+    try:
+        look()
         assert tracemalloc.get_traced_memory()[1] < 5_000_000
     finally:
         tracemalloc.stop()
@@ -101,6 +105,6 @@ def test_a_list_goes_on_after_a_file_that_is_too_large(run):
 
 @pytest.mark.parametrize("unit", [b"[],", b"{},", b"0,", b'"",'])
 def test_many_small_values_are_counted_before_they_are_made(unit):
-    data = b'{"a": [' + unit * (MOST_PARTS + 1) + b"0]}"
+    data = b'{"a": [' + unit * (MOST_VALUES + 1) + b"0]}"
     with pytest.raises(hp.InputError, match=r"run\.json: expected at most 5,000,000 values, it has more"):
-        parsed(data, "run.json")
+        json_object(data, "run.json")

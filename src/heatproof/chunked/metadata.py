@@ -1,6 +1,5 @@
 """What the metadata of a Zarr array may say: formats 2 and 3, numbers and texts, and listed codecs."""
 
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from math import prod
@@ -11,6 +10,7 @@ import numpy as np
 from heatproof.chunked.codecs import Codec, known
 from heatproof.chunked.pieces import TEXT, fill_of, named, old_type_of, optional, separator_of, sizes, type_of
 from heatproof.errors import InputError
+from heatproof.json_objects import json_object
 
 Source = Callable[[str, int], bytes | None]
 """What lies at a key, of at most so many bytes: InputError for more, None where nothing is."""
@@ -119,17 +119,7 @@ def _join(path: str, name: str) -> str:
 
 def _object(source: Source, key: str) -> Mapping[str, Any] | None:
     data = source(key, MOST_METADATA)
-    if data is None:
-        return None
-    if sum(map(data.count, (b"[", b"{", b","))) > MOST_VALUES:
-        raise InputError(f"{key} holds more than {MOST_VALUES:,} values")
-    try:
-        found = json.loads(data)
-    except (ValueError, RecursionError) as error:
-        raise InputError(f"{key} is no JSON: {error}") from None
-    if not isinstance(found, dict):
-        raise InputError(f"{key} is no object of JSON")
-    return found
+    return None if data is None else json_object(data, key, most_values=MOST_VALUES)
 
 
 def _described(found: Mapping[str, Any], path: str) -> Described:

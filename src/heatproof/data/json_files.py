@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from heatproof.errors import InputError
+from heatproof.json_objects import check_values
 
 LARGEST = 64 * 2**20  # bytes
 
@@ -20,7 +21,9 @@ def read_object(path: Path) -> dict[str, Any]:
     try:
         if path.stat().st_size > LARGEST:
             raise InputError(f"expected at most {LARGEST:,} bytes in {path.name}")
-        found = json.loads(path.read_bytes())
+        data = path.read_bytes()
+        check_values(data, path.name)
+        found = json.loads(data)
     except (OSError, ValueError, RecursionError) as error:
         raise InputError(f"expected {path.name} to be JSON, got a file that cannot be read: {error}") from error
     if not isinstance(found, dict):

@@ -64,7 +64,7 @@ def destination(
     with told("written", folder):
         _restore(folder)
     taken = is_taken(folder)
-    if taken and not overwrite and not (resumes and store.exists(RECORD) and is_run(store)):
+    if taken and not overwrite and not (resumes and is_run(store)):
         refuse_taken(folder, str(out))
     if taken and overwrite:
         check_own(folder, str(out))

@@ -1,13 +1,14 @@
 """Places that a user may name to write to: which are refused, and why."""
 
-import json
 import os
 from collections.abc import Sequence
 from itertools import islice
 from pathlib import Path
 
 from heatproof.errors import InputError
+from heatproof.json_objects import json_object
 from heatproof.runs.ledger import LEDGER, LEFTOVER, LOCK, is_ledger, strangers
+from heatproof.runs.objects import LARGEST_RECORD
 from heatproof.runs.store import LocalStore, Store, open_store, put_new, told
 
 RECORD = "run.json"
@@ -106,10 +107,13 @@ def is_ours(store: LocalStore) -> bool:
 
 def is_run(store: LocalStore) -> bool:
     """Whether a folder holds a run; those of earlier versions have no ledger."""
+    if is_ours(store):
+        return True
     try:
-        return is_ours(store) or "heatproof" in json.loads(store.get(RECORD))["versions"]
-    except (KeyError, TypeError, ValueError, RecursionError):
+        versions = json_object(store.get(RECORD, at_most=LARGEST_RECORD), RECORD).get("versions")
+    except InputError:  # there is none, or nothing that heatproof could have written
         return False
+    return isinstance(versions, dict) and "heatproof" in versions
 
 
 def refuse_taken(folder: Path, out: str) -> None:

@@ -4,18 +4,16 @@ Records may come from strangers. What a model lets through has the types and bou
 with one message. Readers import this module when they need it, since pydantic takes as long as all help together.
 """
 
-import json
 from collections.abc import Mapping
 from typing import Annotated, Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, Strict, StringConstraints, ValidationError
 
 from heatproof.errors import InputError
+from heatproof.json_objects import SHOWN, json_object, shown
 
 MOST = 10**12  # of anything that is counted, and of seconds
-MOST_PARTS = 5_000_000  # values of one record: each takes up to 200 bytes of memory
 MOST_ENTRIES = 100_000  # of a list that does not name every image
-SHOWN = 80  # characters of a value in a message
 
 Text = Annotated[str, StringConstraints(max_length=20_000)]
 Prose = Annotated[str, StringConstraints(max_length=1_000_000)]  # about many methods; a command with its files
@@ -60,24 +58,7 @@ class Record(BaseModel):
         Raises:
             InputError: if they are no JSON, or not what the model says; the message begins with ``name``.
         """
-        return cls.of(parsed(data, name), name)
-
-
-def parsed(data: bytes, name: str) -> dict[str, Any]:
-    """The JSON object that these bytes hold.
-
-    Raises:
-        InputError: if they hold none, or one of more than 5 million values; the message begins with ``name``.
-    """
-    if sum(map(data.count, (b",", b"[", b"{"))) > MOST_PARTS:
-        raise InputError(f"{name}: expected at most {MOST_PARTS:,} values, it has more")
-    try:
-        found = json.loads(data)
-    except (ValueError, RecursionError) as error:
-        raise InputError(f"{name}: it is no JSON ({error})") from None
-    if not isinstance(found, dict):
-        raise InputError(f"{name}: an object was expected, got {_shown(found)}")
-    return found
+        return cls.of(json_object(data, name), name)
 
 
 def _said(error: ValidationError) -> str:
@@ -88,12 +69,4 @@ def _said(error: ValidationError) -> str:
     if first["type"] == "missing":
         return f"{where} is missing{more}"
     expected = first["msg"].removeprefix("Value error, ").replace("Input should be", "must be").replace("Input", "it")
-    return f"{where} {expected}, got {_shown(first['input'])}{more}".strip()
-
-
-def _shown(value: object) -> str:
-    if isinstance(value, list | dict):
-        return "a list" if isinstance(value, list) else "an object"
-    if isinstance(value, int) and not -MOST <= value <= MOST:
-        return "a number beyond all bounds"
-    return "nothing" if value is None else repr(value)[:SHOWN]
+    return f"{where} {expected}, got {shown(first['input'])}{more}".strip()

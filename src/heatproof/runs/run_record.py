@@ -5,9 +5,10 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, Field, Strict
 
 from heatproof.errors import InputError
+from heatproof.json_objects import json_object
 from heatproof.runs.objects import LARGEST_RECORD, Store
 from heatproof.runs.places import RECORD
-from heatproof.runs.records import MOST, MOST_ENTRIES, Count, Object, Prose, Record, Sentences, Text, Texts, parsed
+from heatproof.runs.records import MOST, MOST_ENTRIES, Count, Object, Prose, Record, Sentences, Text, Texts
 from heatproof.runs.schema import READABLE, migrated
 
 MOST_MEMBERS = 100_000_000
@@ -154,7 +155,7 @@ def _read(store: Store) -> tuple[RunRecord, dict[str, Any]]:
     name = f"{RECORD} of {store}"
     if not store.exists(RECORD):
         raise InputError(f"{store} is no run: it has no {RECORD}; give the folder or URL of a run")
-    found = parsed(store.get(RECORD, at_most=LARGEST_RECORD), name)
+    found = json_object(store.get(RECORD, at_most=LARGEST_RECORD), name)
     if found.get("schema") not in READABLE:
         schema = repr(found.get("schema"))[:20]
         raise InputError(f"{name} has schema {schema}; this version reads {READABLES}: compute it again")
@@ -165,5 +166,5 @@ def _read(store: Store) -> tuple[RunRecord, dict[str, Any]]:
 def read_any(store: Store) -> RunRecord | SavedRecord:
     """The record of any study, as ``read_run`` and with its errors."""
     name = f"{RECORD} of {store}"
-    found = parsed(store.get(RECORD, at_most=LARGEST_RECORD), name)
+    found = json_object(store.get(RECORD, at_most=LARGEST_RECORD), name)
     return SavedRecord.of(found, name) if found.get("schema") == SAVED else read_run(store)

@@ -1,7 +1,6 @@
 """Arrays in a file, by name: what they are is known before any is read, so that none is larger than expected."""
 
 import io
-import json
 import os
 import zipfile
 from abc import ABC, abstractmethod
@@ -17,6 +16,7 @@ from heatproof.chunked import Source, ZarrArray, ZarrFolder, attributes_of, is_a
 from heatproof.errors import InputError
 from heatproof.guarded import check_size, opened
 from heatproof.heatmaps.stored.zips import check_directory
+from heatproof.json_objects import json_object
 
 STACK = "heatmaps"  # all maps in one array …
 NAMES = "names"  # … and the names of their images
@@ -176,7 +176,7 @@ def _of_run(path: Path, listed: Sequence[object], method: str) -> str:
     if method not in methods and len(methods) > 1:
         raise InputError(f"it holds maps of {', '.join(methods)}: call yours by one of these names, got {method!r}")
     record = ZarrFolder(path.parent)("run.json", MOST_RECORD)
-    rule = json.loads(record).get("plan", {}).get("rule") if record is not None else None
+    rule = json_object(record, "run.json").get("plan", {}).get("rule") if record is not None else None
     if rule:
         raise InputError("its run took images in random order (--until), so that nothing says which maps are whose")
     return f"method-{methods.index(method) if method in methods else 0}"
