@@ -28,6 +28,7 @@ ROOMS = [
         "registry",
         "showing",
         "visible",
+        "zips",
     },
 ]
 LEVEL = {room: level for level, rooms in enumerate(ROOMS) for room in rooms}

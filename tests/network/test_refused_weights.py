@@ -2,8 +2,10 @@
 
 import io
 import pickle
+import struct
 import tarfile
 import zipfile
+from pathlib import Path
 
 import pytest
 import torch
@@ -109,3 +111,14 @@ def test_tensors_that_cannot_be_copied(tmp_path):
 def test_odd_names_of_classes_are_left_out(stored, tmp_path):
     save_file({"a": torch.zeros(1)}, tmp_path / "a.safetensors", {"classes": stored})
     assert read_classes(tmp_path / "a.safetensors") is None
+
+
+@pytest.mark.parametrize("spec", ["{}.pth", "{}.pt2", "torchscript:{}.pt"])
+def test_archives_of_many_members_are_refused_before_they_are_listed(tmp_path, spec):
+    directory = (b"PK\1\2" + bytes(42)) * (2**18 + 1)
+    end = struct.pack("<4s4H2IH", b"PK\5\6", 0, 0, 65535, 65535, len(directory), 0, 0)
+    spec = spec.format(tmp_path / "many")
+    path = Path(spec.removeprefix("torchscript:"))
+    path.write_bytes(directory + end)
+    with pytest.raises(InputError, match="it has 262,145 members; expected at most 262,144"):
+        read_weights(path) if path.suffix == ".pth" else load_network(spec)

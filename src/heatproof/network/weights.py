@@ -14,6 +14,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from heatproof.errors import InputError
+from heatproof.zips import check_directory
 
 LARGEST_NAMES = 2**24  # bytes of a file with names of classes
 SUFFIX = ".safetensors"
@@ -157,8 +158,9 @@ def _is_tar(path: Path) -> bool:
 def _zipped(path: Path) -> list[zipfile.ZipInfo]:
     if not zipfile.is_zipfile(path):
         return []
-    with zipfile.ZipFile(path) as archive:
-        return archive.infolist()
+    with path.open("rb") as file:
+        check_directory(file)
+        return zipfile.ZipFile(file).infolist()
 
 
 def check_plain(name: str, value: Tensor) -> None:

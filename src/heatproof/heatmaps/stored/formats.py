@@ -15,8 +15,8 @@ import numpy as np
 from heatproof.chunked import Source, ZarrArray, ZarrFolder, attributes_of, is_array
 from heatproof.errors import InputError
 from heatproof.guarded import check_size, opened
-from heatproof.heatmaps.stored.zips import check_directory
 from heatproof.json_objects import json_object
+from heatproof.zips import check_directory
 
 STACK = "heatmaps"  # all maps in one array …
 NAMES = "names"  # … and the names of their images

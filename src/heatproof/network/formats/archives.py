@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from heatproof.errors import InputError
+from heatproof.zips import check_directory
 
 LARGEST_TEXT = 64 * 2**20  # bytes that are read as text, or decompressed
 
@@ -18,8 +19,9 @@ def entries(path: Path, kind: str) -> dict[str, zipfile.ZipInfo]:
     if not path.is_file():
         raise InputError(f"network: there is no file {str(path)!r}")
     try:
-        with zipfile.ZipFile(path) as archive:
-            found = archive.infolist()
+        with path.open("rb") as file:
+            check_directory(file)
+            found = zipfile.ZipFile(file).infolist()
     except Exception as error:  # a damaged one can raise anything
         raise InputError(f"expected {kind}, got {path.name}, which is no whole archive ({error})") from error
     swells = sum(entry.file_size for entry in found if entry.compress_type != zipfile.ZIP_STORED)
