@@ -224,3 +224,61 @@ def test_a_function_without_a_value_at_zero_is_refused_with_its_place():
     assert graph.nodes
     with pytest.raises(InputError, match=r"LRP cannot go through the model's own log.*without f\(0\)"):
         export(own(lambda m, x: m.scores(m.conv(x).square().log())), SMALL).require("relevance", "LRP")
+
+
+# --- changes in place
+
+
+def masked(module, x):
+    """A mask that is filled part by part, as Swin Transformers have it."""
+    mask = x.new_zeros(8, 8)
+    for number, rows in enumerate((slice(0, 3), slice(3, 6), slice(6, None))):
+        mask[rows, :] = number
+    return module(x * mask)
+
+
+def masked_for_each_image(module, x):
+    mask = x.new_zeros(x.shape[0], 1, 8, 8)
+    mask[:, :, 2:5] = 1
+    return module(x * mask)
+
+
+def written_over(module, x):
+    """A copy of which a part is written over by a part of the image."""
+    y = torch.zeros_like(x)
+    y[:, :, :4] = x[:, :, 4:]
+    y[:, :, 4:] = 1
+    return module(y)
+
+
+@pytest.mark.parametrize("forward", [masked, masked_for_each_image, written_over])
+def test_parts_that_are_changed_in_place(forward):
+    torch.manual_seed(0)
+    inner = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(144, 5))
+    module = nn.Module()
+    module.inner, module.forward = inner, lambda x: forward(inner, x)
+    network, images = hp.Network(module.eval()), torch.rand(3, 3, 8, 8)
+    assert network.without_graph((3, 8, 8)) is None
+    torch.testing.assert_close(network.graph((3, 8, 8)).evaluate(images), module(images))
+    leaf = images.clone().requires_grad_()
+    (gradient,) = torch.autograd.grad(module(leaf)[:, 1].sum(), leaf)
+    found = hp.explain(network, images, "gradient-x-input", targets=torch.ones(3, dtype=torch.long))
+    torch.testing.assert_close(found, (gradient * images).sum(1))
+
+
+def test_a_buffer_that_forward_changes_stays_as_it_was():
+    class Filled(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.register_buffer("mask", torch.zeros(1, 1, 8, 8))
+            self.dense = nn.Linear(192, 5)
+
+        def forward(self, x):
+            self.mask[:, :, 2:5] = 1.0
+            return self.dense((x * self.mask).flatten(1))
+
+    module = Filled().eval()
+    network, images = hp.Network(module), torch.rand(2, 3, 8, 8)
+    logits = network.logits(images)
+    assert not bool(module.mask.any())
+    torch.testing.assert_close(logits, module(images))

@@ -2,7 +2,7 @@
 
 import operator
 from collections.abc import Collection, Mapping, Sequence
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor, fx
@@ -88,6 +88,13 @@ def is_view(node: fx.Node, parts: Collection[str]) -> bool:
     if str(function).removeprefix("aten.") in parts:
         return True
     return any(r.alias_info is not None and not r.alias_info.is_write for r in function._schema.returns)
+
+
+def is_copy(node: fx.Node) -> bool:
+    """Whether a value is written over another of the same type, as ``x[:] = y`` is without changes in place."""
+    if str(node.target) != "aten.copy.default":
+        return False
+    return bool(cast("fx.Node", node.args[1]).meta["val"].dtype == node.meta["val"].dtype)
 
 
 def is_whole_slice(call: Call) -> bool:

@@ -13,6 +13,7 @@ from heatproof.network.exported import (
     bind,
     functional,
     is_channel,
+    is_copy,
     is_view,
     is_whole_slice,
     place,
@@ -29,7 +30,13 @@ _NOTHING = ("contiguous", "clone", "detach", "alias", "lift_fresh_copy", "lift_f
 _CASTS = ("to", "type_as", "_to_copy")
 _IDENTITIES = frozenset({"dropout", "feature_dropout", "alpha_dropout", "dropout2d", *_NOTHING})
 _PARTS = {"chunk.default", "split.Tensor", "split.sizes", "split_with_sizes.default", "tensor_split.sections"}
-_VIEWS = ("aten.view.default", "aten.reshape.default", "aten.view_as.default", "aten.reshape_as.default")
+_VIEWS = (
+    "aten.view.default",
+    "aten._unsafe_view.default",
+    "aten.reshape.default",
+    "aten.view_as.default",
+    "aten.reshape_as.default",
+)
 
 _ALIKE = {  # constants in the shape of a value, and what they hold
     "aten.zeros_like.default": 0, "aten.ones_like.default": 1, "aten.full_like.default": None,
@@ -84,8 +91,9 @@ class Reader:
             **signature.inputs_to_lifted_tensor_constants,
         }
         found = {placeholder: stored[name].detach() for placeholder, name in names.items()}
-        # autograd refuses what was made in inference mode
-        return {name: value.clone() if value.is_inference() else value for name, value in found.items()}
+        # autograd refuses what was made in inference mode; what is no parameter may be changed in place
+        weights = signature.inputs_to_parameters
+        return {n: value.clone() if value.is_inference() or n not in weights else value for n, value in found.items()}
 
     @staticmethod
     def _described(output: Any) -> str:  # noqa: ANN401
@@ -120,6 +128,10 @@ class Reader:
             self.values[node] = symbol(node.meta.get("val"), node)
         elif not function.name().startswith("aten::_assert"):
             call = self._call(node, function)
+            if function._schema.is_mutable and not call.variables:  # mask[:2] = 1
+                if call.sized:
+                    raise ViewChangedError(f"{place(node)} changes a constant as large as the batch in place")
+                call = Call(function, call.arguments)
             self._check_fixed(call, function, node)
             if not call.variables:
                 self.values[node] = _constant(call, node) if call.sized else call()
@@ -150,9 +162,9 @@ class Reader:
             free = sizes is None or any(isinstance(size, Size) for size in sizes)
             shape = with_free_batch(node) if free else sizes
             return Call(torch.ops.aten.reshape.default, {"self": values["self"], "shape": shape})
-        if str(function) == "aten.expand_as.default":
+        if str(function) == "aten.expand_as.default" or is_copy(node):
             sizes = [symbol(size, node) for size in node.meta["val"].shape]
-            return Call(torch.ops.aten.expand.default, {"self": values["self"], "size": sizes})
+            return Call(torch.ops.aten.expand.default, {"self": values.get("src", values["self"]), "size": sizes})
         if str(function) in _ALIKE:
             like = node.meta["val"]
             given = {"dtype": like.dtype, "layout": None, "device": like.device, "pin_memory": False}

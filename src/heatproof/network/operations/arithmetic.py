@@ -1,5 +1,6 @@
 """Sums, products and choices of whole maps."""
 
+from dataclasses import replace
 from math import prod
 
 import torch
@@ -136,7 +137,7 @@ class Choice(Arithmetic):
     @classmethod
     def read(cls, call: Call) -> Operation:  # type: ignore[override]
         """A choice between two maps, or an activation where the other is a constant."""
-        return Activation.read(call) if len(call.variables) == 1 else cls(call)
+        return Activation.read(_single(call)) if len(call.variables) == 1 else cls(call)
 
     def carries(self, way: Way, count: int) -> tuple[bool, ...]:
         """A condition gets nothing."""
@@ -146,6 +147,18 @@ class Choice(Arithmetic):
     def relevance(self, record: Record, relevance: Tensor, rule: Rule | None) -> Signals:
         """All of it to the chosen one, half to each where they are equally large."""
         return self.gradient(record, relevance)
+
+
+def _single(call: Call) -> Call:
+    """The call with constants like ``zeros_like(x)``, which hold one number for the whole map, as that number."""
+    (read,) = call.variables
+    shape = torch.Size((1, *read.shape) if read.batched else read.shape)
+    single = {
+        name: value.flatten()[0]
+        for name, value in call.arguments.items()
+        if isinstance(value, Tensor) and value.shape == shape and bool((value == value.flatten()[0]).all())
+    }
+    return replace(call, arguments={**call.arguments, **single})
 
 
 @operation("pow.Tensor_Tensor", "pow.Scalar")
