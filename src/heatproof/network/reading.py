@@ -128,13 +128,9 @@ class Reader:
             self.values[node] = symbol(node.meta.get("val"), node)
         elif not function.name().startswith("aten::_assert"):
             call = self._call(node, function)
-            if function._schema.is_mutable and not call.variables:  # mask[:2] = 1
-                if call.sized:
-                    raise ViewChangedError(f"{place(node)} changes a constant as large as the batch in place")
-                call = Call(function, call.arguments)
             self._check_fixed(call, function, node)
             if not call.variables:
-                self.values[node] = _constant(call, node) if call.sized else call()
+                self.values[node] = _constant(call, function, node)
             elif call.name.split(".")[0] in _IDENTITIES or is_whole_slice(call):
                 self.values[node] = call.variables[0]
             elif call.name.split(".")[0] in _CASTS:
@@ -284,8 +280,13 @@ class Reader:
         self.values[changed] = self.values[node]
 
 
-def _constant(call: Call, node: fx.Node) -> Any:  # noqa: ANN401 - what a call without images returns
-    """A constant as large as the batch."""
+def _constant(call: Call, function: torch._ops.OpOverload, node: fx.Node) -> Any:  # noqa: ANN401 - whatever it is
+    """What a call without images returns; ``mask[:2] = 1`` changes the mask as the model does."""
+    changes = function._schema.is_mutable
+    if not call.sized:
+        return Call(function, call.arguments)() if changes else call()
+    if changes:
+        raise ViewChangedError(f"{place(node)} changes a constant as large as the batch in place")
     value = node.meta["val"]
     if not isinstance(value, Tensor):
         raise InputError(f"{place(node)} depends on the batch size in a way that heatproof cannot follow")
