@@ -310,14 +310,18 @@ def test_every_writing_of_other_parts(part):
     assert_same_maps(*(Whole(3, "relu", "mean", PLAIN | {part: way}) for way in range(count)), methods=LRP[:2])
 
 
-def test_a_mean_in_two_steps():
+@pytest.mark.parametrize(
+    ("parts", "methods"),
+    [(PARTS, ["gradient-x-input", *LRP[:2]]), (["pixels"], ["gradient-x-input", "lrp-epsilon[epsilon=1e-9]"])],
+    ids=["whole", "small stabiliser"],
+)
+def test_a_mean_in_two_steps(parts, methods):
     class Headed(Whole):
         def __init__(self, head):
-            super().__init__(3, "relu", "mean", PLAIN)
+            super().__init__(3, "relu", "mean", PLAIN, parts)
             self.head = head
 
-    methods = ["gradient-x-input", *LRP[:2], "lrp-epsilon[epsilon=1e-9]"]  # each step has a stabiliser
-    assert_same_maps(*map(Headed, TWO_STEPS), methods=methods, tolerance=STABILISED)
+    assert_same_maps(*map(Headed, TWO_STEPS), methods=methods, tolerance=STABILISED)  # each step has a stabiliser
 
 
 # --- before the first layer
