@@ -1,7 +1,7 @@
 """How much of the score LRP brings to the pixels, and where the rest is absorbed."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Self
 
 import numpy as np
@@ -50,6 +50,10 @@ class Conservation:
             places=parts[0].places,
             absorbed=np.concatenate([part.absorbed for part in parts]),
         )
+
+    def of_images(self, some: slice) -> Self:
+        """The same for some of the images."""
+        return replace(self, kept=self.kept[some], peak=self.peak[some], absorbed=self.absorbed[some])
 
     def summary(self) -> dict[str, object]:
         """Medians over images, and the three operations that absorb most."""

@@ -78,11 +78,11 @@ class Curves:
 
     def first(self, count: int) -> "Curves":
         """Those of the first images only."""
-        return replace(
-            self,
-            images=self.images[:count],
-            **{name: getattr(self, name)[:count] for name in BY_IMAGE},
-        )
+        return self.of(slice(count))
+
+    def of(self, some: slice) -> "Curves":
+        """Those of some of the images."""
+        return replace(self, images=self.images[some], **{name: getattr(self, name)[some] for name in BY_IMAGE})
 
     @classmethod
     def joined(cls, parts: "Sequence[Curves]") -> "Curves":

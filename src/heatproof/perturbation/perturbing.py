@@ -1,8 +1,9 @@
 """Removing regions in an order, with a replacement, and recording the score: curves."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import TypeVar
 
 import torch
 from torch import Tensor
@@ -22,6 +23,8 @@ from heatproof.perturbation.scores import SCORES, check_score, together
 from heatproof.perturbation.sequences import OnProgress, Sequences
 from heatproof.perturbation.statistics import Statistics, as_statistics
 from heatproof.randomness import identify
+
+Key = TypeVar("Key", bound=Hashable)  # of an order
 
 
 def perturb(
@@ -93,23 +96,22 @@ def perturb(
         targets = network.predict(images, memory=memory)
     targets = as_targets(targets, len(images))
     maps = as_regions(regions, images)
-    name = order if isinstance(order, str) else "given"
     chosen = _orders(heatmaps, images, order, maps, protocol, identities)
     local = replace(protocol, regions=maps)
-    found = perturb_orders(network, images, {name: chosen}, targets, local, identities, on_progress)[name]
-    return replace(found, protocol=protocol)
+    (found,) = perturb_orders(network, images, {0: chosen}, targets, local, identities, on_progress).values()
+    return replace(found, order=order if isinstance(order, str) else "given", protocol=protocol)
 
 
 def perturb_orders(
     network: Network,
     images: Tensor,
-    orders: Mapping[str, Tensor],
+    orders: Mapping[Key, Tensor],
     targets: Tensor,
     protocol: Protocol,
     ids: Sequence[str],
     on_progress: OnProgress | None = None,
-) -> dict[str, Curves]:
-    """Curves of several orders (N, 1 or repeats, L) by name, of the same images with the same replacement images."""
+) -> dict[Key, Curves]:
+    """Curves of several orders (N, 1 or repeats, L) by key, of the same images with the same replacement images."""
     wanted = [protocol.score]
     return perturb_scores(network, images, orders, targets, protocol, ids, wanted, on_progress)[protocol.score]
 
@@ -117,13 +119,13 @@ def perturb_orders(
 def perturb_scores(
     network: Network,
     images: Tensor,
-    orders: Mapping[str, Tensor],
+    orders: Mapping[Key, Tensor],
     targets: Tensor,
     protocol: Protocol,
     ids: Sequence[str],
     wanted: Sequence[str],
     on_progress: OnProgress | None = None,
-) -> dict[str, dict[str, Curves]]:
+) -> dict[str, dict[Key, Curves]]:
     """Curves of several orders by the name of the score, all from the same evaluations; for the rest see above."""
     regions = as_regions(protocol.regions, images)
     stacked = torch.stack([order.expand(-1, protocol.repeats, -1) for order in orders.values()], dim=1)  # (N, M, T, L)
@@ -141,18 +143,18 @@ def perturb_scores(
     after = torch.nn.functional.pad(scored, (1, 0))
     return {
         what: {
-            name: Curves(
+            key: Curves(
                 scores=scores[:, number, ..., index],
                 orders=order,
                 removed_fraction=removed_fractions(order, regions),
                 scored=after,
                 targets=targets,
                 images=tuple(ids),
-                order=name,
+                order="given",
                 protocol=replace(protocol, score=what),
                 engine=least_on_windows(engines),
             )
-            for number, (name, order) in enumerate(orders.items())
+            for number, (key, order) in enumerate(orders.items())
         }
         for index, what in enumerate(wanted)
     }

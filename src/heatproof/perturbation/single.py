@@ -80,7 +80,7 @@ def _drops(
     """(n, repeats, R) of images with the same number of regions: each region is an order of its own."""
     parts = []
     for some in torch.arange(count).split(AT_ONCE):
-        orders = {str(region): torch.full((len(images), 1, 1), region) for region in some.tolist()}
+        orders = {region: torch.full((len(images), 1, 1), region) for region in some.tolist()}
         curves = perturb_orders(network, images, orders, targets, protocol, ids, on_progress)
         parts += [one.scores[..., 0].double() - one.scores[..., 1].double() for one in curves.values()]
     found: np.ndarray = torch.stack(parts, dim=-1).numpy()

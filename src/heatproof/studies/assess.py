@@ -21,7 +21,7 @@ from heatproof.perturbation.engine import least_on_windows
 from heatproof.perturbation.perturbing import perturb_scores
 from heatproof.perturbation.statistics import Statistics, as_statistics
 from heatproof.studies.assessment import GALLERY_IMAGES, Assessment, Checkpoint
-from heatproof.studies.task import REFERENCE, Task, labelled, notes_on
+from heatproof.studies.task import REFERENCE, Key, Task, labelled, notes_on
 from heatproof.studies.watching import Clock, OnTotal, Progress
 
 Weights = str | Path | Mapping[str, Tensor]
@@ -168,7 +168,7 @@ def _checked(labels: Tensor | None, task: Task) -> Tensor | None:
 
 def judged(task: Task, labels: Tensor | None, clock: Clock, progress: Progress) -> Checkpoint:
     """Curves of one checkpoint in all scores, and what else is told of it."""
-    parts: list[dict[str, dict[str, Curves]]] = []
+    parts: list[dict[str, dict[Key, Curves]]] = []
     batches: list[Explained] = []
     try:
         for part, batch in clock.timed("heatmaps", task.explained()):
@@ -182,21 +182,21 @@ def judged(task: Task, labels: Tensor | None, clock: Clock, progress: Progress) 
     conserved = [batch.conservation[method] for batch in batches if method in batch.conservation]
     return Checkpoint(
         network=task.network.describe(),
-        perturbed=Perturbed(_whole(parts, method, "morf"), _whole(parts, REFERENCE, "random")),
+        perturbed=Perturbed(_whole(parts, (method, "morf")), _whole(parts, (REFERENCE, "random"))),
         heatmaps=torch.cat([batch.heatmaps[method] for batch in batches])[:GALLERY_IMAGES],
         conservation=Conservation.join(conserved) if conserved else None,
         right=None if labels is None else (targets == labels).numpy(),
     )
 
 
-def _perturbed(task: Task, part: slice, batch: Explained, progress: Progress) -> dict[str, dict[str, Curves]]:
-    """Curves of some of the images, by score and order."""
+def _perturbed(task: Task, part: slice, batch: Explained, progress: Progress) -> dict[str, dict[Key, Curves]]:
+    """Curves of some of the images, by score, and by method and order."""
     local = replace(task.protocol, regions=task.regions[part])
     orders = task.orders(batch.heatmaps, part)
     ids = task.identities[part]
     return perturb_scores(task.network, task.images[part], orders, batch.targets, local, ids, SCORES, progress.add)
 
 
-def _whole(parts: list[dict[str, dict[str, Curves]]], name: str, order: str) -> dict[str, Curves]:
+def _whole(parts: list[dict[str, dict[Key, Curves]]], key: Key) -> dict[str, Curves]:
     """Curves of all images, by score."""
-    return {score: replace(Curves.joined([part[score][name] for part in parts]), order=order) for score in SCORES}
+    return {score: replace(Curves.joined([part[score][key] for part in parts]), order=key[1]) for score in SCORES}

@@ -16,7 +16,6 @@ from heatproof.perturbation.orders import orders_of_heatmaps, random_orders
 from heatproof.perturbation.perturbing import perturb_scores
 from heatproof.perturbation.regions import count_regions, grid
 from heatproof.studies.audited import AS_COMPARED, Audit, Evaluated
-from heatproof.studies.racing import at_random
 from heatproof.studies.task import REFERENCE, Task
 from heatproof.studies.watching import Progress
 
@@ -25,6 +24,7 @@ SCORES = ("logit", "probability")
 SCORED, SCORED_TO_THE_END = 2, 6  # steps of a sequence
 SHARE = 1 / 6  # of the comparison's evaluations, that the audit takes by default …
 FEWEST, MOST = 4, 16  # … on at least and at most so many images
+FITTED_ON = 256  # images at most, drawn at random, whose statistics the other replacements take where none were given
 SIZE = 9  # of the regions for R-OMS, where the comparison's are no grid
 
 Maps = Mapping[str, Tensor]
@@ -78,29 +78,6 @@ def evaluations_of_an_image(task: Task) -> int:
     )
 
 
-def make_audit(
-    task: Task, heatmaps: Maps, targets: Tensor, labels: Sequence[str], wanted: int | None, progress: Progress
-) -> Audit | None:
-    """Audits so many images, drawn at random of those that all methods explained; none for 0.
-
-    Args:
-        task: the comparison, which is done.
-        heatmaps: (n, H, W) by method, of the first n images.
-        targets: (n,) class indices, at least.
-        labels: names of the images.
-        wanted: on how many images; by default as many as are cheap.
-        progress: where evaluations are counted; it has counted those of the comparison.
-    """
-    explained = min(len(maps) for maps in heatmaps.values())
-    count = min(explained, images_to_audit(task, wanted, progress.done))
-    chosen = at_random(task.identities[:explained], seed=task.protocol.seed)[:count]
-    if not chosen:
-        return None
-    few = replace(task.of_images(chosen), protocol=_fitted(task))
-    maps = {name: found[chosen] for name, found in heatmaps.items()}
-    return audited(few, maps, targets[chosen], [labels[number] for number in chosen], progress)
-
-
 def audited(few: Task, maps: Maps, targets: Tensor, names: Sequence[str], progress: Progress) -> Audit:
     """The audit of these few images, heatmaps and targets; the protocol has statistics."""
     started, evaluations = time.perf_counter(), len(few.images) * evaluations_of_an_image(few)
@@ -129,12 +106,6 @@ def _replacements(protocol: Protocol) -> list[Protocol]:
     """The comparison's own first, each evaluated once and in full: many regions go from one scored step to the next."""
     names = dict.fromkeys((protocol.replacement, *OTHER_REPLACEMENTS))
     return [replace(protocol, replacement=name, repeats=1, engine="full") for name in names]
-
-
-def _fitted(task: Task) -> Protocol:
-    """With the statistics that some of the replacements ask for: those of all images, unless others were given."""
-    statistics = replace(task.protocol, replacement="constant").fitted(task.images).statistics
-    return replace(task.protocol, statistics=statistics)
 
 
 def _sizes(task: Task, own: Protocol) -> Iterator[Setting]:
@@ -175,9 +146,7 @@ def _evaluated(task: Task, setting: Setting, heatmaps: Maps, targets: Tensor, pr
     assert isinstance(protocol.regions, Tensor)
     steps = protocol.steps_for(protocol.regions)
     walks = {
-        f"{order} {name}": orders_of_heatmaps(
-            maps, protocol.regions, order=order, steps=steps, seed=protocol.seed, ids=ids
-        )
+        (name, order): orders_of_heatmaps(maps, protocol.regions, order=order, steps=steps, seed=protocol.seed, ids=ids)
         for order in setting.orders
         for name, maps in heatmaps.items()
     }
@@ -185,7 +154,7 @@ def _evaluated(task: Task, setting: Setting, heatmaps: Maps, targets: Tensor, pr
     wanted = list(dict.fromkeys((protocol.score, *scores)))
     found = perturb_scores(task.network, task.images, walks, targets, protocol, ids, wanted, progress.add)
     curves = {
-        (score, order): {name: replace(found[score][f"{order} {name}"], order=order) for name in heatmaps}
+        (score, order): {name: replace(found[score][name, order], order=order) for name in heatmaps}
         for score in wanted
         for order in setting.orders
     }

@@ -1,24 +1,27 @@
 """Which heatmap method explains this network best, on these images?"""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from torch import Tensor
 
+from heatproof.data.source import Given
 from heatproof.defaults import DEFAULT_METHODS, SHOWN
 from heatproof.errors import InputError
-from heatproof.measures import aopc
 from heatproof.network.network import DEFAULT_MEMORY, Network
 from heatproof.perturbation import Protocol
 from heatproof.perturbation.statistics import Statistics, as_statistics
-from heatproof.studies.audit import check_audit, make_audit
+from heatproof.studies.audit import check_audit
 from heatproof.studies.comparison import Comparison
-from heatproof.studies.further import Need, check_measures, needs_of
-from heatproof.studies.parts import Part, part_of
-from heatproof.studies.racing import LOOK, Race, at_random, rule_of
-from heatproof.studies.shown import Chosen, chosen_numbers
-from heatproof.studies.task import REFERENCE, Methods, Task, labelled, notes_on
-from heatproof.studies.watching import Clock, OnTotal, Progress
+from heatproof.studies.further import check_measures, needs_of
+from heatproof.studies.racing import LOOK, at_random, rule_of
+from heatproof.studies.sharding.collecting import collected
+from heatproof.studies.sharding.sharded import Assignment, compute
+from heatproof.studies.sharding.sink import Memory
+from heatproof.studies.shown import chosen_numbers
+from heatproof.studies.task import Methods, Task, labelled
+from heatproof.studies.watching import OnTotal, Progress
 
 
 def compare(
@@ -107,49 +110,21 @@ def compare(
     needs = needs_of(measures, task)
     if rule and needs:
         raise InputError("measures that evaluate the network further want all images: leave out them, or until")
-    race = None if rule is None else Race(task.names, REFERENCE, rule, given=len(images))
-    if race:
-        shuffled = at_random(task.identities, seed=seed)
-        task, labels = task.of_images(shuffled), tuple(labels[number] for number in shuffled)
-    shown = chosen_numbers(show, labels)
-    clock, progress = Clock(), Progress(task.evaluations, on_progress)
-    without_graph = network.without_graph(task.shape)
-    found = Part.joined(list(_parts(task, labels, needs, race, clock, progress)))
-    audited = make_audit(task, found.heatmaps, found.targets, labels, audit, progress)
-    audits = audited.evaluations if audited else 0
-    return Comparison(
-        network=network.describe(),
-        shown=Chosen.of([number for number in shown if number < len(found.names)], task.images, found.heatmaps),
-        found=found,
+    order = at_random(task.identities, seed=seed) if rule else range(len(images))
+    shown, source = chosen_numbers(show, [labels[place] for place in order]), Given(images, labels)
+    assignment = Assignment(
+        load=lambda: (network, source),
+        methods={**task.computed, **task.given},
         protocol=task.protocol,
-        audit=audited,
-        settlement=race.settlement if race else None,
-        skipped=tuple(skipped),
-        notes=(*network.notes, *([without_graph] if without_graph else []), *notes_on(task.protocol)),
-        work=clock.work(progress.done - audits, found.curves[REFERENCE].engine),
+        order=order,
+        sink=Memory(len(images), LOOK if rule else len(images), shown),
+        lerf=lerf,
+        measures=tuple(measures),
+        rule=rule,
+        targets=task.targets,
+        regions=task.regions,
     )
-
-
-def _parts(
-    task: Task, labels: Sequence[str], needs: Sequence[Need], race: Race | None, clock: Clock, progress: Progress
-) -> Iterator[Part]:
-    """Batch by batch, of all images, or of as many as it takes to settle the race."""
-    count = len(task.images)
-    size = LOOK if race else count
-    progress.expect(task.evaluations + sum(need.evaluations for need in needs))
-    for start in range(0, count, size):
-        block = task.of_images(range(start, min(start + size, count)))
-        if race:
-            block = block.among(race.running)
-            progress.expect(progress.done + (count - start) // len(block.images) * block.evaluations)
-        for where, batch in clock.timed("heatmaps", block.explained()):
-            with clock.timing("perturbation"):
-                part = part_of(block, where, batch, labels[start:][where], needs, progress.add)
-            yield part
-            if race:
-                race.add({name: aopc(curves).double().numpy() for name, curves in part.curves.items()})
-        if race:
-            race.look()
-        if race and not race.running:
-            progress.expect(progress.done)
-            return
+    progress = Progress(task.evaluations + sum(need.evaluations for need in needs), on_progress)
+    compute(assignment, None, progress)
+    study = collected(assignment, network, source, audit, progress)
+    return replace(study, skipped=tuple(skipped))

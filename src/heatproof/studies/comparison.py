@@ -18,6 +18,7 @@ from heatproof.measures import aopc
 from heatproof.perturbation import Curves, Protocol
 from heatproof.report import Band, Table, counted, curves_figure, draw_curves, gallery_figure
 from heatproof.report.page import Page
+from heatproof.runs.objects import Store
 from heatproof.studies.audited import Audit
 from heatproof.studies.bands import counted_steps, relative_bands, score_band
 from heatproof.studies.contrast import contrasts_table
@@ -46,6 +47,7 @@ class Comparison(Study):
         shown: the pictures of the page, with their heatmaps.
         found: names, classes, curves, heatmaps and measures of all images.
         protocol: how regions were removed and scored.
+        plan: what was done with each image, as JSON-able values.
         audit: whether the ranking depends on how regions are removed and scored, if that was asked.
         settlement: how it ended, if images were added until it was settled; methods may then have the first ones only.
         skipped: names of pictures that could not be used, each with the reason.
@@ -60,6 +62,7 @@ class Comparison(Study):
     shown: Chosen
     found: Part
     protocol: Protocol
+    plan: Mapping[str, Any]
     audit: Audit | None
     settlement: Settlement | None
     skipped: tuple[tuple[str, str], ...]
@@ -224,7 +227,7 @@ class Comparison(Study):
             "network": dict(self.network),
             "protocol": self.protocol.describe() | {"steps": self.morf[REFERENCE].orders.shape[-1]},
             "methods": list(self.heatmaps),
-            "images": dict(zip(self.names, self._identities, strict=True)),
+            "images": dict(zip(self.names, self.identities, strict=True)),
             "skipped": [{"image": name, "reason": reason} for name, reason in self.skipped],
             "complete": not self.skipped and not self.set_aside,
             "verdict": self.verdict,
@@ -249,12 +252,19 @@ class Comparison(Study):
         removed: np.ndarray = self.morf[REFERENCE].removed_fraction.mean(dim=(0, 1)).numpy()
         return removed
 
+    def write(self, store: Store, *, reproduce: str = "") -> None:
+        """Writes it as a run, as the command does."""
+        from heatproof.studies.sharding.saving import save_comparison  # which knows what a comparison is
+
+        save_comparison(self, store, reproduce=reproduce)
+
     def _frames(self) -> dict[str, pl.DataFrame]:
         measures = {"measures": measures_frame(self.measured, self.names)}
         return super()._frames() | measures | ({"audit": self.audit.frame()} if self.audit else {})
 
     @property
-    def _identities(self) -> tuple[str, ...]:
+    def identities(self) -> tuple[str, ...]:
+        """(N) hashes of the images' pixels."""
         return max((curves.images for curves in self.morf.values()), key=len)
 
     def _saved_heatmaps(self) -> tuple[Mapping[str, Tensor], tuple[str, ...]]:

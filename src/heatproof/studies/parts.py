@@ -1,6 +1,6 @@
 """What some of the images of a comparison gave; the parts of all images together make the comparison."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -12,7 +12,7 @@ from heatproof.heatmaps.explaining import Explained
 from heatproof.perturbation import Curves, perturb_orders
 from heatproof.studies.further import Need
 from heatproof.studies.measured import Measured, joined_measures, measured
-from heatproof.studies.task import REFERENCE, Task, backwards
+from heatproof.studies.task import REFERENCE, Task
 
 
 @dataclass(frozen=True)
@@ -69,6 +69,23 @@ class Part:
             measured=joined_measures([part.measured for part in parts]),
         )
 
+    def of(self, some: slice) -> "Part":
+        """What some of the images gave; methods that have none of them are left out."""
+
+        def cut(found: Mapping[str, Any], of: Callable[[Any], Any] = lambda values: values[some]) -> dict[str, Any]:
+            return {name: of(values) for name, values in found.items() if len(self.curves[name].images) > some.start}
+
+        return Part(
+            names=self.names[some],
+            classes=self.classes[some],
+            targets=self.targets[some],
+            curves=cut(self.curves, lambda curves: curves.of(some)),
+            lerf=cut(self.lerf, lambda curves: curves.of(some)),
+            heatmaps=cut(self.heatmaps),
+            conservation=cut(self.conservation, lambda found: found.of_images(some)),
+            measured=cut(self.measured, lambda found: {name: values[some] for name, values in found.items()}),
+        )
+
 
 def part_of(
     task: Task,
@@ -86,10 +103,10 @@ def part_of(
     further: dict[str, Any] = {}
     for need in needs:
         further |= need.evaluate(task.network, images, next(iter(found.values())), on_progress)
-    walked = {name: replace(curves, protocol=task.protocol) for name, curves in found.items()}
-    morf = {name: replace(walked[name], order="morf") for name in task.names}
-    lerf = {name: replace(walked[backwards(name)], order="lerf") for name in task.names if task.lerf}
-    random = replace(walked[REFERENCE], order="random") if task.reference else None
+    walked = {key: replace(curves, order=key[1], protocol=task.protocol) for key, curves in found.items()}
+    morf = {name: walked[name, "morf"] for name in task.names}
+    lerf = {name: walked[name, "lerf"] for name in task.names if task.lerf}
+    random = walked[REFERENCE, "random"] if task.reference else None
     return Part(
         names=tuple(names),
         classes=tuple(task.network.class_name(int(target)) for target in batch.targets),

@@ -148,7 +148,7 @@ def _perturbed(
     }
     return {
         spec: BothCurves(**{
-            order: replace(curves, protocol=protocol)
+            order: replace(curves, order=order, protocol=protocol)
             for order, curves in perturb_orders(
                 task.network, task.images[part], orders, batch.targets, replace(protocol, regions=regions), ids,
                 progress.add,

@@ -22,6 +22,7 @@ from heatproof.perturbation.statistics import OF_THIS_RUN
 from heatproof.randomness import identify
 
 REFERENCE = "random order"
+Key = tuple[str, str]  # a method, or the reference, and the name of an order
 Methods = Sequence[str] | Mapping[str, str | OwnMethod | Tensor | Path]
 
 
@@ -132,19 +133,17 @@ class Task:
             yield part, replace(batch, heatmaps=batch.heatmaps | given)
             start = part.stop
 
-    def orders(self, heatmaps: Mapping[str, Tensor], part: slice) -> dict[str, Tensor]:
-        """(n, 1 or repeats, L) order of each method and the reference, from heatmaps of some of the images."""
+    def orders(self, heatmaps: Mapping[str, Tensor], part: slice) -> dict[Key, Tensor]:
+        """(n, 1 or repeats, L) order of some images, by method (or reference) and name of the order."""
         regions, ids, seed = self.regions[part], self.identities[part], self.protocol.seed
         orders = {
-            backwards(name) if order == "lerf" else name: orders_of_heatmaps(
-                maps, regions, order=order, steps=self.steps, seed=seed, ids=ids
-            )
+            (name, order): orders_of_heatmaps(maps, regions, order=order, steps=self.steps, seed=seed, ids=ids)
             for order in (("morf", "lerf") if self.lerf else ("morf",))
             for name, maps in heatmaps.items()
         }
         repeats = self.protocol.repeats
         if self.reference:
-            orders[REFERENCE] = random_orders(regions, steps=self.steps, repeats=repeats, seed=seed, ids=ids)
+            orders[REFERENCE, "random"] = random_orders(regions, steps=self.steps, repeats=repeats, seed=seed, ids=ids)
         return orders
 
     def of_images(self, index: Sequence[int]) -> "Task":
@@ -167,11 +166,6 @@ class Task:
             given={name: maps for name, maps in self.given.items() if name in names},
             reference=REFERENCE in names,
         )
-
-
-def backwards(method: str) -> str:
-    """The name of a method's order when the least relevant regions go first."""
-    return f"{method} (least relevant first)"
 
 
 def sorted_out(

@@ -83,21 +83,21 @@ def measure_pace(task: Task, batch: Explained, together: int) -> Pace:
     return Pace.of(count, seconds)
 
 
-def _sample(task: Task, batch: Explained, together: int) -> tuple[Task, dict[str, Tensor]]:
+def _sample(task: Task, batch: Explained, together: int) -> tuple[Task, dict[int, Tensor]]:
     """As many sequences as go side by side in the run, of as few images."""
     together = min(together, len(batch.targets) * task.sequences_of_an_image)
     count = max(1, min(len(batch.targets), round(together / task.sequences_of_an_image)))
     heatmaps = {name: maps[:count] for name, maps in batch.heatmaps.items()}
     orders = task.orders(heatmaps, slice(0, count)).values()
     repeated = islice(cycle(orders), max(1, together // count))  # which regions they remove makes no difference
-    return task.of_images(range(count)), {f"order {number}": order[:, :1] for number, order in enumerate(repeated)}
+    return task.of_images(range(count)), {number: order[:, :1] for number, order in enumerate(repeated)}
 
 
-def _follow(task: Task, orders: dict[str, Tensor], batch: Explained, scored: int) -> float:
+def _follow(task: Task, orders: dict[int, Tensor], batch: Explained, scored: int) -> float:
     """Seconds for the first scored steps of some sequences."""
     steps = min(task.steps, scored * task.regions_at_once)
     protocol = replace(task.protocol, regions=task.regions, steps=steps, scored=scored, repeats=1)
-    cut = {name: order[:, :, :steps] for name, order in orders.items()}
+    cut = {number: order[:, :, :steps] for number, order in orders.items()}
     started = time.perf_counter()
     perturb_orders(task.network, task.images, cut, batch.targets[: len(task.images)], protocol, task.identities)
     return time.perf_counter() - started

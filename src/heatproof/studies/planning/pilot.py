@@ -15,7 +15,7 @@ from heatproof.heatmaps.explaining import Explained
 from heatproof.measures.components import Components, components, drops_of
 from heatproof.perturbation import Curves, perturb_orders
 from heatproof.randomness import addressed
-from heatproof.studies.task import REFERENCE, Task
+from heatproof.studies.task import REFERENCE, Key, Task
 
 PILOT_REPEATS = 2
 
@@ -83,9 +83,9 @@ def run_pilot(task: Task, images: int) -> Pilot:
     evaluations = 0
     for part, batch in few.explained():
         curves, others, count = _perturbed(few, part, batch)
-        for name, curve in curves.items():
-            found[name].append(curve)
-            again[name].append(others.get(name, curve))
+        for key, curve in curves.items():
+            found[key[0]].append(curve)
+            again[key[0]].append(others.get(key, curve))
         evaluations += count
     return Pilot(_drops(found), _drops(again), evaluations, time.perf_counter() - started)
 
@@ -101,12 +101,13 @@ def _chosen(task: Task, images: int) -> Task:
     )
 
 
-def _perturbed(task: Task, part: slice, batch: Explained) -> tuple[dict[str, Curves], dict[str, Curves], int]:
-    """Curves of a batch; those of methods whose order changes with another shuffle of ties; how many evaluations."""
+def _perturbed(task: Task, part: slice, batch: Explained) -> tuple[dict[Key, Curves], dict[Key, Curves], int]:
+    """Curves of a batch, by method and order; those that change with another shuffle of ties; how many evaluations."""
     local, ids = replace(task.protocol, regions=task.regions[part]), task.identities[part]
     orders = task.orders(batch.heatmaps, part)
     shuffled = replace(task, protocol=replace(task.protocol, seed=task.protocol.seed + 1)).orders(batch.heatmaps, part)
-    tied = {name: shuffled[name] for name in batch.heatmaps if not torch.equal(shuffled[name], orders[name])}
+    named = [(name, "morf") for name in batch.heatmaps]
+    tied = {key: shuffled[key] for key in named if not torch.equal(shuffled[key], orders[key])}
     curves, others = (
         perturb_orders(task.network, task.images[part], chosen, batch.targets, local, ids) if chosen else {}
         for chosen in (orders, tied)

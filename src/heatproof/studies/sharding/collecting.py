@@ -1,40 +1,32 @@
 """What whole shards make together: the comparison, its audit, and all that is derived."""
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-import numpy as np
-import torch
-
 from heatproof import runs
-from heatproof.data import Dataset
-from heatproof.data.pictures import read_shard
+from heatproof.data.pictures import Pictures
+from heatproof.data.source import Source
 from heatproof.errors import InputError
 from heatproof.network import Network
-from heatproof.runs.lock import UNLOCKED
-from heatproof.runs.maps import MapArrays
-from heatproof.runs.objects import LARGEST_FAILURE, Store
+from heatproof.runs.objects import Store
 from heatproof.runs.places import RECORD
 from heatproof.runs.run_record import read_content
 from heatproof.runs.schema import SCHEMA
-from heatproof.runs.shard_records import FailureRecord
-from heatproof.studies.audit import audited, images_to_audit
+from heatproof.studies.audit import FITTED_ON, audited, images_to_audit
 from heatproof.studies.audited import Audit
 from heatproof.studies.comparison import Comparison
 from heatproof.studies.parts import Part
 from heatproof.studies.racing import at_random
 from heatproof.studies.sharding.sharded import Assignment, replayed
-from heatproof.studies.sharding.shards import Whole
-from heatproof.studies.sharding.stored_audit import store_audit, stored_audit
-from heatproof.studies.shown import Chosen
+from heatproof.studies.sharding.sink import Whole
 from heatproof.studies.task import REFERENCE, notes_on
 from heatproof.studies.watching import Progress
 from heatproof.studies.work import Work
 
 
 def gathered(assignment: Assignment, described: Mapping[str, Any], notes: Sequence[str] = ()) -> Comparison:
-    """The comparison that the whole shards make, with the audit if it is stored; needs neither network nor pictures.
+    """The comparison that the whole shards make, with the audit if it is kept; needs neither network nor pictures.
 
     Args:
         assignment: what was to be done.
@@ -44,29 +36,30 @@ def gathered(assignment: Assignment, described: Mapping[str, Any], notes: Sequen
     Raises:
         InputError: if no shard holds anything.
     """
-    study = _joined(assignment, list(assignment.shards.read_all(assignment.protocol)), described, notes)
-    return replace(study, audit=stored_audit(assignment.store, assignment.protocol, len(study.names)))
+    study = _joined(assignment, list(assignment.sink.read_all(assignment.protocol)), described, notes)
+    return replace(study, audit=assignment.sink.audit(assignment.protocol, len(study.names)))
 
 
 def _joined(
     assignment: Assignment, wholes: Sequence[Whole], described: Mapping[str, Any], notes: Sequence[str] = ()
 ) -> Comparison:
     """What shards that were read make together."""
-    parts = [whole.part for whole in wholes if whole.part]
-    failed = _errors(assignment.store, {whole.number for whole in wholes})
+    parts, sink = [whole.part for whole in wholes if whole.part], assignment.sink
+    failed = sink.errors()
     if not parts:
         raise InputError(f"nothing was computed: {next(iter(failed), 'no picture could be used')}")
-    race, maps = replayed(assignment, wholes), assignment.shards.maps
+    race = replayed(assignment, wholes)
+    height, width = sink.image_size()
+    shown = sink.shown(positions_of(wholes))
     found = Part.joined(parts, emptied=True)  # two copies of a million images would be too much
-    _, height, width = maps.shape()
     if any(int(curves.orders.max()) >= height * width for curves in (*found.curves.values(), *found.lerf.values())):
         raise InputError(f"the run has orders of more regions than its images have pixels, {height} x {width}")
-    shown = _shown(maps, positions_of(wholes))
     return Comparison(
         network=described,
         shown=shown,
-        found=replace(found, heatmaps=dict(shown.heatmaps)),
+        found=found if found.heatmaps else replace(found, heatmaps=dict(shown.heatmaps)),
         protocol=assignment.protocol,
+        plan=assignment.describe(),
         audit=None,
         settlement=race.settlement if race else None,
         skipped=tuple(one for whole in wholes for one in whole.skipped),
@@ -76,52 +69,33 @@ def _joined(
     )
 
 
-def _shown(maps: MapArrays, positions: Sequence[int]) -> Chosen:
-    """The pictures that were kept, with their heatmaps; positions are those of all images of the study."""
-    pictures, number_of = maps.pictures(), {position: number for number, position in enumerate(positions)}
-    kept = [position for position in pictures if position in number_of]
-    images = torch.from_numpy(np.stack([pictures[position] for position in kept])) if kept else torch.empty(0, 3, 1, 1)
-    heatmaps = {name: torch.from_numpy(values) for name, values in maps.read(kept).items()}
-    return Chosen(tuple(number_of[position] for position in kept), images, heatmaps)
-
-
 def collected(
-    assignment: Assignment, network: Network, dataset: Dataset, audit: int | None, progress: Progress
+    assignment: Assignment, network: Network, source: Source, audit: int | None, progress: Progress
 ) -> Comparison:
     """The comparison that the whole shards make, with its audit."""
-    wholes = list(assignment.shards.read_all(assignment.protocol))
+    sink = assignment.sink
+    wholes = list(sink.read_all(assignment.protocol))
     study = _joined(assignment, wholes, network.describe())
-    store, count = assignment.store, len(study.names)
-    if stored_audit(store, assignment.protocol, count) is None:
-        positions = positions_of(wholes)
-        found = _audit(assignment, network, dataset, study.found, positions, audit, study.work.evaluations, progress)
+    count = len(study.names)
+    if sink.audit(assignment.protocol, count) is None:
+        found = _audit(assignment, network, source, study, positions_of(wholes), audit, progress)
         if found:
-            store_audit(store, found, count)
-    read_back = stored_audit(store, assignment.protocol, count)
-    shape = (study.shown.images.shape[1], *assignment.shards.maps.shape()[1:])
-    return replace(study, audit=read_back, notes=tuple(notes_of(network, shape, assignment)))
+            sink.keep_audit(found, count)
+    shape = (study.shown.images.shape[1], *sink.image_size())
+    notes = tuple(notes_of(network, shape, assignment))
+    return replace(study, audit=sink.audit(assignment.protocol, count), notes=notes)
 
 
 def notes_of(network: Network, shape: tuple[int, int, int], assignment: Assignment) -> list[str]:
-    """What a reader of the run must know about the network, the replacement, and where the run lies."""
+    """What a reader must know about the network, the replacement, and where the study lies."""
     without_graph = network.without_graph(shape)
-    unlocked = [] if assignment.store.local_path(RECORD) else [UNLOCKED]
-    return [*network.notes, *([without_graph] if without_graph else []), *notes_on(assignment.protocol), *unlocked]
+    here = [without_graph] if without_graph else []
+    return [*network.notes, *here, *notes_on(assignment.protocol), *assignment.sink.notes()]
 
 
 def positions_of(wholes: Iterable[Whole]) -> list[int]:
-    """Of all images that gave something, in the run."""
+    """Of all images that gave something, in the study."""
     return [position for whole in wholes if whole.part for position in whole.positions]
-
-
-def _errors(store: Store, whole: Collection[int]) -> list[str]:
-    """Errors of shards that were set aside and are not whole by now."""
-    found = []
-    for name in store.names("failed/"):
-        report = FailureRecord.read(store.get(name, at_most=LARGEST_FAILURE), name)
-        if report.shard not in whole:
-            found.append(report.error)
-    return found
 
 
 def _work(wholes: Sequence[Whole], found: Part) -> Work:
@@ -140,32 +114,34 @@ def _work(wholes: Sequence[Whole], found: Part) -> Work:
 def _audit(
     assignment: Assignment,
     network: Network,
-    dataset: Dataset,
-    found: Part,
+    source: Source,
+    study: Comparison,
     positions: list[int],
     wanted: int | None,
-    evaluations: int,
     progress: Progress,
 ) -> Audit | None:
     """Reads some images again, drawn at random of those that all methods explained, and audits them."""
-
-    def place_of(number: int) -> int:
-        return assignment.order[positions[number]]
-
+    found, sink = study.found, assignment.sink
     identities = min((curves.images for curves in found.curves.values()), key=len)
     drawn = at_random(identities, seed=assignment.protocol.seed)
-    one = assignment.task(network, read_shard(dataset, [place_of(drawn[0])], network.preprocessing))
-    chosen = drawn[: images_to_audit(one, wanted, evaluations)]
-    if not chosen:
+
+    def read(numbers: Sequence[int]) -> tuple[list[int], Pictures]:
+        """Images of the study that can still be read, by number and place in the source."""
+        places = {assignment.order[positions[number]]: number for number in numbers}
+        pictures = source.read(list(places))
+        return [places[place] for place in pictures.numbers], pictures
+
+    one = assignment.task(network, read(drawn[:1])[1])
+    count = images_to_audit(one, wanted, study.work.evaluations)
+    if not count:
         return None
-    pictures = read_shard(dataset, [place_of(number) for number in chosen], network.preprocessing)
-    usable = [number for number in chosen if place_of(number) in pictures.numbers]  # one may be gone by now
+    chosen, pictures = read(drawn[:count])
     task = assignment.task(network, pictures)
-    maps = assignment.shards.maps.read([positions[number] for number in usable])
-    heatmaps = {name: torch.from_numpy(values) for name, values in maps.items()}
-    statistics = replace(task.protocol, replacement="constant").fitted(pictures.images).statistics
-    few = replace(task, protocol=replace(task.protocol, statistics=statistics))
-    return audited(few, heatmaps, found.targets[usable], [found.names[number] for number in usable], progress)
+    constant = replace(task.protocol, replacement="constant")
+    fitted_on = pictures if constant.statistics else read(sorted(drawn[:FITTED_ON]))[1]
+    few = replace(task, protocol=replace(task.protocol, statistics=constant.fitted(fitted_on.images).statistics))
+    maps = sink.heatmaps([positions[number] for number in chosen])
+    return audited(few, maps, found.targets[chosen], [found.names[number] for number in chosen], progress)
 
 
 def write_results(study: Comparison, store: Store, reproduce: str) -> None:

@@ -9,7 +9,7 @@ from heatproof.runs.objects import MissingError, Store
 from heatproof.runs.places import RECORD
 from heatproof.runs.run_record import read_content
 from heatproof.runs.schema import SCHEMA
-from heatproof.studies.sharding.record import STATISTICS, STUDY_FILE, check_same, read_assignment
+from heatproof.studies.sharding.record import STATISTICS, STUDY_FILE, check_same, read_shards
 from heatproof.studies.sharding.shards import Shards
 
 WITHOUT_AUDITS = (
@@ -27,7 +27,7 @@ def merge(sources: Sequence[Store], out: Store) -> None:
     record = read_content(sources[0])
     for other in sources[1:]:
         check_same(read_content(other), record, str(other))
-    every = [read_assignment(source).shards for source in sources]
+    every = [read_shards(source) for source in sources]
     if len({shards.maps.shape() for shards in every}) > 1:
         raise InputError("the runs have heatmaps of different shapes; merge runs of the same study")
     target = Shards(out, every[0].count, every[0].size)

@@ -1,10 +1,14 @@
 """What a run was begun with, read back: without its network or its pictures."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from heatproof.data import Dataset
+from safetensors import SafetensorError
+from safetensors.torch import load
+from torch import Tensor
+
+from heatproof.data.source import Source
 from heatproof.errors import InputError
 from heatproof.network import Network
 from heatproof.perturbation import Protocol
@@ -13,13 +17,17 @@ from heatproof.runs.objects import LARGEST_STATISTICS, MissingError, Store
 from heatproof.runs.places import RECORD
 from heatproof.runs.records import Record
 from heatproof.runs.run_record import read_run
+from heatproof.runs.schema import SCHEMA
 from heatproof.runs.study_file import differences
-from heatproof.studies.racing import Rule
+from heatproof.studies.racing import LOOK, Rule
+from heatproof.studies.sharding import sharded
 from heatproof.studies.sharding.sharded import Assignment
+from heatproof.studies.sharding.shards import Shards
 from heatproof.visible import visible
 
 STATISTICS = "statistics.safetensors"
 STUDY_FILE = "study.toml"
+REGIONS = "regions.safetensors"
 UNSAFE = "# the command that run.json names is left out: it holds line breaks or characters that nobody sees"
 
 
@@ -33,15 +41,16 @@ def read_assignment(store: Store) -> Assignment:
     plan = record.plan
     statistics = stored_statistics(store)
     try:
+        rule = Rule(**_named(plan.rule)) if plan.rule else None
         return Assignment(
             load=_nothing,
-            methods=plan.methods,
-            protocol=Protocol(**_named(plan.protocol), statistics=statistics),
+            methods={name: name for name in plan.methods},
+            protocol=Protocol(**_named(plan.protocol) | _regions(store), statistics=statistics),
             order=range(record.data.members),
-            store=store,
+            sink=shards_of(store, record.data.members, rule),
             lerf=plan.lerf,
             measures=plan.measures,
-            rule=Rule(**_named(plan.rule)) if plan.rule else None,
+            rule=rule,
         )
     except (TypeError, ValueError) as error:  # names that are unknown, numbers out of range
         raise InputError(f"{RECORD} of {store}: its plan cannot be followed: {error}") from error
@@ -50,6 +59,38 @@ def read_assignment(store: Store) -> Assignment:
 def _named(record: Record) -> dict[str, Any]:
     """What a record says, by the names that its model knows."""
     return {name: getattr(record, name) for name in type(record).model_fields}
+
+
+def shards_of(store: Store, count: int, rule: Rule | None) -> Shards:
+    """The shards of a run of so many images; a race looks at the images after each."""
+    return Shards(store, count, LOOK if rule else sharded.SIZE)
+
+
+def read_shards(store: Store) -> Shards:
+    """The shards of the run that lies in a store."""
+    record = read_run(store)
+    rule = record.plan.rule
+    return shards_of(store, record.data.members, Rule(**_named(rule)) if rule else None)
+
+
+def prepare(
+    shards: Shards, methods: Sequence[str], protocol: Protocol, shown: Sequence[int], image: tuple[int, ...]
+) -> None:
+    """Writes what a run needs before its first shard, as far as it is not there yet.
+
+    Args:
+        shards: of the run.
+        methods: names of the heatmaps.
+        protocol: with the statistics that it needs.
+        shown: positions of the pictures that the page shows.
+        image: (C, H, W).
+    """
+    channels, height, width = image
+    shape = shards.count, height, width
+    shards.maps.make(methods, shape, at_once=shards.size, schema=SCHEMA, shown=shown, channels=channels)
+    statistics = protocol.statistics if protocol.uses_statistics else None
+    if statistics and not shards.store.exists(STATISTICS):
+        shards.store.put(STATISTICS, statistics.to_bytes())
 
 
 def check_same(begun: Mapping[str, Any], now: Mapping[str, Any], where: str) -> None:
@@ -84,6 +125,19 @@ def command_of_run(store: Store) -> str:
     return command if visible(command, kept="") == command else UNSAFE
 
 
+def _regions(store: Store) -> dict[str, Tensor]:
+    """Region maps that were given, by the name that the protocol has for them; nothing where there are none."""
+    try:
+        data = store.get(REGIONS, at_most=LARGEST_STATISTICS)
+    except MissingError:
+        return {}
+    try:
+        (found,) = load(data).items()
+    except (SafetensorError, ValueError) as error:
+        raise InputError(f"{REGIONS} of {store} is no map of regions: {error}") from error
+    return dict([found])
+
+
 def stored_statistics(store: Store) -> Statistics | None:
     """Those that replacements of the run were fitted with, if they were."""
     try:
@@ -93,5 +147,5 @@ def stored_statistics(store: Store) -> Statistics | None:
     return Statistics.from_bytes(data, f"{STATISTICS} of {store}")
 
 
-def _nothing() -> tuple[Network, Dataset]:
+def _nothing() -> tuple[Network, Source]:
     raise InputError("a run that is only read has no network and no pictures")

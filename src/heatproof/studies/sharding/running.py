@@ -1,12 +1,13 @@
 """A comparison in a run directory: begun, gone on with, and finished."""
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 from heatproof import runs
 from heatproof.data import Dataset
-from heatproof.data.pictures import Pictures
+from heatproof.data.source import Files
 from heatproof.defaults import SHOWN
 from heatproof.errors import InputError
 from heatproof.heatmaps.own import code_of
@@ -15,22 +16,22 @@ from heatproof.network import Network
 from heatproof.perturbation import Protocol
 from heatproof.report import counted
 from heatproof.runs.destination import begin_anew
-from heatproof.runs.log import RunLog
 from heatproof.runs.objects import Store
 from heatproof.runs.places import RECORD
 from heatproof.runs.run_record import read_content
 from heatproof.runs.schema import SCHEMA
-from heatproof.runs.workers import Done, LocalWorkers, Make, Workers
+from heatproof.runs.workers import Make, Workers
 from heatproof.studies.audit import check_audit
 from heatproof.studies.comparison import Comparison
 from heatproof.studies.further import check_measures
 from heatproof.studies.racing import Rule, at_random
 from heatproof.studies.sharding import sharded
 from heatproof.studies.sharding.collecting import collected, notes_of, write_results
-from heatproof.studies.sharding.record import STATISTICS, STUDY_FILE, check_same, stored_statistics
+from heatproof.studies.sharding.record import STUDY_FILE, check_same, prepare, shards_of, stored_statistics
 from heatproof.studies.sharding.sharded import (
     Assignment,
     Load,
+    Method,
     check_files,
     compute,
     first_pictures,
@@ -47,7 +48,8 @@ class Wanted:
     """What is wanted of a comparison, but for where it runs.
 
     Attributes:
-        methods: of the heatmaps, by name; those of files too.
+        methods: of the heatmaps, by name: what computes them, or a file of them; a run goes on only while files hold
+            the same.
         protocol: how regions are removed and scored.
         lerf: whether least relevant regions are also removed first.
         measures: that evaluate the network further.
@@ -56,10 +58,9 @@ class Wanted:
         show: how many pictures the page shows, or which, by name.
         configuration: all of it, and network and data, as JSON-able values: a run goes on only with the same.
         study_file: the text of a file that asks for the same, kept in the run.
-        files: of heatmaps, by the names of their methods; a run goes on only while they hold the same.
     """
 
-    methods: tuple[str, ...]
+    methods: Mapping[str, Method]
     protocol: Protocol
     lerf: bool
     measures: tuple[str, ...]
@@ -67,13 +68,12 @@ class Wanted:
     audit: int | None
     configuration: Mapping[str, Any]
     study_file: str = ""
-    files: Mapping[str, MapFile] = field(default_factory=dict)
     show: int | str = SHOWN
 
 
 def run_comparison(
     wanted: Wanted,
-    load: Load,
+    load: Callable[[], tuple[Network, Dataset]],
     store: Store,
     *,
     workers: Callable[[Make], Workers] | None = None,
@@ -101,62 +101,66 @@ def run_comparison(
     check_measures(wanted.measures)
     if wanted.rule and (workers or share != (1, 1)):
         raise InputError("until looks at all images so far after every 8: leave out --on ray and --share, or until")
-    network, dataset = load()
-    count = -(-len(dataset) // sharded.SIZE)
+    network, source = with_files(load)
+    images = len(source.names)
+    count = -(-images // sharded.SIZE)
     if share[0] > count:
         raise InputError(
-            f"share {share[0]}/{share[1]} is empty: {counted(len(dataset), 'image')} make {counted(count, 'shard')}"
+            f"share {share[0]}/{share[1]} is empty: {counted(images, 'image')} make {counted(count, 'shard')}"
         )
     store.sweep()
-    assignment = _assigned(wanted, load if workers else lambda: (network, dataset), network, dataset, store, anew=anew)
-    progress = Progress(_total(assignment, network, dataset) // share[1], on_progress)
-    log, whole = RunLog(store), len(assignment.shards.whole())
-    log.write("resume" if whole else "start", whole=whole, shards=len(assignment.shards))
-
-    def advance(done: Done) -> None:
-        if done.error is None:
-            progress.add(done.value["evaluations"])
-
-    failed = compute(assignment, workers or LocalWorkers, advance, share)
-    study = collected(assignment, network, dataset, wanted.audit, progress)
+    opened = partial(with_files, load) if workers else lambda: (network, source)
+    assignment = _assigned(wanted, opened, network, source, store, anew=anew)
+    progress = Progress(_total(assignment, network, source) // share[1], on_progress)
+    sink = assignment.sink
+    whole = len(sink.whole())
+    sink.tell("resume" if whole else "start", whole=whole, shards=len(sink))
+    failed = compute(assignment, workers, progress, share)
+    study = collected(assignment, network, source, wanted.audit, progress)
     write_results(study, store, reproduce)
-    log.write("finish", images=len(study.names), failed=len(failed), skipped=len(study.skipped))
+    sink.tell("finish", images=len(study.names), failed=len(failed), skipped=len(study.skipped))
     return study
 
 
-def _assigned(
-    wanted: Wanted, load: Load, network: Network, dataset: Dataset, store: Store, *, anew: bool
-) -> Assignment:
+def with_files(load: Callable[[], tuple[Network, Dataset]]) -> tuple[Network, Files]:
+    """The network, and the data set as the network wants its pictures."""
+    network, dataset = load()
+    return network, Files(dataset, network.preprocessing)
+
+
+def _assigned(wanted: Wanted, load: Load, network: Network, source: Files, store: Store, *, anew: bool) -> Assignment:
     """What workers do: as it was begun, or begun now."""
-    names = [member.name for member in dataset.members]
+    names = source.names
     order = at_random(names, seed=wanted.protocol.seed) if wanted.rule else range(len(names))
     assignment = Assignment(
         load=load,
-        methods=wanted.methods,
+        methods={
+            name: method.with_fingerprint() if isinstance(method, MapFile) else method
+            for name, method in wanted.methods.items()
+        },
         protocol=wanted.protocol,
         order=tuple(order),
-        store=store,
+        sink=shards_of(store, len(names), wanted.rule),
         lerf=wanted.lerf,
         measures=wanted.measures,
         rule=wanted.rule,
-        files={name: file.with_fingerprint() for name, file in wanted.files.items()},
     )
     now = {
         "configuration": dict(wanted.configuration),
         "network": network.describe(),
-        "data": {"name": dataset.name, "members": len(dataset), "fingerprint": dataset.fingerprint},
-        "shard_size": assignment.shards.size,
-        "own": {name: file.fingerprint for name, file in assignment.files.items()} | code_of(wanted.methods),
+        "data": {"name": source.name, "members": len(names), "fingerprint": source.fingerprint},
+        "shard_size": assignment.sink.size,
+        "own": {name: file.fingerprint for name, file in assignment.files.items()} | code_of(list(wanted.methods)),
     }
     record = _begun(store, now, anew=anew)
     statistics = stored_statistics(store) if record else None
     protocol = replace(wanted.protocol, statistics=statistics) if statistics else wanted.protocol
-    assignment = replace(assignment, protocol=fitted(protocol, network, dataset))
-    if record and assignment.shards.whole():
+    assignment = replace(assignment, protocol=fitted(protocol, source))
+    if record and assignment.sink.whole():
         return replace(assignment, costs=tuple(record["costs"]))
-    pictures = first_pictures(network, dataset, order)
+    pictures = first_pictures(source, order)
     if record is None:
-        check_files(assignment, network, dataset, pictures)
+        check_files(assignment, source, pictures)
         try_one(assignment, network, pictures)
         shape = pictures.images.shape[1:]
         record = {
@@ -169,7 +173,10 @@ def _assigned(
             **runs.environment(),
         }
         store.put(RECORD, runs.json_bytes(record))  # first: a folder with it is a run, whatever is missing yet
-    _prepare(assignment, wanted, [names[place] for place in order], pictures)
+    shown = chosen_numbers(wanted.show, [names[place] for place in order])
+    prepare(assignment.sink, list(wanted.methods), assignment.protocol, shown, tuple(pictures.images.shape[1:]))
+    if not store.exists(STUDY_FILE):
+        store.put(STUDY_FILE, wanted.study_file.encode())
     return replace(assignment, costs=tuple(record["costs"]))
 
 
@@ -188,30 +195,11 @@ def _begun(store: Store, now: Mapping[str, Any], *, anew: bool) -> dict[str, Any
     return record
 
 
-def _prepare(assignment: Assignment, wanted: Wanted, names: Sequence[str], pictures: Pictures) -> None:
-    """Writes what a run needs before its first shard, as far as it is not there yet."""
-    store, shards = assignment.store, assignment.shards
-    channels, height, width = pictures.images.shape[1:]
-    shards.maps.make(
-        wanted.methods,
-        (len(names), height, width),
-        at_once=shards.size,
-        schema=SCHEMA,
-        shown=chosen_numbers(wanted.show, names),
-        channels=channels,
-    )
-    statistics = assignment.protocol.statistics if assignment.protocol.uses_statistics else None
-    if statistics and not store.exists(STATISTICS):
-        store.put(STATISTICS, statistics.to_bytes())
-    if not store.exists(STUDY_FILE):
-        store.put(STUDY_FILE, wanted.study_file.encode())
-
-
-def _total(assignment: Assignment, network: Network, dataset: Dataset) -> int:
+def _total(assignment: Assignment, network: Network, source: Files) -> int:
     """Evaluations of the shards that are to be computed."""
-    shards = assignment.shards
-    whole = set(shards.whole())
-    left = sum(len(shards.positions(number)) for number in range(len(shards)) if number not in whole)
-    pictures = first_pictures(network, dataset, assignment.order)
+    sink = assignment.sink
+    whole = set(sink.whole())
+    left = sum(len(sink.positions(number)) for number in range(len(sink)) if number not in whole)
+    pictures = first_pictures(source, assignment.order)
     one = assignment.task(network, replace(pictures, images=pictures.images[:1]))
     return left * one.evaluations

@@ -3,22 +3,31 @@
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, Literal
 
+import numpy as np
 import polars as pl
+import torch
+from torch import Tensor
 
 from heatproof.errors import InputError
 from heatproof.guarded import check_size
 from heatproof.perturbation import Protocol
 from heatproof.runs.ledger import digest
+from heatproof.runs.lock import UNLOCKED
+from heatproof.runs.log import RunLog
 from heatproof.runs.maps import MapArrays
-from heatproof.runs.objects import LARGEST_MARKER, LARGEST_TABLE, Store
-from heatproof.runs.results import from_parquet, parquet_bytes
+from heatproof.runs.objects import LARGEST_FAILURE, LARGEST_MARKER, LARGEST_TABLE, Store
+from heatproof.runs.places import RECORD
+from heatproof.runs.results import from_parquet, json_bytes, parquet_bytes
 from heatproof.runs.schema import SCHEMA
-from heatproof.runs.shard_records import PartRecord, ShardRecord
+from heatproof.runs.shard_records import FailureRecord, PartRecord, ShardRecord
+from heatproof.studies.audited import Audit
 from heatproof.studies.parts import Part
+from heatproof.studies.sharding.sink import Sink, Whole
 from heatproof.studies.sharding.stored import StoredPart, restored, stored
+from heatproof.studies.sharding.stored_audit import store_audit, stored_audit
+from heatproof.studies.shown import Chosen
 
 TableEnd = Literal["", ".images"]  # of its name
 TABLES: tuple[TableEnd, ...] = ("", ".images")
@@ -26,27 +35,8 @@ NUMBERED = re.compile(r"shards/([0-9]{5}|[1-9][0-9]{5,7})\.json")
 ABOUT = ("evaluations", "heatmap_seconds", "perturbation_seconds", "seconds", "worker")
 
 
-@dataclass(frozen=True)
-class Whole:
-    """A shard that is whole.
-
-    Attributes:
-        number: of the shard.
-        part: what its images gave, without heatmaps; none where no picture could be used, or none was needed any more.
-        positions: (n) of its images in the run.
-        skipped: names of pictures that could not be used, each with the reason.
-        about: evaluations, seconds and worker (``ABOUT``).
-    """
-
-    number: int
-    part: Part | None
-    positions: tuple[int, ...]
-    skipped: tuple[tuple[str, str], ...]
-    about: Mapping[str, Any]
-
-
-class Shards:
-    """The shards of ``count`` images, so many in each.
+class Shards(Sink):
+    """The shards of ``count`` images in a store, so many in each. Heatmaps lie in one place for all of them.
 
     Args:
         store: where they lie.
@@ -57,28 +47,16 @@ class Shards:
     def __init__(self, store: Store, count: int, size: int) -> None:
         self.store, self.count, self.size = store, count, size
 
-    def __len__(self) -> int:
-        return -(-self.count // self.size)
-
-    def positions(self, number: int) -> range:
-        """Of a shard's images in the run."""
-        return range(number * self.size, min((number + 1) * self.size, self.count))
-
     def whole(self) -> list[int]:
         """Numbers of the shards that are whole."""
         found = (NUMBERED.fullmatch(name) for name in self.store.names("shards/"))
         numbers = (int(match[1]) for match in found if match)
         return sorted({number for number in numbers if number < len(self)})
 
-    def write(
-        self,
-        number: int,
-        part: Part | None,
-        positions: Sequence[int],
-        skipped: Sequence[tuple[str, str]],
-        about: Mapping[str, Any],
-    ) -> None:
-        """Writes a shard: heatmaps, tables, and the marker last."""
+    def write(self, whole: Whole, images: Mapping[int, Tensor]) -> None:
+        """Writes a shard: pictures to show, heatmaps, tables, and the marker last."""
+        number, part, positions = whole.number, whole.part, whole.positions
+        self.maps.write_pictures({position: image.float().cpu().numpy() for position, image in images.items()})
         marker: dict[str, Any] = {"schema": SCHEMA, "number": number, "images": len(positions)}
         objects: dict[str, str] = {}
         if part is not None:
@@ -92,7 +70,8 @@ class Shards:
                 self.store.put(f"{_stem(number)}{name}.parquet", data)
                 objects[name] = digest(data)
             marker["part"] = tables.about.model_dump()
-        marker |= {"positions": list(positions), "skipped": [list(one) for one in skipped], "objects": objects, **about}
+        marker |= {"positions": list(positions), "skipped": [list(one) for one in whole.skipped], "objects": objects}
+        marker |= whole.about
         self.store.put(f"{_stem(number)}.json", json.dumps(marker, indent=1).encode())
 
     def copy(self, number: int, other: "Shards") -> None:
@@ -137,6 +116,49 @@ class Shards:
     def maps(self) -> MapArrays:
         """Heatmaps of all images."""
         return MapArrays(self.store)
+
+    def image_size(self) -> tuple[int, int]:
+        """(H, W)."""
+        return self.maps.shape()[1:]
+
+    def heatmaps(self, positions: Sequence[int]) -> dict[str, Tensor]:
+        """(n, H, W) at these positions, by method; NaN where a method has not explained the image."""
+        return {name: torch.from_numpy(maps) for name, maps in self.maps.read(positions).items()}
+
+    def shown(self, positions: Sequence[int]) -> Chosen:
+        """The pictures that were kept for the page, with their heatmaps."""
+        pictures, number_of = self.maps.pictures(), {position: number for number, position in enumerate(positions)}
+        kept = [position for position in pictures if position in number_of]
+        empty = torch.empty(0, 3, 1, 1)
+        images = torch.from_numpy(np.stack([pictures[position] for position in kept])) if kept else empty
+        return Chosen(tuple(number_of[position] for position in kept), images, self.heatmaps(kept))
+
+    def audit(self, protocol: Protocol, images: int) -> Audit | None:
+        """The audit, if it was made of so many images."""
+        return stored_audit(self.store, protocol, images)
+
+    def keep_audit(self, audit: Audit, images: int) -> None:
+        """Writes the audit of a study of so many images."""
+        store_audit(self.store, audit, images)
+
+    def tell(self, event: str, **about: object) -> None:
+        """Writes a line into the run's log."""
+        RunLog(self.store).write(event, **about)
+
+    def set_aside(self, number: int, report: Mapping[str, Any]) -> None:
+        """Writes why a shard could not be computed."""
+        self.store.put(f"failed/{number:05}.json", json_bytes(report))
+
+    def errors(self) -> list[str]:
+        """Of the shards that were set aside and are not whole by now."""
+        names = self.store.names("failed/")
+        reports = (FailureRecord.read(self.store.get(name, at_most=LARGEST_FAILURE), name) for name in names)
+        whole = set(self.whole())
+        return [report.error for report in reports if report.shard not in whole]
+
+    def notes(self) -> list[str]:
+        """That nothing keeps two commands from writing under one URL."""
+        return [] if self.store.local_path(RECORD) else [UNLOCKED]
 
     def _read_part(self, marker: ShardRecord, about: PartRecord, protocol: Protocol) -> Part:
         most = len(marker.positions) * (1 + len(about.methods) + len(about.lerf)) * protocol.repeats

@@ -1,0 +1,74 @@
+"""A comparison that was made in memory becomes a run, as if it had been computed there."""
+
+from hashlib import blake2b
+
+from safetensors.torch import save
+from torch import Tensor
+
+from heatproof import runs
+from heatproof.runs.objects import Store
+from heatproof.runs.places import RECORD
+from heatproof.runs.schema import SCHEMA
+from heatproof.runs.workers import this_worker
+from heatproof.studies.comparison import Comparison
+from heatproof.studies.sharding.collecting import write_results
+from heatproof.studies.sharding.record import REGIONS, prepare, shards_of
+from heatproof.studies.sharding.sink import Whole
+
+
+def save_comparison(study: Comparison, store: Store, *, reproduce: str = "") -> None:
+    """Writes a run that ``heatproof report`` reads: shards, heatmaps, the audit, and what is derived from them.
+
+    Pictures that could not be used come last.
+    """
+    images, skipped = len(study.names), list(study.skipped)
+    count = images + len(skipped)
+    rule = study.settlement.rule if study.settlement else None
+    shards = shards_of(store, count, rule)
+    record = {
+        "schema": SCHEMA,
+        "study": "compare",
+        "configuration": {},
+        "network": dict(study.network),
+        "data": {"name": "given images", "members": count, "fingerprint": _fingerprint(study)},
+        "shard_size": shards.size,
+        "own": {},
+        "plan": dict(study.plan),
+        "costs": [],
+        "notes": list(study.notes),
+        **runs.environment(),
+    }
+    store.put(RECORD, runs.json_bytes(record))
+    if isinstance(study.protocol.regions, Tensor):
+        store.put(REGIONS, save({"regions": study.protocol.regions.cpu().contiguous()}))
+    _, height, width = next(iter(study.heatmaps.values())).shape
+    channels = study.shown.images.shape[1]
+    prepare(shards, list(study.heatmaps), study.protocol, study.shown.numbers, (channels, height, width))
+    shown = dict(zip(study.shown.numbers, study.shown.images, strict=True))
+    for number in range(len(shards)):
+        places = shards.positions(number)
+        some = slice(places.start, min(places.stop, images))
+        used = range(some.start, some.stop)
+        part = study.found.of(some) if used else None
+        left = tuple(skipped[max(0, places.start - images) : max(0, places.stop - images)])
+        here = {position: image for position, image in shown.items() if position in used}
+        shards.write(Whole(number, part, tuple(used), left, _about(study, number)), here)
+    if study.audit:
+        shards.keep_audit(study.audit, images)
+    write_results(study, store, reproduce)
+
+
+def _about(study: Comparison, number: int) -> dict[str, object]:
+    """What a shard's marker says of the work: the first has all of it."""
+    work = study.work
+    numbers = {
+        "evaluations": work.evaluations,
+        "heatmap_seconds": work.heatmap_seconds,
+        "perturbation_seconds": work.perturbation_seconds,
+        "seconds": work.seconds,
+    }
+    return {name: value if number == 0 else 0 for name, value in numbers.items()} | {"worker": this_worker()}
+
+
+def _fingerprint(study: Comparison) -> str:
+    return blake2b(repr(study.identities).encode(), digest_size=8).hexdigest()
