@@ -20,8 +20,8 @@ from zennit_maps import METHODS, worst_difference
 import heatproof as hp
 
 slow = pytest.mark.slow
-# 35 layers whose denominators come near zero: one unit in the last place of the image moves Zennit by 3e-5
-UNSTABLE = {"mobilenetv2": {("lrp-epsilon", "exclude"): 1e-3}}
+# denominators near zero: one unit in the last place of the image moves Zennit's maps by 3e-5 and 2e-6
+UNSTABLE = {"mobilenetv2": {("lrp-epsilon", "exclude"): 1e-3, ("lrp-epsilon[epsilon=100]", "exclude"): 1e-4}}
 QUICK = ("lrp-epsilon", "lrp-alphabeta", "lrp-epsilon-gamma-box")
 
 
