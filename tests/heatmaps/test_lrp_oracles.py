@@ -1,21 +1,17 @@
 """LRP against Zennit, against numbers worked out by hand, against plain loops, and against conservation."""
 
 import copy
-from pathlib import Path
 
 import lrp_rules
 import numpy as np
 import pytest
+import real_networks
 import torch
-import zennit.composites as composites
-import zennit.rules as zennit_rules
-from PIL import Image
 from small_networks import Forward, ReluCNN, narrowed, randomised
 from torch import nn
 from torchvision import models
-from zennit.attribution import Gradient
 from zennit.torchvision import ResNetCanonizer
-from zennit.types import Linear as WeightedLayer
+from zennit_maps import METHODS, with_bias, worst_difference, zennit_composite, zennit_heatmaps
 
 import heatproof as hp
 from heatproof.heatmaps import explain_batches
@@ -23,76 +19,10 @@ from heatproof.network.operations.weighted import Convolution, Dense
 from heatproof.network.rules import AlphaBeta, Box, Composite, Epsilon, Flat, Gamma
 
 slow = pytest.mark.slow
-SHARED = Path(__file__).parents[2].parent / "shared"
-WEIGHTS = SHARED / "weights" / "squeezenet1_0_imagenet.safetensors"
-PHOTOGRAPHS = SHARED / "data" / "ilsvrc2012-sample" / "images"
-MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
-IMAGENET = hp.Preprocessing(resize=(256, 256), crop=227, mean=MEAN, std=STD)
+IMAGENET = hp.Preprocessing(mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225))
 
 
 # --- Zennit
-
-
-def zennit_composite(method, bias, low, high, canonizers):
-    without = None if bias == "include" else ["bias"]
-
-    def everywhere(rule):
-        layers = [*composites.layer_map_base(), (WeightedLayer, rule)]
-        return composites.LayerMapComposite(layers, canonizers=canonizers)
-
-    named = {"zero_params": without, "canonizers": canonizers}
-    makers = {
-        "lrp-epsilon": lambda: everywhere(zennit_rules.Epsilon(0.01, zero_params=without)),
-        "lrp-epsilon[epsilon=100]": lambda: everywhere(zennit_rules.Epsilon(100, zero_params=without)),
-        "lrp-alphabeta": lambda: everywhere(zennit_rules.AlphaBeta(2, 1, zero_params=without)),
-        "lrp-alphabeta[alpha=1,beta=0]": lambda: everywhere(zennit_rules.AlphaBeta(1, 0, zero_params=without)),
-        "lrp-epsilon-plus-flat": lambda: composites.EpsilonPlusFlat(**named),
-        "lrp-epsilon-alpha2-beta1-flat": lambda: composites.EpsilonAlpha2Beta1Flat(**named),
-        "lrp-epsilon-gamma-box": lambda: composites.EpsilonGammaBox(low, high, **named),
-    }
-    return makers[method]()
-
-
-METHODS = [
-    "lrp-epsilon",
-    "lrp-epsilon[epsilon=100]",
-    "lrp-alphabeta",
-    "lrp-alphabeta[alpha=1,beta=0]",
-    "lrp-epsilon-plus-flat",
-    "lrp-epsilon-alpha2-beta1-flat",
-    "lrp-epsilon-gamma-box",
-]
-
-
-def with_bias(method, bias):
-    return f"{method}[bias={bias}]" if "[" not in method else f"{method[:-1]},bias={bias}]"
-
-
-def zennit_heatmaps(module, inputs, targets, composite):
-    inputs = inputs.clone().requires_grad_()
-    classes = module(inputs).shape[1]
-    with Gradient(model=module, composite=composite) as attributor:
-        scores = module(inputs).detach()
-        start = nn.functional.one_hot(targets, classes).to(scores) * scores
-        _, relevance = attributor(inputs, start)
-    return relevance.sum(dim=1).detach()
-
-
-def worst_difference(module, network, images, methods=METHODS, canonizers=()):
-    """Largest difference from Zennit over the largest value, by method and bias."""
-    inputs = network.preprocessing.normalise(images)
-    low, high = (bound.to(images) for bound in network.preprocessing.box())
-    targets = network.predict(images)
-    worst = {}
-    for bias in ("include", "exclude"):
-        names = {method: with_bias(method, bias) for method in methods}
-        (ours,) = explain_batches(network, images, names, targets=targets)
-        for method in methods:
-            composite = zennit_composite(method, bias, low, high, list(canonizers))
-            expected = zennit_heatmaps(module, inputs, targets, composite)
-            assert float(expected.abs().max()) > 0
-            worst[method, bias] = float((ours.heatmaps[method] - expected).abs().max() / expected.abs().max())
-    return worst
 
 
 def resnet(name):
@@ -116,7 +46,7 @@ def test_same_maps_as_zennit(name):
     else:
         module, canonizers = getattr(models, name)(weights=None), []
         module = randomised(narrowed(module) if name != "squeezenet1_1" else module)
-    network = hp.Network(module, preprocessing=hp.Preprocessing(mean=MEAN, std=STD))
+    network = hp.Network(module, preprocessing=IMAGENET)
     size = 64 if name in ("alexnet", "squeezenet1_1") else 32
     images = torch.rand(1 if name.startswith("vgg") else 2, 3, size, size, dtype=torch.float64)
     worst = worst_difference(module, network, images, canonizers=canonizers)
@@ -136,18 +66,12 @@ def test_same_maps_as_zennit_where_batch_norm_follows_the_relu():
 
 @pytest.fixture(scope="module")
 def real_network():
-    if not WEIGHTS.is_file():
-        pytest.skip(f"needs the real weights {WEIGHTS}")
-    return hp.load_network("torchvision:squeezenet1_0", weights=WEIGHTS, preprocessing=IMAGENET)
+    return real_networks.network("squeezenet1_0")
 
 
 @pytest.fixture(scope="module")
-def photographs():
-    if not PHOTOGRAPHS.is_dir():
-        pytest.skip(f"needs the photographs of {PHOTOGRAPHS}")
-    pictures = [Image.open(path).convert("RGB") for path in sorted(PHOTOGRAPHS.iterdir())[:4]]
-    pixels = [np.asarray(IMAGENET.fit(picture), dtype=np.float32) / 255 for picture in pictures]
-    return torch.from_numpy(np.stack(pixels)).permute(0, 3, 1, 2).contiguous()
+def photographs(real_network):
+    return real_networks.photographs(real_network.preprocessing, 4)
 
 
 @pytest.fixture(scope="module")

@@ -110,6 +110,19 @@ def test_wrappers_are_taken_off():
     assert type(untouched_copy(nn.Sequential(torch.compile(made)))[0]) is nn.Linear
 
 
+def test_a_distributed_wrapper_is_taken_off():
+    from torch import distributed
+
+    distributed.init_process_group("gloo", store=distributed.HashStore(), rank=0, world_size=1)
+    try:
+        made = net()
+        network = hp.Network(nn.parallel.DistributedDataParallel(made))
+        torch.testing.assert_close(network.logits(IMAGES), made.eval()(IMAGES).detach())
+        assert network.without_graph((3, 16, 16)) is None
+    finally:
+        distributed.destroy_process_group()
+
+
 def test_nothing_is_shared():
     made = nn.BatchNorm1d(3)
     copied = untouched_copy(made)

@@ -143,6 +143,33 @@ def test_numpy_in_forward_is_scored_and_not_differentiated():
         hp.explain(network, pictures(), "gradient-x-input")
 
 
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::UserWarning")
+def test_quantised_layers_are_scored_and_not_differentiated():
+    body = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 5))
+    quantised = torch.ao.quantization.QuantWrapper(body.eval())
+    quantised.qconfig = torch.ao.quantization.get_default_qconfig("x86")
+    torch.ao.quantization.prepare(quantised, inplace=True)
+    images = pictures().float()
+    quantised(images)  # their range is learnt
+    module = torch.ao.quantization.convert(quantised)
+    network = hp.Network(module)
+    torch.testing.assert_close(network.logits(images), module(images).detach())
+    curves = hp.perturb(network, images, order="random", regions=4, repeats=1)
+    assert curves.engine.name == "full"
+    for method in ("gradient-x-input", "lrp-epsilon"):
+        with pytest.raises(InputError, match=r"cannot be differentiated|has no graph|cannot go through"):
+            hp.explain(network, images, method)
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::UserWarning")
+def test_quantised_layers_that_take_their_range_from_the_batch_are_refused():
+    torch.manual_seed(1)
+    body = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 5))
+    network = hp.Network(torch.ao.quantization.quantize_dynamic(body.eval(), {nn.Linear}))
+    with pytest.raises(InputError, match=r"depend on the other images of its batch .* in 4 \(Linear\).* quantised"):
+        network.logits(pictures().float())
+
+
 # --- views along the batch
 
 

@@ -24,7 +24,10 @@ _ROUNDING = {
 }
 _COARSE = 0.05  # on accelerators, whose convolutions may round to ten bits
 _FIXED = "heatmaps need a network that gives an image the same scores each time"
-_ALONE = "heatmaps need scores that depend on one image alone; a batch norm has them with running statistics"
+_ALONE = (
+    "heatmaps need scores that depend on one image alone; a batch norm has them with running statistics, a quantised "
+    "layer with a fixed range"
+)
 
 
 def trial_images(images: Tensor | None, shape: tuple[int, ...]) -> Tensor:
