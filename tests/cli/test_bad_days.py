@@ -14,7 +14,8 @@ from PIL import Image
 from tests.disks import small_disk
 
 from heatproof import cli
-from heatproof.studies.sharding import sharded
+from heatproof.data import source
+from heatproof.studies.road import driver
 
 HERE = Path(__file__).parent
 OPTIONS = ("--methods", "sensitivity-l2,sobel", "--regions", "9", "--steps", "3", "--audit", "0", "--engine", "full")
@@ -24,7 +25,7 @@ OPTIONS = ("--methods", "sensitivity-l2,sobel", "--regions", "9", "--steps", "3"
 def _here(monkeypatch, tmp_path):
     monkeypatch.syspath_prepend(str(HERE))
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(sharded, "SIZE", 4)
+    monkeypatch.setattr(driver, "SIZE", 4)
 
 
 def draw(folder, count, white=9):
@@ -151,7 +152,7 @@ def test_a_run_cannot_begin_on_a_read_only_disk(compare, tmp_path):
 
 
 def test_pictures_that_go_while_a_run_is_on_are_skipped_and_missed_when_it_goes_on(compare, tmp_path, monkeypatch):
-    photos, read = tmp_path / "photos", sharded.read_shard
+    photos, read = tmp_path / "photos", source.read_shard
 
     def spoil(dataset, numbers, preprocessing):
         if 4 in numbers:  # the first shard is whole by then
@@ -160,7 +161,7 @@ def test_pictures_that_go_while_a_run_is_on_are_skipped_and_missed_when_it_goes_
         return read(dataset, numbers, preprocessing)
 
     with monkeypatch.context() as patch:
-        patch.setattr(sharded, "read_shard", spoil)
+        patch.setattr(source, "read_shard", spoil)
         code, _, err = compare("RUN")
     assert code == cli.PARTIAL
     assert "05.png" in err

@@ -65,7 +65,7 @@ def house(template, monkeypatch, run):
                 template / f"{name}.safetensors",
             )
         with monkeypatch.context() as patched:
-            patched.setattr("heatproof.studies.sharding.sharded.SIZE", 1)
+            patched.setattr("heatproof.studies.road.driver.SIZE", 1)
             for share in "12":
                 assert run("compare", *COMMANDS["compare"], "--share", f"{share}/2", "--out", f"share{share}")[0] == 0
     house = template.with_name("house")  # always the same, since a run notes where its pictures lie

@@ -19,7 +19,7 @@ from heatproof.cli.shell import shell_line
 from heatproof.report.markdown import fenced
 from heatproof.runs.ledger import digest
 from heatproof.runs.lock import locked
-from heatproof.studies.sharding.record import UNSAFE
+from heatproof.studies.road.record import UNSAFE
 from heatproof.visible import is_hidden, visible
 
 WHOLE = Path(__file__).parent.parent / "studies" / "schema-2"

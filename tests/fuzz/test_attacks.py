@@ -30,8 +30,8 @@ from heatproof.runs.maps import MapArrays
 from heatproof.runs.progress_reading import read_progress
 from heatproof.runs.results import from_parquet, parquet_bytes
 from heatproof.runs.store import LocalStore, open_store
-from heatproof.studies.sharding import sharded
-from heatproof.studies.sharding.running import Wanted, run_comparison
+from heatproof.studies.road import driver
+from heatproof.studies.road.running import Wanted, run_comparison
 
 SECONDS, MOST_MEMORY = 1, 200 * 2**20
 SPARSE = 40 * 10**9
@@ -81,7 +81,7 @@ def attack(path, way, outside):
 
 @pytest.fixture(autouse=True)
 def small_shards(monkeypatch):
-    monkeypatch.setattr(sharded, "SIZE", 2)
+    monkeypatch.setattr(driver, "SIZE", 2)
 
 
 @pytest.fixture(scope="module")
@@ -95,10 +95,13 @@ def whole_run(tmp_path_factory):
         module = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(4 * 10 * 10, 3))
     network = hp.Network(module, preprocessing=hp.Preprocessing(resize=12, crop=12), name="tiny")
     values = {"regions": 4, "repeats": 1, "engine": "full", "replacement": "dirichlet"}
-    wanted = Wanted(("sobel", "sensitivity-l2"), Protocol(**values), lerf=True, measures=(), rule=None, audit=2,
-                    configuration={"methods": ["sobel", "sensitivity-l2"], "audit": 2, **values})  # fmt: skip
+    methods = {name: name for name in ("sobel", "sensitivity-l2")}
+    configuration = {"methods": [*methods], "audit": 2, **values}
+    wanted = Wanted(
+        methods, Protocol(**values), lerf=True, measures=(), rule=None, audit=2, configuration=configuration
+    )
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(sharded, "SIZE", 2)
+        patch.setattr(driver, "SIZE", 2)
         run_comparison(wanted, lambda: (network, as_dataset(photos)), open_store(run), reproduce="again")
     return run
 

@@ -14,7 +14,7 @@ from torch import nn
 import heatproof as hp
 from heatproof.runs.ledger import digest
 from heatproof.runs.store import LocalStore
-from heatproof.studies.sharding.stored_audit import MARKER, TABLE, store_audit, stored_audit
+from heatproof.studies.road.stored_audit import MARKER, TABLE, store_audit, stored_audit
 
 IMAGES = 4
 

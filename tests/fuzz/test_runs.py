@@ -17,9 +17,9 @@ from heatproof.runs.log import read_log
 from heatproof.runs.maps import MapArrays
 from heatproof.runs.results import parquet_bytes
 from heatproof.runs.store import LocalStore
-from heatproof.studies.sharding.record import read_assignment
-from heatproof.studies.sharding.shards import Shards
-from heatproof.studies.sharding.stored import IMAGES, SEQUENCES
+from heatproof.studies.road.record import read_assignment
+from heatproof.studies.road.shards import Shards
+from heatproof.studies.road.stored import IMAGES, SEQUENCES
 from heatproof.studies.task import REFERENCE
 
 PROTOCOL = Protocol(regions=4, repeats=2)

@@ -138,7 +138,7 @@ if __name__ == "__main__":
     import heatproof.cli
     import heatproof.report
     import heatproof.studies
-    import heatproof.studies.sharding.running
+    import heatproof.studies.road.running
 
     _ = heatproof.studies.run_comparison, heatproof.studies.explain_pictures
     for module in (heatproof.studies.study, heatproof.studies.explain):  # what figures look like takes most of the time

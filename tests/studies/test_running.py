@@ -13,17 +13,17 @@ from PIL import Image
 from torch import nn
 
 import heatproof as hp
-from heatproof.data import as_dataset
+from heatproof.data import as_dataset, source
 from heatproof.perturbation import Protocol
 from heatproof.runs.run_record import read_content
 from heatproof.runs.store import LocalStore, StoreError, open_store
 from heatproof.runs.workers import LocalWorkers
 from heatproof.studies.racing import Rule
-from heatproof.studies.sharding import sharded
-from heatproof.studies.sharding.collecting import gathered
-from heatproof.studies.sharding.merging import merge
-from heatproof.studies.sharding.record import read_assignment
-from heatproof.studies.sharding.running import Wanted, run_comparison
+from heatproof.studies.road import driver
+from heatproof.studies.road.collecting import gathered
+from heatproof.studies.road.merging import merge
+from heatproof.studies.road.record import read_assignment
+from heatproof.studies.road.running import Wanted, run_comparison
 
 METHODS = ("lrp-epsilon", "sensitivity-l2")
 PREPROCESSING = hp.Preprocessing(resize=20, crop=18)
@@ -31,7 +31,7 @@ PREPROCESSING = hp.Preprocessing(resize=20, crop=18)
 
 @pytest.fixture(autouse=True)
 def small_shards(monkeypatch):
-    monkeypatch.setattr(sharded, "SIZE", 4)
+    monkeypatch.setattr(driver, "SIZE", 4)
 
 
 @pytest.fixture(scope="module")
@@ -62,7 +62,8 @@ def load(network, folder):
 def wanted(**changes):
     values = {"replacement": "uniform", "regions": 6, "repeats": 1, "engine": "auto"} | changes.pop("protocol", {})
     options = {"lerf": False, "measures": (), "rule": None, "audit": 0, "methods": METHODS} | changes
-    return Wanted(protocol=Protocol(**values), configuration={"methods": list(options["methods"]), **values}, **options)
+    options["methods"] = {name: name for name in options["methods"]}
+    return Wanted(protocol=Protocol(**values), configuration={"methods": [*options["methods"]], **values}, **options)
 
 
 def scores(path):
@@ -177,19 +178,19 @@ def test_a_shard_that_was_changed_is_refused(load, tmp_path):
 
 
 def test_a_shard_that_fails_is_set_aside(load, tmp_path, monkeypatch):
-    read = sharded.read_shard
+    read = source.read_shard
 
     def failing(dataset, numbers, preprocessing):
         if 4 in numbers and len(numbers) > 1:
             raise RuntimeError("the disk sings")
         return read(dataset, numbers, preprocessing)
 
-    monkeypatch.setattr(sharded, "read_shard", failing)
+    monkeypatch.setattr(source, "read_shard", failing)
     study = run_comparison(wanted(), load, open_store(tmp_path / "run"))
     assert len(study.names) == 8
     assert any("1 shard could not be computed" in text and "the disk sings" in text for text in study.warnings)
     assert json.loads((tmp_path / "run" / "failed" / "00001.json").read_text())["tries"] == 2
-    monkeypatch.setattr(sharded, "read_shard", read)
+    monkeypatch.setattr(source, "read_shard", read)
     assert len(run_comparison(wanted(), load, open_store(tmp_path / "run")).names) == 11
 
 
@@ -296,8 +297,8 @@ def test_what_is_not_of_the_same_study_is_not_merged(load, tmp_path):
 
 
 def test_the_first_shard_may_be_the_one_that_fails(load, tmp_path, monkeypatch):
-    compute = sharded.Worker.__call__
-    monkeypatch.setattr(sharded.Worker, "__call__", lambda self, number: compute(self, number) if number else 1 / 0)
+    compute = driver.Worker.__call__
+    monkeypatch.setattr(driver.Worker, "__call__", lambda self, number: compute(self, number) if number else 1 / 0)
     study = run_comparison(wanted(), load, open_store(tmp_path / "run"))
     assert (len(study.names), study.shown.numbers) == (7, (0, 1, 2))  # of the first eight, those of the second shard
     assert "report.html" in study.files()

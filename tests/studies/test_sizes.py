@@ -18,7 +18,7 @@ from heatproof.runs.progress_reading import read_progress
 from heatproof.runs.run_record import MOST_MEMBERS
 from heatproof.runs.store import LocalStore
 from heatproof.studies.racing import Race, Rule
-from heatproof.studies.sharding.record import read_assignment
+from heatproof.studies.road.record import read_assignment
 
 WHOLE = Path(__file__).parent / "schema-2"
 HUGE = 40 * 2**30  # bytes

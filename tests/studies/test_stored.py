@@ -8,7 +8,7 @@ from torch import nn
 
 import heatproof as hp
 from heatproof.runs.results import from_parquet, parquet_bytes
-from heatproof.studies.sharding.stored import StoredPart, restored, stored
+from heatproof.studies.road.stored import StoredPart, restored, stored
 
 
 @pytest.fixture(scope="module")

@@ -22,11 +22,11 @@ from heatproof.runs.results import from_parquet, parquet_bytes
 from heatproof.runs.run_record import read_content
 from heatproof.runs.schema import WITHOUT_AUDIT
 from heatproof.runs.store import open_store
-from heatproof.studies.sharding import sharded
-from heatproof.studies.sharding.collecting import write_results
-from heatproof.studies.sharding.merging import WITHOUT_AUDITS, merge
-from heatproof.studies.sharding.running import Wanted, run_comparison
-from heatproof.studies.sharding.stored_audit import MARKER, TABLE, store_audit, stored_audit
+from heatproof.studies.road import driver
+from heatproof.studies.road.collecting import write_results
+from heatproof.studies.road.merging import WITHOUT_AUDITS, merge
+from heatproof.studies.road.running import Wanted, run_comparison
+from heatproof.studies.road.stored_audit import MARKER, TABLE, store_audit, stored_audit
 
 EARLIER = Path(__file__).parent / "schema-2"
 COMMAND = "heatproof compare photos"
@@ -35,7 +35,7 @@ STORED = ("run.json", "log.jsonl", "lock", "study.toml", "statistics.safetensors
 
 @pytest.fixture(autouse=True)
 def small_shards(monkeypatch):
-    monkeypatch.setattr(sharded, "SIZE", 2)
+    monkeypatch.setattr(driver, "SIZE", 2)
 
 
 @pytest.fixture(scope="module")
@@ -56,7 +56,7 @@ def load(tmp_path_factory):
 def wanted(methods=("lrp-epsilon", "sensitivity-l2"), audit=4, **protocol):
     values = {"regions": 4, "repeats": 1, "engine": "full"} | protocol
     configuration = {"methods": list(methods), "audit": audit, **values}
-    return Wanted(tuple(methods), Protocol(**values), lerf=True, measures=(), rule=None, audit=audit,
+    return Wanted({name: name for name in methods}, Protocol(**values), lerf=True, measures=(), rule=None, audit=audit,
                   configuration=configuration)  # fmt: skip
 
 
@@ -64,7 +64,7 @@ def wanted(methods=("lrp-epsilon", "sensitivity-l2"), audit=4, **protocol):
 def whole_run(load, tmp_path_factory):
     folder = tmp_path_factory.mktemp("whole") / "run"
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(sharded, "SIZE", 2)
+        patch.setattr(driver, "SIZE", 2)
         run_comparison(wanted(), load, open_store(folder), reproduce=COMMAND)
     return folder
 

@@ -92,7 +92,7 @@ def compare_command(
     settings = settings_of(context)
     settings |= {"methods": settings.get("methods", given.method_names)}  # a run says what its default was
     wanted = studies.Wanted(
-        methods={name: name for name in computed} | files,
+        methods={name: files.get(name, name) for name in (*computed, *files)},
         protocol=replace(protocol, memory=given.memory_bytes, statistics=as_statistics(perturbing.statistics)),
         lerf=perturbing.lerf,
         measures=tuple(perturbing.measure_names),

@@ -29,9 +29,9 @@ def merge_command(
     [bold]heatproof merge RUN1 RUN2 --out RUN[/bold]
     """
     from heatproof.runs.store import open_store
-    from heatproof.studies.sharding.collecting import write_results
-    from heatproof.studies.sharding.merging import merge
-    from heatproof.studies.sharding.record import command_of_run
+    from heatproof.studies.road.collecting import write_results
+    from heatproof.studies.road.merging import merge
+    from heatproof.studies.road.record import command_of_run
 
     stores = [open_store(source) for source in sources]
     with written_to(context, out, overwrite=overwrite) as target:

@@ -24,8 +24,8 @@ def report_command(run: Run, *, opened: Open = False) -> None:
     [bold]heatproof report RUN --open[/bold]
     """
     from heatproof.runs.destination import written_again
-    from heatproof.studies.sharding.collecting import write_results
-    from heatproof.studies.sharding.record import command_of_run
+    from heatproof.studies.road.collecting import write_results
+    from heatproof.studies.road.record import command_of_run
 
     store = open_store(run)
     with written_again(store):  # and read in it, so that it is the run that is written
@@ -53,8 +53,8 @@ def metrics_command(run: Run) -> None:
 def study_of(store: Store) -> "Comparison":
     """The comparison that a run holds."""
     from heatproof.runs.run_record import read_content
-    from heatproof.studies.sharding.collecting import gathered
-    from heatproof.studies.sharding.record import read_assignment
+    from heatproof.studies.road.collecting import gathered
+    from heatproof.studies.road.record import read_assignment
 
     record = read_content(store)
     return gathered(read_assignment(store), record["network"], record["notes"])

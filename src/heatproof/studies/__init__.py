@@ -14,7 +14,7 @@ from heatproof.studies.explain import explain_pictures
 from heatproof.studies.planning.forecast import Forecast
 from heatproof.studies.planning.plan import plan_comparison
 from heatproof.studies.replacements import compare_replacements
-from heatproof.studies.sharding.running import Wanted, run_comparison
+from heatproof.studies.road.running import Wanted, run_comparison
 from heatproof.studies.simplicity import Simplicity
 
 __all__ = [

@@ -16,9 +16,10 @@ from heatproof.studies.audit import check_audit
 from heatproof.studies.comparison import Comparison
 from heatproof.studies.further import check_measures, needs_of
 from heatproof.studies.racing import LOOK, at_random, rule_of
-from heatproof.studies.sharding.collecting import collected
-from heatproof.studies.sharding.sharded import Assignment, compute
-from heatproof.studies.sharding.sink import Memory
+from heatproof.studies.road import driver
+from heatproof.studies.road.collecting import collected
+from heatproof.studies.road.driver import Assignment, compute
+from heatproof.studies.road.sinks import Memory
 from heatproof.studies.shown import chosen_numbers
 from heatproof.studies.task import Methods, Task, labelled
 from heatproof.studies.watching import OnTotal, Progress
@@ -115,9 +116,9 @@ def compare(
     assignment = Assignment(
         load=lambda: (network, source),
         methods={**task.computed, **task.given},
-        protocol=task.protocol,
+        protocol=replace(task.protocol, steps=task.steps),
         order=order,
-        sink=Memory(len(images), LOOK if rule else len(images), shown),
+        sink=Memory(len(images), LOOK if rule else driver.SIZE, shown),
         lerf=lerf,
         measures=tuple(measures),
         rule=rule,

@@ -254,7 +254,7 @@ class Comparison(Study):
 
     def write(self, store: Store, *, reproduce: str = "") -> None:
         """Writes it as a run, as the command does."""
-        from heatproof.studies.sharding.saving import save_comparison  # which knows what a comparison is
+        from heatproof.studies.road.saving import save_comparison  # which knows what a comparison is
 
         save_comparison(self, store, reproduce=reproduce)
 

@@ -18,8 +18,8 @@ from heatproof.studies.audited import Audit
 from heatproof.studies.comparison import Comparison
 from heatproof.studies.parts import Part
 from heatproof.studies.racing import at_random
-from heatproof.studies.sharding.sharded import Assignment, replayed
-from heatproof.studies.sharding.sink import Whole
+from heatproof.studies.road.driver import Assignment, replayed
+from heatproof.studies.road.sinks import Whole
 from heatproof.studies.task import REFERENCE, notes_on
 from heatproof.studies.watching import Progress
 from heatproof.studies.work import Work

@@ -59,7 +59,7 @@ class Sink(ABC):
 
     @abstractmethod
     def write(self, whole: Whole, images: Mapping[int, Tensor]) -> None:
-        """Keeps a shard whose part has heatmaps, and those of its images (C, H, W), by position, that the page shows."""
+        """Keeps a shard whose part has heatmaps, and those of its images (C, H, W) that the page shows, by position."""
 
     @abstractmethod
     def read_all(self, protocol: Protocol) -> Iterator[Whole]:

@@ -9,8 +9,8 @@ from heatproof.runs.objects import MissingError, Store
 from heatproof.runs.places import RECORD
 from heatproof.runs.run_record import read_content
 from heatproof.runs.schema import SCHEMA
-from heatproof.studies.sharding.record import STATISTICS, STUDY_FILE, check_same, read_shards
-from heatproof.studies.sharding.shards import Shards
+from heatproof.studies.road.record import STATISTICS, STUDY_FILE, check_same, read_shards
+from heatproof.studies.road.shards import Shards
 
 WITHOUT_AUDITS = (
     "each share was audited on its own images, which is left out here; 'heatproof compare' with the same configuration "

@@ -5,6 +5,7 @@ from dataclasses import asdict, replace
 from typing import Literal
 
 import polars as pl
+from torch import Tensor
 
 from heatproof import runs
 from heatproof.errors import InputError
@@ -14,9 +15,10 @@ from heatproof.runs.objects import LARGEST_MARKER, LARGEST_TABLE, MissingError, 
 from heatproof.runs.results import from_parquet, parquet_bytes
 from heatproof.runs.schema import SCHEMA
 from heatproof.runs.shard_records import AuditRecord, EngineRecord
+from heatproof.studies.audit import SIZE
 from heatproof.studies.audited import Audit, Evaluated
-from heatproof.studies.sharding.stored import BROKEN, SEQUENCES, curves_of, sequence_rows
-from heatproof.studies.sharding.table_checks import (
+from heatproof.studies.road.stored import BROKEN, SEQUENCES, curves_of, sequence_rows
+from heatproof.studies.road.table_checks import (
     check_images,
     check_repeats,
     check_same_images,
@@ -114,10 +116,12 @@ def _restored(marker: AuditRecord, table: pl.DataFrame, protocol: Protocol) -> A
     check_sequences(table)
     if not table["setting"].is_between(0, len(told) - 1).all():
         raise ValueError(f"it has sequences of other settings than its {len(told)}")
+    regions = SIZE if isinstance(protocol.regions, Tensor) else protocol.regions
     groups = table.partition_by("setting", "unit", "order", "method", as_dict=True, maintain_order=True)
     walks: dict[int, dict[tuple[str, str], dict[str, Curves]]] = {}
     for (setting, unit, order, method), rows in groups.items():
-        local = replace(protocol, replacement=told[int(setting)], repeats=1, score=str(unit), engine="full")
+        given = {"replacement": told[int(setting)], "repeats": 1, "score": str(unit), "engine": "full"}
+        local = replace(protocol, **given, regions=regions)
         check_repeats(rows, 1)
         check_images(rows, marker.names, range(len(marker.names)), 1)
         curves = _checked(curves_of(rows, local, engine), marker.names)

@@ -24,7 +24,7 @@ from heatproof.runs.workers import Direct, Done, LocalWorkers, Make, Workers, th
 from heatproof.studies.further import needs_of
 from heatproof.studies.parts import Part, part_of
 from heatproof.studies.racing import Race, Rule
-from heatproof.studies.sharding.sink import Sink, Whole
+from heatproof.studies.road.sinks import Sink, Whole
 from heatproof.studies.task import REFERENCE, Task
 from heatproof.studies.watching import Clock, Progress
 

@@ -25,10 +25,9 @@ from heatproof.studies.audit import check_audit
 from heatproof.studies.comparison import Comparison
 from heatproof.studies.further import check_measures
 from heatproof.studies.racing import Rule, at_random
-from heatproof.studies.sharding import sharded
-from heatproof.studies.sharding.collecting import collected, notes_of, write_results
-from heatproof.studies.sharding.record import STUDY_FILE, check_same, prepare, shards_of, stored_statistics
-from heatproof.studies.sharding.sharded import (
+from heatproof.studies.road import driver
+from heatproof.studies.road.collecting import collected, notes_of, write_results
+from heatproof.studies.road.driver import (
     Assignment,
     Load,
     Method,
@@ -39,6 +38,7 @@ from heatproof.studies.sharding.sharded import (
     measured_costs,
     try_one,
 )
+from heatproof.studies.road.record import STUDY_FILE, check_same, prepare, shards_of, stored_statistics
 from heatproof.studies.shown import chosen_numbers
 from heatproof.studies.watching import OnTotal, Progress
 
@@ -103,7 +103,7 @@ def run_comparison(
         raise InputError("until looks at all images so far after every 8: leave out --on ray and --share, or until")
     network, source = with_files(load)
     images = len(source.names)
-    count = -(-images // sharded.SIZE)
+    count = -(-images // driver.SIZE)
     if share[0] > count:
         raise InputError(
             f"share {share[0]}/{share[1]} is empty: {counted(images, 'image')} make {counted(count, 'shard')}"
@@ -131,6 +131,7 @@ def with_files(load: Callable[[], tuple[Network, Dataset]]) -> tuple[Network, Fi
 def _assigned(wanted: Wanted, load: Load, network: Network, source: Files, store: Store, *, anew: bool) -> Assignment:
     """What workers do: as it was begun, or begun now."""
     names = source.names
+    shards = shards_of(store, len(names), wanted.rule)
     order = at_random(names, seed=wanted.protocol.seed) if wanted.rule else range(len(names))
     assignment = Assignment(
         load=load,
@@ -140,7 +141,7 @@ def _assigned(wanted: Wanted, load: Load, network: Network, source: Files, store
         },
         protocol=wanted.protocol,
         order=tuple(order),
-        sink=shards_of(store, len(names), wanted.rule),
+        sink=shards,
         lerf=wanted.lerf,
         measures=wanted.measures,
         rule=wanted.rule,
@@ -149,14 +150,14 @@ def _assigned(wanted: Wanted, load: Load, network: Network, source: Files, store
         "configuration": dict(wanted.configuration),
         "network": network.describe(),
         "data": {"name": source.name, "members": len(names), "fingerprint": source.fingerprint},
-        "shard_size": assignment.sink.size,
+        "shard_size": shards.size,
         "own": {name: file.fingerprint for name, file in assignment.files.items()} | code_of(list(wanted.methods)),
     }
     record = _begun(store, now, anew=anew)
     statistics = stored_statistics(store) if record else None
     protocol = replace(wanted.protocol, statistics=statistics) if statistics else wanted.protocol
     assignment = replace(assignment, protocol=fitted(protocol, source))
-    if record and assignment.sink.whole():
+    if record and shards.whole():
         return replace(assignment, costs=tuple(record["costs"]))
     pictures = first_pictures(source, order)
     if record is None:
@@ -174,7 +175,7 @@ def _assigned(wanted: Wanted, load: Load, network: Network, source: Files, store
         }
         store.put(RECORD, runs.json_bytes(record))  # first: a folder with it is a run, whatever is missing yet
     shown = chosen_numbers(wanted.show, [names[place] for place in order])
-    prepare(assignment.sink, list(wanted.methods), assignment.protocol, shown, tuple(pictures.images.shape[1:]))
+    prepare(shards, list(wanted.methods), assignment.protocol, shown, tuple(pictures.images.shape[1:]))
     if not store.exists(STUDY_FILE):
         store.put(STUDY_FILE, wanted.study_file.encode())
     return replace(assignment, costs=tuple(record["costs"]))

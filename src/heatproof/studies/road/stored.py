@@ -14,7 +14,7 @@ from heatproof.heatmaps import Conservation
 from heatproof.perturbation import Curves, Engine, Protocol
 from heatproof.runs.shard_records import EngineRecord, PartRecord
 from heatproof.studies.parts import Part
-from heatproof.studies.sharding.table_checks import (
+from heatproof.studies.road.table_checks import (
     check_images,
     check_repeats,
     check_same_images,

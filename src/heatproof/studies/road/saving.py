@@ -11,9 +11,9 @@ from heatproof.runs.places import RECORD
 from heatproof.runs.schema import SCHEMA
 from heatproof.runs.workers import this_worker
 from heatproof.studies.comparison import Comparison
-from heatproof.studies.sharding.collecting import write_results
-from heatproof.studies.sharding.record import REGIONS, prepare, shards_of
-from heatproof.studies.sharding.sink import Whole
+from heatproof.studies.road.collecting import write_results
+from heatproof.studies.road.record import REGIONS, prepare, shards_of
+from heatproof.studies.road.sinks import Whole
 
 
 def save_comparison(study: Comparison, store: Store, *, reproduce: str = "") -> None:

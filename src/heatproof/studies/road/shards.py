@@ -24,9 +24,9 @@ from heatproof.runs.schema import SCHEMA
 from heatproof.runs.shard_records import FailureRecord, PartRecord, ShardRecord
 from heatproof.studies.audited import Audit
 from heatproof.studies.parts import Part
-from heatproof.studies.sharding.sink import Sink, Whole
-from heatproof.studies.sharding.stored import StoredPart, restored, stored
-from heatproof.studies.sharding.stored_audit import store_audit, stored_audit
+from heatproof.studies.road.sinks import Sink, Whole
+from heatproof.studies.road.stored import StoredPart, restored, stored
+from heatproof.studies.road.stored_audit import store_audit, stored_audit
 from heatproof.studies.shown import Chosen
 
 TableEnd = Literal["", ".images"]  # of its name

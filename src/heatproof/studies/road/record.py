@@ -20,9 +20,9 @@ from heatproof.runs.run_record import read_run
 from heatproof.runs.schema import SCHEMA
 from heatproof.runs.study_file import differences
 from heatproof.studies.racing import LOOK, Rule
-from heatproof.studies.sharding import sharded
-from heatproof.studies.sharding.sharded import Assignment
-from heatproof.studies.sharding.shards import Shards
+from heatproof.studies.road import driver
+from heatproof.studies.road.driver import Assignment
+from heatproof.studies.road.shards import Shards
 from heatproof.visible import visible
 
 STATISTICS = "statistics.safetensors"
@@ -63,7 +63,7 @@ def _named(record: Record) -> dict[str, Any]:
 
 def shards_of(store: Store, count: int, rule: Rule | None) -> Shards:
     """The shards of a run of so many images; a race looks at the images after each."""
-    return Shards(store, count, LOOK if rule else sharded.SIZE)
+    return Shards(store, count, LOOK if rule else driver.SIZE)
 
 
 def read_shards(store: Store) -> Shards:

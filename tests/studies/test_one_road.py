@@ -1,0 +1,163 @@
+"""A comparison is the same in memory, in a folder, at a URL, on Ray, and gone on with after it was killed."""
+
+from functools import partial
+from importlib.util import find_spec
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from torch import nn
+
+import heatproof as hp
+from heatproof.cli.report import study_of
+from heatproof.data import as_dataset
+from heatproof.perturbation import Protocol
+from heatproof.runs.store import LocalStore, open_store
+from heatproof.studies.road import driver
+from heatproof.studies.road.running import Wanted, run_comparison
+
+METHODS = ("lrp-epsilon", "sensitivity-l2", "random")
+PREPROCESSING = hp.Preprocessing(resize=20, crop=18)
+VALUES = {"replacement": "constant", "regions": 6, "repeats": 2, "engine": "full", "scored": 4}
+OPTIONS = {"lerf": True, "measures": ("single-region",), "audit": 5, "show": 3}
+
+
+@pytest.fixture(autouse=True)
+def small_shards(monkeypatch):
+    monkeypatch.setattr(driver, "SIZE", 4)
+
+
+def network():
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        module = nn.Sequential(nn.Conv2d(3, 6, 3), nn.ReLU(), nn.Flatten(), nn.Linear(6 * 16 * 16, 4))
+    return hp.Network(module, preprocessing=PREPROCESSING)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """Eleven pictures, and one that is none: the last, so that all have the same neighbours in memory."""
+    folder = tmp_path_factory.mktemp("photos")
+    generator = np.random.default_rng(0)
+    for number in range(11):
+        Image.fromarray(generator.integers(0, 256, (24, 22, 3), dtype=np.uint8)).save(folder / f"{number:02}.png")
+    (folder / "99 broken.png").write_bytes(b"no picture")
+    return folder
+
+
+def loaded(folder):
+    return network(), as_dataset(folder)
+
+
+def run(folder, store, **given):
+    wanted = Wanted({name: name for name in METHODS}, Protocol(**VALUES), rule=None, configuration={}, **OPTIONS)
+    return run_comparison(wanted, partial(loaded, folder), store, **given)
+
+
+@pytest.fixture(scope="module")
+def in_memory(folder):
+    paths = [path for path in sorted(folder.iterdir()) if "broken" not in path.name]
+    images = hp.load_images(paths, PREPROCESSING)
+    names = [str(path) for path in paths]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(driver, "SIZE", 4)
+        return hp.compare(network(), images, METHODS, names=names, **VALUES, **OPTIONS)
+
+
+def assert_same(one, other, *, derived=True):
+    """All that a comparison says, to the last bit."""
+    assert (one.names, one.classes) == (other.names, other.classes)
+    for mine, theirs in ((one.morf, other.morf), (one.lerf, other.lerf)):
+        assert list(mine) == list(theirs)
+        for name, curves in mine.items():
+            for part in ("scores", "orders", "removed_fraction", "scored", "targets"):
+                assert torch.equal(getattr(curves, part), getattr(theirs[name], part)), (name, part)
+            assert (curves.order, curves.images) == (theirs[name].order, theirs[name].images)
+    for method, measures in one.measured.items():
+        for name, values in measures.items():
+            np.testing.assert_array_equal(values, other.measured[method][name])
+    assert one.audit.frame().equals(other.audit.frame())
+    assert one.audit.verdict == other.audit.verdict
+    assert one.audit.r_oms == other.audit.r_oms
+    assert one.main_verdict == other.main_verdict
+    assert one.table() == other.table()
+    assert one.shown.numbers == other.shown.numbers
+    assert torch.equal(one.shown.images, other.shown.images)
+    for name, maps in one.shown.heatmaps.items():
+        assert torch.equal(maps, other.shown.heatmaps[name])
+
+
+def test_in_a_folder(in_memory, folder, tmp_path):
+    assert_same(in_memory, run(folder, open_store(tmp_path / "run")))
+
+
+def test_at_a_url(in_memory, folder):
+    assert_same(in_memory, run(folder, open_store("memory://one-road/run")))
+
+
+@pytest.mark.parametrize("writes", [1, 3, 4, 8, 9])
+def test_gone_on_with(in_memory, folder, tmp_path, monkeypatch, writes):
+    put, count = LocalStore.put, [0]
+
+    def failing(self, name, data):
+        count[0] += name.startswith(("shards/", "audit/"))
+        if count[0] == writes:
+            raise KeyboardInterrupt
+        put(self, name, data)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(LocalStore, "put", failing)
+        with pytest.raises(KeyboardInterrupt):
+            run(folder, open_store(tmp_path / "run"))
+    assert_same(in_memory, run(folder, open_store(tmp_path / "run")))
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(find_spec("ray") is None, reason='needs ray: pip install "heatproof[ray]"')
+def test_on_ray(in_memory, folder, tmp_path):
+    from heatproof.runs.ray_workers import RayWorkers
+
+    assert_same(in_memory, run(folder, open_store(tmp_path / "run"), workers=partial(RayWorkers, workers=2)))
+
+
+def test_saved_and_reported_again(in_memory, tmp_path):
+    in_memory.save(tmp_path / "run", reproduce="study = hp.compare(…)")
+    again = study_of(open_store(tmp_path / "run"))
+    assert_same(in_memory, again)
+    assert again.warnings == in_memory.warnings
+    assert {"report.html", "table.csv"} <= {path.name for path in (tmp_path / "run").iterdir()}
+
+
+def test_saved_with_regions_of_its_own_and_pictures_that_were_skipped(tmp_path):
+    images = torch.rand(5, 3, 18, 18, generator=torch.Generator().manual_seed(0))
+    regions = torch.arange(18 * 18).reshape(18, 18) // 36
+    study = hp.compare(
+        network(), images, {"mine": images.sum(1), "theirs": lambda network, images, targets: images[:, 0]},
+        regions=regions, audit=2, engine="full", skipped=[(f"{n}.png", "is no picture") for n in range(6)],
+    )  # fmt: skip
+    study.save(tmp_path / "run")
+    again = study_of(open_store(tmp_path / "run"))
+    assert_same(study, again)
+    assert again.skipped == study.skipped
+    assert again.warnings == study.warnings
+
+
+def test_saved_after_a_race(tmp_path):
+    images = torch.rand(44, 3, 18, 18, generator=torch.Generator().manual_seed(0))
+    options = {"regions": 6, "engine": "full", "until": "signs", "audit": 3}
+    study = hp.compare(network(), images, METHODS, **options)
+    study.save(tmp_path / "run")
+    again = study_of(open_store(tmp_path / "run"))
+    assert_same(study, again)
+    assert again.settlement.describe() == study.settlement.describe()
+
+
+def test_a_method_may_be_called_as_another_s_reversed_order():
+    images = torch.rand(4, 3, 18, 18, generator=torch.Generator().manual_seed(0))
+    plain = hp.compare(network(), images, ["lrp-epsilon", "sobel"], lerf=True, audit=0, engine="full")
+    named = {"a": "lrp-epsilon", "a (least relevant first)": "sobel"}
+    study = hp.compare(network(), images, named, lerf=True, audit=0, engine="full")
+    for name, method in named.items():
+        assert torch.equal(study.morf[name].scores, plain.morf[method].scores)
+        assert torch.equal(study.lerf[name].scores, plain.lerf[method].scores)
