@@ -161,3 +161,17 @@ def test_a_method_may_be_called_as_another_s_reversed_order():
     for name, method in named.items():
         assert torch.equal(study.morf[name].scores, plain.morf[method].scores)
         assert torch.equal(study.lerf[name].scores, plain.lerf[method].scores)
+
+
+@pytest.mark.parametrize("steps", [None, "all"])
+def test_superpixels_of_which_some_images_have_fewer(folder, tmp_path, steps):
+    """The number of steps is that of the image with fewest, of all shards."""
+    protocol = Protocol(regions="slic[segments=30,compactness=0.05]", steps=steps, repeats=1, engine="full")
+    wanted = Wanted({"sobel": "sobel"}, protocol, lerf=False, measures=(), rule=None, audit=0, configuration={})
+    study = run_comparison(wanted, partial(loaded, folder), open_store(tmp_path / "run"))
+    paths = [path for path in sorted(folder.iterdir()) if "broken" not in path.name]
+    images, values = hp.load_images(paths, PREPROCESSING), {"steps": steps, "engine": "full", "audit": 0}
+    plain = hp.compare(network(), images, ["sobel"], regions=protocol.regions, **values)
+    assert torch.equal(study.morf["sobel"].scores, plain.morf["sobel"].scores)
+    again = run_comparison(wanted, partial(loaded, folder), open_store(tmp_path / "run"))
+    assert torch.equal(study.morf["sobel"].scores, again.morf["sobel"].scores)

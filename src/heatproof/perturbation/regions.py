@@ -9,7 +9,7 @@ from torch import Tensor
 
 from heatproof.bounds import REGION
 from heatproof.errors import InputError
-from heatproof.registry import Registry, is_whole
+from heatproof.registry import Registry, is_whole, parse_spec
 
 REGIONS: Registry[Callable[..., Tensor]] = Registry("regions")  # (images, *, options…) -> (N, H, W)
 
@@ -76,6 +76,11 @@ def as_regions(given: int | str | Tensor, images: Tensor) -> Tensor:
         if not torch.equal(present[present >= 0], torch.arange(int(one.max()) + 1)) or int(one.min()) < -1:
             raise InputError("regions must be numbered 0 … R − 1 without gaps (−1: never removed)")
     return regions
+
+
+def differ_in_number(given: int | str | Tensor) -> bool:
+    """Whether one image may have more regions than another, as with superpixels."""
+    return isinstance(given, str) and not is_whole(given) and parse_spec(given)[0] not in ("grid", "pixels")
 
 
 def count_regions(regions: Tensor) -> int:

@@ -1,7 +1,7 @@
 """A comparison shard by shard, in memory and in a run: what is whole is never computed again, whatever happens."""
 
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from functools import partial
 from typing import Any
@@ -10,6 +10,7 @@ from torch import Tensor
 
 from heatproof.data.pictures import Pictures
 from heatproof.data.source import Source
+from heatproof.defaults import ALL
 from heatproof.errors import InputError
 from heatproof.heatmaps.explaining import OwnMethod
 from heatproof.heatmaps.stored import Asked, MapFile
@@ -17,6 +18,7 @@ from heatproof.measures import aopc
 from heatproof.network import Network
 from heatproof.perturbation import Protocol
 from heatproof.perturbation.engine import choose
+from heatproof.perturbation.regions import as_regions, differ_in_number
 from heatproof.perturbation.scores import SCORES
 from heatproof.perturbation.sequences import OnProgress, distinct
 from heatproof.perturbation.statistics import Statistics
@@ -214,18 +216,27 @@ def compute(
     return failed
 
 
+def batches(source: Source) -> Iterator[Tensor]:
+    """All images that can be used, some at a time."""
+    for start in range(0, len(source.names), SIZE):
+        images = source.read(range(start, min(start + SIZE, len(source.names)))).images
+        if len(images):
+            yield images
+
+
 def fitted(protocol: Protocol, source: Source) -> Protocol:
     """The protocol with statistics of the whole data set, read twice, where it needs some and has none."""
     if not protocol.uses_statistics or protocol.statistics is not None:
         return protocol
+    return replace(protocol, statistics=Statistics.of_batches(partial(batches, source)))
 
-    def batches() -> Any:  # noqa: ANN401 - an iterator of images
-        for start in range(0, len(source.names), SIZE):
-            images = source.read(range(start, min(start + SIZE, len(source.names)))).images
-            if len(images):
-                yield images
 
-    return replace(protocol, statistics=Statistics.of_batches(batches))
+def settled(protocol: Protocol, source: Source) -> Protocol:
+    """The protocol with a number of steps, where superpixels allow more of them in some images than in others."""
+    if not differ_in_number(protocol.regions) or protocol.steps not in (None, ALL):
+        return protocol
+    steps = [protocol.steps_for(as_regions(protocol.regions, images)) for images in batches(source)]
+    return replace(protocol, steps=min(steps)) if steps else protocol
 
 
 def first_pictures(source: Source, order: Sequence[int]) -> Pictures:

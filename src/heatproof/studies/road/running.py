@@ -36,6 +36,7 @@ from heatproof.studies.road.driver import (
     first_pictures,
     fitted,
     measured_costs,
+    settled,
     try_one,
 )
 from heatproof.studies.road.record import STUDY_FILE, check_same, prepare, shards_of, stored_statistics
@@ -156,6 +157,7 @@ def _assigned(wanted: Wanted, load: Load, network: Network, source: Files, store
     record = _begun(store, now, anew=anew)
     statistics = stored_statistics(store) if record else None
     protocol = replace(wanted.protocol, statistics=statistics) if statistics else wanted.protocol
+    protocol = replace(protocol, steps=record["plan"]["protocol"]["steps"]) if record else settled(protocol, source)
     assignment = replace(assignment, protocol=fitted(protocol, source))
     if record and shards.whole():
         return replace(assignment, costs=tuple(record["costs"]))

@@ -120,8 +120,9 @@ def _restored(marker: AuditRecord, table: pl.DataFrame, protocol: Protocol) -> A
     groups = table.partition_by("setting", "unit", "order", "method", as_dict=True, maintain_order=True)
     walks: dict[int, dict[tuple[str, str], dict[str, Curves]]] = {}
     for (setting, unit, order, method), rows in groups.items():
-        given = {"replacement": told[int(setting)], "repeats": 1, "score": str(unit), "engine": "full"}
-        local = replace(protocol, **given, regions=regions)
+        local = replace(
+            protocol, replacement=told[int(setting)], repeats=1, score=str(unit), engine="full", regions=regions
+        )
         check_repeats(rows, 1)
         check_images(rows, marker.names, range(len(marker.names)), 1)
         curves = _checked(curves_of(rows, local, engine), marker.names)
