@@ -72,7 +72,7 @@ def test_what_is_no_part_is_refused(study):
         restored(StoredPart(wrong, good.images, good.about), NUMBERS, study.protocol)
     about = good.about.model_copy(update={"methods": ("other",)})
     with pytest.raises(
-        hp.InputError, match=r"does not hold what it should: ValueError: expected sequences of .*other', 'morf'"
+        hp.InputError, match=r"does not hold what it should: ValueError: expected rows of .*other'"
     ):
         restored(StoredPart(good.sequences, good.images, about), NUMBERS, study.protocol)
     with pytest.raises(hp.InputError, match="does not hold what it should"):

@@ -2,8 +2,9 @@
 
 import re
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -12,12 +13,17 @@ from heatproof.cli.names import one_of
 from heatproof.cli.opening import Open
 from heatproof.cli.options import Reading
 from heatproof.cli.perturbing import Removing
-from heatproof.cli.places import Out, Overwrite, command_line, written_to
+from heatproof.cli.places import Overwrite, RunPlace, command_line, written_to
 from heatproof.cli.printing import progress, warn
 from heatproof.cli.results import deliver
 from heatproof.cli.spreading import spread
-from heatproof.cli.study_file import StudyCommand
+from heatproof.cli.study_file import StudyCommand, resolved, settings_of
+from heatproof.cli.working import Working
 from heatproof.defaults import DEFAULT_METHOD
+
+if TYPE_CHECKING:
+    from heatproof.data import Dataset
+    from heatproof.network import Network
 
 
 @app.command("assess", cls=StudyCommand)
@@ -28,7 +34,7 @@ def assess_command(
     checkpoints: Annotated[
         list[Path], typer.Argument(help="Weights of one network, put in the order of the numbers in their names.")
     ],
-    out: Out,
+    out: RunPlace,
     given: Reading,
     method: Annotated[
         str,
@@ -37,6 +43,7 @@ def assess_command(
         ),
     ] = DEFAULT_METHOD,
     removing: Removing,
+    workers: Working,
     labels: Annotated[
         bool, typer.Option("--labels/--no-labels", help="Accuracy beside the rest, if the data set has labels.")
     ] = True,
@@ -49,31 +56,46 @@ def assess_command(
 
     [bold]heatproof assess run/*.pt --network model.py:Model --data cifar10:data --regions 4 --out RUN[/bold]
     """
-    from heatproof import studies
+    from heatproof.perturbation import Protocol
+    from heatproof.studies.assess import wanted_assessment
+    from heatproof.studies.road.cell_runs import run_cells
 
-    with written_to(context, out, overwrite=overwrite) as store:
-        ordered = sorted(checkpoints, key=_in_order)
-        network = given.load_network(weights=str(ordered[0]))
-        pictures = given.read_pictures(network, seed=removing.seed, labels=labels)
+    crew, settings, ordered = workers.maker(), settings_of(context), sorted(checkpoints, key=_in_order)
+    with written_to(context, out, overwrite=overwrite, resumes=True) as store:
+        topology, dataset = given.load_network(weights=str(ordered[0])), given.dataset(seed=removing.seed)
+        warn([note for note in dataset.notes if labels or not note.startswith("no labels")])
+        names = [member.name for member in dataset.members]
+        known = dict(zip(names, dataset.labels, strict=True)) if labels and dataset.labels else None
+        wanted = wanted_assessment(
+            ordered,
+            method,
+            Protocol(**asdict(removing), memory=given.memory_bytes),
+            partial(checkpoint, given, removing.seed) if crew else partial(other_weights, topology, dataset),
+            known,
+            settings,
+            resolved(settings),
+        )
         with progress("evaluations") as advance:
-            study = studies.assess(
-                network,
-                ordered,
-                pictures.images,
-                method=method,
-                labels=pictures.labels if labels else None,
-                **asdict(removing),
-                memory=given.memory_bytes,
-                names=pictures.names,
-                skipped=pictures.skipped,
-                on_progress=advance,
+            study = run_cells(
+                wanted, store, workers=crew, anew=overwrite, on_progress=advance, reproduce=command_line()
             )
-        study.write(store, reproduce=command_line())
-    if labels and pictures.classes and network.classes and pictures.classes != network.classes:
+    if known and dataset.classes and topology.classes and dataset.classes != topology.classes:
         warn(
             ["the data set names its classes otherwise than the network: the accuracy holds if their order is the same"]
         )
-    deliver(study, pictures, out, holding="scores.parquet", work=study.work, opened=opened)
+    deliver(study, out, holding="tables, figures, scores.parquet, cells/ (a run for each checkpoint)", opened=opened)
+
+
+def checkpoint(given: Reading, seed: int, name: str, weights: Path) -> "tuple[Network, Dataset]":
+    """The network with the weights of a checkpoint, and the data set; called in every process that works on a run."""
+    return other_weights(given.network_of(weights=str(weights)), given.dataset(seed=seed), name, weights)
+
+
+def other_weights(topology: "Network", dataset: "Dataset", name: str, weights: Path) -> "tuple[Network, Dataset]":
+    """The network with the weights of a checkpoint and its name, and the data set."""
+    from heatproof.studies.assess import loaded
+
+    return loaded(topology, name, weights), dataset
 
 
 def _in_order(path: Path) -> list[tuple[int, str]]:

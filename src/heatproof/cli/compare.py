@@ -6,24 +6,24 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from heatproof.cli.application import PARTIAL, app
+from heatproof.cli.application import app
 from heatproof.cli.explaining import Explaining
 from heatproof.cli.names import among
-from heatproof.cli.opening import Open, open_page
-from heatproof.cli.output import tell
+from heatproof.cli.opening import Open
+from heatproof.cli.options import Picturing
 from heatproof.cli.perturbing import Perturbing
 from heatproof.cli.places import Overwrite, RunPlace, command_line, written_to
-from heatproof.cli.printing import print_study, progress, say, skipped, warn
+from heatproof.cli.printing import progress, warn
+from heatproof.cli.results import deliver
 from heatproof.cli.spreading import spread
 from heatproof.cli.study_file import StudyCommand, resolved, settings_of
 from heatproof.cli.values import as_shown
-from heatproof.cli.working import Working
+from heatproof.cli.working import Sharing
 from heatproof.defaults import SHOWN
 
 if TYPE_CHECKING:
     from heatproof.data import Dataset
     from heatproof.network import Network
-    from heatproof.studies import Comparison
 
 
 @app.command("compare", cls=StudyCommand)
@@ -34,7 +34,7 @@ def compare_command(
     out: RunPlace,
     given: Explaining,
     perturbing: Perturbing,
-    workers: Working,
+    workers: Sharing,
     until: Annotated[
         str | None,
         typer.Option(
@@ -118,23 +118,9 @@ def compare_command(
                 on_progress=advance,
                 reproduce=command_line(),
             )
-    finish(study, out, opened=opened)
+    deliver(study, out, holding="tables and figures, shards/ (every score), heatmaps.zarr", opened=opened)
 
 
-def loaded(given: Explaining, seed: int) -> "tuple[Network, Dataset]":
+def loaded(given: Picturing, seed: int) -> "tuple[Network, Dataset]":
     """The network and the data set; called in every process that works on a run."""
     return given.network_of(), given.dataset(seed=seed)
-
-
-def finish(study: "Comparison", out: str, *, opened: bool = False) -> None:
-    """Prints the study, says what it took and what the run holds; exits 3 if pictures or shards are missing."""
-    tell(run=out, page=f"{out}/report.html", work=study.work.describe())
-    skipped(study.skipped)
-    print_study(study)
-    say()
-    say(str(study.work))
-    say(f"Results: {out}/report.html (page), tables and figures, shards/ (every score), heatmaps.zarr")
-    if opened:
-        open_page(out)
-    if study.skipped or study.set_aside:
-        raise typer.Exit(PARTIAL)

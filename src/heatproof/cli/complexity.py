@@ -45,4 +45,4 @@ def complexity_command(
                 on_progress=advance,
             )
         study.write(store, reproduce=command_line())
-    deliver(study, pictures, out, holding="scores.parquet (every value)", opened=opened)
+    deliver(study, out, holding="scores.parquet (every value), figures as PNG and SVG", opened=opened)

@@ -1,21 +1,24 @@
 """``heatproof replacements``."""
 
 from dataclasses import asdict
+from functools import partial
 from typing import Annotated
 
 import typer
 
 from heatproof.cli.application import app
+from heatproof.cli.compare import loaded
 from heatproof.cli.keys import InFile
 from heatproof.cli.names import one_of, some_of
 from heatproof.cli.opening import Open
 from heatproof.cli.options import Picturing
 from heatproof.cli.perturbing import Scoring
-from heatproof.cli.places import Out, Overwrite, command_line, written_to
-from heatproof.cli.printing import progress
+from heatproof.cli.places import Overwrite, RunPlace, command_line, written_to
+from heatproof.cli.printing import progress, warn
 from heatproof.cli.results import deliver
 from heatproof.cli.spreading import spread
-from heatproof.cli.study_file import StudyCommand
+from heatproof.cli.study_file import StudyCommand, resolved, settings_of
+from heatproof.cli.working import Working
 from heatproof.defaults import DEFAULT_METHOD, DEFAULT_REPLACEMENTS
 from heatproof.registry import split_specs
 
@@ -25,7 +28,7 @@ from heatproof.registry import split_specs
 def replacements_command(
     *,
     context: typer.Context,
-    out: Out,
+    out: RunPlace,
     given: Picturing,
     replacements: Annotated[
         str,
@@ -43,6 +46,7 @@ def replacements_command(
         ),
     ] = DEFAULT_METHOD,
     scoring: Scoring,
+    workers: Working,
     overwrite: Overwrite = False,
     opened: Open = False,
 ) -> None:
@@ -52,29 +56,22 @@ def replacements_command(
 
     [bold]heatproof replacements builtin --replacements "uniform,blur\[sigma=5],road" --steps 40 --out RUN[/bold]
     """
-    from heatproof import studies
+    from heatproof.perturbation import Protocol
+    from heatproof.perturbation.statistics import as_statistics
+    from heatproof.studies.replacements import wanted_replacements
+    from heatproof.studies.road.cell_runs import run_cells
 
-    with written_to(context, out, overwrite=overwrite) as store:
-        network = given.load_network()
-        pictures = given.read_pictures(network, seed=scoring.seed)
+    options = asdict(scoring) | {"memory": given.memory_bytes, "statistics": as_statistics(scoring.statistics)}
+    settings, crew = settings_of(context), workers.maker()
+    with written_to(context, out, overwrite=overwrite, resumes=True) as store:
+        ready = given.load_network(), given.dataset(seed=scoring.seed)
+        warn(ready[1].notes)
+        load = partial(loaded, given, scoring.seed) if crew else lambda: ready
+        wanted = wanted_replacements(
+            split_specs(replacements), method, Protocol("uniform", **options), load, settings, resolved(settings)
+        )
         with progress("evaluations") as advance:
-            study = studies.compare_replacements(
-                network,
-                pictures.images,
-                split_specs(replacements),
-                method=method,
-                **asdict(scoring),
-                memory=given.memory_bytes,
-                names=pictures.names,
-                skipped=pictures.skipped,
-                on_progress=advance,
+            study = run_cells(
+                wanted, store, workers=crew, anew=overwrite, on_progress=advance, reproduce=command_line()
             )
-        study.write(store, reproduce=command_line())
-    deliver(
-        study,
-        pictures,
-        out,
-        holding="scores.parquet, heatmaps.zarr",
-        work=study.work,
-        opened=opened,
-    )
+    deliver(study, out, holding="tables, figures, scores.parquet, cells/ (a run for each replacement)", opened=opened)

@@ -13,6 +13,7 @@ from heatproof.runs.store import open_store
 
 if TYPE_CHECKING:
     from heatproof.studies.comparison import Comparison
+    from heatproof.studies.study import Study
 
 Run = Annotated[str, typer.Argument(metavar="RUN", help="Folder or URL of a run.")]
 
@@ -24,13 +25,19 @@ def report_command(run: Run, *, opened: Open = False) -> None:
     [bold]heatproof report RUN --open[/bold]
     """
     from heatproof.runs.destination import written_again
-    from heatproof.studies.road.collecting import write_results
+    from heatproof.runs.run_record import read_content
+    from heatproof.studies.road import cell_runs, collecting
     from heatproof.studies.road.record import command_of_run
 
     store = open_store(run)
     with written_again(store):  # and read in it, so that it is the run that is written
-        study = study_of(store)
-        write_results(study, store, command_of_run(store))
+        study: Study
+        if "cells" in read_content(store):
+            study = cells = cell_runs.read_cells(store)
+            cell_runs.write_results(cells, store, command_of_run(store))
+        else:
+            study = comparison = study_of(store)
+            collecting.write_results(comparison, store, command_of_run(store))
     tell(run=run, page=f"{run}/report.html")
     print_study(study)
     say(f"Results: {run}/report.html (page), tables and figures")

@@ -7,31 +7,23 @@ import typer
 from heatproof.cli.application import PARTIAL
 from heatproof.cli.opening import open_page
 from heatproof.cli.output import tell
-from heatproof.cli.printing import print_study, say
+from heatproof.cli.printing import print_study, say, skipped
 
 if TYPE_CHECKING:
-    from heatproof.data import Pictures
     from heatproof.studies.study import Study
-    from heatproof.studies.work import Work
 
 
-def deliver(
-    study: "Study",
-    pictures: "Pictures",
-    out: str,
-    *,
-    holding: str,
-    work: "Work | None" = None,
-    opened: bool = False,
-) -> None:
-    """Prints a study that was written, says what it took and what it holds; exits 3 if pictures are missing."""
+def deliver(study: "Study", out: str, *, holding: str, opened: bool = False) -> None:
+    """Prints a study that was written, what it took and what it holds; exits 3 if pictures or shards are missing."""
+    work = study.work
     tell(run=out, page=f"{out}/report.html", **({"work": work.describe()} if work else {}))
+    skipped(study.skipped)
     print_study(study)
     say()
     if work:
         say(str(work))
-    say(f"Results: {out}/report.html (page), {holding}, figures as PNG and SVG")
+    say(f"Results: {out}/report.html (page), {holding}")
     if opened:
         open_page(out)
-    if pictures.skipped:
+    if study.skipped or study.set_aside:
         raise typer.Exit(PARTIAL)

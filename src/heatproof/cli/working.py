@@ -33,6 +33,24 @@ class Working:
         typer.Option(help="How many, for --on ray; by default as many as there is room for.", min=1, max=WORKERS.high),
     ] = None
     cores: Annotated[int, typer.Option(help="Of each worker, for --on ray.", min=1, max=WORKERS.high)] = 1
+
+    def maker(self) -> "Callable[[Make], Workers] | None":
+        """Makes the workers; none for this process."""
+        if self.on not in (HERE, RAY):
+            raise InputError(unknown("place to compute (on)", self.on, (HERE, RAY)))
+        if self.on == HERE:
+            if self.address or self.workers or self.cores != 1:
+                raise InputError("address, workers and cores are for Ray: add --on ray")
+            return None
+        from heatproof.runs.ray_workers import RayWorkers  # Ray is an extra
+
+        return partial(RayWorkers, address=self.address, count=self.workers, cores=self.cores)
+
+
+@dataclass(frozen=True)
+class Sharing(Working):
+    """Who computes the shards of a run, and which of them."""
+
     share: Annotated[
         str,
         typer.Option(
@@ -48,15 +66,3 @@ class Working:
         if not slash or not is_whole(first) or not is_whole(count) or not 1 <= int(first) <= int(count):
             raise InputError(f"share must be I/N, such as 1/4, got {self.share!r}")
         return int(first), int(count)
-
-    def maker(self) -> "Callable[[Make], Workers] | None":
-        """Makes the workers; none for this process."""
-        if self.on not in (HERE, RAY):
-            raise InputError(unknown("place to compute (on)", self.on, (HERE, RAY)))
-        if self.on == HERE:
-            if self.address or self.workers or self.cores != 1:
-                raise InputError("address, workers and cores are for Ray: add --on ray")
-            return None
-        from heatproof.runs.ray_workers import RayWorkers  # Ray is an extra
-
-        return partial(RayWorkers, address=self.address, count=self.workers, cores=self.cores)

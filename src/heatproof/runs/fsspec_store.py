@@ -118,6 +118,10 @@ class FsspecStore(Store):
                 self._system.rm_file(path)
         return len(leftovers)
 
+    def append(self, name: str, line: bytes) -> bool:
+        """Objects are whole: no."""
+        return False
+
     def local_path(self, name: str) -> None:
         """None: it lies elsewhere."""
         checked_name(name)

@@ -8,9 +8,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from heatproof.errors import InputError
-from heatproof.runs.ledger import append, check_replaceable, note
-from heatproof.runs.objects import LARGEST_LINE, LARGEST_LOG, MissingError
-from heatproof.runs.store import Store, told
+from heatproof.runs.objects import LARGEST_LINE, LARGEST_LOG, MissingError, Store
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -45,16 +43,8 @@ class RunLog:
         """
         now = datetime.now(UTC)
         line = json.dumps({"time": now.isoformat(timespec="milliseconds"), "event": event} | values, default=str) + "\n"
-        path = self._store.local_path(FILE)
-        if path is None:
+        if not self._store.append(FILE, line.encode()):
             self._store.put(f"{FOLDER}/{now:%Y%m%dT%H%M%S.%f}Z-{secrets.token_hex(4)}.json", line.encode())
-            return
-        with told("written", path):
-            path.parent.mkdir(parents=True, exist_ok=True)
-            if not path.exists():
-                note(path.parent, FILE, None)
-            check_replaceable(path.parent, FILE)
-            append(path, line.encode())
 
 
 def read_log(store: Store) -> "Iterator[EventRecord]":

@@ -73,6 +73,10 @@ class Store(ABC):
         """Takes away what killed writers left, and says how many; only for who knows that nobody else is writing."""
 
     @abstractmethod
+    def append(self, name: str, line: bytes) -> bool:
+        """Adds a line to an object that others add lines to as well; false where that is not possible."""
+
+    @abstractmethod
     def local_path(self, name: str) -> Path | None:
         """Where an object or a folder of that name lies on this machine, if it does."""
 
@@ -81,6 +85,60 @@ class Store(ABC):
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.description!r})"
+
+
+class Within(Store):
+    """The objects of a store whose names begin with a folder's, by what is left of their names.
+
+    >>> from heatproof.runs.store import open_store
+    >>> store = open_store("memory://within")
+    >>> Within(store, "cells/00000").put("run.json", b"{}")
+    >>> store.names(), Within(store, "cells/00000").names()
+    (['cells/00000/run.json'], ['run.json'])
+    """
+
+    def __init__(self, store: Store, folder: str) -> None:
+        self.store, self.folder = store, checked_name(folder)
+        self.description = f"{store}/{folder}"
+
+    def put(self, name: str, data: bytes) -> None:
+        """Writes it below the folder."""
+        self.store.put(self._name(name), data)
+
+    def get(self, name: str, *, at_most: int = LARGEST_OBJECT) -> bytes:
+        """Reads it below the folder."""
+        return self.store.get(self._name(name), at_most=at_most)
+
+    def get_many(self, names: Sequence[str], *, at_most: int = LARGEST_OBJECT) -> list[bytes]:
+        """Reads them below the folder."""
+        return self.store.get_many([self._name(name) for name in names], at_most=at_most)
+
+    def exists(self, name: str) -> bool:
+        """Whether it is below the folder."""
+        return self.store.exists(self._name(name))
+
+    def names(self, prefix: str = "") -> list[str]:
+        """Names of what is below the folder."""
+        return [name[len(self.folder) + 1 :] for name in self.store.names(f"{self.folder}/{prefix}")]
+
+    def delete(self, name: str) -> None:
+        """Takes it away below the folder."""
+        self.store.delete(self._name(name))
+
+    def sweep(self) -> int:
+        """Sweeps the whole store."""
+        return self.store.sweep()
+
+    def append(self, name: str, line: bytes) -> bool:
+        """Adds a line to it below the folder."""
+        return self.store.append(self._name(name), line)
+
+    def local_path(self, name: str) -> Path | None:
+        """Where it lies."""
+        return self.store.local_path(self._name(name))
+
+    def _name(self, name: str) -> str:
+        return f"{self.folder}/{checked_name(name)}"
 
 
 def is_name(name: str) -> bool:

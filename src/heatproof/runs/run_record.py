@@ -29,6 +29,13 @@ def _texts(found: dict[Any, Any] | list[Any]) -> dict[Any, Any] | list[Any]:
     return found
 
 
+def _numbers(found: dict[Any, Any]) -> dict[Any, Any]:
+    """Classes of all images by name."""
+    if not all(isinstance(name, str) and type(number) is int and number >= 0 for name, number in found.items()):
+        raise ValueError("must hold a class index for each name")
+    return found
+
+
 def _reasons(found: list[Any]) -> list[Any]:
     """Names of pictures that could not be used, each with the reason; they may be as many as images."""
     for one in found:
@@ -89,6 +96,8 @@ class PlanRecord(Record):
     lerf: bool
     measures: Texts
     rule: RuleRecord | None
+    reference: bool = True
+    scores: Texts = ()
 
 
 class CostsRecord(Record):
@@ -123,6 +132,26 @@ class RunRecord(Record):
     reproduce: Prose = ""
 
 
+class CellsRecord(Record):
+    """``run.json`` of a study that makes several comparisons, each a run of its own below ``cells/``."""
+
+    schema_: Annotated[int, Field(alias="schema")]
+    study: Literal["assess", "replacements"]
+    configuration: Annotated[dict[Text, Scalar | Values], Field(max_length=MOST_ENTRIES)]
+    cells: Annotated[Texts, Field(min_length=1)]
+    method: Text
+    topology: Text = ""
+    labels: Annotated[dict[Any, Any], AfterValidator(_numbers)] | None = None
+    versions: Object
+    machine: Object
+    images: Identities | None = None
+    skipped: Reasons = []
+    complete: bool | None = None
+    verdict: Sentences | None = None
+    warnings: Sentences = ()
+    reproduce: Prose = ""
+
+
 class SavedRecord(Record):
     """``run.json`` of a study that was saved at once."""
 
@@ -138,33 +167,40 @@ class SavedRecord(Record):
 
 
 def read_run(store: Store) -> RunRecord:
-    """What a run in shards was begun with, in the schema of now.
+    """What a comparison was begun with, in the schema of now.
 
     Raises:
         InputError: if it is no record of such a run that this version reads.
     """
-    return _read(store)[0]
+    return RunRecord.of(read_content(store), f"{RECORD} of {store}")
 
 
 def read_content(store: Store) -> dict[str, Any]:
     """The same as it stands in the file, for whoever writes it again."""
-    return _read(store)[1]
-
-
-def _read(store: Store) -> tuple[RunRecord, dict[str, Any]]:
+    content = _content(store)
     name = f"{RECORD} of {store}"
+    if content.get("schema") not in READABLE:
+        schema = repr(content.get("schema"))[:20]
+        raise InputError(f"{name} has schema {schema}; this version reads {READABLES}: compute it again")
+    content = migrated(content)
+    _kind(content).of(content, name)
+    return content
+
+
+def read_any(store: Store) -> RunRecord | CellsRecord | SavedRecord:
+    """The record of any study, as ``read_run`` and with its errors."""
+    content, name = _content(store), f"{RECORD} of {store}"
+    if content.get("schema") == SAVED:
+        return SavedRecord.of(content, name)
+    content = read_content(store)
+    return _kind(content).of(content, name)
+
+
+def _kind(content: dict[str, Any]) -> type[RunRecord | CellsRecord]:
+    return CellsRecord if content.get("study") in ("replacements", "assess") else RunRecord
+
+
+def _content(store: Store) -> dict[str, Any]:
     if not store.exists(RECORD):
         raise InputError(f"{store} is no run: it has no {RECORD}; give the folder or URL of a run")
-    found = json_object(store.get(RECORD, at_most=LARGEST_RECORD), name)
-    if found.get("schema") not in READABLE:
-        schema = repr(found.get("schema"))[:20]
-        raise InputError(f"{name} has schema {schema}; this version reads {READABLES}: compute it again")
-    content = migrated(found)
-    return RunRecord.of(content, name), content
-
-
-def read_any(store: Store) -> RunRecord | SavedRecord:
-    """The record of any study, as ``read_run`` and with its errors."""
-    name = f"{RECORD} of {store}"
-    found = json_object(store.get(RECORD, at_most=LARGEST_RECORD), name)
-    return SavedRecord.of(found, name) if found.get("schema") == SAVED else read_run(store)
+    return json_object(store.get(RECORD, at_most=LARGEST_RECORD), f"{RECORD} of {store}")

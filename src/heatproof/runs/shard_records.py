@@ -31,6 +31,7 @@ class PartRecord(Record):
     places: Annotated[dict[Text, Texts], Field(max_length=MOST_ENTRIES)]
     measures: Annotated[dict[Text, Texts], Field(max_length=MOST_ENTRIES)]
     engine: EngineRecord
+    scores: Texts = ()
 
 
 class ShardRecord(Record):
@@ -42,7 +43,7 @@ class ShardRecord(Record):
     part: PartRecord | None = None
     positions: Annotated[tuple[Position, ...], Strict(False), Field(max_length=MOST_IN_A_SHARD)]
     skipped: Annotated[tuple[Pair, ...], Strict(False), Field(max_length=MOST_IN_A_SHARD)]
-    objects: dict[Literal["", ".images"], Digest]
+    objects: dict[Literal["", ".images", ".scores"], Digest]
     evaluations: Count
     heatmap_seconds: Seconds
     perturbation_seconds: Seconds
@@ -60,7 +61,8 @@ class ShardRecord(Record):
             return f"it has {self.images:,} images and {len(different):,} different positions"
         if not all(position in places for position in different):
             return f"it has images that are not those of shard {number}"
-        if (self.part is None) != (not self.images) or len(self.objects) != (2 if self.part else 0):
+        tables = 2 + bool(self.part.scores) if self.part else 0
+        if (self.part is None) != (not self.images) or len(self.objects) != tables:
             return f"it has {self.images:,} images and {len(self.objects)} tables"
         return ""
 

@@ -12,7 +12,7 @@ from urllib.parse import unquote
 from heatproof.errors import InputError
 from heatproof.guarded import check_size, read_regular
 from heatproof.runs.fsspec_store import FsspecStore
-from heatproof.runs.ledger import HEAD, LEDGER, LEFTOVER, check_replaceable, is_ledger, note
+from heatproof.runs.ledger import HEAD, LEDGER, LEFTOVER, append, check_replaceable, is_ledger, note
 from heatproof.runs.objects import KEPT, LARGEST_OBJECT, Store, StoreError, checked_name, folder_of, is_name, missing
 
 __all__ = [
@@ -137,6 +137,17 @@ class LocalStore(Store):
             with told("deleted", path):
                 path.unlink(missing_ok=True)
         return len(leftovers)
+
+    def append(self, name: str, line: bytes) -> bool:
+        """Adds the line in one write, and notes before that the file is heatproof's."""
+        path = self._path(name)
+        with told("written", path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            if not path.exists():
+                note(self.path, name, None)
+            check_replaceable(self.path, name)
+            append(path, line)
+        return True
 
     def local_path(self, name: str) -> Path:
         """The path, whether something is there or not."""

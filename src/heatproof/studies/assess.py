@@ -1,28 +1,33 @@
 """Which of several checkpoints of one topology is the best network, without labels?"""
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
 
+from heatproof.data import Dataset
+from heatproof.data.source import Files
 from heatproof.defaults import DEFAULT_METHOD
 from heatproof.errors import InputError
-from heatproof.heatmaps import Conservation
-from heatproof.heatmaps.explaining import Explained, OwnMethod
-from heatproof.measures.quality import SCORES, Perturbed
+from heatproof.heatmaps.explaining import OwnMethod
+from heatproof.measures.quality import SCORES
 from heatproof.network.inputs import as_targets, check_images
 from heatproof.network.network import DEFAULT_MEMORY, Network
 from heatproof.network.weights import load_weights, read_weights
-from heatproof.perturbation import Curves, Protocol
-from heatproof.perturbation.engine import least_on_windows
-from heatproof.perturbation.perturbing import perturb_scores
+from heatproof.perturbation import Protocol
 from heatproof.perturbation.statistics import Statistics, as_statistics
-from heatproof.studies.assessment import GALLERY_IMAGES, Assessment, Checkpoint
-from heatproof.studies.task import REFERENCE, Key, Task, labelled, notes_on
-from heatproof.studies.watching import Clock, OnTotal, Progress
+from heatproof.studies.assessment import GALLERY_IMAGES, Assessment
+from heatproof.studies.road.cell_runs import Cell, WantedCells
+from heatproof.studies.road.driver import first_pictures
+from heatproof.studies.road.in_memory import compared
+from heatproof.studies.road.running import Wanted
+from heatproof.studies.task import labelled
+from heatproof.studies.watching import OnTotal, Progress
 
 Weights = str | Path | Mapping[str, Tensor]
 
@@ -81,6 +86,7 @@ def assess(
     Raises:
         InputError: for weights that do not fit, before anything is computed.
 
+    >>> import torch
     >>> from torch import nn
     >>> network = Network(nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(4 * 16 * 16, 3)))
     >>> weights = network.module.state_dict()
@@ -101,27 +107,76 @@ def assess(
         last.check(images)
     except InputError as error:
         raise InputError(f"checkpoint {last.name}: {error}") from error
-    task = Task.of(last, images, {method_name(method): method}, None, protocol)
-    image_names, labels = labelled(names, images), _checked(labels, task)
-    clock = Clock()
-    progress = Progress(len(sources) * task.evaluations, on_progress)
-    found = {
-        name: judged(replace(task, network=loaded(network, name, weights)), labels, clock, progress)
-        for name, weights in sources.items()
-    }
-    without_graph = last.without_graph(task.shape)
-    curves = [checkpoint.perturbed.morf["logit"] for checkpoint in found.values()]
-    return Assessment(
-        topology=network.name,
-        method=method_name(method),
-        names=image_names,
-        images=images[:GALLERY_IMAGES],
-        checkpoints=found,
-        protocol=task.protocol,
-        skipped=tuple(skipped),
-        notes=(*([without_graph] if without_graph else []), *notes_on(task.protocol)),
-        work=clock.work(progress.total, least_on_windows([curve.engine for curve in curves])),
+    name, progress = method_name(method), Progress(on_progress, len(sources))
+    image_names = labelled(names, images)
+    known = None if labels is None else _checked(as_targets(labels, len(images)), last, images)
+    cells = {}
+    for checkpoint, weights in sources.items():
+        try:
+            cells[checkpoint] = compared(
+                loaded(network, checkpoint, weights),
+                images,
+                {name: method},
+                protocol,
+                progress,
+                names=image_names,
+                scores=SCORES[1:],
+                show=GALLERY_IMAGES,
+                skipped=skipped,
+            )
+        except InputError as error:
+            raise InputError(f"checkpoint {checkpoint}: {error}") from error
+    by_name = None if known is None else dict(zip(image_names, known.tolist(), strict=True))
+    return Assessment(cells, name, network.name, by_name)
+
+
+def wanted_assessment(
+    checkpoints: Sequence[Path],
+    method: str,
+    protocol: Protocol,
+    load: Callable[[str, Path], tuple[Network, Dataset]],
+    labels: Mapping[str, int] | None,
+    configuration: Mapping[str, Any],
+    study_file: str,
+) -> WantedCells:
+    """The same as a run.
+
+    Args:
+        checkpoints: files of weights.
+        method: of the heatmaps.
+        protocol: how regions are removed.
+        load: the network with a checkpoint's name and weights, and the data set; picklable for other processes.
+        labels: true class indices by name of the image, if known.
+        configuration: all of it as JSON-able values.
+        study_file: the text of a file that asks for the same.
+
+    Raises:
+        InputError: for weights that do not fit, or labels that are no classes of the network.
+    """
+    named = {name: Path(str(path)) for name, path in _named(checkpoints).items()}
+    for name, path in named.items():
+        network, dataset = load(name, path)  # all are checked before anything is computed
+    pictures = first_pictures(Files(dataset, network.preprocessing), range(len(dataset)))
+    network.check(pictures.images)
+    if labels is not None:
+        _checked(torch.tensor([labels[member.name] for member in dataset.members]), network, pictures.images)
+    wanted = Wanted(
+        methods={method: method},
+        protocol=protocol,
+        lerf=False,
+        measures=(),
+        rule=None,
+        audit=0,
+        configuration={},
+        show=GALLERY_IMAGES,
+        scores=SCORES[1:],
     )
+    cells = [
+        Cell(name, replace(wanted, configuration={"checkpoint": name}), partial(load, name, path))
+        for name, path in named.items()
+    ]
+    about = {"method": method, "topology": network.name, "labels": labels and dict(labels)}
+    return WantedCells("assess", cells, about, configuration, study_file)
 
 
 def loaded(network: Network, name: str, weights: Weights) -> Network:
@@ -152,51 +207,13 @@ def _named(checkpoints: Sequence[str | Path] | Mapping[str, Weights]) -> dict[st
     return {str(path.relative_to(above).with_suffix("")): path for path in paths}
 
 
-def _checked(labels: Tensor | None, task: Task) -> Tensor | None:
-    """Labels (N,) that are classes of the network."""
-    if labels is None:
-        return None
-    labels = as_targets(labels, len(task.images)).cpu()
-    classes = task.network.logits(task.images[:1]).shape[1]
+def _checked(labels: Tensor, network: Network, images: Tensor) -> Tensor:
+    """Labels (N,) that are classes of the network; images are some of them."""
+    labels = as_targets(labels, len(labels)).cpu()
+    classes = network.logits(images[:1]).shape[1]
     if not 0 <= int(labels.min()) <= int(labels.max()) < classes:
         raise InputError(
             f"labels must be classes of the network, 0 … {classes - 1}, got {int(labels.min())} … {int(labels.max())}; "
             "without labels (labels=None, --no-labels) everything but the accuracy is found all the same"
         )
     return labels
-
-
-def judged(task: Task, labels: Tensor | None, clock: Clock, progress: Progress) -> Checkpoint:
-    """Curves of one checkpoint in all scores, and what else is told of it."""
-    parts: list[dict[str, dict[Key, Curves]]] = []
-    batches: list[Explained] = []
-    try:
-        for part, batch in clock.timed("heatmaps", task.explained()):
-            batches.append(batch)
-            with clock.timing("perturbation"):
-                parts.append(_perturbed(task, part, batch, progress))
-    except InputError as error:
-        raise InputError(f"checkpoint {task.network.name}: {error}") from error
-    (method,) = batches[0].heatmaps
-    targets = torch.cat([batch.targets for batch in batches]).cpu()
-    conserved = [batch.conservation[method] for batch in batches if method in batch.conservation]
-    return Checkpoint(
-        network=task.network.describe(),
-        perturbed=Perturbed(_whole(parts, (method, "morf")), _whole(parts, (REFERENCE, "random"))),
-        heatmaps=torch.cat([batch.heatmaps[method] for batch in batches])[:GALLERY_IMAGES],
-        conservation=Conservation.join(conserved) if conserved else None,
-        right=None if labels is None else (targets == labels).numpy(),
-    )
-
-
-def _perturbed(task: Task, part: slice, batch: Explained, progress: Progress) -> dict[str, dict[Key, Curves]]:
-    """Curves of some of the images, by score, and by method and order."""
-    local = replace(task.protocol, regions=task.regions[part])
-    orders = task.orders(batch.heatmaps, part)
-    ids = task.identities[part]
-    return perturb_scores(task.network, task.images[part], orders, batch.targets, local, ids, SCORES, progress.add)
-
-
-def _whole(parts: list[dict[str, dict[Key, Curves]]], key: Key) -> dict[str, Curves]:
-    """Curves of all images, by score."""
-    return {score: replace(Curves.joined([part[score][key] for part in parts]), order=key[1]) for score in SCORES}

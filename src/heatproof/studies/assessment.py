@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import polars as pl
@@ -14,15 +14,19 @@ from torch import Tensor
 from heatproof import runs
 from heatproof.heatmaps import Conservation
 from heatproof.measures import Estimate
-from heatproof.measures.quality import ALONE, CONTROLS, QUALITIES, Perturbed, series_of
+from heatproof.measures.quality import ALONE, CONTROLS, QUALITIES, SCORES, Perturbed, series_of
 from heatproof.measures.series import Series, rank_correlation
-from heatproof.perturbation import Curves, Protocol
+from heatproof.perturbation import Curves
+from heatproof.perturbation.engine import least_on_windows
 from heatproof.report import Band, Table, gallery_figure, series_figure
 from heatproof.report.page import Page
+from heatproof.runs.schema import SCHEMA
+from heatproof.studies.cells import OfCells
+from heatproof.studies.comparison import Comparison
 from heatproof.studies.merit import merit
 from heatproof.studies.pages import assessment_page
-from heatproof.studies.shown import as_colours
-from heatproof.studies.study import Study, depends_on
+from heatproof.studies.study import depends_on
+from heatproof.studies.task import REFERENCE
 from heatproof.studies.work import Work
 
 ACCURACY = "accuracy"
@@ -58,34 +62,50 @@ class Checkpoint:
     conservation: Conservation | None
     right: np.ndarray | None
 
+    @classmethod
+    def of(cls, cell: Comparison, method: str, labels: Mapping[str, int] | None = None) -> Self:
+        """What a comparison of one method in all scores found; labels are by image."""
+        walks = {cell.protocol.score: cell.found.walks()} | cell.found.others
+        return cls(
+            network=cell.network,
+            perturbed=Perturbed(
+                {score: walks[score][method, "morf"] for score in SCORES},
+                {score: walks[score][REFERENCE, "random"] for score in SCORES},
+            ),
+            heatmaps=cell.shown.heatmaps[method],
+            conservation=cell.conservation.get(method),
+            right=np.array([labels[name] for name in cell.names]) == cell.found.targets.numpy() if labels else None,
+        )
+
 
 @dataclass(frozen=True)
-class Assessment(Study):
+class Assessment(OfCells):
     """What the heatmaps of several checkpoints say about them.
 
     Attributes:
-        topology: name of the network.
+        cells: one comparison for each checkpoint, in the order given.
         method: of the heatmaps.
-        names: (N) names of the images.
-        images: (n, C, H, W) the first ones, RGB in [0, 1].
-        checkpoints: by name, in the order given.
-        protocol: how regions were removed.
-        skipped: names of pictures that could not be used, each with the reason.
-        notes: what else a reader must know.
-        work: how much was evaluated, how long it took, and by which engine.
+        topology: name of the network.
+        labels: true class indices by name of the image, if known.
     """
 
     code = "study = hp.assess(…)"
 
-    topology: str
+    cells: Mapping[str, Comparison]
     method: str
-    names: tuple[str, ...]
-    images: Tensor
-    checkpoints: Mapping[str, Checkpoint]
-    protocol: Protocol
-    skipped: tuple[tuple[str, str], ...]
-    notes: tuple[str, ...]
-    work: Work
+    topology: str
+    labels: Mapping[str, int] | None = None
+
+    @cached_property
+    def checkpoints(self) -> dict[str, Checkpoint]:
+        """What was found of each, by name."""
+        return {name: Checkpoint.of(cell, self.method, self.labels) for name, cell in self.cells.items()}
+
+    @property
+    def work(self) -> Work:
+        """How much was evaluated, how long it took, and by which engine (where it spared least)."""
+        parts = [cell.work for cell in self.cells.values()]
+        return Work.of_all(parts, least_on_windows([part.engine for part in parts]))
 
     @cached_property
     def curves(self) -> pl.DataFrame:
@@ -129,7 +149,7 @@ class Assessment(Study):
         if removed > MANY:
             found.append(
                 f"{removed:.0%} of the image are removed: what is said of a mostly removed image counts as much as the "
-                f"first steps; the paper removes {PAPER:.0%}, here steps={max(1, round(PAPER / removed * self._steps))}"
+                f"first steps; the paper removes {PAPER:.0%}, here steps={max(1, round(PAPER / removed * self.steps))}"
             )
         leaks = {
             name: checkpoint.conservation
@@ -139,9 +159,7 @@ class Assessment(Study):
         if leaks:
             name, worst = max(leaks.items(), key=lambda item: abs(float(np.median(item[1].kept)) - 1))
             found += [f"{name}: {text}" for text in worst.warnings(self.method)]
-        if self.skipped:
-            found.append(f"{len(self.skipped)} of {len(self.skipped) + len(self.names)} pictures could not be used")
-        return found
+        return [*found, *self.left_out()]
 
     def table(self) -> Table:
         """Every quantity of every checkpoint, in the order given; higher is better."""
@@ -150,7 +168,7 @@ class Assessment(Study):
         values = np.stack([self.series[name].values() for name in shown], axis=1)
         rows = tuple((name, *row) for name, row in zip(self.checkpoints, values.tolist(), strict=True))
         note = (
-            f"Means over {len(self.names)} images and repeats ({self.protocol.repeats}), {self._steps} steps, heatmaps "
+            f"Means over {len(self.names)} images and repeats ({self.protocol.repeats}), {self.steps} steps, heatmaps "
             f"by {self.method}; higher is better. AOPC and above random are in logits, and grow with them. Above "
             "random, as the three columns after it: AOPC minus that of the random order; relative drop: as a share of "
             "the mean logit; standardised: of the logit in standard deviations over the classes; probability: of the "
@@ -217,21 +235,21 @@ class Assessment(Study):
     @property
     def colours(self) -> np.ndarray:
         """(n, H, W, 3) the first images in [0, 1]."""
-        return as_colours(self.images)
+        return self.first.shown.first(GALLERY_IMAGES).colours
 
     def gallery_figure(self) -> Figure:
         """The first images with their heatmaps at some of the checkpoints."""
         chosen = np.linspace(0, len(self.checkpoints) - 1, min(len(self.checkpoints), GALLERY_CHECKPOINTS)).round()
         maps = {name: self.checkpoints[name].heatmaps for name in np.array([*self.checkpoints])[chosen.astype(int)]}
         images = self.colours
-        captions = [Path(name).name for name in self.names[: len(images)]]
-        return gallery_figure(images, {name: found.float().cpu().numpy() for name, found in maps.items()}, captions)
+        captions = [Path(self.names[number]).name for number in self.first.shown.numbers[: len(images)]]
+        return gallery_figure(images, {name: found[: len(images)].numpy() for name, found in maps.items()}, captions)
 
     def describe(self) -> dict[str, Any]:
         """Everything about the run but its arrays, as JSON-able values."""
         scores = list(next(iter(self.checkpoints.values())).perturbed.morf)
         return {
-            "schema": runs.SCHEMA,
+            "schema": SCHEMA,
             "study": "assess",
             "topology": self.topology,
             "checkpoints": {
@@ -240,12 +258,10 @@ class Assessment(Study):
                 for name, checkpoint in self.checkpoints.items()
             },
             "method": self.method,
-            "protocol": self.protocol.describe() | {"score": scores, "steps": self._steps},
+            "protocol": self.protocol.describe() | {"score": scores, "steps": self.steps},
             "estimates": {name: [asdict(value) for value in values] for name, values in self.estimates.items()},
             "rank_correlations_with_accuracy": {name: asdict(value) for name, value in self.rank_correlations.items()},
-            "images": dict(zip(self.names, self._curves.images, strict=True)),
-            "skipped": [{"image": name, "reason": reason} for name, reason in self.skipped],
-            "complete": not self.skipped,
+            **self.described_images(),
             "verdict": self.verdict,
             "warnings": self.warnings,
             "work": self.work.describe(),
@@ -257,19 +273,14 @@ class Assessment(Study):
         """Some of the curves: images, steps and regions are the same for all."""
         return next(iter(self.checkpoints.values())).perturbed.random["logit"]
 
-    @property
-    def _steps(self) -> int:
-        return self._curves.orders.shape[-1]
-
     def _band(self, name: str, label: str) -> Band:
         values = self.estimates[name]
         middle, low, high = np.array([(value.mean, value.low, value.high) for value in values]).T
         return Band(label, middle, low, high)
 
-    def _saved_heatmaps(self) -> tuple[Mapping[str, Tensor], tuple[str, ...]]:
-        return {name: checkpoint.heatmaps for name, checkpoint in self.checkpoints.items()}, self.names[
-            : len(self.images)
-        ]
+    def about(self) -> dict[str, Any]:
+        """Method, topology and labels."""
+        return {"method": self.method, "topology": self.topology, "labels": self.labels and dict(self.labels)}
 
     def _page(self, figures: Mapping[str, Figure]) -> Page:
         return assessment_page(self, figures)

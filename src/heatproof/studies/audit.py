@@ -81,7 +81,7 @@ def evaluations_of_an_image(task: Task) -> int:
 def audited(few: Task, maps: Maps, targets: Tensor, names: Sequence[str], progress: Progress) -> Audit:
     """The audit of these few images, heatmaps and targets; the protocol has statistics."""
     started, evaluations = time.perf_counter(), len(few.images) * evaluations_of_an_image(few)
-    progress.expect(progress.done + evaluations)
+    progress.begin(evaluations)
     evaluated = tuple(_evaluated(few, setting, maps, targets, progress) for setting in settings(few))
     predicted = few.network.predict(few.images, memory=few.protocol.memory)
     removal = {

@@ -16,15 +16,18 @@ from torch import Tensor
 from heatproof import runs
 from heatproof.heatmaps import Conservation
 from heatproof.measures import Estimate, abpc, aopc, estimate
-from heatproof.perturbation import Curves, Engine, Protocol
+from heatproof.perturbation import Curves, Engine
 from heatproof.perturbation.replacing import with_removed
 from heatproof.report import Panel, Table, areas_figure, pictures_figure
 from heatproof.report.page import Page
+from heatproof.runs.schema import SCHEMA
 from heatproof.studies.bands import counted_steps, score_band
+from heatproof.studies.cells import OfCells
+from heatproof.studies.comparison import Comparison
 from heatproof.studies.contrast import Contrast, contrasts, contrasts_table
 from heatproof.studies.pages import replacements_page
 from heatproof.studies.shown import as_colours
-from heatproof.studies.study import Study, depends_on
+from heatproof.studies.study import depends_on
 from heatproof.studies.verdict import caution, decided, listed, told_apart
 from heatproof.studies.work import Work
 
@@ -50,53 +53,44 @@ class BothCurves:
 
 
 @dataclass(frozen=True)
-class ReplacementComparison(Study):
+class ReplacementComparison(OfCells):
     """What a comparison of replacements found.
 
     Attributes:
-        network: description of the network, with a hash of its weights.
-        names: (N) names of the images.
-        images: (N, C, H, W) RGB in [0, 1].
-        classes: (N) names of the target classes.
+        cells: one comparison for each replacement.
         method: name of the heatmaps' method.
-        heatmaps: (N, H, W).
-        regions: (N, H, W) region indices.
-        both: curves by replacement.
-        conservation: what became of the score, if the method is LRP.
-        skipped: names of pictures that could not be used, each with the reason.
-        notes: what else a reader must know.
-        work: how much was evaluated, how long it took, and by which engine (of the replacement where it spared most).
     """
 
     code = "study = hp.compare_replacements(…)"
 
-    network: Mapping[str, Any]
-    names: tuple[str, ...]
-    images: Tensor
-    classes: tuple[str, ...]
+    cells: Mapping[str, Comparison]
     method: str
-    heatmaps: Tensor
-    regions: Tensor
-    both: dict[str, BothCurves]
-    conservation: Conservation | None
-    skipped: tuple[tuple[str, str], ...]
-    notes: tuple[str, ...]
-    work: Work
+
+    @cached_property
+    def both(self) -> dict[str, BothCurves]:
+        """Curves by replacement."""
+        return {spec: BothCurves(cell.morf[self.method], cell.lerf[self.method]) for spec, cell in self.cells.items()}
 
     @property
-    def protocol(self) -> Protocol:
-        """How regions were removed and scored, with the first replacement; all else is the same for all."""
-        return next(iter(self.both.values())).morf.protocol
+    def heatmaps(self) -> Tensor:
+        """(N, H, W), or of the pictures that a run keeps."""
+        return self.first.heatmaps[self.method]
+
+    @property
+    def conservation(self) -> Conservation | None:
+        """What became of the score, if the method is LRP."""
+        return self.first.conservation.get(self.method)
+
+    @property
+    def work(self) -> Work:
+        """How much was evaluated, how long it took, and by which engine (of the replacement where it spared most)."""
+        engine = max((both.engine for both in self.both.values()), key=lambda engine: engine.nodes_on_windows)
+        return Work.of_all([cell.work for cell in self.cells.values()], engine)
 
     @cached_property
     def curves(self) -> pl.DataFrame:
         """``frame()``: a row for each replacement, image, order, repeat and step; ``.to_pandas()`` for pandas."""
         return self.frame()
-
-    @property
-    def steps(self) -> int:
-        """L."""
-        return self.protocol.steps_for(self.regions)
 
     @cached_property
     def areas(self) -> dict[str, np.ndarray]:
@@ -156,9 +150,7 @@ class ReplacementComparison(Study):
     def warnings(self) -> list[str]:
         """What a reader must know before trusting the numbers."""
         found = [*self.notes, *(self.conservation.warnings(self.method) if self.conservation else [])]
-        if self.skipped:
-            found.append(f"{len(self.skipped)} of {len(self.skipped) + len(self.names)} pictures could not be used")
-        return found
+        return [*found, *self.left_out()]
 
     def table(self) -> Table:
         """ABPC of each replacement with its interval, and the AOPC of both curves, the largest ABPC first."""
@@ -212,18 +204,17 @@ class ReplacementComparison(Study):
 
     def examples_figure(self) -> Figure:
         """The first images after all steps, most relevant regions first, with each replacement."""
-        shown = slice(0, EXAMPLES)
-        images, regions = self.images[shown].cpu(), self.regions[shown]
-        pictures = {"image": images}
+        few = self.first.shown.first(EXAMPLES)
+        numbers, regions = list(few.numbers), few.regions(self.protocol)
+        pictures = {"image": few.images}
         for spec in self.abpc:
             morf = self.both[spec].morf
             removed = torch.stack(
-                [torch.isin(one, order) for one, order in zip(regions, morf.orders[shown, 0], strict=True)]
+                [torch.isin(one, order) for one, order in zip(regions, morf.orders[numbers, 0], strict=True)]
             )
-            pictures[spec] = with_removed(images, removed, morf.protocol, morf.images[shown])
-        captions = [
-            f"{Path(name).name}\n{label}" for name, label in zip(self.names[shown], self.classes[shown], strict=True)
-        ]
+            identities = [morf.images[number] for number in numbers]
+            pictures[spec] = with_removed(few.images, removed, morf.protocol, identities)
+        captions = [f"{Path(self.names[number]).name}\n{self.classes[number]}" for number in numbers]
         arrays = {name: as_colours(shown) for name, shown in pictures.items()}
         return pictures_figure(arrays, captions, title=f"The {self.steps} most relevant regions removed")
 
@@ -233,18 +224,16 @@ class ReplacementComparison(Study):
         shared = self.protocol.describe() | {"steps": self.steps}
         del shared["replacement"], shared["statistics"]
         return {
-            "schema": runs.SCHEMA,
+            "schema": SCHEMA,
             "study": "replacements",
-            "network": dict(self.network),
+            "network": dict(self.first.network),
             "protocol": shared,
             "method": self.method,
             "replacements": {
                 spec: {"statistics": described[spec]["statistics"], "engine": str(both.engine)}
                 for spec, both in self.both.items()
             },
-            "images": dict(zip(self.names, next(iter(self.both.values())).morf.images, strict=True)),
-            "skipped": [{"image": name, "reason": reason} for name, reason in self.skipped],
-            "complete": not self.skipped,
+            **self.described_images(),
             "verdict": self.verdict,
             "warnings": self.warnings,
             "conservation": self.conservation.summary() if self.conservation else None,
@@ -252,14 +241,15 @@ class ReplacementComparison(Study):
             **runs.environment(),
         }
 
-    def _saved_heatmaps(self) -> tuple[Mapping[str, Tensor], tuple[str, ...]]:
-        return {self.method: self.heatmaps}, self.names
+    def about(self) -> dict[str, Any]:
+        """The method."""
+        return {"method": self.method}
 
     def _page(self, figures: Mapping[str, Figure]) -> Page:
         return replacements_page(self, figures)
 
     def _depends_on(self) -> str:
-        return depends_on(self.protocol.seed, len(self.names), self.network)
+        return depends_on(self.protocol.seed, len(self.names), self.first.network)
 
 
 def _mean_aopc(curves: Curves) -> float:

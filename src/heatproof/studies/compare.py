@@ -1,27 +1,20 @@
 """Which heatmap method explains this network best, on these images?"""
 
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 
 from torch import Tensor
 
-from heatproof.data.source import Given
 from heatproof.defaults import DEFAULT_METHODS, SHOWN
-from heatproof.errors import InputError
 from heatproof.network.network import DEFAULT_MEMORY, Network
 from heatproof.perturbation import Protocol
 from heatproof.perturbation.statistics import Statistics, as_statistics
 from heatproof.studies.audit import check_audit
 from heatproof.studies.comparison import Comparison
-from heatproof.studies.further import check_measures, needs_of
-from heatproof.studies.racing import LOOK, at_random, rule_of
-from heatproof.studies.road import driver
-from heatproof.studies.road.collecting import collected
-from heatproof.studies.road.driver import Assignment, compute
-from heatproof.studies.road.sinks import Memory
-from heatproof.studies.shown import chosen_numbers
-from heatproof.studies.task import Methods, Task, labelled
+from heatproof.studies.further import check_measures
+from heatproof.studies.racing import rule_of
+from heatproof.studies.road.in_memory import compared
+from heatproof.studies.task import Methods
 from heatproof.studies.watching import OnTotal, Progress
 
 
@@ -107,25 +100,18 @@ def compare(
     protocol = Protocol(
         replacement, regions, steps, repeats, seed, score, engine, memory, as_statistics(statistics), scored
     )
-    task, labels = Task.of(network, images, methods, targets, protocol, lerf=lerf, names=names), labelled(names, images)
-    needs = needs_of(measures, task)
-    if rule and needs:
-        raise InputError("measures that evaluate the network further want all images: leave out them, or until")
-    order = at_random(task.identities, seed=seed) if rule else range(len(images))
-    shown, source = chosen_numbers(show, [labels[place] for place in order]), Given(images, labels)
-    assignment = Assignment(
-        load=lambda: (network, source),
-        methods={**task.computed, **task.given},
-        protocol=replace(task.protocol, steps=task.steps),
-        order=order,
-        sink=Memory(len(images), LOOK if rule else driver.SIZE, shown),
+    return compared(
+        network,
+        images,
+        methods,
+        protocol,
+        Progress(on_progress),
+        targets=targets,
+        names=names,
         lerf=lerf,
-        measures=tuple(measures),
+        measures=measures,
         rule=rule,
-        targets=task.targets,
-        regions=task.regions,
+        audit=audit,
+        show=show,
+        skipped=skipped,
     )
-    progress = Progress(task.evaluations + sum(need.evaluations for need in needs), on_progress)
-    compute(assignment, None, progress)
-    study = collected(assignment, network, source, audit, progress)
-    return replace(study, skipped=tuple(skipped))

@@ -16,7 +16,7 @@ from heatproof import runs
 from heatproof.heatmaps import Conservation
 from heatproof.measures import aopc
 from heatproof.perturbation import Curves, Protocol
-from heatproof.report import Band, Table, counted, curves_figure, draw_curves, gallery_figure
+from heatproof.report import Band, Table, curves_figure, draw_curves, gallery_figure
 from heatproof.report.page import Page
 from heatproof.runs.objects import Store
 from heatproof.studies.audited import Audit
@@ -131,12 +131,7 @@ class Comparison(Study):
             found += unbeaten_controls(self.ranking)
         if self.audit:
             found += self.audit.warnings
-        if self.set_aside:
-            first = self.set_aside[0].splitlines()[0]
-            found.append(f"{counted(len(self.set_aside), 'shard')} could not be computed (failed/); the first: {first}")
-        if self.skipped:
-            found.append(f"{len(self.skipped)} of {len(self.skipped) + len(self.names)} pictures could not be used")
-        return found
+        return [*found, *self.left_out()]
 
     def table(self) -> Table:
         """AOPC of each method, absolute and relative to the random order, best first; higher is better."""

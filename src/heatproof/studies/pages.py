@@ -73,7 +73,7 @@ def replacements_page(study: "ReplacementComparison", figures: Figures) -> Page:
     """What a removed region should become: areas between curves, and what becomes of the first images."""
     captions = "The first images after the last step, most relevant regions first"
     return Page(
-        f"Replacements put to the proof on {study.network['name']}",
+        f"Replacements put to the proof on {study.first.network['name']}",
         about=[
             counted(len(study.names), "image"),
             counted(len(study.both), "replacement"),
@@ -145,7 +145,7 @@ def assessment_page(study: "Assessment", figures: Figures) -> Page:
     if study.rank_correlations:
         tables["Rank correlation with the accuracy"] = study.correlations()
     maps = {name: found.heatmaps.float().cpu().numpy() for name, found in study.checkpoints.items()}
-    labels = [f"heatmaps by {study.method}"] * len(study.images)
+    labels = [f"heatmaps by {study.method}"] * len(study.colours)
     return Page(
         f"Checkpoints of {study.topology}, judged by their heatmaps",
         about=[

@@ -1,7 +1,7 @@
 """What some of the images of a comparison gave; the parts of all images together make the comparison."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
@@ -9,10 +9,11 @@ from torch import Tensor
 
 from heatproof.heatmaps import Conservation
 from heatproof.heatmaps.explaining import Explained
-from heatproof.perturbation import Curves, perturb_orders
+from heatproof.perturbation import Curves
+from heatproof.perturbation.perturbing import perturb_scores
 from heatproof.studies.further import Need
 from heatproof.studies.measured import Measured, joined_measures, measured
-from heatproof.studies.task import REFERENCE, Task
+from heatproof.studies.task import REFERENCE, Key, Task
 
 
 @dataclass(frozen=True)
@@ -28,6 +29,7 @@ class Part:
         heatmaps: (n, H, W) by method.
         conservation: what became of the score, by LRP method.
         measured: every measure, (n,) by method and measure.
+        others: curves in other scores than the protocol's, by score, and by method and order.
     """
 
     names: tuple[str, ...]
@@ -38,6 +40,13 @@ class Part:
     heatmaps: dict[str, Tensor]
     conservation: dict[str, Conservation]
     measured: Measured
+    others: dict[str, dict[Key, Curves]] = field(default_factory=dict)
+
+    def walks(self) -> dict[Key, Curves]:
+        """Curves in the protocol's score, by method and order."""
+        random = {(name, "random"): curves for name, curves in self.curves.items() if name == REFERENCE}
+        morf = {(name, "morf"): curves for name, curves in self.curves.items() if name != REFERENCE}
+        return morf | random | {(name, "lerf"): curves for name, curves in self.lerf.items()}
 
     @classmethod
     def joined(cls, parts: "Sequence[Part]", *, emptied: bool = False) -> "Part":
@@ -67,6 +76,10 @@ class Part:
                 for name in first.conservation
             },
             measured=joined_measures([part.measured for part in parts]),
+            others={
+                score: {key: Curves.joined([part.others[score][key] for part in parts]) for key in walks}
+                for score, walks in first.others.items()
+            },
         )
 
     def of(self, some: slice) -> "Part":
@@ -84,6 +97,7 @@ class Part:
             heatmaps=cut(self.heatmaps),
             conservation=cut(self.conservation, lambda found: found.of_images(some)),
             measured=cut(self.measured, lambda found: {name: values[some] for name, values in found.items()}),
+            others={score: {key: one.of(some) for key, one in walks.items()} for score, walks in self.others.items()},
         )
 
 
@@ -99,7 +113,9 @@ def part_of(
     images, regions, ids = task.images[where], task.regions[where], task.identities[where]
     local = replace(task.protocol, regions=regions)
     orders = task.orders(batch.heatmaps, where)
-    found = perturb_orders(task.network, images, orders, batch.targets, local, ids, on_progress)
+    wanted = list(dict.fromkeys((task.protocol.score, *task.scores)))
+    by_score = perturb_scores(task.network, images, orders, batch.targets, local, ids, wanted, on_progress)
+    found = by_score.pop(task.protocol.score)
     further: dict[str, Any] = {}
     for need in needs:
         further |= need.evaluate(task.network, images, next(iter(found.values())), on_progress)
@@ -116,4 +132,11 @@ def part_of(
         heatmaps=batch.heatmaps,
         conservation=batch.conservation,
         measured=measured(morf, lerf, random, batch.heatmaps, regions, further),
+        others={
+            score: {
+                key: replace(curves, order=key[1], protocol=replace(task.protocol, score=score))
+                for key, curves in walks.items()
+            }
+            for score, walks in by_score.items()
+        },
     )

@@ -1,23 +1,25 @@
 """Which replacement takes information away, for one heatmap method?"""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
-import torch
 from torch import Tensor
 
+from heatproof.data import Dataset
 from heatproof.defaults import DEFAULT_METHOD, DEFAULT_REPLACEMENTS
 from heatproof.errors import InputError
-from heatproof.heatmaps import Conservation
-from heatproof.heatmaps.explaining import Explained, OwnMethod
+from heatproof.heatmaps.explaining import OwnMethod
 from heatproof.network.network import DEFAULT_MEMORY, Network
-from heatproof.perturbation import REPLACEMENTS, Curves, Protocol, perturb_orders
-from heatproof.perturbation.orders import orders_of_heatmaps
+from heatproof.perturbation import REPLACEMENTS, Protocol
 from heatproof.perturbation.statistics import Statistics, as_statistics
-from heatproof.studies.between import BothCurves, ReplacementComparison
-from heatproof.studies.task import Task, labelled, notes_on
-from heatproof.studies.watching import Clock, OnTotal, Progress
+from heatproof.studies.between import ReplacementComparison
+from heatproof.studies.comparison import Comparison
+from heatproof.studies.road.cell_runs import Cell, WantedCells
+from heatproof.studies.road.in_memory import compared
+from heatproof.studies.road.running import Wanted
+from heatproof.studies.watching import OnTotal, Progress
 
 
 def compare_replacements(
@@ -74,6 +76,7 @@ def compare_replacements(
     Raises:
         InputError: for replacements that are not known or stand twice, or an engine that cannot follow one.
 
+    >>> import torch
     >>> from torch import nn
     >>> network = Network(nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(4 * 16 * 16, 3)))
     >>> study = compare_replacements(network, torch.rand(4, 3, 18, 18), ["uniform", "blur[sigma=2]"])
@@ -83,42 +86,56 @@ def compare_replacements(
     shared = Protocol(
         "uniform", regions, steps, repeats, seed, score, engine, memory, as_statistics(statistics), scored
     )
-    wanted = _wanted(replacements, shared)
     name = method if isinstance(method, str) else getattr(method, "__name__", "given heatmaps")
-    task = Task.of(network, images, {name: method}, targets, shared)
-    protocols = _fitted(wanted, images)
-    labels, clock, without_graph = labelled(names, images), Clock(), network.without_graph(task.shape)
-    progress = Progress(len(images) * len(protocols) * (1 + 2 * repeats * task.scored), on_progress)
-    parts: list[dict[str, BothCurves]] = []
-    batches: list[Explained] = []
-    for part, batch in clock.timed("heatmaps", task.explained()):
-        batches.append(batch)
-        with clock.timing("perturbation"):
-            parts.append(_perturbed(task, part, batch, protocols, progress))
-    curves = {spec: _joined([found[spec] for found in parts]) for spec in protocols}
-    most = max((both.engine for both in curves.values()), key=lambda engine: engine.nodes_on_windows)
-    conserved = [batch.conservation[name] for batch in batches if name in batch.conservation]
-    return ReplacementComparison(
-        network=network.describe(),
-        names=labels,
-        images=images,
-        classes=tuple(network.class_name(int(target)) for batch in batches for target in batch.targets),
-        method=name,
-        heatmaps=torch.cat([batch.heatmaps[name] for batch in batches]),
-        regions=task.regions,
-        both=curves,
-        conservation=Conservation.join(conserved) if conserved else None,
-        skipped=tuple(skipped),
-        notes=(
-            *network.notes,
-            *([without_graph] if without_graph else []),
-            *notes_on(*protocols.values()),
-        ),
-        work=clock.work(progress.total, most),
-    )
+    protocols, progress = protocols_of(replacements, shared), Progress(on_progress, len(replacements))
+    cells: dict[str, Comparison] = {}
+    for protocol in protocols:
+        first = next(iter(cells.values()), None)
+        cells[protocol.replacement] = compared(
+            network,
+            images,
+            {name: first.heatmaps[name] if first else method},
+            protocol,
+            progress,
+            targets=first.found.targets if first else targets,
+            names=names,
+            lerf=True,
+            reference=False,
+            skipped=skipped,
+        )
+    return ReplacementComparison(cells, name)
 
 
-def _wanted(replacements: Sequence[str], shared: Protocol) -> list[Protocol]:
+def wanted_replacements(
+    replacements: Sequence[str],
+    method: str,
+    shared: Protocol,
+    load: Callable[[], tuple[Network, Dataset]],
+    configuration: Mapping[str, Any],
+    study_file: str,
+) -> WantedCells:
+    """The same as a run: ``shared`` says how regions are removed, but for the replacement."""
+    cells = [
+        Cell(
+            protocol.replacement,
+            Wanted(
+                methods={method: method},
+                protocol=protocol,
+                lerf=True,
+                measures=(),
+                rule=None,
+                audit=0,
+                configuration={"replacement": protocol.replacement},
+                reference=False,
+            ),
+            load,
+        )
+        for protocol in protocols_of(replacements, shared)
+    ]
+    return WantedCells("replacements", cells, {"method": method}, configuration, study_file)
+
+
+def protocols_of(replacements: Sequence[str], shared: Protocol) -> list[Protocol]:
     """A protocol for each replacement."""
     if isinstance(replacements, str):
         raise TypeError(f"replacements must be a list of names, got the text {replacements!r}")
@@ -127,36 +144,3 @@ def _wanted(replacements: Sequence[str], shared: Protocol) -> list[Protocol]:
             f"replacements must name at least one, and none twice, got {', '.join(replacements) or 'none'}"
         )
     return [replace(shared, replacement=spec) for spec in replacements]
-
-
-def _fitted(protocols: Sequence[Protocol], images: Tensor) -> dict[str, Protocol]:
-    """Protocols by replacement; those that are fitted to a data set share its statistics."""
-    asking = [protocol for protocol in protocols if protocol.uses_statistics]
-    statistics = asking[0].fitted(images).statistics if asking else None
-    return {protocol.replacement: replace(protocol, statistics=statistics) for protocol in protocols}
-
-
-def _perturbed(
-    task: Task, part: slice, batch: Explained, protocols: dict[str, Protocol], progress: Progress
-) -> dict[str, BothCurves]:
-    """Curves of some of the images, most relevant first and least relevant first, by replacement."""
-    (heatmaps,) = batch.heatmaps.values()
-    regions, ids, seed = task.regions[part], task.identities[part], task.protocol.seed
-    orders = {
-        order: orders_of_heatmaps(heatmaps, regions, order=order, steps=task.steps, seed=seed, ids=ids)
-        for order in ("morf", "lerf")
-    }
-    return {
-        spec: BothCurves(**{
-            order: replace(curves, order=order, protocol=protocol)
-            for order, curves in perturb_orders(
-                task.network, task.images[part], orders, batch.targets, replace(protocol, regions=regions), ids,
-                progress.add,
-            ).items()
-        })
-        for spec, protocol in protocols.items()
-    }  # fmt: skip
-
-
-def _joined(parts: Sequence[BothCurves]) -> BothCurves:
-    return BothCurves(Curves.joined([part.morf for part in parts]), Curves.joined([part.lerf for part in parts]))

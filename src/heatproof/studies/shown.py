@@ -66,7 +66,7 @@ class Chosen:
         if not self.numbers:
             return []
         identities = max((one.images for one in curves.values()), key=len)
-        regions = as_regions(protocol.regions, self.images).numpy()
+        regions = self.regions(protocol).numpy()
         replacements = self._replacements(protocol, [identities[number] for number in self.numbers])
         pixels = as_bytes(self.colours)
         return [
@@ -80,6 +80,12 @@ class Chosen:
             )
             for place, number in enumerate(self.numbers)
         ]
+
+    def regions(self, protocol: Protocol) -> Tensor:
+        """(n, H, W) region indices."""
+        given = protocol.regions
+        own = given[list(self.numbers)] if isinstance(given, Tensor) and given.ndim == 3 else given
+        return as_regions(own, self.images)
 
     def _replacements(self, protocol: Protocol, identities: Sequence[str]) -> np.ndarray | None:
         """(n, H, W, 3) bytes that removed pixels become; none for imputations, which change with every step."""

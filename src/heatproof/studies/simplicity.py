@@ -18,6 +18,7 @@ from heatproof.measures import Estimate, estimate
 from heatproof.measures.complexity import encoders
 from heatproof.report import Table, boxes_figure, gallery_figure, scatter_figure
 from heatproof.report.page import Page
+from heatproof.runs.objects import Store
 from heatproof.studies.contrast import Contrast, contrasts, contrasts_table
 from heatproof.studies.pages import complexity_page
 from heatproof.studies.shown import as_colours
@@ -99,9 +100,7 @@ class Simplicity(Study):
                 found.append(
                     f"{empty} of {len(values)} heatmaps of {name} are one colour, which is simple and says nothing"
                 )
-        if self.skipped:
-            found.append(f"{len(self.skipped)} of {len(self.skipped) + len(self.names)} pictures could not be used")
-        return found
+        return [*found, *self.left_out()]
 
     def table(self) -> Table:
         """Means of each method, smallest PNG files first, as Table I of the paper."""
@@ -215,8 +214,14 @@ class Simplicity(Study):
         ]
         return gallery_figure(self.colours, self.heatmaps, captions)
 
-    def _saved_heatmaps(self) -> tuple[Mapping[str, Tensor], tuple[str, ...]]:
-        return {name: torch.from_numpy(maps) for name, maps in self.heatmaps.items()}, self.names[:GALLERY_IMAGES]
+    def write(self, store: Store, *, reproduce: str = "") -> None:
+        """Writes all of it into a store, the record last."""
+        store.put("scores.parquet", runs.parquet_bytes(self.frame()))
+        maps = {name: torch.from_numpy(found) for name, found in self.heatmaps.items()}
+        runs.write_heatmaps(store, maps, self.names[:GALLERY_IMAGES])
+        for name, content in self.files(reproduce=reproduce).items():
+            store.put(name, content)
+        store.put("run.json", runs.json_bytes(self.describe() | {"reproduce": reproduce}))
 
     def _page(self, figures: Mapping[str, Figure]) -> Page:
         return complexity_page(self, figures)

@@ -9,15 +9,15 @@ from typing import Any, ClassVar
 
 import polars as pl
 from matplotlib.figure import Figure
-from torch import Tensor
 
 from heatproof import runs
-from heatproof.report import Table, figure_bytes, render_page, write_page
+from heatproof.report import Table, counted, figure_bytes, render_page, write_page
 from heatproof.report.markdown import fenced
 from heatproof.report.page import Page
 from heatproof.runs.destination import destination
 from heatproof.runs.objects import Store
 from heatproof.showing import sentences_html
+from heatproof.studies.work import Work
 
 FIGURE_FORMATS = ("png", "svg")
 
@@ -26,12 +26,30 @@ class Study(ABC):
     """The result of a study, which prints, draws and saves itself.
 
     Attributes:
-        skipped: names of pictures that could not be used, each with the reason.
         code: that makes the results where no command did.
     """
 
-    skipped: tuple[tuple[str, str], ...]
     code: ClassVar[str]
+
+    @property
+    @abstractmethod
+    def names(self) -> tuple[str, ...]:
+        """(N) of the images."""
+
+    @property
+    @abstractmethod
+    def skipped(self) -> tuple[tuple[str, str], ...]:
+        """Names of pictures that could not be used, each with the reason."""
+
+    @property
+    def work(self) -> Work | None:
+        """How much was evaluated, how long it took, and by which engine; none where nothing was removed."""
+        return None
+
+    @property
+    def set_aside(self) -> tuple[str, ...]:
+        """Errors of shards that could not be computed."""
+        return ()
 
     @abstractmethod
     def table(self) -> Table:
@@ -63,13 +81,19 @@ class Study(ABC):
     def describe(self) -> dict[str, Any]:
         """Everything about the run but its arrays, as JSON-able values."""
 
+    def left_out(self) -> list[str]:
+        """Warnings of what is missing."""
+        found = []
+        if self.set_aside:
+            first = self.set_aside[0].splitlines()[0]
+            found.append(f"{counted(len(self.set_aside), 'shard')} could not be computed (failed/); the first: {first}")
+        if self.skipped:
+            found.append(f"{len(self.skipped)} of {len(self.skipped) + len(self.names)} pictures could not be used")
+        return found
+
     def _frames(self) -> dict[str, pl.DataFrame]:
         """What is saved of it beside the scores, by file name."""
         return {}
-
-    @abstractmethod
-    def _saved_heatmaps(self) -> tuple[Mapping[str, Tensor], tuple[str, ...]]:
-        """(n, H, W) by name, and the names of their n images."""
 
     @abstractmethod
     def _page(self, figures: Mapping[str, Figure]) -> Page:
@@ -93,14 +117,9 @@ class Study(ABC):
             self.write(store, reproduce=reproduce)
         return Path(path)
 
+    @abstractmethod
     def write(self, store: Store, *, reproduce: str = "") -> None:
-        """Writes all of it into a store, the record last."""
-        for name, frame in ({"scores": self.frame()} | self._frames()).items():
-            store.put(f"{name}.parquet", runs.parquet_bytes(frame))
-        runs.write_heatmaps(store, *self._saved_heatmaps())
-        for name, content in self.files(reproduce=reproduce).items():
-            store.put(name, content)
-        store.put("run.json", runs.json_bytes(self.describe() | {"reproduce": reproduce}))
+        """Writes all of it into a store."""
 
     def derived(self, *, reproduce: str = "") -> dict[str, bytes]:
         """All that follows from what a run stores: ``files``, and frames other than the scores."""

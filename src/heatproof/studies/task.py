@@ -41,6 +41,7 @@ class Task:
         identities: of the images.
         reference: whether the random order is wanted.
         lerf: whether least relevant regions are also removed first.
+        scores: that are recorded beside the protocol's.
     """
 
     network: Network
@@ -53,6 +54,7 @@ class Task:
     identities: tuple[str, ...]
     reference: bool = True
     lerf: bool = False
+    scores: tuple[str, ...] = ()
 
     @classmethod
     def of(

@@ -42,16 +42,21 @@ class Clock:
 
 
 class Progress:
-    """Adds up evaluations for whoever watches."""
+    """Adds up evaluations for whoever watches.
 
-    def __init__(self, total: int, watcher: OnTotal | None) -> None:
-        self.total = total
-        self.done = 0
-        self.watcher = watcher
+    Args:
+        watcher: called with the evaluations done, and those in all.
+        parts: how many parts there will be, each with about as many evaluations as the first.
+    """
 
-    def expect(self, total: int) -> None:
-        """So many are expected in all, by now."""
-        self.total = total
+    def __init__(self, watcher: OnTotal | None, parts: int = 1) -> None:
+        self.total = self.done = 0
+        self.watcher, self.parts = watcher, parts
+
+    def begin(self, evaluations: int) -> None:
+        """A part begins that takes so many, as all that are left are expected to."""
+        self.total = self.done + evaluations * self.parts
+        self.parts = max(1, self.parts - 1)
         self.add(0)
 
     def add(self, evaluations: int) -> None:

@@ -1,5 +1,6 @@
 """What a comparison took."""
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -27,6 +28,17 @@ class Work:
     perturbation_seconds: float
     seconds: float
     engine: Engine
+
+    @classmethod
+    def of_all(cls, parts: "Sequence[Work]", engine: Engine) -> "Work":
+        """What several comparisons took together."""
+        return cls(
+            sum(part.evaluations for part in parts),
+            sum(part.heatmap_seconds for part in parts),
+            sum(part.perturbation_seconds for part in parts),
+            sum(part.seconds for part in parts),
+            engine,
+        )
 
     @property
     def evaluations_per_second(self) -> float:

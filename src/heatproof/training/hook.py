@@ -13,13 +13,15 @@ from heatproof.data.preprocessing import Preprocessing
 from heatproof.defaults import DEFAULT_METHOD
 from heatproof.errors import InputError
 from heatproof.heatmaps.explaining import OwnMethod
-from heatproof.measures.quality import CONTROLS, QUALITIES, series_of
+from heatproof.measures.quality import CONTROLS, QUALITIES, SCORES, series_of
 from heatproof.network.inputs import check_images
 from heatproof.network.network import DEFAULT_MEMORY, Network
 from heatproof.perturbation import Protocol
-from heatproof.studies.assess import judged, method_name
-from heatproof.studies.task import Task
-from heatproof.studies.watching import Clock, Progress
+from heatproof.perturbation.regions import as_regions
+from heatproof.studies.assess import method_name
+from heatproof.studies.assessment import Checkpoint
+from heatproof.studies.road.in_memory import compared
+from heatproof.studies.watching import Progress
 
 Log = Callable[[dict[str, float], int], object]  # such as mlflow.log_metrics and wandb.log
 
@@ -109,7 +111,12 @@ class HeatmapQuality:
         device = next((parameter.device.type for parameter in module.parameters()), "cpu")
         with torch.inference_mode(False), torch.enable_grad(), torch.autocast(device, enabled=False):
             network = Network(module, preprocessing=self.preprocessing)
-            checkpoint = judged(self._task(network), None, Clock(), Progress(0, None))
+            name = method_name(self.method)
+            cell = compared(
+                network, self.images, {name: self.method}, self._protocol(network), Progress(None),
+                scores=SCORES[1:], show=0,
+            )  # fmt: skip
+            checkpoint = Checkpoint.of(cell, name)
         found: dict[str, float] = {}
         for name, quantity in LOGGED.items():
             (estimate,) = series_of((QUALITIES | CONTROLS)[quantity], [checkpoint.perturbed]).estimates()
@@ -119,8 +126,8 @@ class HeatmapQuality:
         found["seconds"] = time.perf_counter() - start
         return {f"{self.prefix}{name}": float(value) for name, value in found.items() if math.isfinite(value)}
 
-    def _task(self, network: Network) -> Task:
-        """What is to be computed of this network."""
+    def _protocol(self, network: Network) -> Protocol:
+        """How regions are removed and scored, with few scored steps by default."""
         protocol = Protocol(
             self.replacement,
             self.regions,
@@ -131,6 +138,6 @@ class HeatmapQuality:
             memory=self.memory,
             scored=self.scored,
         )
-        task = Task.of(network, self.images, {method_name(self.method): self.method}, None, protocol)
-        scored = min(FEW_STEPS, task.steps) if self.scored is None else self.scored
-        return replace(task, protocol=replace(task.protocol, scored=scored))
+        if self.scored is not None:
+            return protocol
+        return replace(protocol, scored=min(FEW_STEPS, protocol.steps_for(as_regions(self.regions, self.images))))

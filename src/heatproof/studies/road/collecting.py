@@ -9,6 +9,7 @@ from heatproof.data.pictures import Pictures
 from heatproof.data.source import Source
 from heatproof.errors import InputError
 from heatproof.network import Network
+from heatproof.perturbation import Engine
 from heatproof.runs.objects import Store
 from heatproof.runs.places import RECORD
 from heatproof.runs.run_record import read_content
@@ -107,8 +108,14 @@ def _work(wholes: Sequence[Whole], found: Part) -> Work:
         heatmap_seconds=total("heatmap_seconds"),
         perturbation_seconds=total("perturbation_seconds"),
         seconds=total("seconds"),
-        engine=found.curves[REFERENCE].engine,
+        engine=found.curves[REFERENCE].engine if REFERENCE in found.curves else most_on_windows(found),
     )
+
+
+def most_on_windows(found: Part) -> Engine:
+    """The engine of the method where it spared most."""
+    engines = [curves.engine for curves in found.curves.values()]
+    return max(engines, key=lambda engine: engine.nodes_on_windows)
 
 
 def _audit(

@@ -49,6 +49,8 @@ class Assignment:
         measures: that evaluate the network further.
         rule: when to stop adding images, if not with the last one.
         costs: of the network's nodes, so that all workers take the same plans.
+        reference: whether the random order is wanted.
+        scores: that are recorded beside the protocol's.
         targets: (N,) class indices of all images; none for the predicted classes.
         regions: (N, H, W) region indices of all images; none to make them as the protocol says.
     """
@@ -62,6 +64,8 @@ class Assignment:
     measures: tuple[str, ...] = ()
     rule: Rule | None = None
     costs: tuple[Mapping[str, Any], ...] | None = None
+    reference: bool = True
+    scores: tuple[str, ...] = ()
     targets: Tensor | None = None
     regions: Tensor | None = None
 
@@ -81,6 +85,8 @@ class Assignment:
             "lerf": self.lerf,
             "measures": list(self.measures),
             "rule": self.rule and asdict(self.rule),
+            "reference": self.reference,
+            "scores": list(self.scores),
         }
 
     def task(self, network: Network, pictures: Pictures) -> Task:
@@ -100,7 +106,7 @@ class Assignment:
         targets = None if self.targets is None else self.targets[places]
         local = self.protocol if self.regions is None else replace(self.protocol, regions=self.regions[places])
         task = Task.of(network, pictures.images, methods, targets, local, lerf=self.lerf)
-        return replace(task, protocol=self.protocol)
+        return replace(task, protocol=self.protocol, reference=self.reference, scores=self.scores)
 
 
 class Worker:
@@ -188,18 +194,16 @@ def compute(
     workers: Callable[[Make], Workers] | None,
     progress: Progress,
     share: tuple[int, int] = (1, 1),
-) -> dict[int, str]:
-    """Computes the shards of a share that are not whole; returns those that were set aside, each with its error.
+) -> None:
+    """Computes the shards of a share that are not whole; those that always fail are set aside.
 
     Without workers, this process computes them and counts each evaluation; others say how many a shard took.
     """
     sink = assignment.sink
     whole = set(sink.whole())
-    failed: dict[int, str] = {}
 
     def finished(done: Done) -> None:
         if done.error is not None:
-            failed[done.number] = done.error
             report = {"shard": done.number, "error": done.error, "tries": done.tries, "worker": done.worker}
             sink.set_aside(done.number, report)
             sink.tell("shard failed", **report)
@@ -213,7 +217,6 @@ def compute(
     with (workers or (LocalWorkers if sink.lasts else Direct))(make) as crew:
         first, every = share
         crew.run([number for number in range(first - 1, len(sink), every) if number not in whole], finished)
-    return failed
 
 
 def batches(source: Source) -> Iterator[Tensor]:

@@ -16,7 +16,7 @@ from heatproof.perturbation.statistics import Statistics
 from heatproof.runs.objects import LARGEST_STATISTICS, MissingError, Store
 from heatproof.runs.places import RECORD
 from heatproof.runs.records import Record
-from heatproof.runs.run_record import read_run
+from heatproof.runs.run_record import read_any, read_run
 from heatproof.runs.schema import SCHEMA
 from heatproof.runs.study_file import differences
 from heatproof.studies.racing import LOOK, Rule
@@ -51,6 +51,8 @@ def read_assignment(store: Store) -> Assignment:
             lerf=plan.lerf,
             measures=plan.measures,
             rule=rule,
+            reference=plan.reference,
+            scores=plan.scores,
         )
     except (TypeError, ValueError) as error:  # names that are unknown, numbers out of range
         raise InputError(f"{RECORD} of {store}: its plan cannot be followed: {error}") from error
@@ -121,7 +123,7 @@ def _changed(name: str, then: Any, here: Any) -> list[tuple[str, Any, Any]]:  # 
 
 def command_of_run(store: Store) -> str:
     """The command that made a run, to be copied; a comment where it has characters that a terminal would obey."""
-    command = read_run(store).reproduce
+    command = read_any(store).reproduce
     return command if visible(command, kept="") == command else UNSAFE
 
 

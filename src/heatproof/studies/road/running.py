@@ -16,6 +16,7 @@ from heatproof.network import Network
 from heatproof.perturbation import Protocol
 from heatproof.report import counted
 from heatproof.runs.destination import begin_anew
+from heatproof.runs.log import RunLog
 from heatproof.runs.objects import Store
 from heatproof.runs.places import RECORD
 from heatproof.runs.run_record import read_content
@@ -59,6 +60,8 @@ class Wanted:
         show: how many pictures the page shows, or which, by name.
         configuration: all of it, and network and data, as JSON-able values: a run goes on only with the same.
         study_file: the text of a file that asks for the same, kept in the run.
+        reference: whether the random order is wanted.
+        scores: that are recorded beside the protocol's.
     """
 
     methods: Mapping[str, Method]
@@ -70,6 +73,8 @@ class Wanted:
     configuration: Mapping[str, Any]
     study_file: str = ""
     show: int | str = SHOWN
+    reference: bool = True
+    scores: tuple[str, ...] = ()
 
 
 def run_comparison(
@@ -98,10 +103,28 @@ def run_comparison(
     Raises:
         InputError: if another configuration was begun there, or nothing could be computed.
     """
-    check_audit(wanted.audit)
-    check_measures(wanted.measures)
     if wanted.rule and (workers or share != (1, 1)):
         raise InputError("until looks at all images so far after every 8: leave out --on ray and --share, or until")
+    store.sweep()
+    study = computed(wanted, load, store, Progress(on_progress), workers=workers, share=share, anew=anew)
+    write_results(study, store, reproduce)
+    RunLog(store).write("finish", images=len(study.names), failed=len(study.set_aside), skipped=len(study.skipped))
+    return study
+
+
+def computed(
+    wanted: Wanted,
+    load: Callable[[], tuple[Network, Dataset]],
+    store: Store,
+    progress: Progress,
+    *,
+    workers: Callable[[Make], Workers] | None = None,
+    share: tuple[int, int] = (1, 1),
+    anew: bool = False,
+) -> Comparison:
+    """The comparison, once all its shards are whole; what follows from them is not written."""
+    check_audit(wanted.audit)
+    check_measures(wanted.measures)
     network, source = with_files(load)
     images = len(source.names)
     count = -(-images // driver.SIZE)
@@ -109,18 +132,14 @@ def run_comparison(
         raise InputError(
             f"share {share[0]}/{share[1]} is empty: {counted(images, 'image')} make {counted(count, 'shard')}"
         )
-    store.sweep()
     opened = partial(with_files, load) if workers else lambda: (network, source)
     assignment = _assigned(wanted, opened, network, source, store, anew=anew)
-    progress = Progress(_total(assignment, network, source) // share[1], on_progress)
+    progress.begin(_total(assignment, network, source) // share[1])
     sink = assignment.sink
     whole = len(sink.whole())
     sink.tell("resume" if whole else "start", whole=whole, shards=len(sink))
-    failed = compute(assignment, workers, progress, share)
-    study = collected(assignment, network, source, wanted.audit, progress)
-    write_results(study, store, reproduce)
-    sink.tell("finish", images=len(study.names), failed=len(failed), skipped=len(study.skipped))
-    return study
+    compute(assignment, workers, progress, share)
+    return collected(assignment, network, source, wanted.audit, progress)
 
 
 def with_files(load: Callable[[], tuple[Network, Dataset]]) -> tuple[Network, Files]:
@@ -146,6 +165,8 @@ def _assigned(wanted: Wanted, load: Load, network: Network, source: Files, store
         lerf=wanted.lerf,
         measures=wanted.measures,
         rule=wanted.rule,
+        reference=wanted.reference,
+        scores=wanted.scores,
     )
     now = {
         "configuration": dict(wanted.configuration),

@@ -17,10 +17,13 @@ from heatproof.studies.road.sinks import Whole
 
 
 def save_comparison(study: Comparison, store: Store, *, reproduce: str = "") -> None:
-    """Writes a run that ``heatproof report`` reads: shards, heatmaps, the audit, and what is derived from them.
+    """Writes a run that ``heatproof report`` reads."""
+    save_shards(study, store)
+    write_results(study, store, reproduce)
 
-    Pictures that could not be used come last.
-    """
+
+def save_shards(study: Comparison, store: Store) -> None:
+    """Writes shards, heatmaps and the audit; pictures that could not be used come last."""
     images, skipped = len(study.names), list(study.skipped)
     count = images + len(skipped)
     rule = study.settlement.rule if study.settlement else None
@@ -55,7 +58,6 @@ def save_comparison(study: Comparison, store: Store, *, reproduce: str = "") -> 
         shards.write(Whole(number, part, tuple(used), left, _about(study, number)), here)
     if study.audit:
         shards.keep_audit(study.audit, images)
-    write_results(study, store, reproduce)
 
 
 def _about(study: Comparison, number: int) -> dict[str, object]:

@@ -29,7 +29,7 @@ from heatproof.studies.road.stored import StoredPart, restored, stored
 from heatproof.studies.road.stored_audit import store_audit, stored_audit
 from heatproof.studies.shown import Chosen
 
-TableEnd = Literal["", ".images"]  # of its name
+TableEnd = Literal["", ".images", ".scores"]  # of its name
 TABLES: tuple[TableEnd, ...] = ("", ".images")
 NUMBERED = re.compile(r"shards/([0-9]{5}|[1-9][0-9]{5,7})\.json")
 ABOUT = ("evaluations", "heatmap_seconds", "perturbation_seconds", "seconds", "worker")
@@ -64,7 +64,7 @@ class Shards(Sink):
             maps = {name: found.float().cpu().numpy() for name, found in part.heatmaps.items()}
             self.maps.write(places, [position - places.start for position in positions], maps)
             tables = stored(part, positions)
-            for name, frame in zip(TABLES, (tables.sequences, tables.images), strict=True):
+            for name, frame in tables.tables().items():
                 data = parquet_bytes(frame)
                 check_size(f"a table of shard {number}", len(data), LARGEST_TABLE)  # more could not be read again
                 self.store.put(f"{_stem(number)}{name}.parquet", data)
@@ -163,8 +163,9 @@ class Shards(Sink):
     def _read_part(self, marker: ShardRecord, about: PartRecord, protocol: Protocol) -> Part:
         most = len(marker.positions) * (1 + len(about.methods) + len(about.lerf)) * protocol.repeats
         sequences, images = (self._table(marker, suffix, most) for suffix in TABLES)
+        scores = self._table(marker, ".scores", most * len(about.scores)) if about.scores else None
         try:
-            return restored(StoredPart(sequences, images, about), marker.positions, protocol)
+            return restored(StoredPart(sequences, images, about, scores), marker.positions, protocol)
         except InputError as error:
             raise InputError(f"the tables of {_stem(marker.number)}.json: {error}") from error
 

@@ -1,7 +1,8 @@
 """A part of a comparison as tables, and back: one row for each sequence, one for each image and method."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -22,7 +23,7 @@ from heatproof.studies.road.table_checks import (
     check_table,
     check_walk,
 )
-from heatproof.studies.task import REFERENCE
+from heatproof.studies.task import REFERENCE, Key
 
 SEQUENCES: dict[str, pl.DataType | pl.datatypes.DataTypeClass] = {
     "number": pl.Int64,  # place of the image in the data set
@@ -46,6 +47,7 @@ IMAGES: dict[str, pl.DataType | pl.datatypes.DataTypeClass] = {
     "peak": pl.Float64,
     "absorbed": pl.List(pl.Float64),  # by place
 }
+UNITS = SEQUENCES | {"unit": pl.String}
 BROKEN = (
     KeyError, TypeError, ValueError, AttributeError, StopIteration, IndexError, OverflowError, RuntimeError,
     pl.exceptions.PolarsError,
@@ -60,11 +62,18 @@ class StoredPart:
         sequences: one row for each image, method, order and repeat (``SEQUENCES``).
         images: one row for each image and method (``IMAGES``, and one column for each measure).
         about: what is the same for all rows: methods, operations, the engine.
+        scores: the same sequences in other scores (``SEQUENCES``, and ``unit``, the score), if there are some.
     """
 
     sequences: pl.DataFrame
     images: pl.DataFrame
     about: PartRecord
+    scores: pl.DataFrame | None = None
+
+    def tables(self) -> dict[str, pl.DataFrame]:
+        """By the end of their file's name."""
+        scores = {} if self.scores is None else {".scores": self.scores}
+        return {"": self.sequences, ".images": self.images} | scores
 
 
 def stored(part: Part, numbers: Sequence[int]) -> StoredPart:
@@ -77,10 +86,16 @@ def stored(part: Part, numbers: Sequence[int]) -> StoredPart:
         "places": {method: list(found.places) for method, found in part.conservation.items()},
         "measures": {method: list(found) for method, found in part.measured.items()},
         "engine": asdict(walks[0][1].engine),
+        "scores": list(part.others),
     }
     sequences = pl.concat([sequence_rows(part.names, numbers, method, curves) for method, curves in walks])
     images = pl.concat([_image_rows(part, numbers, method) for method in part.heatmaps], how="diagonal")
-    return StoredPart(sequences, images, PartRecord.model_validate(about))
+    others = [
+        sequence_rows(part.names, numbers, method, curves).with_columns(pl.lit(score).alias("unit"))
+        for score, by_key in part.others.items()
+        for (method, _), curves in by_key.items()
+    ]
+    return StoredPart(sequences, images, PartRecord.model_validate(about), pl.concat(others) if others else None)
 
 
 def restored(found: StoredPart, numbers: Sequence[int], protocol: Protocol) -> Part:
@@ -96,6 +111,8 @@ def restored(found: StoredPart, numbers: Sequence[int], protocol: Protocol) -> P
     """
     check_table(found.sequences, SEQUENCES)
     check_table(found.images, IMAGES, without=("kept", "peak", "absorbed"))
+    if found.scores is not None:
+        check_table(found.scores, UNITS)
     try:
         return _restored(found, numbers, protocol)
     except BROKEN as error:
@@ -104,27 +121,25 @@ def restored(found: StoredPart, numbers: Sequence[int], protocol: Protocol) -> P
 
 def _restored(found: StoredPart, numbers: Sequence[int], protocol: Protocol) -> Part:
     about = found.about
-    check_sequences(found.sequences)
     rows = dict(found.images.partition_by("method", as_dict=True, maintain_order=True))
     by_method = {str(method): part for (method,), part in rows.items()}
-    walked = _by_walk(found.sequences)
     random = [(REFERENCE, "random")] if about.reference else []
-    expected = {*((name, "morf") for name in about.methods), *random, *((name, "lerf") for name in about.lerf)}
-    if set(by_method) != set(about.methods) or set(walked) != expected:
-        raise ValueError(f"expected sequences of {sorted(expected)}, got {sorted(walked)}")
+    expected = [*((name, "morf") for name in about.methods), *random, *((name, "lerf") for name in about.lerf)]
+    if set(by_method) != set(about.methods):
+        raise ValueError(f"expected rows of {sorted(about.methods)}, got {sorted(by_method)}")
     names, classes = (tuple(by_method[about.methods[0]][column]) for column in ("image", "class"))
     if len(names) != len(numbers):
         raise ValueError(f"its marker has {len(numbers)} images, its tables have {len(names)}")
     for part in by_method.values():
         check_images(part, names, numbers, 1)
-    for part in walked.values():
-        check_repeats(part, protocol.repeats)
-        check_images(part, names, numbers, protocol.repeats)
     engine = Engine(**{name: getattr(about.engine, name) for name in EngineRecord.model_fields})
-    curves = {key: curves_of(part, protocol, engine) for key, part in walked.items()}
-    for walk in curves.values():
-        check_walk(walk, len(names))
-    check_same_images(curves.values())
+    read = partial(_walks, expected=expected, names=names, numbers=numbers, engine=engine)
+    curves = read(found.sequences, protocol=protocol)
+    units = {} if found.scores is None else found.scores.partition_by("unit", as_dict=True, maintain_order=True)
+    if [str(unit) for (unit,) in units] != list(about.scores):
+        raise ValueError(f"expected scores {list(about.scores)}, got {list(units)}")
+    others = {str(unit): read(rows, protocol=replace(protocol, score=str(unit))) for (unit,), rows in units.items()}
+    check_same_images([walk for walks in (curves, *others.values()) for walk in walks.values()])
     return Part(
         names=names,
         classes=classes,
@@ -134,7 +149,32 @@ def _restored(found: StoredPart, numbers: Sequence[int], protocol: Protocol) -> 
         heatmaps={},
         conservation={name: _conservation(by_method[name], places) for name, places in about.places.items()},
         measured={name: _measures(by_method[name], measures) for name, measures in about.measures.items()},
+        others=others,
     )
+
+
+def _walks(
+    rows: pl.DataFrame,
+    *,
+    expected: Sequence[Key],
+    names: tuple[str, ...],
+    numbers: Sequence[int],
+    engine: Engine,
+    protocol: Protocol,
+) -> dict[Key, Curves]:
+    """Curves in one score, by method and order."""
+    check_sequences(rows)
+    groups = rows.partition_by("method", "order", as_dict=True, maintain_order=True)
+    walked = {(str(method), str(order)): part for (method, order), part in groups.items()}
+    if set(walked) != set(expected):
+        raise ValueError(f"expected sequences of {sorted(expected)}, got {sorted(walked)}")
+    for part in walked.values():
+        check_repeats(part, protocol.repeats)
+        check_images(part, names, numbers, protocol.repeats)
+    curves = {key: curves_of(part, protocol, engine) for key, part in walked.items()}
+    for walk in curves.values():
+        check_walk(walk, len(names))
+    return curves
 
 
 def sequence_rows(names: tuple[str, ...], numbers: Sequence[int], method: str, curves: Curves) -> pl.DataFrame:
@@ -177,11 +217,6 @@ def _image_rows(part: Part, numbers: Sequence[int], method: str) -> pl.DataFrame
     frame = pl.DataFrame(values, schema=IMAGES)
     measures = [pl.Series(name, found, dtype=pl.Float64) for name, found in part.measured[method].items()]
     return frame.with_columns(measures)
-
-
-def _by_walk(sequences: pl.DataFrame) -> dict[tuple[str, str], pl.DataFrame]:
-    groups = sequences.partition_by("method", "order", as_dict=True, maintain_order=True)
-    return {(str(method), str(order)): rows for (method, order), rows in groups.items()}
 
 
 def curves_of(rows: pl.DataFrame, protocol: Protocol, engine: Engine) -> Curves:

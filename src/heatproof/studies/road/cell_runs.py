@@ -1,0 +1,147 @@
+"""A study of several comparisons in a store: each is a run of its own below ``cells/``."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from heatproof import runs
+from heatproof.data import Dataset
+from heatproof.errors import InputError
+from heatproof.network import Network
+from heatproof.runs.destination import begin_anew
+from heatproof.runs.objects import Store, Within
+from heatproof.runs.places import RECORD
+from heatproof.runs.run_record import CellsRecord, read_content
+from heatproof.runs.schema import SCHEMA
+from heatproof.runs.workers import Make, Workers
+from heatproof.studies.assessment import Assessment
+from heatproof.studies.between import ReplacementComparison
+from heatproof.studies.cells import OfCells
+from heatproof.studies.comparison import Comparison
+from heatproof.studies.road.collecting import gathered
+from heatproof.studies.road.record import check_same, read_assignment
+from heatproof.studies.road.running import Wanted, computed
+from heatproof.studies.road.saving import save_shards
+from heatproof.studies.watching import OnTotal, Progress
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A comparison of a study that makes several.
+
+    Attributes:
+        name: what the study calls it.
+        wanted: what is to be compared, and how.
+        load: the network and the data set; picklable, if workers are other processes.
+    """
+
+    name: str
+    wanted: Wanted
+    load: Callable[[], tuple[Network, Dataset]]
+
+
+@dataclass(frozen=True)
+class WantedCells:
+    """What is wanted of a study of several comparisons, but for where it runs.
+
+    Attributes:
+        study: "replacements" or "assess".
+        cells: its comparisons.
+        about: what the study is made from beside them (``OfCells.about``).
+        configuration: all of it as JSON-able values: a run goes on only with the same.
+        study_file: the text of a file that asks for the same, kept in the run.
+    """
+
+    study: str
+    cells: Sequence[Cell]
+    about: Mapping[str, Any]
+    configuration: Mapping[str, Any]
+    study_file: str = ""
+
+
+def run_cells(
+    wanted: WantedCells,
+    store: Store,
+    *,
+    workers: Callable[[Make], Workers] | None = None,
+    anew: bool = False,
+    on_progress: OnTotal | None = None,
+    reproduce: str = "",
+) -> OfCells:
+    """Begins a study, or resumes it, and finishes it; for the arguments see ``run_comparison``.
+
+    Raises:
+        InputError: if another configuration was begun there, or nothing could be computed.
+    """
+    store.sweep()
+    _begin(wanted, store, anew=anew)
+    progress = Progress(on_progress, len(wanted.cells))
+    found: dict[str, Comparison] = {}
+    for number, cell in enumerate(wanted.cells):
+        try:
+            found[cell.name] = computed(cell.wanted, cell.load, below(store, number), progress, workers=workers)
+        except InputError as error:
+            raise InputError(f"{cell.name}: {error}") from error
+    study = _study_of(wanted.study, found, wanted.about)
+    write_results(study, store, reproduce)
+    return study
+
+
+def save_cells(study: OfCells, store: Store, *, reproduce: str = "") -> None:
+    """Writes a study that was made in memory as a run that ``heatproof report`` reads."""
+    _put_record(study.describe()["study"], list(study.cells), study.about(), {}, store)
+    for number, cell in enumerate(study.cells.values()):
+        save_shards(cell, below(store, number))
+    write_results(study, store, reproduce)
+
+
+def read_cells(store: Store) -> OfCells:
+    """The study that a run holds; needs neither network nor pictures."""
+    record = CellsRecord.of(read_content(store), f"{RECORD} of {store}")
+    found = {}
+    for number, name in enumerate(record.cells):
+        cell = below(store, number)
+        begun = read_content(cell)
+        found[name] = gathered(read_assignment(cell), begun["network"], begun["notes"])
+    return _study_of(record.study, found, record.model_dump())
+
+
+def write_results(study: OfCells, store: Store, reproduce: str) -> None:
+    """Writes everything that is derived from cells: scores, tables, figures, the page, and the record."""
+    store.put("scores.parquet", runs.parquet_bytes(study.frame()))
+    for name, content in study.derived(reproduce=reproduce).items():
+        store.put(name, content)
+    store.put(RECORD, runs.json_bytes(read_content(store) | study.describe() | {"reproduce": reproduce}))
+
+
+def below(store: Store, number: int) -> Within:
+    """Where a cell lies."""
+    return Within(store, f"cells/{number:05}")
+
+
+def _study_of(study: str, cells: Mapping[str, Comparison], about: Mapping[str, Any]) -> OfCells:
+    if study == "replacements":
+        return ReplacementComparison(cells, about["method"])
+    return Assessment(cells, about["method"], about["topology"], about["labels"])
+
+
+def _begin(wanted: WantedCells, store: Store, *, anew: bool) -> None:
+    """Writes what a study begins with, unless it was begun before; another one is deleted or refused."""
+    if store.exists(RECORD):
+        try:
+            check_same(read_content(store), {"configuration": dict(wanted.configuration)}, str(store))
+        except InputError:
+            if not anew:
+                raise
+            begin_anew(store)
+        else:
+            return
+    _put_record(wanted.study, [cell.name for cell in wanted.cells], wanted.about, wanted.configuration, store)
+    store.put("study.toml", wanted.study_file.encode())
+
+
+def _put_record(
+    study: str, cells: Sequence[str], about: Mapping[str, Any], configuration: Mapping[str, Any], store: Store
+) -> None:
+    begun = {"schema": SCHEMA, "study": study, "configuration": dict(configuration), "cells": list(cells)}
+    store.put(RECORD, runs.json_bytes(begun | dict(about) | runs.environment()))
