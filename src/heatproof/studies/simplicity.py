@@ -61,6 +61,8 @@ class Simplicity(Study):
     """
 
     code = "study = hp.complexity(…)"
+    work = None
+    set_aside = ()
 
     network: Mapping[str, Any]
     names: tuple[str, ...]

@@ -5,7 +5,7 @@ from base64 import b64encode
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import polars as pl
 from matplotlib.figure import Figure
@@ -31,25 +31,23 @@ class Study(ABC):
 
     code: ClassVar[str]
 
-    @property
-    @abstractmethod
-    def names(self) -> tuple[str, ...]:
-        """(N) of the images."""
+    if TYPE_CHECKING:  # dataclasses take a property that they inherit for a default
 
-    @property
-    @abstractmethod
-    def skipped(self) -> tuple[tuple[str, str], ...]:
-        """Names of pictures that could not be used, each with the reason."""
+        @property
+        def names(self) -> tuple[str, ...]:
+            """(N) of the images."""
 
-    @property
-    def work(self) -> Work | None:
-        """How much was evaluated, how long it took, and by which engine; none where nothing was removed."""
-        return None
+        @property
+        def skipped(self) -> tuple[tuple[str, str], ...]:
+            """Names of pictures that could not be used, each with the reason."""
 
-    @property
-    def set_aside(self) -> tuple[str, ...]:
-        """Errors of shards that could not be computed."""
-        return ()
+        @property
+        def set_aside(self) -> tuple[str, ...]:
+            """Errors of shards that could not be computed."""
+
+        @property
+        def work(self) -> Work | None:
+            """How much was evaluated, how long it took, and by which engine; none where nothing was removed."""
 
     @abstractmethod
     def table(self) -> Table:
