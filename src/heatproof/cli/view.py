@@ -79,8 +79,11 @@ def write_page(folder: Path, found: "Found", page: Path | None) -> Path:
     from heatproof.report.index import render_index
     from heatproof.runs.places import write_file
 
-    start = None if page is None else Path(os.path.realpath(page.parent))
-    place = Path(tempfile.mkdtemp(prefix="heatproof-view-"), "index.html") if page is None else start / page.name
+    if page is None:
+        start, place = None, Path(tempfile.mkdtemp(prefix="heatproof-view-"), "index.html")
+    else:
+        start = Path(os.path.realpath(page.parent))
+        place = start / page.name
     html = render_index(str(folder), [entry_of(run, start) for run in found.runs], found.notes)
     write_file(place, html.encode("utf-8", errors="replace"))
     return place

@@ -114,13 +114,12 @@ def _search(root: Path) -> tuple[list[Path], list[str]]:
 
 def _run(path: Path, root: Path) -> Run | None:
     """The run in a folder; None if it went away meanwhile."""
-    name, record = str(path.relative_to(root)), path / RECORD
+    name, store = str(path.relative_to(root)), LocalStore(path)
     try:
-        about = record.lstat()
+        written = (path / RECORD).lstat().st_mtime
     except OSError:
         return None
-    date = datetime.fromtimestamp(min(max(about.st_mtime, 0), LAST_DATE), UTC)
-    store = LocalStore(path)
+    date = datetime.fromtimestamp(min(max(written, 0), LAST_DATE), UTC)
     try:
         record = read_any(store)
         if record.verdict is None:
