@@ -34,8 +34,7 @@ def view_command(
 ) -> None:
     """Which runs lie below a folder, and what did they find?
 
-    The page links to each run's report, figures and tables. --open without --page shows a temporary one, which only
-    you can read.
+    The page links to reports, figures and tables. --open without --page writes a temporary one that only you can read.
 
     [bold]heatproof view[/bold]
 
@@ -85,7 +84,7 @@ def write_page(folder: Path, found: "Found", page: Path | None) -> Path:
         start = Path(os.path.realpath(page.parent))
         place = start / page.name
     html = render_index(str(folder), [entry_of(run, start) for run in found.runs], found.notes)
-    write_file(place, html.encode("utf-8", errors="replace"))
+    write_file(place, html.encode())
     return place
 
 
