@@ -21,7 +21,7 @@ COMMANDS = {
     "help of a command": ["compare", "--help"],
     "help of a group": ["check", "--help"],
     "init": ["init", "{tmp}/study.toml"],
-    "view": ["view", "{tmp}", "--no-serve"],
+    "view": ["view", "{tmp}"],
 }
 WRONG = {"an option": ["list", "--nothing"], "a name": ["list", "nothing"], "as JSON": ["list", "nothing", "--json"]}
 FULL = Path("/dev/full")

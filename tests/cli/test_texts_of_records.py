@@ -98,7 +98,7 @@ class Commands(HTMLParser):
 @pytest.mark.parametrize("as_json", [False, True], ids=["for people", "as JSON"])
 @pytest.mark.parametrize("command", ["status", "report", "metrics", "view", "merge"])
 def test_no_command_obeys_a_record(run, copied, tmp_path, command, as_json):
-    arguments = {"view": [tmp_path, "--no-serve"], "merge": [copied, "--out", tmp_path / "merged"]}
+    arguments = {"view": [tmp_path], "merge": [copied, "--out", tmp_path / "merged"]}
     if command == "status":  # that of a run with a failed shard, an unreadable one, and somebody who writes it
         record = json.loads((copied / "run.json").read_text())
         (copied / "run.json").write_text(json.dumps({key: record[key] for key in record if key != "verdict"}))

@@ -1,22 +1,18 @@
-"""A list of runs, and a server for one reader on one machine: what it shows, and all that it refuses."""
+"""A list of runs: what it shows, and the page with links that it may become."""
 
-import http.client
 import json
 import os
 import re
-import signal
-import socket
-import subprocess
-import sys
-import threading
-from contextlib import contextmanager
+import stat
+import tempfile
+import webbrowser
+from pathlib import Path
+from urllib.parse import unquote_to_bytes, urljoin, urlsplit
 
 import pytest
 from tests.records import SAVED, marker, of_data
 
 from heatproof import cli
-from heatproof.cli import serving
-from heatproof.cli.serving import RunServer
 from heatproof.runs import below, run_record
 from heatproof.runs.below import runs_below
 from heatproof.runs.lock import locked
@@ -51,47 +47,12 @@ def dated(folder, seconds):
     os.utime(folder / "run.json", (seconds, seconds))
 
 
-@contextmanager
-def served(folder):
-    with RunServer(folder) as server:
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
-        try:
-            yield server
-        finally:
-            server.shutdown()
-            thread.join()
-
-
-@pytest.fixture
-def ask(tmp_path):
-    """Asks the server of ``tmp_path / "runs"``, in which a run lies; returns status, headers and body."""
-    finished(tmp_path / "runs" / "one")
-    with served(tmp_path / "runs") as server:
-
-        def call(path="/", method="GET", host=None):
-            connection = http.client.HTTPConnection(*server.server_address[:2], timeout=10)
-            connection.putrequest(method, path, skip_host=True)
-            for name in [f"127.0.0.1:{server.server_address[1]}"] if host is None else host:
-                connection.putheader("Host", name)
-            connection.endheaders()
-            answer = connection.getresponse()
-            found = answer.status, answer.headers, answer.read()
-            connection.close()
-            return found
-
-        call.server = server
-        call.port = server.server_address[1]
-        call.base = re.search(rb"/runs/[0-9a-f]{16}", call()[2])[0].decode()
-        yield call
-
-
 class TestList:
     def test_what_lies_below_a_folder_the_newest_first(self, run, tmp_path):
         dated(finished(tmp_path / "deep" / "er" / "old"), 1_000_000_000)
         dated(unfinished(tmp_path / "stopped"), 1_700_000_000)
         dated(finished(tmp_path / "new", skipped=[]), 1_600_000_000)
-        code, out, err = run("view", tmp_path, "--no-serve")
+        code, out, err = run("view", tmp_path)
         assert (code, err) == (0, "")
         head, *lines = out.splitlines()
         assert head.split() == ["study", "state", "images", "verdict", "date", "(UTC)", "path"]
@@ -100,7 +61,7 @@ class TestList:
         assert f"assess  finished 2      {VERDICT[0]} 2020-09-13 12:26" in lines[1]
         assert VERDICT[1] not in out
 
-    def test_json_has_the_same_and_serves_nothing(self, run, tmp_path):
+    def test_json_has_the_same(self, run, tmp_path):
         dated(finished(tmp_path / "one"), 1_600_000_000)
         code, out, _ = run("view", tmp_path, "--json")
         found = json.loads(out)
@@ -127,12 +88,6 @@ class TestList:
             assert [found.state for found in runs_below(tmp_path).runs] == ["running"]
         assert [found.state for found in runs_below(tmp_path).runs] == ["stopped"]
 
-    def test_what_changed_is_seen(self, tmp_path):
-        place = finished(tmp_path / "one")
-        assert runs_below(tmp_path).runs[0].images == 2
-        (place / "run.json").write_text(json.dumps(SAVED | {"images": [], "verdict": []}))
-        assert runs_below(tmp_path).runs[0].images == 0
-
     @pytest.mark.parametrize(
         ("content", "reason"),
         [
@@ -155,7 +110,7 @@ class TestList:
         (tmp_path / "torn").mkdir()
         (tmp_path / "torn" / "run.json").write_bytes(content)
         finished(tmp_path / "whole")
-        code, out, _ = run("view", tmp_path, "--no-serve")
+        code, out, _ = run("view", tmp_path)
         assert code == 0
         (line,) = [line for line in out.splitlines() if "unreadable" in line]
         assert reason in line
@@ -236,216 +191,159 @@ class TestList:
     def test_names_do_not_move_the_cursor(self, run, tmp_path):
         finished(tmp_path / "a\x1b[31m\u202eb", verdict=["[bold]x\x1b[2J"])
         finished(tmp_path / os.fsdecode(b"\xff"))
-        _, out, _ = run("view", tmp_path, "--no-serve")
+        _, out, _ = run("view", tmp_path)
         assert not {"\x1b", "\u202e"} & set(out)
         assert "[bold]x" in out
         assert len(json.loads(run("view", tmp_path, "--json")[1])["runs"]) == 2
 
-    @pytest.mark.parametrize(
-        ("arguments", "message"),
-        [
-            (["nothing"], "'nothing' is no folder"),
-            (["s3://bucket/runs"], "is no folder; give one that runs lie in or below"),
-            ([".", "--open", "--no-serve"], "--open needs the pages served"),
-            ([".", "--open", "--json"], "--open needs the pages served"),
-            ([".", "--port", "70000"], "less than or equal to 65535"),
-        ],
-    )
-    def test_what_is_refused(self, run, tmp_path, monkeypatch, arguments, message):
+    @pytest.mark.parametrize("place", ["nothing", "s3://bucket/runs"])
+    def test_what_is_no_folder_is_refused(self, run, tmp_path, monkeypatch, place):
         monkeypatch.chdir(tmp_path)
-        code, _, err = run("view", *arguments)
+        code, _, err = run("view", place)
         assert code == cli.INPUT_ERROR
-        assert message in err
+        assert "is no folder; give one that runs lie in or below" in err
 
-    def test_nothing_is_served_where_there_is_nothing(self, run, tmp_path):
-        code, out, _ = run("view", tmp_path)
-        assert code == 0
-        assert "No runs lie in or below" in out
-
-
-class TestServer:
-    def test_the_list_and_the_files_of_a_run(self, ask):
-        status, headers, body = ask()
-        assert status == 200
-        assert headers["Content-Type"] == "text/html; charset=utf-8"
-        links = re.findall(r'href="([^"]+)"', body.decode())
-        names = ["report.html", "curves.png", "curves.svg", "scores.parquet", "table.csv"]
-        assert links == [f"{ask.base}/{name}" for name in names]
-        kinds = ["text/html; charset=utf-8", "image/png", "image/svg+xml", "application/vnd.apache.parquet"]
-        for link, kind in zip(links, [*kinds, "text/csv; charset=utf-8"], strict=True):
-            status, headers, body = ask(link)
-            assert (status, headers["Content-Type"], int(headers["Content-Length"])) == (200, kind, len(body))
-        assert ask(links[0])[2] == b"<p>the page</p>"
-
-    def test_the_list_is_made_anew(self, ask, tmp_path):
-        finished(tmp_path / "runs" / "two", study="complexity")
-        assert b"complexity" in ask()[2]
-        (tmp_path / "runs" / "one" / "run.json").unlink()
-        assert b">one<" not in ask()[2]
-        assert ask(f"{ask.base}/report.html")[0] == 404
-
-    def test_names_and_verdicts_are_escaped(self, ask, tmp_path):
-        finished(tmp_path / "runs" / HOSTILE, verdict=["</style><script>alert(2)</script>\u202e"])
-        finished(tmp_path / "runs" / os.fsdecode(b"\xff\xfe"))
-        status, headers, body = ask()
-        text = body.decode()
-        assert status == 200
-        assert "<img" not in text
-        assert "<script" not in text
-        assert "\u202e" not in text
-        assert "&lt;img src=x onerror=alert(1)&gt;" in text
-        assert "script-src" not in headers["Content-Security-Policy"]
-
-    @pytest.mark.parametrize("name", ["", "report.html", "curves.png", "curves.svg", "nothing.png"])
-    def test_every_answer_keeps_browsers_in(self, ask, name):
-        _, headers, _ = ask(f"{ask.base}/{name}" if name else "/")
-        assert headers["X-Content-Type-Options"] == "nosniff"
-        assert headers["Cross-Origin-Resource-Policy"] == "same-origin"
-        policy = headers["Content-Security-Policy"]
-        assert policy.startswith("default-src 'none'; ")
-        assert "frame-ancestors 'none'" in policy
-        assert not name or "; sandbox" in policy  # a stranger's report or figure reads nothing beside it
-        assert "allow-same-origin" not in policy
-        assert ("script-src" in policy) == (name == "report.html")
-
-    @pytest.mark.parametrize("path", ["/", "report.html", "nothing.png"])
-    def test_head_has_no_body(self, ask, path):
-        path = path if path == "/" else f"{ask.base}/{path}"
-        (status, headers, body), whole = ask(path, "HEAD"), ask(path)
-        assert (status, headers["Content-Length"], body) == (whole[0], str(len(whole[2])), b"")
-
-    @pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "PATCH", "OPTIONS", "TRACE", "CONNECT", "PROPFIND"])
-    def test_nothing_but_reading(self, ask, tmp_path, method):
+    def test_nothing_is_written_but_a_page(self, run, tmp_path):
+        finished(tmp_path / "one")
         before = sorted(tmp_path.rglob("*"))
-        for path in ("/", f"{ask.base}/report.html"):
-            status, headers, _ = ask(path, method)
-            assert (status, headers["Allow"]) == (405, "GET, HEAD")
+        assert run("view", tmp_path)[0] == run("view", tmp_path, "--json")[0] == 0
         assert sorted(tmp_path.rglob("*")) == before
 
-    def test_another_host_is_refused(self, ask):
-        port = ask.port
-        for host in (f"127.0.0.1:{port}", f"localhost:{port}"):
-            assert ask(host=[host])[0] == 200
-        evil = [f"evil.example:{port}", "evil.example", "127.0.0.1", "localhost", f"127.0.0.1:{port + 1}", ""]
-        evil += [f"127.0.0.1:{port}.evil.example", f"127.0.0.2:{port}", f"x@127.0.0.1:{port}"]
-        for hosts in ([], *([name] for name in evil), [f"127.0.0.1:{port}", "evil.example"]):
-            for path in ("/", f"{ask.base}/report.html"):
-                status, _, body = ask(path, host=hosts)
-                assert status == 403
-                assert b"one" not in body
 
-    def test_paths_that_lead_elsewhere(self, ask, tmp_path):
+def links_of(page):
+    """The policy of a page, its links, and all of its text."""
+    text = page.read_text(encoding="utf-8")
+    (policy,) = re.findall(r'<meta http-equiv="Content-Security-Policy" content="([^"]+)">', text)
+    return policy, re.findall(r'<a href="([^"]*)">', text), text
+
+
+def led_to(page, link):
+    """The file that a browser opens for a link of a page."""
+    address = urlsplit(urljoin(page.as_uri(), link))
+    assert (address.scheme, address.netloc, address.query, address.fragment) == ("file", "", "", "")
+    return Path(os.fsdecode(unquote_to_bytes(address.path)))
+
+
+class TestPage:
+    def test_it_links_to_reports_figures_and_tables(self, run, tmp_path):
+        one = finished(tmp_path / "runs" / "deep" / "one")
+        dated(unfinished(tmp_path / "runs" / "two"), 1_000_000_000)
+        code, out, _ = run("view", tmp_path / "runs", "--page", tmp_path / "runs" / "index.html")
+        assert code == 0
+        assert out.splitlines()[-1] == str(tmp_path / "runs" / "index.html")
+        policy, links, text = links_of(tmp_path / "runs" / "index.html")
+        assert links == [
+            f"deep/one/{name}" for name in ("report.html", "curves.png", "curves.svg", "scores.parquet", "table.csv")
+        ]
+        assert {led_to(tmp_path / "runs" / "index.html", link).parent for link in links} == {one}
+        assert policy == "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
+        assert "<h2>two</h2>" in text
+        assert "2 runs, the newest first" in text
+        assert not re.search(r"@import|url\(|https?://|<script|<img", text)
+
+    @pytest.mark.parametrize("place", ["runs/index.html", "beside/index.html", "here/index.html"])
+    def test_links_lead_there_from_everywhere(self, run, tmp_path, monkeypatch, place):
+        one = finished(tmp_path / "runs" / "one")
+        (tmp_path / "beside").mkdir()
+        (tmp_path / "far" / "away").mkdir(parents=True)
+        (tmp_path / "here").symlink_to(tmp_path / "far" / "away")
+        monkeypatch.chdir(tmp_path)
+        found = json.loads(run("view", "runs", "--page", place, "--json")[1])
+        page = Path(found["page"])
+        assert page == Path(os.path.realpath(place))
+        assert led_to(page, links_of(page)[1][0]) == one / "report.html"
+
+    def test_names_and_verdicts_are_escaped_and_links_encoded(self, run, tmp_path):
+        names = [
+            HOSTILE,
+            "javascript:alert(1)",
+            "50 %22\"'?x=1#y&amp;",
+            "\\\\host\\a",
+            "a\nb\u202e",
+            os.fsdecode(b"\xff\xfe"),
+        ]
+        for name in names:
+            finished(tmp_path / name, verdict=["</style><script>alert(2)</script>\u202e"])
+            (tmp_path / name / f"{name}.png").write_bytes(b"")
+        page = tmp_path / "index.html"
+        assert run("view", tmp_path, "--page", page)[0] == 0
+        _, links, text = links_of(page)
+        assert not re.search("<img|<script|</style><|\u202e", text)
+        assert "&lt;img src=x onerror=alert(1)&gt;" in text
+        assert len(links) == 6 * len(names)
+        assert all(re.fullmatch(r"([\w./~-]|%[0-9A-F]{2})+", link, re.ASCII) for link in links)
+        assert {led_to(page, link) for link in links} == {
+            tmp_path / name / file
+            for name in names
+            for file in (f"{name}.png", "report.html", "curves.png", "curves.svg", "scores.parquet", "table.csv")
+        }
+
+    def test_what_is_not_linked(self, run, tmp_path):
         (tmp_path / "secret.png").write_text("secret")
-        (tmp_path / "runs" / "secret.png").write_text("secret")
-        run = tmp_path / "runs" / "one"
-        for name in ("notes.txt", "index.html", ".hidden.png", "PNG", "code.js", "heatmaps.zarr"):
-            (run / name).write_text("secret")
-        (run / "inner").mkdir()
-        (run / "inner" / "deep.png").write_text("secret")
-        (run / "folder.png").mkdir()
-        os.mkfifo(run / "pipe.png")
-        base = ask.base
-        for path in (
-            *(f"{base}/{up}secret.png" for up in ("../", "../../", "%2e%2e/", "%2e%2e%2f", "..%2f", "..\\", "..%5c")),
-            *(f"{base}/{up}secret.png" for up in ("%252e%252e/", "....//", "..;/", "%c0%ae%c0%ae/", "./../", "//")),
-            *(
-                f"{base}/{name}"
-                for name in ("", ".", "..", "%2e", "inner", "inner/", "inner/deep.png", "inner%2fdeep.png")
-            ),
-            *(f"{base}/{name}" for name in ("notes.txt", "index.html", ".hidden.png", "PNG", "code.js", "run.json")),
-            *(
-                f"{base}/{name}"
-                for name in ("heatmaps.zarr", "folder.png", "pipe.png", "report.html/", "report.html%00.png")
-            ),
-            *(
-                f"{base}/{name}"
-                for name in ("report.HTML", "report.html?x", "curves.png#x", "%72eport.html", "nothing.png")
-            ),
-            *(
-                base,
-                f"{base[:-1]}/report.html",
-                f"{base}0/report.html",
-                f"{base.upper()}/report.html",
-                "/runs",
-                "/runs/",
-            ),
-            *("/secret.png", "/../secret.png", "/one/report.html", "/runs/one/report.html", f"{tmp_path}/secret.png"),
-            *(f"file://{tmp_path}/secret.png", f"http://127.0.0.1:{ask.port}/", "*", "?", "/?"),
-        ):
-            status, _, body = ask(path)
-            assert status == 404, path
-            assert b"secret" not in body
-            assert b"<" not in body  # no listing, and nothing of what was asked for
-
-    def test_links_are_not_followed(self, ask, tmp_path):
-        (tmp_path / "secret.png").write_text("secret")
-        run = tmp_path / "runs" / "one"
-        (run / "out.png").symlink_to(tmp_path / "secret.png")
-        (run / "in.png").symlink_to(run / "curves.png")
-        (run / "root.png").symlink_to("/etc/passwd")
-        for name in ("out.png", "in.png", "root.png"):
-            assert ask(f"{ask.base}/{name}")[0] == 404
-            assert name.encode() not in ask()[2]
-
-    def test_a_run_that_becomes_a_link_is_gone(self, ask, tmp_path):
-        (tmp_path / "runs" / "one").rename(tmp_path / "moved")
-        (tmp_path / "runs" / "one").symlink_to(tmp_path / "moved")
-        assert ask(f"{ask.base}/report.html")[0] == 404
+        one = finished(tmp_path / "runs" / "one")
+        (one / "report.html").unlink()
+        (one / "report.html").symlink_to(tmp_path / "secret.png")
+        (one / "out.png").symlink_to(tmp_path / "secret.png")
+        (one / "folder.png").mkdir()
+        os.mkfifo(one / "pipe.png")
+        for name in ("notes.txt", "index.html", "code.js"):
+            (one / name).write_text("")
+        finished(tmp_path / "elsewhere")
+        (tmp_path / "runs" / "link").symlink_to(tmp_path / "elsewhere")
+        page = tmp_path / "runs" / "index.html"
+        assert run("view", tmp_path / "runs", "--page", page)[0] == 0
+        names = ("curves.png", "curves.svg", "scores.parquet", "table.csv")
+        assert links_of(page)[1] == [f"one/{name}" for name in names]
 
     @pytest.mark.parametrize(
-        "request_line",
-        [b"", b"GET", b"GET /", b"GET / HTTP/9.9", b"\xff\x00", b"GET /" + b"a" * 70_000, b"A: B\r\n" * 200],
-        ids=["empty", "word", "old", "new", "bytes", "long", "headers"],
+        ("page", "message"),
+        [
+            ("mine.html", "'mine.html' is there already; choose another name"),
+            ("runs", "'runs' is there already"),
+            ("", "expected a name, a path or a number for --page, got an empty text"),
+            ("none/index.html", "there is no folder 'none' to write into"),
+            ("runs/one/index.html", "'runs/one/index.html' lies in "),
+        ],
     )
-    def test_what_is_no_request(self, ask, request_line, capfd):
-        with socket.create_connection(ask.server.server_address[:2], timeout=10) as connection:
-            connection.sendall(request_line + b"\r\n\r\n")
-            connection.shutdown(socket.SHUT_WR)
-            with connection.makefile("rb") as answer:
-                assert b"/runs/" not in answer.read()
-        assert ask()[0] == 200
-        assert capfd.readouterr().err == ""
+    def test_where_it_is_not_written(self, run, tmp_path, monkeypatch, page, message):
+        monkeypatch.chdir(tmp_path)
+        finished(tmp_path / "runs" / "one")
+        (tmp_path / "mine.html").write_text("mine")
+        before = sorted(tmp_path.rglob("*"))
+        code, out, err = run("view", "runs", "--page", page)
+        assert (code, out) == (cli.INPUT_ERROR, "")
+        assert message in err
+        assert sorted(tmp_path.rglob("*")) == before
+        assert (tmp_path / "mine.html").read_text() == "mine"
 
-    def test_a_browser_that_goes_away_is_no_error(self, ask, tmp_path, capfd):
-        (tmp_path / "runs" / "one" / "large.png").write_bytes(bytes(20_000_000))
-        with socket.create_connection(ask.server.server_address[:2], timeout=10) as connection:
-            connection.sendall(f"GET {ask.base}/large.png HTTP/1.0\r\nHost: localhost:{ask.port}\r\n\r\n".encode())
-            connection.recv(10)
-        assert ask()[0] == 200
-        assert capfd.readouterr().err == ""
-
-    def test_loopback_only(self, ask):
-        assert ask.server.server_address[0] == serving.HOST == "127.0.0.1"
-        with pytest.raises(OSError):  # noqa: PT011 - another address of this machine, where nobody listens
-            socket.create_connection(("127.0.0.2", ask.port), timeout=1)
-
-    def test_addresses_stay_the_same(self, ask, tmp_path):
-        with served(tmp_path / "runs") as again:
-            assert f"/runs/{next(iter(again._runs))}" == ask.base
-
-    def test_a_port_that_is_taken(self, run, ask, tmp_path):
-        code, _, err = run("view", tmp_path, "--port", ask.port)
-        assert code == cli.INPUT_ERROR
-        assert f"port {ask.port} cannot be had (Address already in use); choose another --port, or none" in err
+    def test_where_there_are_no_runs(self, run, tmp_path):
+        code, out, _ = run("view", tmp_path, "--page", tmp_path / "index.html")
+        assert code == 0
+        assert "No runs lie in or below" in out
+        assert "0 runs" in links_of(tmp_path / "index.html")[2]
 
 
-def test_the_command_serves_until_ctrl_c(tmp_path):
-    finished(tmp_path / "one")
-    code = (
-        "from heatproof import cli; import signal; signal.signal(signal.SIGINT, signal.default_int_handler); cli.main()"
-    )
-    with subprocess.Popen(
-        [sys.executable, "-c", code, "view", str(tmp_path)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    ) as process:
-        try:
-            line = next(line for line in process.stdout if "Ctrl-C ends it" in line)
-            port = int(re.search(r"http://127\.0\.0\.1:(\d+)/", line)[1])
-            connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
-            connection.request("GET", "/")
-            assert connection.getresponse().status == 200
-            connection.close()
-            process.send_signal(signal.SIGINT)
-            _, err = process.communicate(timeout=20)
-            assert (process.returncode, err) == (0, "")
-        finally:
-            process.kill()
+class TestOpen:
+    @pytest.fixture
+    def opened(self, monkeypatch, tmp_path):
+        """Addresses that a browser was given; temporary files lie in a folder of the test."""
+        (tmp_path / "temporary").mkdir()
+        monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "temporary"))
+        found = []
+        monkeypatch.setattr(webbrowser, "open", lambda address: not found.append(address))
+        return found
+
+    def test_the_page_that_was_written(self, run, tmp_path, opened):
+        finished(tmp_path / "runs" / "one")
+        page = tmp_path / "a page.html"
+        assert run("view", tmp_path / "runs", "--page", page, "--open")[0] == 0
+        assert opened == [page.as_uri()]
+        assert list((tmp_path / "temporary").iterdir()) == []
+
+    def test_a_temporary_one_for_this_user_with_links_from_the_root(self, run, tmp_path, opened):
+        one = finished(tmp_path / "runs" / "a:b %")
+        assert run("view", tmp_path / "runs", "--open")[0] == 0
+        (page,) = (tmp_path / "temporary").glob("*/index.html")
+        assert opened == [page.as_uri()]
+        assert stat.S_IMODE(page.parent.stat().st_mode) == 0o700
+        assert links_of(page)[1][0] == (one / "report.html").as_uri()

@@ -1,60 +1,66 @@
 """``heatproof view``."""
 
-import errno
+import os
+import tempfile
 from pathlib import Path
-from threading import Thread
 from typing import TYPE_CHECKING, Annotated
+from urllib.parse import quote
 
 import typer
 
 from heatproof.cli.application import app
 from heatproof.cli.opening import Open, open_in_browser
-from heatproof.cli.output import output, tell
+from heatproof.cli.output import tell
 from heatproof.cli.printing import print_table, say, warn
-from heatproof.errors import InputError
 
 if TYPE_CHECKING:
-    from heatproof.cli.serving import RunServer
     from heatproof.report import Table
-    from heatproof.runs.below import Found
+    from heatproof.report.index import Entry
+    from heatproof.runs.below import Found, Run
+
+REPORT, KINDS = "report.html", (".png", ".svg", ".csv", ".md", ".parquet")
+MOST_FILES = 100  # of a run, on the page
 
 
 @app.command("view")
 def view_command(
     folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="Where runs lie, in it or below.")] = Path(),
     *,
-    serve: Annotated[
-        bool, typer.Option("--serve/--no-serve", help="Show them in a browser of this machine, or only list them.")
-    ] = True,
-    port: Annotated[
-        int, typer.Option(help="On 127.0.0.1. Default: any that is free.", min=0, max=65535, show_default=False)
-    ] = 0,
+    page: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE.html", help="Also write the list as a page; a file that is not there yet."),
+    ] = None,
     opened: Open = False,
 ) -> None:
-    """Which runs lie below a folder, and what did they find? Lists them, and shows them until Ctrl-C.
+    """Which runs lie below a folder, and what did they find?
 
-    Only reads. No other machine sees it.
+    The page links to reports, figures and tables. --open without --page writes a temporary one that only you can read.
 
     [bold]heatproof view[/bold]
 
     [bold]heatproof view runs/ --open[/bold]
 
-    [bold]heatproof view runs/ --no-serve[/bold]
+    [bold]heatproof view runs/ --page runs/index.html[/bold]
     """
     from heatproof.runs.below import runs_below
+    from heatproof.runs.places import check_new_file
 
-    serving = serve and not output.as_json
-    if opened and not serving:
-        raise InputError("--open needs the pages served; leave out --no-serve and --json")
     found = runs_below(folder)
+    if page is not None:
+        page = check_new_file(page, [run.path for run in found.runs])
     tell(folder=folder, runs=[run.describe() for run in found.runs])
     warn(found.notes)
-    if not found.runs:
+    if found.runs:
+        print_table(table_of(found))
+    else:
         say(f"No runs lie in or below {folder}; 'heatproof compare photos/ --out RUN' makes one")
+    if page is None and not opened:
         return
-    print_table(table_of(found))
-    if serving:
-        show(folder, port, opened=opened)
+    written = write_page(folder, found, page)
+    tell(page=written)
+    say(f"\n{written}")
+    if opened:
+        open_in_browser(written.as_uri())
 
 
 def table_of(found: "Found") -> "Table":
@@ -67,24 +73,54 @@ def table_of(found: "Found") -> "Table":
     return Table(("study", "state", "images", "verdict", "date (UTC)", "path"), rows)
 
 
-def show(folder: Path, port: int, *, opened: bool) -> None:
-    """Serves until Ctrl-C."""
-    with _server(folder, port) as server:
-        say(f"\nOpen {server.address} on this machine; Ctrl-C ends it.")
-        if opened:  # some browsers are the terminal's, and come back when they are closed
-            Thread(target=open_in_browser, args=(server.address,), daemon=True).start()
-        try:
-            server.serve_forever()
-        except KeyboardInterrupt:
-            say()
+def write_page(folder: Path, found: "Found", page: Path | None) -> Path:
+    """Writes the list as a page, with links relative to it; a temporary page has absolute ones."""
+    from heatproof.report.index import render_index
+    from heatproof.runs.places import write_file
+
+    if page is None:
+        start, place = None, Path(tempfile.mkdtemp(prefix="heatproof-view-"), "index.html")
+    else:
+        start = Path(os.path.realpath(page.parent))
+        place = start / page.name
+    html = render_index(str(folder), [entry_of(run, start) for run in found.runs], found.notes)
+    write_file(place, html.encode())
+    return place
 
 
-def _server(folder: Path, port: int) -> "RunServer":
-    from heatproof.cli.serving import RunServer
+def entry_of(run: "Run", start: Path | None) -> "Entry":
+    """A run as the page in the folder ``start`` shows it."""
+    from heatproof.report.index import Entry
 
+    links = {name: link_to(run.path / name, start) for name in files_of(run.path)}
+    return Entry(
+        name=run.path.name if run.name == "." else run.name,
+        study=run.study,
+        state=run.state,
+        images=run.count,
+        date=f"{run.date:%Y-%m-%d %H:%M} UTC",
+        verdict=run.verdict,
+        page=links.pop(REPORT, ""),
+        files=list(links.items())[:MOST_FILES],
+    )
+
+
+def files_of(run: Path) -> list[str]:
+    """Names of a run's report, figures and tables; links, which may lead anywhere, are left out."""
     try:
-        return RunServer(folder, port)
-    except OSError as error:
-        if error.errno not in (errno.EADDRINUSE, errno.EACCES):
-            raise
-        raise InputError(f"port {port} cannot be had ({error.strerror}); choose another --port, or none") from error
+        with os.scandir(run) as entries:
+            names = [entry.name for entry in entries if entry.is_file(follow_symlinks=False)]
+    except OSError:  # it went away meanwhile
+        return []
+    return sorted(name for name in names if name == REPORT or Path(name).suffix in KINDS)
+
+
+def link_to(path: Path, start: Path | None) -> str:
+    """The URL of a file, relative to the folder ``start`` where there is one.
+
+    >>> link_to(Path("/runs/a:b/50 %.png"), Path("/runs"))
+    'a%3Ab/50%20%25.png'
+    >>> link_to(Path("/runs/a:b/50 %.png"), None)
+    'file:///runs/a%3Ab/50%20%25.png'
+    """
+    return path.as_uri() if start is None else quote(os.fsencode(os.path.relpath(path, start)))

@@ -4,7 +4,6 @@ import os
 from collections import deque
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
-from functools import lru_cache
 from itertools import islice
 from pathlib import Path
 from typing import Any, Literal
@@ -65,15 +64,6 @@ class Found:
     notes: tuple[str, ...]
 
 
-@dataclass(frozen=True)
-class _Finished:
-    """What the record of a finished run says."""
-
-    study: str
-    images: int | None
-    verdict: str
-
-
 def runs_below(folder: Path) -> Found:
     """All folders with a ``run.json`` in or below a folder; links are not followed, hidden folders are left out.
 
@@ -124,28 +114,19 @@ def _search(root: Path) -> tuple[list[Path], list[str]]:
 
 def _run(path: Path, root: Path) -> Run | None:
     """The run in a folder; None if it went away meanwhile."""
-    name, record = str(path.relative_to(root)), path / RECORD
+    name, store = str(path.relative_to(root)), LocalStore(path)
     try:
-        about = record.lstat()
+        written = (path / RECORD).lstat().st_mtime
     except OSError:
         return None
-    date = datetime.fromtimestamp(min(max(about.st_mtime, 0), LAST_DATE), UTC)
+    date = datetime.fromtimestamp(min(max(written, 0), LAST_DATE), UTC)
     try:
-        done = _finished(path, about.st_mtime_ns, about.st_size)
-        if done:
-            return Run(name, path, done.study, "finished", done.images, None, done.verdict, date)
-        progress = read_progress(LocalStore(path))
+        record = read_any(store)
+        if record.verdict is None:
+            progress = read_progress(store)
+            study = progress.study[:LONGEST]
+            return Run(name, path, study, progress.state, progress.images, progress.members, "", date)
     except Exception as error:  # whatever a stranger's run is, it must not end the list of all others
         return Run(name, path, "", "unreadable", None, None, (str(error) or type(error).__name__)[:LONGEST], date)
-    study = progress.study[:LONGEST]
-    return Run(name, path, study, progress.state, progress.images, progress.members, "", date)
-
-
-@lru_cache(maxsize=MOST_RUNS)
-def _finished(path: Path, changed: int, size: int) -> _Finished | None:
-    """What a record says, if it is that of a finished run; read again where its time or its size is another one."""
-    record = read_any(LocalStore(path))
-    if record.verdict is None:
-        return None
-    first = record.verdict[0] if record.verdict else ""
-    return _Finished(record.study, None if record.images is None else len(record.images), first[:LONGEST])
+    images = None if record.images is None else len(record.images)
+    return Run(name, path, record.study, "finished", images, None, "".join(record.verdict[:1])[:LONGEST], date)
