@@ -170,7 +170,7 @@ def test_a_run_directory_holds_everything(network, weights, images, tmp_path):
         "run.json",
         "written.jsonl",
         "scores.parquet",
-        "heatmaps.zarr",
+        "cells",
         "table.md",
         "table.csv",
         "report.html",

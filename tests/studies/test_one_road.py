@@ -1,4 +1,4 @@
-"""A comparison is the same in memory, in a folder, at a URL, on Ray, and gone on with after it was killed."""
+"""A study is the same in memory, in a folder, at a URL, on Ray, and gone on with after it was killed."""
 
 from functools import partial
 from importlib.util import find_spec
@@ -7,14 +7,20 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from safetensors.torch import save_file
 from torch import nn
 
 import heatproof as hp
 from heatproof.cli.report import study_of
 from heatproof.data import as_dataset
 from heatproof.perturbation import Protocol
+from heatproof.runs.progress_reading import read_progress
 from heatproof.runs.store import LocalStore, open_store
+from heatproof.studies.assess import loaded as reloaded
+from heatproof.studies.assess import wanted_assessment
+from heatproof.studies.replacements import wanted_replacements
 from heatproof.studies.road import driver
+from heatproof.studies.road.cell_runs import read_cells, run_cells, write_results
 from heatproof.studies.road.running import Wanted, run_comparison
 
 METHODS = ("lrp-epsilon", "sensitivity-l2", "random")
@@ -118,7 +124,7 @@ def test_gone_on_with(in_memory, folder, tmp_path, monkeypatch, writes):
 def test_on_ray(in_memory, folder, tmp_path):
     from heatproof.runs.ray_workers import RayWorkers
 
-    assert_same(in_memory, run(folder, open_store(tmp_path / "run"), workers=partial(RayWorkers, workers=2)))
+    assert_same(in_memory, run(folder, open_store(tmp_path / "run"), workers=partial(RayWorkers, count=2)))
 
 
 def test_saved_and_reported_again(in_memory, tmp_path):
@@ -175,3 +181,124 @@ def test_superpixels_of_which_some_images_have_fewer(folder, tmp_path, steps):
     assert torch.equal(study.morf["sobel"].scores, plain.morf["sobel"].scores)
     again = run_comparison(wanted, partial(loaded, folder), open_store(tmp_path / "run"))
     assert torch.equal(study.morf["sobel"].scores, again.morf["sobel"].scores)
+
+
+# --- studies of several comparisons
+
+REPLACEMENTS = ["constant", "uniform", "blur[sigma=2]"]
+
+
+def shaken(seed):
+    """The network with other weights."""
+    found = network()
+    generator = torch.Generator().manual_seed(seed)
+    for parameter in found.module.parameters():
+        parameter.data += 0.1 * torch.randn(parameter.shape, generator=generator)
+    return found.module.state_dict()
+
+
+@pytest.fixture(scope="module")
+def checkpoints(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("checkpoints")
+    for seed in (1, 2):
+        save_file(shaken(seed), folder / f"step{seed}.safetensors")
+    return sorted(folder.iterdir())
+
+
+def other_weights(folder, name, weights):
+    topology, dataset = loaded(folder)
+    return reloaded(topology, name, weights), dataset
+
+
+def labels_of(folder):
+    return {str(path): number % 4 for number, path in enumerate(sorted(folder.iterdir()))}
+
+
+def of_cells(kind, folder, checkpoints):
+    protocol = Protocol(regions=6, repeats=2, engine="full", scored=4)
+    if kind == "replacements":
+        return wanted_replacements(REPLACEMENTS, "lrp-epsilon", protocol, partial(loaded, folder), {}, "")
+    load = partial(other_weights, folder)
+    return wanted_assessment(checkpoints, "lrp-epsilon", protocol, load, labels_of(folder), {}, "")
+
+
+@pytest.fixture(scope="module", params=["replacements", "assess"])
+def cells(request, folder, checkpoints):
+    """What is wanted, and what comes out in memory."""
+    paths = [path for path in sorted(folder.iterdir()) if "broken" not in path.name]
+    images = hp.load_images(paths, PREPROCESSING)
+    shared = {"regions": 6, "repeats": 2, "engine": "full", "scored": 4, "names": [str(path) for path in paths]}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(driver, "SIZE", 4)
+        if request.param == "replacements":
+            study = hp.compare_replacements(network(), images, REPLACEMENTS, method="lrp-epsilon", **shared)
+        else:
+            labels = torch.tensor([labels_of(folder)[str(path)] for path in paths])
+            study = hp.assess(network(), checkpoints, images, method="lrp-epsilon", labels=labels, **shared)
+    return of_cells(request.param, folder, checkpoints), study
+
+
+def assert_same_cells(one, other):
+    assert one.names == other.names
+    assert one.frame().equals(other.frame())
+    assert one.table() == other.table()
+    assert one.verdict == other.verdict
+    for name, cell in one.cells.items():
+        assert torch.equal(cell.shown.images, other.cells[name].shown.images)
+        for method, maps in cell.shown.heatmaps.items():
+            assert torch.equal(maps, other.cells[name].shown.heatmaps[method])
+
+
+def test_cells_in_a_folder_and_reported_again(cells, tmp_path):
+    wanted, study = cells
+    found = run_cells(wanted, open_store(tmp_path / "run"))
+    assert_same_cells(study, found)
+    assert len(found.skipped) == 1
+    before = {path: path.read_bytes() for path in sorted((tmp_path / "run").glob("*.csv"))}
+    again = read_cells(open_store(tmp_path / "run"))
+    write_results(again, open_store(tmp_path / "run"), "")
+    assert_same_cells(study, again)
+    assert before == {path: path.read_bytes() for path in before}
+    assert read_progress(open_store(tmp_path / "run")).state == "finished"
+
+
+def test_cells_at_a_url(cells):
+    wanted, study = cells
+    assert_same_cells(study, run_cells(wanted, open_store(f"memory://one-road/{wanted.study}")))
+
+
+@pytest.mark.parametrize("writes", [1, 2, 5, 9, 12])
+def test_cells_gone_on_with(cells, tmp_path, monkeypatch, writes):
+    wanted, study = cells
+    put, count = LocalStore.put, [0]
+
+    def failing(self, name, data):
+        count[0] += "shards/" in name
+        if count[0] == writes:
+            raise KeyboardInterrupt
+        put(self, name, data)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(LocalStore, "put", failing)
+        with pytest.raises(KeyboardInterrupt):
+            run_cells(wanted, open_store(tmp_path / "run"))
+    progress = read_progress(open_store(tmp_path / "run"))
+    assert (progress.state, progress.shards) == ("stopped", 3 * len(wanted.cells))
+    assert_same_cells(study, run_cells(wanted, open_store(tmp_path / "run")))
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(find_spec("ray") is None, reason='needs ray: pip install "heatproof[ray]"')
+def test_cells_on_ray(cells, tmp_path):
+    from heatproof.runs.ray_workers import RayWorkers
+
+    wanted, study = cells
+    assert_same_cells(study, run_cells(wanted, open_store(tmp_path / "run"), workers=partial(RayWorkers, count=2)))
+
+
+def test_cells_saved_and_reported_again(cells, tmp_path):
+    _, study = cells
+    study.save(tmp_path / "run")
+    again = read_cells(open_store(tmp_path / "run"))
+    assert_same_cells(study, again)
+    assert again.warnings == study.warnings

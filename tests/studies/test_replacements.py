@@ -126,7 +126,7 @@ def test_a_run_holds_everything(study, tmp_path):
         "run.json",
         "written.jsonl",
         "scores.parquet",
-        "heatmaps.zarr",
+        "cells",
         "table.md",
         "table.csv",
         "report.html",

@@ -39,7 +39,7 @@ def test_members_that_do_not_exist_cost_no_memory(tmp_path):
         race = Race(("a",), "random order", assignment.rule, given=len(assignment.order))
         race.add({"a": np.arange(40.0), "random order": np.zeros(40)})
         race.look()
-        assert (assignment.shards.whole(), len(assignment.shards)) == ([], MOST_MEMBERS // 8)
+        assert (assignment.sink.whole(), len(assignment.sink)) == ([], MOST_MEMBERS // 8)
         assert read_progress(store).left == MOST_MEMBERS // 16
 
     look()  # imports what it needs

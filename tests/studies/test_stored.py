@@ -71,9 +71,7 @@ def test_what_is_no_part_is_refused(study):
     with pytest.raises(hp.InputError, match="expected columns target"):
         restored(StoredPart(wrong, good.images, good.about), NUMBERS, study.protocol)
     about = good.about.model_copy(update={"methods": ("other",)})
-    with pytest.raises(
-        hp.InputError, match=r"does not hold what it should: ValueError: expected rows of .*other'"
-    ):
+    with pytest.raises(hp.InputError, match=r"does not hold what it should: ValueError: expected rows of .*other'"):
         restored(StoredPart(good.sequences, good.images, about), NUMBERS, study.protocol)
     with pytest.raises(hp.InputError, match="does not hold what it should"):
         restored(StoredPart(good.sequences.head(3), good.images, good.about), NUMBERS, study.protocol)

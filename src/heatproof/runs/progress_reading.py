@@ -2,17 +2,18 @@
 
 import math
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import TypeVar
 
 from heatproof.errors import InputError
 from heatproof.runs.lock import holder
 from heatproof.runs.log import read_log
-from heatproof.runs.objects import LARGEST_FAILURE, LARGEST_MARKER
+from heatproof.runs.objects import LARGEST_FAILURE, LARGEST_MARKER, Within
+from heatproof.runs.places import RECORD
 from heatproof.runs.progress import Failure, Pace, Progress, State, Worker
 from heatproof.runs.records import Record
-from heatproof.runs.run_record import RunRecord, read_run
+from heatproof.runs.run_record import CellsRecord, RunRecord, SavedRecord, read_any
 from heatproof.runs.shard_records import EventRecord, FailureRecord, ShardRecord
 from heatproof.runs.store import LocalStore, Store
 
@@ -31,7 +32,56 @@ def read_progress(store: Store) -> Progress:
         InputError: if there is no run, or its ``run.json`` is not what it should be.
         StoreError: where the disk or the service fails.
     """
-    run = read_run(store)
+    run = read_any(store)
+    if isinstance(run, SavedRecord):
+        raise InputError(f"{store} was saved at once, and is finished")
+    return _of_cells(store, run) if isinstance(run, CellsRecord) else _of_run(store, run)
+
+
+def _of_cells(store: Store, run: CellsRecord) -> Progress:
+    """All cells together; those that were not begun have as many shards as the first."""
+    places = [Within(store, f"cells/{number:05}") for number in range(len(run.cells))]
+    parts = [read_progress(place) for place in places if place.exists(RECORD)]
+    who = holder(store.path) if isinstance(store, LocalStore) else None
+    times = len(run.cells) - len(parts)
+    paces = [part.pace for part in parts if part.pace]
+    workers: dict[str, list[Worker]] = {}
+    for part in parts:
+        for worker in part.workers:
+            workers.setdefault(worker.name, []).append(worker)
+
+    def total(of: Callable[[Progress], float]) -> int:
+        return int(sum(of(part) for part in parts))
+
+    return Progress(
+        place=str(store),
+        study=run.study,
+        data=parts[0].data if parts else "",
+        state=_state(store, finished=run.verdict is not None, written=who is not None),
+        holder=who,
+        members=total(lambda part: part.members) + (times * parts[0].members if parts else 0),
+        shards=total(lambda part: part.shards) + (times * parts[0].shards if parts else 0),
+        whole=total(lambda part: part.whole),
+        failed=tuple(failure for part in parts for failure in part.failed),
+        images=total(lambda part: part.images),
+        skipped=total(lambda part: part.skipped),
+        evaluations=total(lambda part: part.evaluations),
+        seconds=math.fsum(part.seconds for part in parts),
+        workers=tuple(
+            Worker(
+                name,
+                sum(one.shards for one in own),
+                sum(one.images for one in own),
+                math.fsum(one.seconds for one in own),
+            )
+            for name, own in sorted(workers.items())
+        ),
+        pace=paces[-1] if paces else None,
+        problems=tuple(f"{part.place}: {problem}" for part in parts for problem in part.problems),
+    )
+
+
+def _of_run(store: Store, run: RunRecord) -> Progress:
     shards = -(-run.data.members // run.shard_size)
     problems: list[str] = []
     markers = dict(_numbered(store, "shards", ShardRecord, LARGEST_MARKER, shards, problems))

@@ -10,6 +10,7 @@ from heatproof.perturbation import Protocol
 from heatproof.runs.objects import Store
 from heatproof.studies.comparison import Comparison
 from heatproof.studies.study import Study
+from heatproof.studies.task import notes_on
 
 
 class OfCells(Study):
@@ -68,7 +69,10 @@ class OfCells(Study):
     @property
     def notes(self) -> tuple[str, ...]:
         """What else a reader must know."""
-        return tuple(dict.fromkeys(note for cell in self.cells.values() for note in cell.notes))
+        protocols = [cell.protocol for cell in self.cells.values()]
+        alone = {note for protocol in protocols for note in notes_on(protocol)}
+        found = dict.fromkeys(note for cell in self.cells.values() for note in cell.notes if note not in alone)
+        return (*found, *notes_on(*protocols))
 
     @abstractmethod
     def about(self) -> dict[str, Any]:

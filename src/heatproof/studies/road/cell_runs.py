@@ -81,6 +81,8 @@ def run_cells(
         try:
             found[cell.name] = computed(cell.wanted, cell.load, below(store, number), progress, workers=workers)
         except InputError as error:
+            if not store.names("cells/"):
+                store.delete(RECORD)  # nothing was begun
             raise InputError(f"{cell.name}: {error}") from error
     study = _study_of(wanted.study, found, wanted.about)
     write_results(study, store, reproduce)
