@@ -142,7 +142,7 @@ def test_a_thesis_in_a_result_is_named_and_kept(run, house, command):
     before = files(folder)
     code, _, err = run(command, *COMMANDS[command], "--out", "RUN", "--overwrite")
     assert (code, files(folder)) == (INPUT_ERROR, before)
-    assert "holds what heatproof did not write, or not so: 'thesis/'" in err
+    assert "holds files that heatproof did not write, or that were changed since: 'thesis/'" in err
 
 
 @pytest.mark.parametrize("command", REPLACING)

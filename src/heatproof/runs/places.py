@@ -88,7 +88,7 @@ def check_apart(folder: Path, out: str, inputs: Sequence[Path]) -> None:
         if path.is_relative_to(folder):
             raise InputError(f"{out!r} contains {str(given)!r}, which is read; choose another --out")
         if folder.is_relative_to(path):
-            raise InputError(f"{out!r} lies in {str(given)!r}, which is read; choose an --out elsewhere")
+            raise InputError(f"{out!r} lies in {str(given)!r}, which is read; choose another place")
 
 
 def is_taken(folder: Path) -> bool:
@@ -136,6 +136,6 @@ def check_own(folder: Path, out: str) -> None:
     if named:
         more = " and more" if len(named) > NAMED else ""
         raise InputError(
-            f"{out!r} holds what heatproof did not write, or not so: {', '.join(map(repr, named[:NAMED]))}{more}; "
+            f"{out!r} holds files that heatproof did not write, or that were changed since: {', '.join(map(repr, named[:NAMED]))}{more}; "
             "move it away, or choose another --out"
         )
