@@ -136,6 +136,7 @@ def check_own(folder: Path, out: str) -> None:
     if named:
         more = " and more" if len(named) > NAMED else ""
         raise InputError(
-            f"{out!r} holds files that heatproof did not write, or that were changed since: {', '.join(map(repr, named[:NAMED]))}{more}; "
+            f"{out!r} holds files that heatproof did not write, or that were changed since: "
+            f"{', '.join(map(repr, named[:NAMED]))}{more}; "
             "move it away, or choose another --out"
         )
