@@ -138,5 +138,5 @@ def check_own(folder: Path, out: str) -> None:
         raise InputError(
             f"{out!r} holds files that heatproof did not write, or that were changed since: "
             f"{', '.join(map(repr, named[:NAMED]))}{more}; "
-            "move it away, or choose another --out"
+            "move them away, or choose another --out"
         )
