@@ -22,6 +22,7 @@ _ROUNDING = {
     torch.float16: 0.02,
     torch.bfloat16: 0.1,
 }
+_SEEDS = 4  # a small dropout may keep the same units from one seed as from another
 _COARSE = 0.05  # on accelerators, whose convolutions may round to ten bits
 _FIXED = "heatmaps need a network that gives an image the same scores each time"
 _ALONE = (
@@ -123,14 +124,15 @@ def check_company(module: nn.Module, first: Tensor, inputs: Tensor, name: str) -
 
 def _refuse_draws(module: nn.Module, inputs: Tensor, first: Tensor, name: str) -> None:
     """Refuses a module that drew random numbers, unless it makes no use of them."""
-    with watched(inputs.device, seed=1) as drawn:
-        again = evaluated(module, inputs, name)
-    if not torch.equal(again, first):
-        raise InputError(
-            f"{name} draws random numbers in evaluation (scores differ by {_distance(again, first)})"
-            f"{_place(module, inputs, inputs)}; {_FIXED}: give F.dropout training=self.training, leave out noise, and "
-            f"keep random constants in a buffer"
-        )
+    for seed in range(1, 1 + _SEEDS):
+        with watched(inputs.device, seed=seed) as drawn:
+            again = evaluated(module, inputs, name)
+        if not torch.equal(again, first):
+            raise InputError(
+                f"{name} draws random numbers in evaluation (scores differ by {_distance(again, first)})"
+                f"{_place(module, inputs, inputs)}; {_FIXED}: give F.dropout training=self.training, leave out noise, "
+                f"and keep random constants in a buffer"
+            )
     if not drawn.any:
         raise InputError(
             f"{name} draws constants at random when it is first called, so another copy has others; {_FIXED}"
