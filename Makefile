@@ -20,11 +20,11 @@ demo: $(INSTALLED)  ## Compare heatmap methods on built-in photographs with a re
 		--methods lrp-epsilon,lrp-alphabeta,lrp-epsilon-gamma-box,sensitivity-l2,deconvolution-l2
 	@echo "Open demo/report.html"
 
-test: $(INSTALLED)  ## Run the tests (about 20 minutes on two cores).
-	$(BIN)/python -m pytest -m "not slow"
+test: $(INSTALLED)  ## Run the tests, a process on each core with one thread (about 10 minutes on two cores).
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "not slow" --numprocesses auto --dist loadfile
 
-test-all: $(INSTALLED)  ## Run all tests, the slow ones too.
-	$(BIN)/python -m pytest
+test-all: test  ## Run all tests; the slow ones one after the other, since some use all cores.
+	$(BIN)/python -m pytest -m slow
 
 check: $(INSTALLED)  ## Lint, types, import direction, doctests.
 	$(BIN)/ruff check .
