@@ -20,7 +20,6 @@ from torch import nn
 
 import heatproof as hp
 from heatproof.chunked import array_metadata, chunk_key, encoded, group_metadata
-from heatproof.cli.report import study_of
 from heatproof.data import as_dataset
 from heatproof.heatmaps.stored import Asked, MapFile
 from heatproof.perturbation import Protocol
@@ -31,6 +30,7 @@ from heatproof.runs.progress_reading import read_progress
 from heatproof.runs.results import from_parquet, parquet_bytes
 from heatproof.runs.store import LocalStore, open_store
 from heatproof.studies.road import driver
+from heatproof.studies.road.reading import read_comparison
 from heatproof.studies.road.running import Wanted, run_comparison
 
 SECONDS, MOST_MEMORY = 1, 200 * 2**20
@@ -116,7 +116,7 @@ def read_everything(run):
     store = LocalStore(run)
     list(read_log(store))
     read_progress(store)
-    study = study_of(store)
+    study = read_comparison(store)
     arrays = MapArrays(store)
     arrays.read(range(arrays.shape()[0]))
     arrays.pictures()

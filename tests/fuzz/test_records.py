@@ -10,12 +10,12 @@ from hypothesis import strategies as st
 from tests.fuzz.inputs import ODD, ODD_TEXTS, damaged_text, fuzzed
 from tests.records import FAILED, LOCK, SAVED
 
-from heatproof.cli.report import study_of
 from heatproof.errors import InputError
 from heatproof.runs.below import runs_below
 from heatproof.runs.lock import locked
 from heatproof.runs.progress_reading import read_progress
 from heatproof.runs.store import LocalStore
+from heatproof.studies.road.reading import read_comparison
 
 WHOLE = Path(__file__).parent.parent / "studies" / "schema-2"
 FAILURE = FAILED | {"shard": 1}
@@ -70,7 +70,7 @@ def mutated(draw, record):
 @pytest.fixture(scope="module")
 def whole():
     """The records of a whole run, as JSON."""
-    study_of(LocalStore(WHOLE))  # what is imported on the way starts processes and writes caches
+    read_comparison(LocalStore(WHOLE))  # what is imported on the way starts processes and writes caches
     return {
         "run.json": json.loads((WHOLE / "run.json").read_text()),
         "shards/00000.json": json.loads((WHOLE / "shards" / "00000.json").read_text()),
@@ -98,7 +98,7 @@ def run(judge, whole):
 def look(judge, store, kind):
     """Every reader of a run, each judged for itself; whether one refused it."""
     refused = 0
-    for read in (read_progress, study_of):
+    for read in (read_progress, read_comparison):
         with judge.judging(kind):
             try:
                 read(store)

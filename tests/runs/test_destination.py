@@ -302,9 +302,7 @@ def test_what_others_put_into_a_result_is_named_and_kept(tmp_path, kind):
     makers = {"link": lambda: theirs.symlink_to("table.csv"), "folder": theirs.mkdir, "pipe": lambda: os.mkfifo(theirs)}
     makers.get(kind, lambda: theirs.write_bytes(b"theirs"))()
     before = tree(out)
-    with pytest.raises(
-        InputError, match=f"did not write, or that were changed since: '.*{theirs.name}"
-    ):
+    with pytest.raises(InputError, match=f"did not write, or that were changed since: '.*{theirs.name}"):
         result(out, overwrite=True)
     assert tree(out) == before
 

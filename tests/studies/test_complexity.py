@@ -90,7 +90,7 @@ def test_the_run_directory(network, images, tmp_path):
     study.save(tmp_path / "RUN", reproduce="heatproof complexity …")
     assert sorted(path.name for path in (tmp_path / "RUN").iterdir()) == [
         "entropy.png", "entropy.svg", "gallery.png", "gallery.svg", "heatmaps.zarr", "report.html", "reproduce.md",
-        "run.json", "scores.parquet", "sizes.png", "sizes.svg", "table.csv", "table.md",
+        "run.json", "scores.parquet", "shards", "sizes.png", "sizes.svg", "table.csv", "table.md",
         "written.jsonl",
     ]  # fmt: skip
     frame = pl.read_parquet(tmp_path / "RUN" / "scores.parquet")

@@ -1,5 +1,6 @@
 """A study is the same in memory, in a folder, at a URL, on Ray, and gone on with after it was killed."""
 
+from contextlib import contextmanager
 from functools import partial
 from importlib.util import find_spec
 
@@ -11,16 +12,17 @@ from safetensors.torch import save_file
 from torch import nn
 
 import heatproof as hp
-from heatproof.cli.report import study_of
 from heatproof.data import as_dataset
 from heatproof.perturbation import Protocol
 from heatproof.runs.progress_reading import read_progress
 from heatproof.runs.store import LocalStore, open_store
 from heatproof.studies.assess import loaded as reloaded
 from heatproof.studies.assess import wanted_assessment
+from heatproof.studies.complexity import run_complexity, wanted_complexity
 from heatproof.studies.replacements import wanted_replacements
 from heatproof.studies.road import driver
 from heatproof.studies.road.cell_runs import read_cells, run_cells, write_results
+from heatproof.studies.road.reading import read_comparison, read_study, write_again
 from heatproof.studies.road.running import Wanted, run_comparison
 
 METHODS = ("lrp-epsilon", "sensitivity-l2", "random")
@@ -71,6 +73,23 @@ def in_memory(folder):
         return hp.compare(network(), images, METHODS, names=names, **VALUES, **OPTIONS)
 
 
+@contextmanager
+def stopped(monkeypatch, writes):
+    """Somebody pulls the plug while a run writes its n-th object of a shard or the audit."""
+    put, count = LocalStore.put, [0]
+
+    def failing(self, name, data):
+        count[0] += "shards/" in name or "audit/" in name
+        if count[0] == writes:
+            raise KeyboardInterrupt
+        put(self, name, data)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(LocalStore, "put", failing)
+        with pytest.raises(KeyboardInterrupt):
+            yield
+
+
 def assert_same(one, other, *, derived=True):
     """All that a comparison says, to the last bit."""
     assert (one.names, one.classes) == (other.names, other.classes)
@@ -104,18 +123,8 @@ def test_at_a_url(in_memory, folder):
 
 @pytest.mark.parametrize("writes", [1, 3, 4, 8, 9])
 def test_gone_on_with(in_memory, folder, tmp_path, monkeypatch, writes):
-    put, count = LocalStore.put, [0]
-
-    def failing(self, name, data):
-        count[0] += name.startswith(("shards/", "audit/"))
-        if count[0] == writes:
-            raise KeyboardInterrupt
-        put(self, name, data)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(LocalStore, "put", failing)
-        with pytest.raises(KeyboardInterrupt):
-            run(folder, open_store(tmp_path / "run"))
+    with stopped(monkeypatch, writes):
+        run(folder, open_store(tmp_path / "run"))
     assert_same(in_memory, run(folder, open_store(tmp_path / "run")))
 
 
@@ -129,7 +138,7 @@ def test_on_ray(in_memory, folder, tmp_path):
 
 def test_saved_and_reported_again(in_memory, tmp_path):
     in_memory.save(tmp_path / "run", reproduce="study = hp.compare(…)")
-    again = study_of(open_store(tmp_path / "run"))
+    again = read_comparison(open_store(tmp_path / "run"))
     assert_same(in_memory, again)
     assert again.warnings == in_memory.warnings
     assert {"report.html", "table.csv"} <= {path.name for path in (tmp_path / "run").iterdir()}
@@ -143,7 +152,7 @@ def test_saved_with_regions_of_its_own_and_pictures_that_were_skipped(tmp_path):
         regions=regions, audit=2, engine="full", skipped=[(f"{n}.png", "is no picture") for n in range(6)],
     )  # fmt: skip
     study.save(tmp_path / "run")
-    again = study_of(open_store(tmp_path / "run"))
+    again = read_comparison(open_store(tmp_path / "run"))
     assert_same(study, again)
     assert again.skipped == study.skipped
     assert again.warnings == study.warnings
@@ -154,7 +163,7 @@ def test_saved_after_a_race(tmp_path):
     options = {"regions": 6, "engine": "full", "until": "signs", "audit": 3}
     study = hp.compare(network(), images, METHODS, **options)
     study.save(tmp_path / "run")
-    again = study_of(open_store(tmp_path / "run"))
+    again = read_comparison(open_store(tmp_path / "run"))
     assert_same(study, again)
     assert again.settlement.describe() == study.settlement.describe()
 
@@ -270,18 +279,8 @@ def test_cells_at_a_url(cells):
 @pytest.mark.parametrize("writes", [1, 2, 5, 9, 12])
 def test_cells_gone_on_with(cells, tmp_path, monkeypatch, writes):
     wanted, study = cells
-    put, count = LocalStore.put, [0]
-
-    def failing(self, name, data):
-        count[0] += "shards/" in name
-        if count[0] == writes:
-            raise KeyboardInterrupt
-        put(self, name, data)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(LocalStore, "put", failing)
-        with pytest.raises(KeyboardInterrupt):
-            run_cells(wanted, open_store(tmp_path / "run"))
+    with stopped(monkeypatch, writes):
+        run_cells(wanted, open_store(tmp_path / "run"))
     progress = read_progress(open_store(tmp_path / "run"))
     assert (progress.state, progress.shards) == ("stopped", 3 * len(wanted.cells))
     assert_same_cells(study, run_cells(wanted, open_store(tmp_path / "run")))
@@ -302,3 +301,57 @@ def test_cells_saved_and_reported_again(cells, tmp_path):
     again = read_cells(open_store(tmp_path / "run"))
     assert_same_cells(study, again)
     assert again.warnings == study.warnings
+
+
+# --- the complexity of heatmaps
+
+
+def run_complexity_in(folder, store, **given):
+    methods = {name: name for name in METHODS}
+    wanted = wanted_complexity(methods, seed=0, memory=2**31, configuration={}, study_file="")
+    return run_complexity(wanted, partial(loaded, folder), store, **given)
+
+
+@pytest.fixture(scope="module")
+def simplicity(folder):
+    paths = [path for path in sorted(folder.iterdir()) if "broken" not in path.name]
+    images = hp.load_images(paths, PREPROCESSING)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(driver, "SIZE", 4)
+        return hp.complexity(network(), images, METHODS, names=[str(path) for path in paths])
+
+
+def assert_same_simplicity(one, other):
+    assert one.frame().equals(other.frame())
+    assert one.verdict == other.verdict
+    assert one.table() == other.table()
+    for name, maps in one.heatmaps.items():
+        np.testing.assert_array_equal(maps, other.heatmaps[name])
+
+
+def test_complexity_in_a_folder_at_a_url_and_reported_again(simplicity, folder, tmp_path):
+    for store in (open_store(tmp_path / "run"), open_store("memory://one-road/complexity")):
+        found = run_complexity_in(folder, store)
+        assert_same_simplicity(simplicity, found)
+        assert len(found.skipped) == 1
+        again = read_study(store)
+        write_again(again, store, "")
+        assert_same_simplicity(simplicity, again)
+        assert again.warnings == found.warnings
+        assert read_progress(store).whole == 3
+
+
+@pytest.mark.parametrize("writes", [1, 3, 5])
+def test_complexity_gone_on_with(simplicity, folder, tmp_path, monkeypatch, writes):
+    with stopped(monkeypatch, writes):
+        run_complexity_in(folder, open_store(tmp_path / "run"))
+    assert_same_simplicity(simplicity, run_complexity_in(folder, open_store(tmp_path / "run")))
+
+
+def test_complexity_saved_and_reported_again(simplicity, tmp_path):
+    simplicity.save(tmp_path / "run")
+    again = read_study(open_store(tmp_path / "run"))
+    assert_same_simplicity(simplicity, again)
+    assert again.warnings == simplicity.warnings
+    with pytest.raises(hp.InputError, match="expected the run of a comparison, got one of complexity"):
+        read_comparison(open_store(tmp_path / "run"))

@@ -10,7 +10,6 @@ import pytest
 from tests.records import RUN, of_data
 
 import heatproof as hp
-from heatproof.cli.report import study_of
 from heatproof.json_objects import MOST_VALUES, json_object
 from heatproof.measures.spending import boundaries
 from heatproof.runs.below import runs_below
@@ -18,6 +17,7 @@ from heatproof.runs.progress_reading import read_progress
 from heatproof.runs.run_record import MOST_MEMBERS
 from heatproof.runs.store import LocalStore
 from heatproof.studies.racing import Race, Rule
+from heatproof.studies.road.reading import read_comparison
 from heatproof.studies.road.record import read_assignment
 
 WHOLE = Path(__file__).parent / "schema-2"
@@ -68,12 +68,12 @@ def test_looks_so_far_have_the_boundaries_of_all_looks(given):
     ("name", "reader"),
     [
         ("run.json", read_progress),
-        ("run.json", study_of),
-        ("shards/00000.json", study_of),
-        ("shards/00000.parquet", study_of),
-        ("failed/00001.json", study_of),
-        ("audit/audit.json", study_of),
-        ("statistics.safetensors", study_of),
+        ("run.json", read_comparison),
+        ("shards/00000.json", read_comparison),
+        ("shards/00000.parquet", read_comparison),
+        ("failed/00001.json", read_comparison),
+        ("audit/audit.json", read_comparison),
+        ("statistics.safetensors", read_comparison),
     ],
 )
 def test_a_file_larger_than_any_run_writes_is_refused_before_it_is_read(run, name, reader):

@@ -137,7 +137,7 @@ def test_a_cell_that_no_run_writes_is_refused(study, column, value, message):
         ("absorbed", [], "does not hold what it should"),
         ("aopc", None, "a value of column aopc is missing"),
         ("aopc", float("nan"), "measures must be finite"),
-        ("method", "another", "expected sequences of"),
+        ("method", "another", "expected rows of"),
     ],
 )
 def test_a_cell_of_an_image_that_no_run_writes_is_refused(study, column, value, message):

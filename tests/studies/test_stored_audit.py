@@ -13,7 +13,6 @@ from PIL import Image
 from torch import nn
 
 import heatproof as hp
-from heatproof.cli.report import study_of
 from heatproof.data import as_dataset
 from heatproof.perturbation import Protocol
 from heatproof.runs.ledger import digest
@@ -25,6 +24,7 @@ from heatproof.runs.store import open_store
 from heatproof.studies.road import driver
 from heatproof.studies.road.collecting import write_results
 from heatproof.studies.road.merging import WITHOUT_AUDITS, merge
+from heatproof.studies.road.reading import read_comparison
 from heatproof.studies.road.running import Wanted, run_comparison
 from heatproof.studies.road.stored_audit import MARKER, TABLE, store_audit, stored_audit
 
@@ -80,7 +80,7 @@ def derived(run):
 
 def made_again(run):
     store = open_store(run)
-    write_results(study_of(store), store, str(read_content(store)["reproduce"]))
+    write_results(read_comparison(store), store, str(read_content(store)["reproduce"]))
     return derived(run)
 
 
@@ -195,7 +195,7 @@ def test_shares_leave_their_audits_behind(load, tmp_path):
         run_comparison(wanted(), load, store, share=(number, 2))
     target = open_store(tmp_path / "merged")
     merge(shares, target)
-    study = study_of(target)
+    study = read_comparison(target)
     assert study.audit is None
     assert study.notes == ("its weights are not trained", WITHOUT_AUDITS)
     whole = run_comparison(wanted(), load, target)
@@ -212,7 +212,7 @@ def earlier(tmp_path):
 
 
 def test_a_run_of_schema_2_is_read(earlier):
-    study = study_of(open_store(earlier))
+    study = read_comparison(open_store(earlier))
     assert study.table().to_markdown() == (EARLIER / "table.md").read_text()
     assert (study.audit, study.notes) == (None, (WITHOUT_AUDIT,))
     assert set(study.lerf) == {"gradient-x-input", "sensitivity-l2"}

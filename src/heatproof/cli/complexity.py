@@ -1,17 +1,20 @@
 """``heatproof complexity``."""
 
+from functools import partial
 from typing import Annotated
 
 import typer
 
 from heatproof.cli.application import app
+from heatproof.cli.compare import loaded
 from heatproof.cli.explaining import Explaining
 from heatproof.cli.opening import Open
-from heatproof.cli.places import Out, Overwrite, command_line, written_to
-from heatproof.cli.printing import progress
+from heatproof.cli.places import Overwrite, RunPlace, command_line, written_to
+from heatproof.cli.printing import progress, warn
 from heatproof.cli.results import deliver
 from heatproof.cli.spreading import spread
-from heatproof.cli.study_file import StudyCommand
+from heatproof.cli.study_file import StudyCommand, resolved, settings_of
+from heatproof.cli.working import Working
 
 
 @app.command("complexity", cls=StudyCommand)
@@ -19,9 +22,10 @@ from heatproof.cli.study_file import StudyCommand
 def complexity_command(
     *,
     context: typer.Context,
-    out: Out,
+    out: RunPlace,
     given: Explaining,
     seed: Annotated[int, typer.Option(help="Of the sample of --images.", min=0)] = 0,
+    workers: Working,
     overwrite: Overwrite = False,
     opened: Open = False,
 ) -> None:
@@ -29,20 +33,19 @@ def complexity_command(
 
     [bold]heatproof complexity photos/ --methods lrp-alphabeta,sensitivity-l2,deconvolution-l2 --out RUN[/bold]
     """
-    from heatproof import studies
+    from heatproof.studies.complexity import run_complexity, wanted_complexity
 
-    with written_to(context, out, overwrite=overwrite) as store:
-        network = given.load_network()
-        pictures = given.read_pictures(network, seed=seed)
+    files, crew, settings = given.files(), workers.maker(), settings_of(context)
+    methods = {name: files.get(name, name) for name in (*given.method_names, *files)}
+    wanted = wanted_complexity(
+        methods, seed=seed, memory=given.memory_bytes, configuration=settings, study_file=resolved(settings)
+    )
+    with written_to(context, out, overwrite=overwrite, resumes=True) as store:
+        ready = given.load_network(), given.dataset(seed=seed)
+        warn(ready[1].notes)
+        load = partial(loaded, given, seed) if crew else lambda: ready
         with progress("images") as advance:
-            study = studies.complexity(
-                network,
-                pictures.images,
-                given.methods_for(pictures),
-                memory=given.memory_bytes,
-                names=pictures.names,
-                skipped=pictures.skipped,
-                on_progress=advance,
+            study = run_complexity(
+                wanted, load, store, workers=crew, anew=overwrite, on_progress=advance, reproduce=command_line()
             )
-        study.write(store, reproduce=command_line())
-    deliver(study, out, holding="scores.parquet (every value), figures as PNG and SVG", opened=opened)
+    deliver(study, out, holding="tables and figures, scores.parquet (every value), heatmaps.zarr", opened=opened)

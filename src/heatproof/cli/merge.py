@@ -9,7 +9,6 @@ from heatproof.cli.keys import InFile
 from heatproof.cli.output import tell
 from heatproof.cli.places import Out, Overwrite, written_to
 from heatproof.cli.printing import print_study, say
-from heatproof.cli.report import study_of
 
 
 @app.command("merge")
@@ -31,12 +30,13 @@ def merge_command(
     from heatproof.runs.store import open_store
     from heatproof.studies.road.collecting import write_results
     from heatproof.studies.road.merging import merge
+    from heatproof.studies.road.reading import read_comparison
     from heatproof.studies.road.record import command_of_run
 
     stores = [open_store(source) for source in sources]
     with written_to(context, out, overwrite=overwrite) as target:
         merge(stores, target)
-        study = study_of(target)
+        study = read_comparison(target)
         write_results(study, target, command_of_run(target))
     tell(run=out, page=f"{out}/report.html")
     print_study(study)

@@ -98,6 +98,7 @@ class PlanRecord(Record):
     rule: RuleRecord | None
     reference: bool = True
     scores: Texts = ()
+    removes: bool = True
 
 
 class CostsRecord(Record):
@@ -112,7 +113,7 @@ class RunRecord(Record):
     """``run.json`` of a run in shards: what it was begun with, and once it is finished, what was found."""
 
     schema_: Annotated[int, Field(alias="schema")]
-    study: Literal["compare"]
+    study: Literal["compare", "complexity"]
     configuration: Annotated[dict[Text, Scalar | Values], Field(max_length=MOST_ENTRIES)]
     network: NetworkRecord
     data: DataRecord
@@ -123,7 +124,7 @@ class RunRecord(Record):
     notes: Sentences
     versions: Object
     machine: Object
-    images: Identities | None = None
+    images: Identities | Names | None = None
     skipped: Reasons = []
     complete: bool | None = None
     verdict: Sentences | None = None

@@ -30,7 +30,7 @@ class PartRecord(Record):
     reference: bool
     places: Annotated[dict[Text, Texts], Field(max_length=MOST_ENTRIES)]
     measures: Annotated[dict[Text, Texts], Field(max_length=MOST_ENTRIES)]
-    engine: EngineRecord
+    engine: EngineRecord | None
     scores: Texts = ()
 
 

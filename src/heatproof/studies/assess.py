@@ -23,8 +23,8 @@ from heatproof.perturbation import Protocol
 from heatproof.perturbation.statistics import Statistics, as_statistics
 from heatproof.studies.assessment import GALLERY_IMAGES, Assessment
 from heatproof.studies.road.cell_runs import Cell, WantedCells
-from heatproof.studies.road.driver import first_pictures
 from heatproof.studies.road.in_memory import compared
+from heatproof.studies.road.preparing import first_pictures
 from heatproof.studies.road.running import Wanted
 from heatproof.studies.task import labelled
 from heatproof.studies.watching import OnTotal, Progress

@@ -1,19 +1,23 @@
 """How complex are the heatmaps of each method: file sizes, entropy, sparsity?"""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
-import numpy as np
 from torch import Tensor
 
+from heatproof.data import Dataset
 from heatproof.defaults import DEFAULT_METHODS
-from heatproof.heatmaps import explain_batches
-from heatproof.measures.complexity import entropy, gini, jpeg_size, png_size
-from heatproof.network.inputs import check_images
+from heatproof.heatmaps.stored import MapFile
 from heatproof.network.network import DEFAULT_MEMORY, Network
-from heatproof.report import heatmap_rgb
-from heatproof.studies.simplicity import GALLERY_IMAGES, QUANTITIES, Simplicity
-from heatproof.studies.task import Methods, labelled, sorted_out
-from heatproof.studies.watching import OnTotal
+from heatproof.perturbation import Protocol
+from heatproof.runs.objects import Store
+from heatproof.runs.workers import Make, Workers
+from heatproof.studies.road.collecting import write_results
+from heatproof.studies.road.in_memory import compared
+from heatproof.studies.road.running import Wanted, computed
+from heatproof.studies.simplicity import GALLERY_IMAGES, Simplicity
+from heatproof.studies.task import Methods
+from heatproof.studies.watching import OnTotal, Progress
 
 
 def complexity(
@@ -55,42 +59,57 @@ def complexity(
     >>> {name: values.shape for name, values in study.values["PNG"].items()}
     {'lrp-epsilon': (4,), 'random': (4,)}
     """
-    check_images(images)
-    computed, given = sorted_out(methods, images, names)
-    labels = labelled(names, images)
-    parts: list[dict[str, dict[str, np.ndarray]]] = []
-    shown: dict[str, list[np.ndarray]] = {name: [] for name in (*computed, *given)}
-    done = 0
-    for batch in explain_batches(network, images, computed, targets=targets, memory=memory):
-        part = slice(done, done + len(batch.targets))
-        maps = batch.heatmaps | {name: heatmaps[part] for name, heatmaps in given.items()}
-        arrays = {name: heatmaps.float().cpu().numpy() for name, heatmaps in maps.items()}
-        parts.append({name: measure(heatmaps) for name, heatmaps in arrays.items()})
-        for name, heatmaps in arrays.items():
-            shown[name].append(heatmaps[: max(0, GALLERY_IMAGES - done)])
-        done = part.stop
-        if on_progress:
-            on_progress(done, len(images))
-    return Simplicity(
-        network=network.describe(),
-        names=labels,
-        images=images[:GALLERY_IMAGES],
-        heatmaps={name: np.concatenate(maps) for name, maps in shown.items()},
-        values={
-            quantity: {name: np.concatenate([part[name][quantity] for part in parts]) for name in shown}
-            for quantity in QUANTITIES
-        },
-        skipped=tuple(skipped),
-        notes=tuple(network.notes),
+    found = compared(
+        network,
+        images,
+        methods,
+        Protocol(memory=memory),
+        Progress(on_progress),
+        targets=targets,
+        names=names,
+        removes=False,
+        show=GALLERY_IMAGES,
+        skipped=skipped,
+    )
+    return Simplicity(found)
+
+
+def wanted_complexity(
+    methods: Mapping[str, str | MapFile],
+    *,
+    seed: int,
+    memory: int,
+    configuration: Mapping[str, Any],
+    study_file: str,
+) -> Wanted:
+    """The same as a run; ``configuration`` is all of it as JSON-able values."""
+    return Wanted(
+        methods=methods,
+        protocol=Protocol(seed=seed, memory=memory),
+        lerf=False,
+        measures=(),
+        rule=None,
+        audit=0,
+        configuration=configuration,
+        study_file=study_file,
+        show=GALLERY_IMAGES,
+        removes=False,
+        study="complexity",
     )
 
 
-def measure(heatmaps: np.ndarray) -> dict[str, np.ndarray]:
-    """Every quantity (N,) of signed heatmaps (N, H, W), by its name in ``QUANTITIES``."""
-    pictures = np.stack([heatmap_rgb(heatmap) for heatmap in heatmaps])
-    return {
-        "PNG": png_size(pictures),
-        "JPEG": jpeg_size(pictures),
-        "entropy": entropy(pictures),
-        "Gini": gini(heatmaps),
-    }
+def run_complexity(
+    wanted: Wanted,
+    load: Callable[[], tuple[Network, Dataset]],
+    store: Store,
+    *,
+    workers: Callable[[Make], Workers] | None = None,
+    anew: bool = False,
+    on_progress: OnTotal | None = None,
+    reproduce: str = "",
+) -> Simplicity:
+    """Begins such a run, or resumes it, and finishes it; for the arguments see ``run_comparison``."""
+    store.sweep()
+    study = Simplicity(computed(wanted, load, store, Progress(on_progress), workers=workers, anew=anew))
+    write_results(study, store, reproduce)
+    return study

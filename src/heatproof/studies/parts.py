@@ -11,6 +11,7 @@ from heatproof.heatmaps import Conservation
 from heatproof.heatmaps.explaining import Explained
 from heatproof.perturbation import Curves
 from heatproof.perturbation.perturbing import perturb_scores
+from heatproof.studies.complexities import complexities
 from heatproof.studies.further import Need
 from heatproof.studies.measured import Measured, joined_measures, measured
 from heatproof.studies.task import REFERENCE, Key, Task
@@ -84,9 +85,10 @@ class Part:
 
     def of(self, some: slice) -> "Part":
         """What some of the images gave; methods that have none of them are left out."""
+        count = {name: len(curves.images) for name, curves in self.curves.items()}
 
         def cut(found: Mapping[str, Any], of: Callable[[Any], Any] = lambda values: values[some]) -> dict[str, Any]:
-            return {name: of(values) for name, values in found.items() if len(self.curves[name].images) > some.start}
+            return {name: of(values) for name, values in found.items() if count.get(name, len(self.names)) > some.start}
 
         return Part(
             names=self.names[some],
@@ -110,6 +112,9 @@ def part_of(
     on_progress: Callable[[int], None],
 ) -> Part:
     """What some of the task's images gave, whose heatmaps are at hand."""
+    if not task.removes:
+        on_progress(len(batch.targets))
+        return _measured_alone(task, batch, names)
     images, regions, ids = task.images[where], task.regions[where], task.identities[where]
     local = replace(task.protocol, regions=regions)
     orders = task.orders(batch.heatmaps, where)
@@ -139,4 +144,18 @@ def part_of(
             }
             for score, walks in by_score.items()
         },
+    )
+
+
+def _measured_alone(task: Task, batch: Explained, names: Sequence[str]) -> Part:
+    """What heatmaps gave of which nothing is removed: how complex they are."""
+    return Part(
+        names=tuple(names),
+        classes=tuple(task.network.class_name(int(target)) for target in batch.targets),
+        targets=batch.targets.cpu(),
+        curves={},
+        lerf={},
+        heatmaps=batch.heatmaps,
+        conservation=batch.conservation,
+        measured={name: complexities(maps.float().cpu().numpy()) for name, maps in batch.heatmaps.items()},
     )

@@ -9,9 +9,7 @@ from typing import Any
 
 import numpy as np
 import polars as pl
-import torch
 from matplotlib.figure import Figure
-from torch import Tensor
 
 from heatproof import runs
 from heatproof.measures import Estimate, estimate
@@ -19,30 +17,14 @@ from heatproof.measures.complexity import encoders
 from heatproof.report import Table, boxes_figure, gallery_figure, scatter_figure
 from heatproof.report.page import Page
 from heatproof.runs.objects import Store
+from heatproof.runs.schema import SCHEMA
+from heatproof.studies.comparison import Comparison
+from heatproof.studies.complexities import QUANTITIES
 from heatproof.studies.contrast import Contrast, contrasts, contrasts_table
 from heatproof.studies.pages import complexity_page
-from heatproof.studies.shown import as_colours
 from heatproof.studies.study import Study, depends_on
 
 GALLERY_IMAGES = 6
-
-
-@dataclass(frozen=True)
-class Quantity:
-    """What is measured of a heatmap: its name in a sentence, its unit, its column, and its direction."""
-
-    sentence: str
-    unit: str
-    column: str
-    higher_is_simpler: bool = False
-
-
-QUANTITIES = {
-    "PNG": Quantity("PNG file size", " KB", "png_kb"),
-    "JPEG": Quantity("JPEG file size", " KB", "jpeg_kb"),
-    "entropy": Quantity("Entropy", " bits", "entropy_bits"),
-    "Gini": Quantity("Gini coefficient", "", "gini", higher_is_simpler=True),
-}
 
 
 @dataclass(frozen=True)
@@ -50,27 +32,48 @@ class Simplicity(Study):
     """How complex the heatmaps of several methods are.
 
     Attributes:
-        network: description of the network, with a hash of its weights.
-        names: (N) names of the images.
-        images: (n, C, H, W) the first ones, RGB in [0, 1].
-        heatmaps: (n, H, W) of the first images, by method.
-        values: (N,) by quantity ("PNG" and "JPEG" in KB, "entropy" in bits: lower is simpler; "Gini": higher is
-            simpler) and method.
-        skipped: names of pictures that could not be used, each with the reason.
-        notes: what else a reader must know.
+        found: of which nothing was removed: what was measured of each image's heatmaps.
     """
 
     code = "study = hp.complexity(…)"
-    work = None
-    set_aside = ()
 
-    network: Mapping[str, Any]
-    names: tuple[str, ...]
-    images: Tensor
-    heatmaps: dict[str, np.ndarray]
-    values: dict[str, dict[str, np.ndarray]]
-    skipped: tuple[tuple[str, str], ...]
-    notes: tuple[str, ...]
+    found: Comparison
+
+    @property
+    def network(self) -> Mapping[str, Any]:
+        """Description of the network, with a hash of its weights."""
+        return self.found.network
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """(N) names of the images."""
+        return self.found.names
+
+    @property
+    def skipped(self) -> tuple[tuple[str, str], ...]:
+        """Names of pictures that could not be used, each with the reason."""
+        return self.found.skipped
+
+    @property
+    def set_aside(self) -> tuple[str, ...]:
+        """Errors of shards that could not be computed."""
+        return self.found.set_aside
+
+    @property
+    def work(self) -> None:
+        """Nothing is removed."""
+        return None
+
+    @cached_property
+    def heatmaps(self) -> dict[str, np.ndarray]:
+        """(n, H, W) of the first images, by method."""
+        return {name: maps.numpy() for name, maps in self.found.shown.heatmaps.items()}
+
+    @cached_property
+    def values(self) -> dict[str, dict[str, np.ndarray]]:
+        """(N,) by quantity (PNG and JPEG in KB, entropy in bits: lower is simpler; Gini: higher is) and method."""
+        measured = self.found.found.measured
+        return {quantity: {name: found[quantity] for name, found in measured.items()} for quantity in QUANTITIES}
 
     @cached_property
     def estimates(self) -> dict[str, dict[str, Estimate]]:
@@ -95,7 +98,7 @@ class Simplicity(Study):
     @property
     def warnings(self) -> list[str]:
         """What a reader must know before trusting the numbers."""
-        found = [*self.notes]
+        found = [*self.found.notes]
         for name, values in self.values["entropy"].items():
             empty = int((values == 0).sum())
             if empty:
@@ -154,6 +157,9 @@ class Simplicity(Study):
             }
         )
 
+    def _frames(self) -> dict[str, pl.DataFrame]:
+        return {"scores": self.frame()}
+
     @property
     def sizes(self) -> dict[str, np.ndarray]:
         """(N, 2) kilobytes as PNG and as JPEG, by method."""
@@ -163,7 +169,7 @@ class Simplicity(Study):
     @property
     def colours(self) -> np.ndarray:
         """(n, H, W, 3) the first images in [0, 1]."""
-        return as_colours(self.images)
+        return self.found.shown.colours
 
     def main_figure(self) -> Figure:
         """File sizes of the heatmaps, PNG and JPEG, by method; lower is simpler."""
@@ -182,13 +188,13 @@ class Simplicity(Study):
     def describe(self) -> dict[str, Any]:
         """Everything about the run but its arrays, as JSON-able values."""
         return {
-            "schema": runs.SCHEMA,
+            "schema": SCHEMA,
             "study": "complexity",
             "network": dict(self.network),
             "methods": list(self.heatmaps),
             "images": list(self.names),
             "skipped": [{"image": name, "reason": reason} for name, reason in self.skipped],
-            "complete": not self.skipped,
+            "complete": not self.skipped and not self.set_aside,
             "verdict": self.verdict,
             "warnings": self.warnings,
             "encoders": encoders(),
@@ -217,13 +223,10 @@ class Simplicity(Study):
         return gallery_figure(self.colours, self.heatmaps, captions)
 
     def write(self, store: Store, *, reproduce: str = "") -> None:
-        """Writes all of it into a store, the record last."""
-        store.put("scores.parquet", runs.parquet_bytes(self.frame()))
-        maps = {name: torch.from_numpy(found) for name, found in self.heatmaps.items()}
-        runs.write_heatmaps(store, maps, self.names[:GALLERY_IMAGES])
-        for name, content in self.files(reproduce=reproduce).items():
-            store.put(name, content)
-        store.put("run.json", runs.json_bytes(self.describe() | {"reproduce": reproduce}))
+        """Writes it as a run, as the command does."""
+        from heatproof.studies.road.saving import save_complexity  # which knows what a study is
+
+        save_complexity(self, store, reproduce=reproduce)
 
     def _page(self, figures: Mapping[str, Figure]) -> Page:
         return complexity_page(self, figures)

@@ -42,6 +42,7 @@ class Task:
         reference: whether the random order is wanted.
         lerf: whether least relevant regions are also removed first.
         scores: that are recorded beside the protocol's.
+        removes: whether regions are removed; heatmaps alone are measured if not.
     """
 
     network: Network
@@ -55,6 +56,7 @@ class Task:
     reference: bool = True
     lerf: bool = False
     scores: tuple[str, ...] = ()
+    removes: bool = True
 
     @classmethod
     def of(
@@ -121,8 +123,8 @@ class Task:
 
     @property
     def evaluations(self) -> int:
-        """How many scores are wanted, those of the untouched images included."""
-        return len(self.images) + self.sequences * self.scored
+        """How many scores are wanted, those of the untouched images included; images, where nothing is removed."""
+        return len(self.images) + (self.sequences * self.scored if self.removes else 0)
 
     def explained(self) -> Iterator[tuple[slice, Explained]]:
         """Batch by batch: which images, and their heatmaps, computed and given."""

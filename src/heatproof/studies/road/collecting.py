@@ -21,6 +21,7 @@ from heatproof.studies.parts import Part
 from heatproof.studies.racing import at_random
 from heatproof.studies.road.driver import Assignment, replayed
 from heatproof.studies.road.sinks import Whole
+from heatproof.studies.simplicity import Simplicity
 from heatproof.studies.task import REFERENCE, notes_on
 from heatproof.studies.watching import Progress
 from heatproof.studies.work import Work
@@ -78,7 +79,7 @@ def collected(
     wholes = list(sink.read_all(assignment.protocol))
     study = _joined(assignment, wholes, network.describe())
     count = len(study.names)
-    if sink.audit(assignment.protocol, count) is None:
+    if audit != 0 and sink.audit(assignment.protocol, count) is None:
         found = _audit(assignment, network, source, study, positions_of(wholes), audit, progress)
         if found:
             sink.keep_audit(found, count)
@@ -108,14 +109,17 @@ def _work(wholes: Sequence[Whole], found: Part) -> Work:
         heatmap_seconds=total("heatmap_seconds"),
         perturbation_seconds=total("perturbation_seconds"),
         seconds=total("seconds"),
-        engine=found.curves[REFERENCE].engine if REFERENCE in found.curves else most_on_windows(found),
+        engine=_engine(found),
     )
 
 
-def most_on_windows(found: Part) -> Engine:
-    """The engine of the method where it spared most."""
+def _engine(found: Part) -> Engine:
+    """That of the random order, or of the method where it spared most."""
+    if REFERENCE in found.curves:
+        return found.curves[REFERENCE].engine
     engines = [curves.engine for curves in found.curves.values()]
-    return max(engines, key=lambda engine: engine.nodes_on_windows)
+    none = Engine("none", 0, 0, "nothing was removed")
+    return max(engines, key=lambda engine: engine.nodes_on_windows, default=none)
 
 
 def _audit(
@@ -151,11 +155,12 @@ def _audit(
     return audited(few, maps, found.targets[chosen], [found.names[number] for number in chosen], progress)
 
 
-def write_results(study: Comparison, store: Store, reproduce: str) -> None:
+def write_results(study: Comparison | Simplicity, store: Store, reproduce: str) -> None:
     """Writes everything that is derived from shards: tables, figures, the page, and the record."""
     for name, content in study.derived(reproduce=reproduce).items():
         store.put(name, content)
     begun = read_content(store)
-    told = study.describe() | {"schema": SCHEMA, "notes": list(study.notes), "reproduce": reproduce}
-    told["audit"] = told["audit"] or begun.get("audit")
+    told = study.describe() | {"schema": SCHEMA, "reproduce": reproduce}
+    if isinstance(study, Comparison):
+        told |= {"notes": list(study.notes), "audit": told["audit"] or begun.get("audit")}
     store.put(RECORD, runs.json_bytes(begun | told))

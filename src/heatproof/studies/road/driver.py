@@ -1,7 +1,7 @@
 """A comparison shard by shard, in memory and in a run: what is whole is never computed again, whatever happens."""
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from functools import partial
 from typing import Any
@@ -10,18 +10,12 @@ from torch import Tensor
 
 from heatproof.data.pictures import Pictures
 from heatproof.data.source import Source
-from heatproof.defaults import ALL
-from heatproof.errors import InputError
 from heatproof.heatmaps.explaining import OwnMethod
 from heatproof.heatmaps.stored import Asked, MapFile
 from heatproof.measures import aopc
 from heatproof.network import Network
 from heatproof.perturbation import Protocol
-from heatproof.perturbation.engine import choose
-from heatproof.perturbation.regions import as_regions, differ_in_number
-from heatproof.perturbation.scores import SCORES
-from heatproof.perturbation.sequences import OnProgress, distinct
-from heatproof.perturbation.statistics import Statistics
+from heatproof.perturbation.sequences import OnProgress
 from heatproof.runs.workers import Direct, Done, LocalWorkers, Make, Workers, this_worker
 from heatproof.studies.further import needs_of
 from heatproof.studies.parts import Part, part_of
@@ -51,6 +45,7 @@ class Assignment:
         costs: of the network's nodes, so that all workers take the same plans.
         reference: whether the random order is wanted.
         scores: that are recorded beside the protocol's.
+        removes: whether regions are removed; heatmaps alone are measured if not.
         targets: (N,) class indices of all images; none for the predicted classes.
         regions: (N, H, W) region indices of all images; none to make them as the protocol says.
     """
@@ -66,6 +61,7 @@ class Assignment:
     costs: tuple[Mapping[str, Any], ...] | None = None
     reference: bool = True
     scores: tuple[str, ...] = ()
+    removes: bool = True
     targets: Tensor | None = None
     regions: Tensor | None = None
 
@@ -87,6 +83,7 @@ class Assignment:
             "rule": self.rule and asdict(self.rule),
             "reference": self.reference,
             "scores": list(self.scores),
+            "removes": self.removes,
         }
 
     def task(self, network: Network, pictures: Pictures) -> Task:
@@ -106,7 +103,7 @@ class Assignment:
         targets = None if self.targets is None else self.targets[places]
         local = self.protocol if self.regions is None else replace(self.protocol, regions=self.regions[places])
         task = Task.of(network, pictures.images, methods, targets, local, lerf=self.lerf)
-        return replace(task, protocol=self.protocol, reference=self.reference, scores=self.scores)
+        return replace(task, protocol=self.protocol, reference=self.reference, scores=self.scores, removes=self.removes)
 
 
 class Worker:
@@ -217,80 +214,3 @@ def compute(
     with (workers or (LocalWorkers if sink.lasts else Direct))(make) as crew:
         first, every = share
         crew.run([number for number in range(first - 1, len(sink), every) if number not in whole], finished)
-
-
-def batches(source: Source) -> Iterator[Tensor]:
-    """All images that can be used, some at a time."""
-    for start in range(0, len(source.names), SIZE):
-        images = source.read(range(start, min(start + SIZE, len(source.names)))).images
-        if len(images):
-            yield images
-
-
-def fitted(protocol: Protocol, source: Source) -> Protocol:
-    """The protocol with statistics of the whole data set, read twice, where it needs some and has none."""
-    if not protocol.uses_statistics or protocol.statistics is not None:
-        return protocol
-    return replace(protocol, statistics=Statistics.of_batches(partial(batches, source)))
-
-
-def settled(protocol: Protocol, source: Source) -> Protocol:
-    """The protocol with a number of steps, where superpixels allow more of them in some images than in others."""
-    if not differ_in_number(protocol.regions) or protocol.steps not in (None, ALL):
-        return protocol
-    steps = [protocol.steps_for(as_regions(protocol.regions, images)) for images in batches(source)]
-    return replace(protocol, steps=min(steps)) if steps else protocol
-
-
-def first_pictures(source: Source, order: Sequence[int]) -> Pictures:
-    """Some pictures that can be used, to learn the size of images from.
-
-    Raises:
-        InputError: if there are none.
-    """
-    skipped: list[tuple[str, str]] = []
-    for start in range(0, len(order), SIZE):
-        pictures = source.read(order[start : start + SIZE])
-        if len(pictures.images):
-            return pictures
-        skipped = skipped or list(pictures.skipped)
-    why = f", such as {skipped[0][0]!r}: {skipped[0][1]}" if skipped else ""
-    raise InputError(f"none of the {len(order)} pictures of {source.name} can be used{why}")
-
-
-def try_one(assignment: Assignment, network: Network, pictures: Pictures) -> None:
-    """Explains one picture, so that what cannot be done is refused before anything is written."""
-    task = assignment.task(network, replace(pictures, images=pictures.images[:1]))
-    needs_of(assignment.measures, task)
-    next(task.explained())
-
-
-def check_files(assignment: Assignment, source: Source, pictures: Pictures) -> None:
-    """Refuses files of heatmaps that lack one of a picture that can be used, or hold one of another size."""
-    names = source.names
-    height, width = pictures.images.shape[2:]
-    for file in assignment.files.values():
-        file.check_shapes(Asked.every(len(names), names), (height, width))
-        missing = file.missing(Asked.every(len(names), names))
-        for start in range(0, len(missing), SIZE):
-            usable = source.read(missing[start : start + SIZE]).names
-            if usable:
-                raise InputError(
-                    f"{str(file.path)!r} has no map for {len(missing)} of {len(names)} images, such as {usable[0]!r}"
-                )
-
-
-def measured_costs(assignment: Assignment, network: Network, pictures: Pictures) -> tuple[Mapping[str, Any], ...]:
-    """What nodes cost, measured now if the engine wants it, for all workers and for going on later."""
-    task = assignment.task(network, replace(pictures, images=pictures.images[:1]))
-    protocol = task.protocol
-    choose(
-        network,
-        task.shape,
-        distinct(task.regions),
-        engine=protocol.engine,
-        score=SCORES.resolve(protocol.score),
-        regions_at_once=task.regions_at_once,
-        imputes=protocol.imputes,
-    )
-    return tuple(network.costs())

@@ -34,6 +34,7 @@ def compared(
     lerf: bool = False,
     reference: bool = True,
     scores: Sequence[str] = (),
+    removes: bool = True,
     measures: Sequence[str] = (),
     rule: Rule | None = None,
     audit: int | None = 0,
@@ -61,9 +62,12 @@ def compared(
         rule=rule,
         reference=reference,
         scores=tuple(scores),
+        removes=removes,
         targets=task.targets,
         regions=task.regions,
     )
-    progress.begin(replace(task, reference=reference).evaluations + sum(need.evaluations for need in needs))
+    progress.begin(
+        replace(task, reference=reference, removes=removes).evaluations + sum(need.evaluations for need in needs)
+    )
     compute(assignment, None, progress)
     return replace(collected(assignment, network, source, audit, progress), skipped=tuple(skipped))

@@ -53,6 +53,7 @@ def read_assignment(store: Store) -> Assignment:
             rule=rule,
             reference=plan.reference,
             scores=plan.scores,
+            removes=plan.removes,
         )
     except (TypeError, ValueError) as error:  # names that are unknown, numbers out of range
         raise InputError(f"{RECORD} of {store}: its plan cannot be followed: {error}") from error

@@ -28,12 +28,9 @@ from heatproof.studies.further import check_measures
 from heatproof.studies.racing import Rule, at_random
 from heatproof.studies.road import driver
 from heatproof.studies.road.collecting import collected, notes_of, write_results
-from heatproof.studies.road.driver import (
-    Assignment,
-    Load,
-    Method,
+from heatproof.studies.road.driver import Assignment, Load, Method, compute
+from heatproof.studies.road.preparing import (
     check_files,
-    compute,
     first_pictures,
     fitted,
     measured_costs,
@@ -62,6 +59,8 @@ class Wanted:
         study_file: the text of a file that asks for the same, kept in the run.
         reference: whether the random order is wanted.
         scores: that are recorded beside the protocol's.
+        removes: whether regions are removed; heatmaps alone are measured if not.
+        study: what the run is called.
     """
 
     methods: Mapping[str, Method]
@@ -75,6 +74,8 @@ class Wanted:
     show: int | str = SHOWN
     reference: bool = True
     scores: tuple[str, ...] = ()
+    removes: bool = True
+    study: str = "compare"
 
 
 def run_comparison(
@@ -167,6 +168,7 @@ def _assigned(wanted: Wanted, load: Load, network: Network, source: Files, store
         rule=wanted.rule,
         reference=wanted.reference,
         scores=wanted.scores,
+        removes=wanted.removes,
     )
     now = {
         "configuration": dict(wanted.configuration),
@@ -189,7 +191,7 @@ def _assigned(wanted: Wanted, load: Load, network: Network, source: Files, store
         shape = pictures.images.shape[1:]
         record = {
             "schema": SCHEMA,
-            "study": "compare",
+            "study": wanted.study,
             **now,
             "plan": assignment.describe(),
             "costs": list(measured_costs(assignment, network, pictures)),

@@ -14,11 +14,18 @@ from heatproof.studies.comparison import Comparison
 from heatproof.studies.road.collecting import write_results
 from heatproof.studies.road.record import REGIONS, prepare, shards_of
 from heatproof.studies.road.sinks import Whole
+from heatproof.studies.simplicity import Simplicity
 
 
 def save_comparison(study: Comparison, store: Store, *, reproduce: str = "") -> None:
     """Writes a run that ``heatproof report`` reads."""
     save_shards(study, store)
+    write_results(study, store, reproduce)
+
+
+def save_complexity(study: Simplicity, store: Store, *, reproduce: str = "") -> None:
+    """The same of the complexity of heatmaps."""
+    save_shards(study.found, store)
     write_results(study, store, reproduce)
 
 
@@ -30,7 +37,7 @@ def save_shards(study: Comparison, store: Store) -> None:
     shards = shards_of(store, count, rule)
     record = {
         "schema": SCHEMA,
-        "study": "compare",
+        "study": "compare" if study.plan["removes"] else "complexity",
         "configuration": {},
         "network": dict(study.network),
         "data": {"name": "given images", "members": count, "fingerprint": _fingerprint(study)},
@@ -73,4 +80,4 @@ def _about(study: Comparison, number: int) -> dict[str, object]:
 
 
 def _fingerprint(study: Comparison) -> str:
-    return blake2b(repr(study.identities).encode(), digest_size=8).hexdigest()
+    return blake2b(repr(study.names).encode(), digest_size=8).hexdigest()

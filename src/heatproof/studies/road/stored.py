@@ -85,10 +85,11 @@ def stored(part: Part, numbers: Sequence[int]) -> StoredPart:
         "reference": REFERENCE in part.curves,
         "places": {method: list(found.places) for method, found in part.conservation.items()},
         "measures": {method: list(found) for method, found in part.measured.items()},
-        "engine": asdict(walks[0][1].engine),
+        "engine": asdict(walks[0][1].engine) if walks else None,
         "scores": list(part.others),
     }
-    sequences = pl.concat([sequence_rows(part.names, numbers, method, curves) for method, curves in walks])
+    rows = [sequence_rows(part.names, numbers, method, curves) for method, curves in walks]
+    sequences = pl.concat(rows) if rows else pl.DataFrame(schema=SEQUENCES)
     images = pl.concat([_image_rows(part, numbers, method) for method in part.heatmaps], how="diagonal")
     others = [
         sequence_rows(part.names, numbers, method, curves).with_columns(pl.lit(score).alias("unit"))
@@ -132,6 +133,16 @@ def _restored(found: StoredPart, numbers: Sequence[int], protocol: Protocol) -> 
         raise ValueError(f"its marker has {len(numbers)} images, its tables have {len(names)}")
     for part in by_method.values():
         check_images(part, names, numbers, 1)
+    whole = partial(
+        Part,
+        names=names,
+        classes=classes,
+        heatmaps={},
+        conservation={name: _conservation(by_method[name], places) for name, places in about.places.items()},
+        measured={name: _measures(by_method[name], measures) for name, measures in about.measures.items()},
+    )
+    if about.engine is None:
+        return whole(targets=torch.full((len(names),), -1), curves={}, lerf={})
     engine = Engine(**{name: getattr(about.engine, name) for name in EngineRecord.model_fields})
     read = partial(_walks, expected=expected, names=names, numbers=numbers, engine=engine)
     curves = read(found.sequences, protocol=protocol)
@@ -140,15 +151,10 @@ def _restored(found: StoredPart, numbers: Sequence[int], protocol: Protocol) -> 
         raise ValueError(f"expected scores {list(about.scores)}, got {list(units)}")
     others = {str(unit): read(rows, protocol=replace(protocol, score=str(unit))) for (unit,), rows in units.items()}
     check_same_images([walk for walks in (curves, *others.values()) for walk in walks.values()])
-    return Part(
-        names=names,
-        classes=classes,
+    return whole(
         targets=max(curves.values(), key=lambda walk: len(walk.images)).targets,
         curves={name: curves[name, order] for name, order in ((*((m, "morf") for m in about.methods), *random))},
         lerf={name: curves[name, "lerf"] for name in about.lerf},
-        heatmaps={},
-        conservation={name: _conservation(by_method[name], places) for name, places in about.places.items()},
-        measured={name: _measures(by_method[name], measures) for name, measures in about.measures.items()},
         others=others,
     )
 
@@ -203,7 +209,7 @@ def sequence_rows(names: tuple[str, ...], numbers: Sequence[int], method: str, c
 
 
 def _image_rows(part: Part, numbers: Sequence[int], method: str) -> pl.DataFrame:
-    count = len(part.curves[method].images)
+    count = len(part.curves[method].images) if part.curves else len(part.names)
     kept = part.conservation.get(method)
     values: dict[str, Any] = {
         "number": list(numbers[:count]),

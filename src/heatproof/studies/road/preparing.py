@@ -1,0 +1,103 @@
+"""What is settled before the first shard: statistics, steps, what cannot be done, what nodes cost."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+from torch import Tensor
+
+from heatproof.data.pictures import Pictures
+from heatproof.data.source import Source
+from heatproof.defaults import ALL
+from heatproof.errors import InputError
+from heatproof.heatmaps.stored import Asked
+from heatproof.network import Network
+from heatproof.perturbation import Protocol
+from heatproof.perturbation.engine import choose
+from heatproof.perturbation.regions import as_regions, differ_in_number
+from heatproof.perturbation.scores import SCORES
+from heatproof.perturbation.sequences import distinct
+from heatproof.perturbation.statistics import Statistics
+from heatproof.studies.further import needs_of
+from heatproof.studies.road import driver
+from heatproof.studies.road.driver import Assignment
+
+
+def batches(source: Source) -> Iterator[Tensor]:
+    """All images that can be used, some at a time."""
+    for start in range(0, len(source.names), driver.SIZE):
+        images = source.read(range(start, min(start + driver.SIZE, len(source.names)))).images
+        if len(images):
+            yield images
+
+
+def fitted(protocol: Protocol, source: Source) -> Protocol:
+    """The protocol with statistics of the whole data set, read twice, where it needs some and has none."""
+    if not protocol.uses_statistics or protocol.statistics is not None:
+        return protocol
+    return replace(protocol, statistics=Statistics.of_batches(partial(batches, source)))
+
+
+def settled(protocol: Protocol, source: Source) -> Protocol:
+    """The protocol with a number of steps, where superpixels allow more of them in some images than in others."""
+    if not differ_in_number(protocol.regions) or protocol.steps not in (None, ALL):
+        return protocol
+    steps = [protocol.steps_for(as_regions(protocol.regions, images)) for images in batches(source)]
+    return replace(protocol, steps=min(steps)) if steps else protocol
+
+
+def first_pictures(source: Source, order: Sequence[int]) -> Pictures:
+    """Some pictures that can be used, to learn the size of images from.
+
+    Raises:
+        InputError: if there are none.
+    """
+    skipped: list[tuple[str, str]] = []
+    for start in range(0, len(order), driver.SIZE):
+        pictures = source.read(order[start : start + driver.SIZE])
+        if len(pictures.images):
+            return pictures
+        skipped = skipped or list(pictures.skipped)
+    why = f", such as {skipped[0][0]!r}: {skipped[0][1]}" if skipped else ""
+    raise InputError(f"none of the {len(order)} pictures of {source.name} can be used{why}")
+
+
+def try_one(assignment: Assignment, network: Network, pictures: Pictures) -> None:
+    """Explains one picture, so that what cannot be done is refused before anything is written."""
+    task = assignment.task(network, replace(pictures, images=pictures.images[:1]))
+    needs_of(assignment.measures, task)
+    next(task.explained())
+
+
+def check_files(assignment: Assignment, source: Source, pictures: Pictures) -> None:
+    """Refuses files of heatmaps that lack one of a picture that can be used, or hold one of another size."""
+    names = source.names
+    height, width = pictures.images.shape[2:]
+    for file in assignment.files.values():
+        file.check_shapes(Asked.every(len(names), names), (height, width))
+        missing = file.missing(Asked.every(len(names), names))
+        for start in range(0, len(missing), driver.SIZE):
+            usable = source.read(missing[start : start + driver.SIZE]).names
+            if usable:
+                raise InputError(
+                    f"{str(file.path)!r} has no map for {len(missing)} of {len(names)} images, such as {usable[0]!r}"
+                )
+
+
+def measured_costs(assignment: Assignment, network: Network, pictures: Pictures) -> tuple[Mapping[str, Any], ...]:
+    """What nodes cost, measured now if the engine wants it, for all workers and for going on later."""
+    if not assignment.removes:
+        return ()
+    task = assignment.task(network, replace(pictures, images=pictures.images[:1]))
+    protocol = task.protocol
+    choose(
+        network,
+        task.shape,
+        distinct(task.regions),
+        engine=protocol.engine,
+        score=SCORES.resolve(protocol.score),
+        regions_at_once=task.regions_at_once,
+        imputes=protocol.imputes,
+    )
+    return tuple(network.costs())

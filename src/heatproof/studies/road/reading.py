@@ -1,0 +1,44 @@
+"""Studies read back from a store, without network or pictures, and what follows from them written again."""
+
+from heatproof.errors import InputError
+from heatproof.runs.objects import Store
+from heatproof.runs.run_record import read_content
+from heatproof.studies.cells import OfCells
+from heatproof.studies.comparison import Comparison
+from heatproof.studies.road import cell_runs, collecting
+from heatproof.studies.road.collecting import gathered
+from heatproof.studies.road.record import read_assignment
+from heatproof.studies.simplicity import Simplicity
+
+
+def read_study(store: Store) -> Comparison | Simplicity | OfCells:
+    """The study that a run holds.
+
+    Raises:
+        InputError: if it is no run, or its files do not hold what they should.
+    """
+    record = read_content(store)
+    if "cells" in record:
+        return cell_runs.read_cells(store)
+    found = gathered(read_assignment(store), record["network"], record["notes"])
+    return Simplicity(found) if record["study"] == "complexity" else found
+
+
+def read_comparison(store: Store) -> Comparison:
+    """The comparison that a run holds.
+
+    Raises:
+        InputError: if it is a run of another study.
+    """
+    study = read_study(store)
+    if not isinstance(study, Comparison):
+        raise InputError(f"expected the run of a comparison, got one of {read_content(store)['study']}: {store}")
+    return study
+
+
+def write_again(study: Comparison | Simplicity | OfCells, store: Store, reproduce: str) -> None:
+    """Writes what follows from a run."""
+    if isinstance(study, OfCells):
+        cell_runs.write_results(study, store, reproduce)
+    else:
+        collecting.write_results(study, store, reproduce)
