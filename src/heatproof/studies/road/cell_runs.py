@@ -19,7 +19,7 @@ from heatproof.studies.between import ReplacementComparison
 from heatproof.studies.cells import OfCells
 from heatproof.studies.comparison import Comparison
 from heatproof.studies.road.collecting import gathered
-from heatproof.studies.road.record import check_same, read_assignment
+from heatproof.studies.road.record import STUDY_FILE, check_same, read_assignment
 from heatproof.studies.road.running import Wanted, computed
 from heatproof.studies.road.saving import save_shards
 from heatproof.studies.watching import OnTotal, Progress
@@ -128,7 +128,7 @@ def _study_of(study: str, cells: Mapping[str, Comparison], about: Mapping[str, A
 
 
 def _begin(wanted: WantedCells, store: Store, *, anew: bool) -> None:
-    """Writes what a study begins with, unless it was begun before; another one is deleted or refused."""
+    """Writes what a study begins with, as far as it is not there yet; another study is deleted or refused."""
     if store.exists(RECORD):
         try:
             check_same(read_content(store), {"configuration": dict(wanted.configuration)}, str(store))
@@ -136,10 +136,10 @@ def _begin(wanted: WantedCells, store: Store, *, anew: bool) -> None:
             if not anew:
                 raise
             begin_anew(store)
-        else:
-            return
-    _put_record(wanted.study, [cell.name for cell in wanted.cells], wanted.about, wanted.configuration, store)
-    store.put("study.toml", wanted.study_file.encode())
+    if not store.exists(RECORD):
+        _put_record(wanted.study, [cell.name for cell in wanted.cells], wanted.about, wanted.configuration, store)
+    if not store.exists(STUDY_FILE):
+        store.put(STUDY_FILE, wanted.study_file.encode())
 
 
 def _put_record(

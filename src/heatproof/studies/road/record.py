@@ -100,7 +100,7 @@ def check_same(begun: Mapping[str, Any], now: Mapping[str, Any], where: str) -> 
     """Refuses to go on with another configuration, network or data set."""
     here = json.loads(json.dumps(now, default=str))
     different = differences(begun.get("configuration", {}), here["configuration"])
-    for part in ("network", "data", "shard_size"):
+    for part in [part for part in ("network", "data", "shard_size") if part in here]:
         different += [
             f"{key}: {then!r} then, {is_!r} now"
             for key, then, is_ in _changed(part, begun.get(part, {}), here.get(part, {}))
