@@ -405,8 +405,9 @@ def test_complexity_writes_its_table_and_figures(run, photos, tmp_path):
     assert {"report.html", "sizes.png", "entropy.svg", "scores.parquet"} <= {
         p.name for p in (tmp_path / "RUN").iterdir()
     }
-    code, _, err = run("complexity", photos, *arguments)
-    assert (code, "is there already" in err) == (cli.INPUT_ERROR, True)
+    assert run("complexity", photos, *arguments)[0] == 0  # it is complete
+    code, _, err = run("complexity", photos, "--seed", "3", *arguments)
+    assert (code, "seed: 0 then, 3 now" in err) == (cli.INPUT_ERROR, True)
     assert run("complexity", photos, "--images", "2", "--seed", "3", *arguments, "--overwrite")[0] == 0
     assert len(json.loads((tmp_path / "RUN" / "run.json").read_text())["images"]) == 2
 

@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 from PIL import Image
 from safetensors.torch import save_file
 
-from heatproof.cli import report
 from heatproof.cli.application import INPUT_ERROR
 from heatproof.runs.ledger import LEDGER, strangers
 from heatproof.runs.lock import holder
+from heatproof.studies.road import reading
 
 TIMES = int(os.environ.get("HEATPROOF_FUZZ", "1"))
 TINY = ("--network", "tiny_networks:cnn")
@@ -199,10 +199,10 @@ def test_what_another_version_or_command_left_beside_a_result_is_begun_anew(run,
 def test_a_report_is_of_the_run_that_it_writes(run, house, monkeypatch):
     def read(store):
         assert holder(store.path)
-        return study_of(store)
+        return read_study(store)
 
-    folder, study_of = house("compare", "result"), report.study_of
-    monkeypatch.setattr(report, "study_of", read)
+    folder, read_study = house("compare", "result"), reading.read_study
+    monkeypatch.setattr(reading, "read_study", read)
     assert run("report", "RUN")[0] == 0
     monkeypatch.undo()
     monkeypatch.chdir(folder)

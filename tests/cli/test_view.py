@@ -97,7 +97,7 @@ class TestList:
             (b"[" * 100_000, "no JSON"),
             (b'{"schema": ' + b"9" * 5000 + b"}", "no JSON"),
             (b"[]", "an object was expected, got a list"),
-            (b'{"schema": 3, "study": 7, "verdict": []}', "study must be 'compare', got 7"),
+            (b'{"schema": 3, "study": 7, "verdict": []}', "study must be 'compare' or 'complexity', got 7"),
             (b'{"study": "compare", "verdict": []}', "has schema None; this version reads 2 and 3"),
             (b'{"schema": 99, "study": "compare"}', "has schema 99; this version reads 2 and 3"),
             (
