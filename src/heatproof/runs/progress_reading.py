@@ -13,7 +13,7 @@ from heatproof.runs.objects import LARGEST_FAILURE, LARGEST_MARKER, Within
 from heatproof.runs.places import RECORD
 from heatproof.runs.progress import Failure, Pace, Progress, State, Worker
 from heatproof.runs.records import Record
-from heatproof.runs.run_record import CellsRecord, RunRecord, SavedRecord, read_any
+from heatproof.runs.run_record import CellsRecord, RunRecord, read_begun
 from heatproof.runs.shard_records import EventRecord, FailureRecord, ShardRecord
 from heatproof.runs.store import LocalStore, Store
 
@@ -32,9 +32,7 @@ def read_progress(store: Store) -> Progress:
         InputError: if there is no run, or its ``run.json`` is not what it should be.
         StoreError: where the disk or the service fails.
     """
-    run = read_any(store)
-    if isinstance(run, SavedRecord):
-        raise InputError(f"{store} was saved at once, and is finished")
+    run = read_begun(store)
     return _of_cells(store, run) if isinstance(run, CellsRecord) else _of_run(store, run)
 
 

@@ -188,13 +188,16 @@ def read_content(store: Store) -> dict[str, Any]:
     return content
 
 
-def read_any(store: Store) -> RunRecord | CellsRecord | SavedRecord:
-    """The record of any study, as ``read_run`` and with its errors."""
-    content, name = _content(store), f"{RECORD} of {store}"
-    if content.get("schema") == SAVED:
-        return SavedRecord.of(content, name)
+def read_begun(store: Store) -> RunRecord | CellsRecord:
+    """The record of a run of any study, as ``read_run`` and with its errors."""
     content = read_content(store)
-    return _kind(content).of(content, name)
+    return _kind(content).of(content, f"{RECORD} of {store}")
+
+
+def read_any(store: Store) -> RunRecord | CellsRecord | SavedRecord:
+    """The same, also of what earlier versions saved at once."""
+    content = _content(store)
+    return SavedRecord.of(content, f"{RECORD} of {store}") if content.get("schema") == SAVED else read_begun(store)
 
 
 def _kind(content: dict[str, Any]) -> type[RunRecord | CellsRecord]:
