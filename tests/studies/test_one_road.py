@@ -192,6 +192,19 @@ def test_superpixels_of_which_some_images_have_fewer(folder, tmp_path, steps):
     assert torch.equal(study.morf["sobel"].scores, again.morf["sobel"].scores)
 
 
+@pytest.mark.parametrize("channels", [1, 4])
+def test_without_a_picture_to_show_all_channels_are_taken(channels, tmp_path):
+    torch.manual_seed(0)
+    module = nn.Sequential(nn.Conv2d(channels, 6, 3), nn.ReLU(), nn.Flatten(), nn.Linear(6 * 16 * 16, 4))
+    images = torch.rand(5, channels, 18, 18)
+    study = hp.compare(hp.Network(module), images, ["lrp-epsilon"], regions=6, engine="full", audit=2, show=0)
+    assert study.shown.images.shape[:2] == (0, channels)
+    study.save(tmp_path / "run")
+    again = read_comparison(open_store(tmp_path / "run"))
+    assert again.shown.images.shape[:2] == (0, channels)
+    assert again.table() == study.table()
+
+
 # --- studies of several comparisons
 
 REPLACEMENTS = ["constant", "uniform", "blur[sigma=2]"]

@@ -90,6 +90,15 @@ class MapArrays:
         with self._told():
             return list(self._pictures()[0])
 
+    def channels(self) -> int:
+        """C of the pictures, whether one was kept or not.
+
+        Raises:
+            InputError: if there is no array of them, or it is no such array.
+        """
+        with self._told():
+            return int(self._pictures()[1].shape[1])
+
     def pictures(self) -> dict[int, np.ndarray]:
         """The pictures (C, H, W) in [0, 1] that were kept, by position.
 

@@ -129,7 +129,7 @@ class Shards(Sink):
         """The pictures that were kept for the page, with their heatmaps."""
         pictures, number_of = self.maps.pictures(), {position: number for number, position in enumerate(positions)}
         kept = [position for position in pictures if position in number_of]
-        empty = torch.empty(0, 3, 1, 1)
+        empty = torch.empty(0, self.maps.channels(), 1, 1)
         images = torch.from_numpy(np.stack([pictures[position] for position in kept])) if kept else empty
         return Chosen(tuple(number_of[position] for position in kept), images, self.heatmaps(kept))
 

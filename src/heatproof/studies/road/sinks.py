@@ -118,6 +118,7 @@ class Memory(Sink):
         self._shown = shown
         self._wholes: dict[int, Whole] = {}
         self._images: dict[int, Tensor] = {}
+        self._channels = 0
         self._audit: Audit | None = None
 
     def whole(self) -> list[int]:
@@ -128,6 +129,7 @@ class Memory(Sink):
         """Keeps a shard, and the images that the page shows."""
         self._wholes[whole.number] = whole
         self._images |= {position: images[position].cpu() for position in self._shown if position in images}
+        self._channels = next(iter(images.values())).shape[0] if images else self._channels
 
     def read_all(self, protocol: Protocol) -> Iterator[Whole]:
         """All shards, in order."""
@@ -157,7 +159,8 @@ class Memory(Sink):
     def shown(self, positions: Sequence[int]) -> Chosen:
         """The pictures that the page shows."""
         kept = [position for position in self._shown if position in self._images]
-        images = torch.stack([self._images[position] for position in kept]) if kept else torch.empty(0, 3, 1, 1)
+        empty = torch.empty(0, self._channels, 1, 1)
+        images = torch.stack([self._images[position] for position in kept]) if kept else empty
         return Chosen(tuple(kept), images, {name: taken(maps, kept) for name, maps in self._maps().items()})
 
     def audit(self, protocol: Protocol, images: int) -> Audit | None:
