@@ -7,8 +7,8 @@ from importlib.util import find_spec
 import numpy as np
 import pytest
 import torch
-from PIL import Image
 from safetensors.torch import save_file
+from tests.studied import PREPROCESSING, draw_eleven, small_network
 from torch import nn
 
 import heatproof as hp
@@ -26,7 +26,6 @@ from heatproof.studies.road.reading import read_comparison, read_study, write_ag
 from heatproof.studies.road.running import Wanted, run_comparison
 
 METHODS = ("lrp-epsilon", "sensitivity-l2", "random")
-PREPROCESSING = hp.Preprocessing(resize=20, crop=18)
 VALUES = {"replacement": "constant", "regions": 6, "repeats": 2, "engine": "full", "scored": 4}
 OPTIONS = {"lerf": True, "measures": ("single-region",), "audit": 5, "show": 3}
 
@@ -36,26 +35,14 @@ def small_shards(monkeypatch):
     monkeypatch.setattr(driver, "SIZE", 4)
 
 
-def network():
-    with torch.random.fork_rng():
-        torch.manual_seed(0)
-        module = nn.Sequential(nn.Conv2d(3, 6, 3), nn.ReLU(), nn.Flatten(), nn.Linear(6 * 16 * 16, 4))
-    return hp.Network(module, preprocessing=PREPROCESSING)
-
-
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     """Eleven pictures, and one that is none: the last, so that all have the same neighbours in memory."""
-    folder = tmp_path_factory.mktemp("photos")
-    generator = np.random.default_rng(0)
-    for number in range(11):
-        Image.fromarray(generator.integers(0, 256, (24, 22, 3), dtype=np.uint8)).save(folder / f"{number:02}.png")
-    (folder / "99 broken.png").write_bytes(b"no picture")
-    return folder
+    return draw_eleven(tmp_path_factory.mktemp("photos"), "99 broken.png")
 
 
 def loaded(folder):
-    return network(), as_dataset(folder)
+    return small_network(), as_dataset(folder)
 
 
 def run(folder, store, **given):
@@ -70,7 +57,7 @@ def in_memory(folder):
     names = [str(path) for path in paths]
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(driver, "SIZE", 4)
-        return hp.compare(network(), images, METHODS, names=names, **VALUES, **OPTIONS)
+        return hp.compare(small_network(), images, METHODS, names=names, **VALUES, **OPTIONS)
 
 
 @contextmanager
@@ -148,7 +135,7 @@ def test_saved_with_regions_of_its_own_and_pictures_that_were_skipped(tmp_path):
     images = torch.rand(5, 3, 18, 18, generator=torch.Generator().manual_seed(0))
     regions = torch.arange(18 * 18).reshape(18, 18) // 36
     study = hp.compare(
-        network(), images, {"mine": images.sum(1), "theirs": lambda network, images, targets: images[:, 0]},
+        small_network(), images, {"mine": images.sum(1), "theirs": lambda network, images, targets: images[:, 0]},
         regions=regions, audit=2, engine="full", skipped=[(f"{n}.png", "is no picture") for n in range(6)],
     )  # fmt: skip
     study.save(tmp_path / "run")
@@ -161,7 +148,7 @@ def test_saved_with_regions_of_its_own_and_pictures_that_were_skipped(tmp_path):
 def test_saved_after_a_race(tmp_path):
     images = torch.rand(44, 3, 18, 18, generator=torch.Generator().manual_seed(0))
     options = {"regions": 6, "engine": "full", "until": "signs", "audit": 3}
-    study = hp.compare(network(), images, METHODS, **options)
+    study = hp.compare(small_network(), images, METHODS, **options)
     study.save(tmp_path / "run")
     again = read_comparison(open_store(tmp_path / "run"))
     assert_same(study, again)
@@ -170,9 +157,9 @@ def test_saved_after_a_race(tmp_path):
 
 def test_a_method_may_be_called_as_another_s_reversed_order():
     images = torch.rand(4, 3, 18, 18, generator=torch.Generator().manual_seed(0))
-    plain = hp.compare(network(), images, ["lrp-epsilon", "sobel"], lerf=True, audit=0, engine="full")
+    plain = hp.compare(small_network(), images, ["lrp-epsilon", "sobel"], lerf=True, audit=0, engine="full")
     named = {"a": "lrp-epsilon", "a (least relevant first)": "sobel"}
-    study = hp.compare(network(), images, named, lerf=True, audit=0, engine="full")
+    study = hp.compare(small_network(), images, named, lerf=True, audit=0, engine="full")
     for name, method in named.items():
         assert torch.equal(study.morf[name].scores, plain.morf[method].scores)
         assert torch.equal(study.lerf[name].scores, plain.lerf[method].scores)
@@ -186,7 +173,7 @@ def test_superpixels_of_which_some_images_have_fewer(folder, tmp_path, steps):
     study = run_comparison(wanted, partial(loaded, folder), open_store(tmp_path / "run"))
     paths = [path for path in sorted(folder.iterdir()) if "broken" not in path.name]
     images, values = hp.load_images(paths, PREPROCESSING), {"steps": steps, "engine": "full", "audit": 0}
-    plain = hp.compare(network(), images, ["sobel"], regions=protocol.regions, **values)
+    plain = hp.compare(small_network(), images, ["sobel"], regions=protocol.regions, **values)
     assert torch.equal(study.morf["sobel"].scores, plain.morf["sobel"].scores)
     again = run_comparison(wanted, partial(loaded, folder), open_store(tmp_path / "run"))
     assert torch.equal(study.morf["sobel"].scores, again.morf["sobel"].scores)
@@ -212,7 +199,7 @@ REPLACEMENTS = ["constant", "uniform", "blur[sigma=2]"]
 
 def shaken(seed):
     """The network with other weights."""
-    found = network()
+    found = small_network()
     generator = torch.Generator().manual_seed(seed)
     for parameter in found.module.parameters():
         parameter.data += 0.1 * torch.randn(parameter.shape, generator=generator)
@@ -253,10 +240,10 @@ def cells(request, folder, checkpoints):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(driver, "SIZE", 4)
         if request.param == "replacements":
-            study = hp.compare_replacements(network(), images, REPLACEMENTS, method="lrp-epsilon", **shared)
+            study = hp.compare_replacements(small_network(), images, REPLACEMENTS, method="lrp-epsilon", **shared)
         else:
             labels = torch.tensor([labels_of(folder)[str(path)] for path in paths])
-            study = hp.assess(network(), checkpoints, images, method="lrp-epsilon", labels=labels, **shared)
+            study = hp.assess(small_network(), checkpoints, images, method="lrp-epsilon", labels=labels, **shared)
     return of_cells(request.param, folder, checkpoints), study
 
 
@@ -331,7 +318,7 @@ def simplicity(folder):
     images = hp.load_images(paths, PREPROCESSING)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(driver, "SIZE", 4)
-        return hp.complexity(network(), images, METHODS, names=[str(path) for path in paths])
+        return hp.complexity(small_network(), images, METHODS, names=[str(path) for path in paths])
 
 
 def assert_same_simplicity(one, other):

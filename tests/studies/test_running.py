@@ -9,8 +9,7 @@ import numpy as np
 import polars as pl
 import pytest
 import torch
-from PIL import Image
-from torch import nn
+from tests.studied import draw_eleven, small_network
 
 import heatproof as hp
 from heatproof.data import as_dataset, source
@@ -26,7 +25,6 @@ from heatproof.studies.road.record import read_assignment
 from heatproof.studies.road.running import Wanted, run_comparison
 
 METHODS = ("lrp-epsilon", "sensitivity-l2")
-PREPROCESSING = hp.Preprocessing(resize=20, crop=18)
 
 
 @pytest.fixture(autouse=True)
@@ -36,22 +34,13 @@ def small_shards(monkeypatch):
 
 @pytest.fixture(scope="module")
 def network():
-    with torch.random.fork_rng():
-        torch.manual_seed(0)
-        module = nn.Sequential(nn.Conv2d(3, 6, 3), nn.ReLU(), nn.Flatten(), nn.Linear(6 * 16 * 16, 4))
-    return hp.Network(module, preprocessing=PREPROCESSING)
+    return small_network()
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     """Eleven pictures, and one that is none."""
-    folder = tmp_path_factory.mktemp("photos")
-    generator = np.random.default_rng(0)
-    for number in range(11):
-        pixels = generator.integers(0, 256, (24, 22, 3), dtype=np.uint8)
-        Image.fromarray(pixels).save(folder / f"{number:02}.png")
-    (folder / "05 broken.png").write_bytes(b"no picture")
-    return folder
+    return draw_eleven(tmp_path_factory.mktemp("photos"), "05 broken.png")
 
 
 @pytest.fixture
@@ -286,6 +275,12 @@ def test_shares_are_merged_into_what_one_run_gives(load, tmp_path):
 def test_a_share_without_shards_is_refused(load, tmp_path):
     with pytest.raises(hp.InputError, match="share 4/5 is empty: 12 images make 3 shards"):
         run_comparison(wanted(), load, open_store(tmp_path / "run"), share=(4, 5))
+
+
+def test_runs_of_other_studies_are_not_merged(tmp_path):
+    hp.complexity(small_network(), torch.rand(3, 3, 18, 18), ["sobel"]).save(tmp_path / "run")
+    with pytest.raises(hp.InputError, match="expected runs of compare, which shares have, got one of complexity"):
+        merge([open_store(tmp_path / "run")], open_store(tmp_path / "merged"))
 
 
 def test_what_is_not_of_the_same_study_is_not_merged(load, tmp_path):

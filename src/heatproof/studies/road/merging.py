@@ -25,6 +25,8 @@ def merge(sources: Sequence[Store], out: Store) -> None:
         InputError: if the runs are not of the same study, or a shard is not the same in two of them.
     """
     record = read_content(sources[0])
+    if record["study"] != "compare":
+        raise InputError(f"expected runs of compare, which shares have, got one of {record['study']}: {sources[0]}")
     for other in sources[1:]:
         check_same(read_content(other), record, str(other))
     every = [read_shards(source) for source in sources]
