@@ -141,6 +141,11 @@ class Within(Store):
         return f"{self.folder}/{checked_name(name)}"
 
 
+def cell_of(store: Store, number: int) -> Within:
+    """Where a study of several comparisons keeps one of them."""
+    return Within(store, f"cells/{number:05}")
+
+
 def is_name(name: str) -> bool:
     """Whether an object can have that name.
 

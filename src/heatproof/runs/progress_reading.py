@@ -9,7 +9,7 @@ from typing import TypeVar
 from heatproof.errors import InputError
 from heatproof.runs.lock import holder
 from heatproof.runs.log import read_log
-from heatproof.runs.objects import LARGEST_FAILURE, LARGEST_MARKER, Within
+from heatproof.runs.objects import LARGEST_FAILURE, LARGEST_MARKER, cell_of
 from heatproof.runs.places import RECORD
 from heatproof.runs.progress import Failure, Pace, Progress, State, Worker
 from heatproof.runs.records import Record
@@ -38,7 +38,7 @@ def read_progress(store: Store) -> Progress:
 
 def _of_cells(store: Store, run: CellsRecord) -> Progress:
     """All cells together; those that were not begun have as many shards as the first."""
-    places = [Within(store, f"cells/{number:05}") for number in range(len(run.cells))]
+    places = [cell_of(store, number) for number in range(len(run.cells))]
     parts = [read_progress(place) for place in places if place.exists(RECORD)]
     who = holder(store.path) if isinstance(store, LocalStore) else None
     times = len(run.cells) - len(parts)

@@ -8,8 +8,7 @@ from heatproof import runs
 from heatproof.data import Dataset
 from heatproof.errors import InputError
 from heatproof.network import Network
-from heatproof.runs.destination import begin_anew
-from heatproof.runs.objects import Store, Within
+from heatproof.runs.objects import Store, cell_of
 from heatproof.runs.places import RECORD
 from heatproof.runs.run_record import CellsRecord, read_content
 from heatproof.runs.schema import SCHEMA
@@ -18,9 +17,9 @@ from heatproof.studies.assessment import Assessment
 from heatproof.studies.between import ReplacementComparison
 from heatproof.studies.cells import OfCells
 from heatproof.studies.comparison import Comparison
-from heatproof.studies.road.collecting import gathered
-from heatproof.studies.road.record import STUDY_FILE, check_same, read_assignment
-from heatproof.studies.road.running import Wanted, computed
+from heatproof.studies.road.collecting import gathered_from
+from heatproof.studies.road.record import STUDY_FILE
+from heatproof.studies.road.running import Wanted, begun, computed
 from heatproof.studies.road.saving import save_shards
 from heatproof.studies.watching import OnTotal, Progress
 
@@ -79,7 +78,7 @@ def run_cells(
     found: dict[str, Comparison] = {}
     for number, cell in enumerate(wanted.cells):
         try:
-            found[cell.name] = computed(cell.wanted, cell.load, below(store, number), progress, workers=workers)
+            found[cell.name] = computed(cell.wanted, cell.load, cell_of(store, number), progress, workers=workers)
         except InputError as error:
             if not store.names("cells/"):
                 store.delete(RECORD)  # nothing was begun
@@ -93,18 +92,14 @@ def save_cells(study: OfCells, store: Store, *, reproduce: str = "") -> None:
     """Writes a study that was made in memory as a run that ``heatproof report`` reads."""
     _put_record(study.describe()["study"], list(study.cells), study.about(), {}, store)
     for number, cell in enumerate(study.cells.values()):
-        save_shards(cell, below(store, number))
+        save_shards(cell, cell_of(store, number))
     write_results(study, store, reproduce)
 
 
 def read_cells(store: Store) -> OfCells:
     """The study that a run holds; needs neither network nor pictures."""
     record = CellsRecord.of(read_content(store), f"{RECORD} of {store}")
-    found = {}
-    for number, name in enumerate(record.cells):
-        cell = below(store, number)
-        begun = read_content(cell)
-        found[name] = gathered(read_assignment(cell), begun["network"], begun["notes"])
+    found = {name: gathered_from(cell_of(store, number)) for number, name in enumerate(record.cells)}
     return _study_of(record.study, found, record.model_dump())
 
 
@@ -116,11 +111,6 @@ def write_results(study: OfCells, store: Store, reproduce: str) -> None:
     store.put(RECORD, runs.json_bytes(read_content(store) | study.describe() | {"reproduce": reproduce}))
 
 
-def below(store: Store, number: int) -> Within:
-    """Where a cell lies."""
-    return Within(store, f"cells/{number:05}")
-
-
 def _study_of(study: str, cells: Mapping[str, Comparison], about: Mapping[str, Any]) -> OfCells:
     if study == "replacements":
         return ReplacementComparison(cells, about["method"])
@@ -129,14 +119,7 @@ def _study_of(study: str, cells: Mapping[str, Comparison], about: Mapping[str, A
 
 def _begin(wanted: WantedCells, store: Store, *, anew: bool) -> None:
     """Writes what a study begins with, as far as it is not there yet; another study is deleted or refused."""
-    if store.exists(RECORD):
-        try:
-            check_same(read_content(store), {"configuration": dict(wanted.configuration)}, str(store))
-        except InputError:
-            if not anew:
-                raise
-            begin_anew(store)
-    if not store.exists(RECORD):
+    if begun(store, {"configuration": dict(wanted.configuration)}, anew=anew) is None:
         _put_record(wanted.study, [cell.name for cell in wanted.cells], wanted.about, wanted.configuration, store)
     if not store.exists(STUDY_FILE):
         store.put(STUDY_FILE, wanted.study_file.encode())
@@ -145,5 +128,5 @@ def _begin(wanted: WantedCells, store: Store, *, anew: bool) -> None:
 def _put_record(
     study: str, cells: Sequence[str], about: Mapping[str, Any], configuration: Mapping[str, Any], store: Store
 ) -> None:
-    begun = {"schema": SCHEMA, "study": study, "configuration": dict(configuration), "cells": list(cells)}
-    store.put(RECORD, runs.json_bytes(begun | dict(about) | runs.environment()))
+    record = {"schema": SCHEMA, "study": study, "configuration": dict(configuration), "cells": list(cells)}
+    store.put(RECORD, runs.json_bytes(record | dict(about) | runs.environment()))

@@ -20,6 +20,7 @@ from heatproof.studies.comparison import Comparison
 from heatproof.studies.parts import Part
 from heatproof.studies.racing import at_random
 from heatproof.studies.road.driver import Assignment, replayed
+from heatproof.studies.road.record import read_assignment
 from heatproof.studies.road.sinks import Whole
 from heatproof.studies.simplicity import Simplicity
 from heatproof.studies.task import REFERENCE, notes_on
@@ -40,6 +41,12 @@ def gathered(assignment: Assignment, described: Mapping[str, Any], notes: Sequen
     """
     study = _joined(assignment, list(assignment.sink.read_all(assignment.protocol)), described, notes)
     return replace(study, audit=assignment.sink.audit(assignment.protocol, len(study.names)))
+
+
+def gathered_from(store: Store) -> Comparison:
+    """The comparison that lies in a store."""
+    record = read_content(store)
+    return gathered(read_assignment(store), record["network"], record["notes"])
 
 
 def _joined(

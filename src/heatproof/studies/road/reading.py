@@ -6,8 +6,7 @@ from heatproof.runs.run_record import read_content
 from heatproof.studies.cells import OfCells
 from heatproof.studies.comparison import Comparison
 from heatproof.studies.road import cell_runs, collecting
-from heatproof.studies.road.collecting import gathered
-from heatproof.studies.road.record import read_assignment
+from heatproof.studies.road.collecting import gathered_from
 from heatproof.studies.simplicity import Simplicity
 
 
@@ -20,7 +19,7 @@ def read_study(store: Store) -> Comparison | Simplicity | OfCells:
     record = read_content(store)
     if "cells" in record:
         return cell_runs.read_cells(store)
-    found = gathered(read_assignment(store), record["network"], record["notes"])
+    found = gathered_from(store)
     return Simplicity(found) if record["study"] == "complexity" else found
 
 

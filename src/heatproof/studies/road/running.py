@@ -177,7 +177,7 @@ def _assigned(wanted: Wanted, load: Load, network: Network, source: Files, store
         "shard_size": shards.size,
         "own": {name: file.fingerprint for name, file in assignment.files.items()} | code_of(list(wanted.methods)),
     }
-    record = _begun(store, now, anew=anew)
+    record = begun(store, now, anew=anew)
     statistics = stored_statistics(store) if record else None
     protocol = replace(wanted.protocol, statistics=statistics) if statistics else wanted.protocol
     protocol = replace(protocol, steps=record["plan"]["protocol"]["steps"]) if record else settled(protocol, source)
@@ -206,7 +206,7 @@ def _assigned(wanted: Wanted, load: Load, network: Network, source: Files, store
     return replace(assignment, costs=tuple(record["costs"]))
 
 
-def _begun(store: Store, now: Mapping[str, Any], *, anew: bool) -> dict[str, Any] | None:
+def begun(store: Store, now: Mapping[str, Any], *, anew: bool) -> dict[str, Any] | None:
     """The record of the run that was begun there; one of another configuration or version is deleted or refused."""
     if not store.exists(RECORD):
         return None
