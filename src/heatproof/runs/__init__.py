@@ -12,7 +12,6 @@ if TYPE_CHECKING:
         json_bytes,
         parquet_bytes,
         scores_frame,
-        write_heatmaps,
     )
 
 __all__ = [
@@ -22,7 +21,6 @@ __all__ = [
     "json_bytes",
     "parquet_bytes",
     "scores_frame",
-    "write_heatmaps",
 ]
 
 _HOMES = dict.fromkeys(__all__, "heatproof.runs.results")

@@ -12,15 +12,12 @@ import numpy as np
 import polars as pl
 import torch
 
-from heatproof.chunked import array_metadata, chunk_key, encoded, group_metadata
 from heatproof.errors import InputError
 from heatproof.guarded import check_size
 from heatproof.parquet import check_parquet
 from heatproof.perturbation.curves import Curves
-from heatproof.runs.objects import Store
 
 SCHEMA = 1
-HEATMAPS = "heatmaps.zarr"
 MOST_ROWS = 2**20  # of a table that is read
 MOST_TEXT = 2**26  # bytes of a column: a dictionary can say one long text a million times
 PACKAGES = ("heatproof", "torch", "torchvision", "numpy", "scipy")
@@ -80,17 +77,6 @@ def from_parquet(data: bytes, name: str, most_rows: int = MOST_ROWS) -> pl.DataF
         raise
     except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError, ValueError) as error:
         raise InputError(f"{name} is not a Parquet file that can be read: {error}") from error
-
-
-def write_heatmaps(store: Store, heatmaps: Mapping[str, torch.Tensor], names: tuple[str, ...]) -> None:
-    """A Zarr group with one array (N, H, W) per method, numbered; names are attributes, never file names."""
-    attributes = {"schema": SCHEMA, "images": list(names), "methods": list(heatmaps)}
-    store.put(f"{HEATMAPS}/zarr.json", group_metadata(attributes))
-    for number, (method, maps) in enumerate(heatmaps.items()):
-        folder, chunks = f"{HEATMAPS}/method-{number}", (1, *maps.shape[1:])
-        store.put(f"{folder}/zarr.json", array_metadata(maps.shape, chunks, {"method": method}))
-        for row, one in enumerate(maps.float().cpu().numpy()):
-            store.put(f"{folder}/{chunk_key(row, maps.ndim)}", encoded(one))
 
 
 def json_bytes(content: Mapping[str, Any]) -> bytes:

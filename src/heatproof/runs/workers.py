@@ -110,7 +110,7 @@ class LocalWorkers:
 
 
 class Direct(LocalWorkers):
-    """The same, where nobody could go on later: an error is passed on."""
+    """This process, for results that are kept in memory: the first error ends the study."""
 
     def _done(self, shard: Shard, number: int) -> Done:
         started = time.perf_counter()

@@ -14,7 +14,7 @@ from heatproof.studies.task import notes_on
 
 
 class OfCells(Study):
-    """What is the same for all cells.
+    """A study that is made of several comparisons of one method on the same images, its cells.
 
     Attributes:
         cells: comparisons of one method, by name.
