@@ -47,6 +47,7 @@ class Bounds:
 ANY = Bounds(-1e300, 1e300)  # of an option that declares no bounds
 SEED = Bounds(0, 2**63 - 1)
 REPEATS = Bounds(1, 10_000)
+MANY = Bounds(1, 10**12)  # images or steps; there may be fewer
 AUDITED = Bounds(0, 1_000_000)  # images; there may be fewer
 PILOT = Bounds(2, 1_000_000)  # images; there may be fewer
 MEMORY = Bounds(0, 2**50)  # bytes

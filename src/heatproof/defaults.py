@@ -4,6 +4,7 @@ OFFLINE_DEFAULT = "efficientnet-lite0"  # the network: with weights from an inst
 DEFAULT_METHODS = ("lrp-epsilon", "lrp-alphabeta", "gradient-x-input", "sensitivity-l2", "deconvolution-l2")
 DEFAULT_METHOD = "lrp-alphabeta"  # where there is one: the paper's "LRP"
 DEFAULT_REPLACEMENTS = ("uniform", "dirichlet", "constant", "blur")  # the paper's
+DEFAULT_MEMORY = 2 * 2**30  # bytes
 PILOT_IMAGES = 16
 SHOWN = 8  # pictures of a page
 ALL = "all"  # instead of a number of steps

@@ -60,8 +60,7 @@ def test_the_page_of_explain(run, photos, opened, tmp_path):
 
 
 def test_it_is_declared_once_and_stands_in_no_study_file():
-    annotation = keys_of(compare.compare_command)
-    assert "open" not in annotation
+    assert not keys_of(compare.compare_command)["open"].option.in_files
     with_it = {
         command.name for command in app.registered_commands if "opened" in command.callback.__signature__.parameters
     }

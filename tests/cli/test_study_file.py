@@ -12,18 +12,19 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
+from heatproof.bounds import Bounds
 from heatproof.cli.application import app
-from heatproof.cli.keys import InFile, keys_of
+from heatproof.cli.keys import keys_of, spread
 from heatproof.cli.study_file import (
     StudyCommand,
     commented,
     read_study,
-    resolved,
     settings_of,
 )
 from heatproof.errors import InputError
+from heatproof.options.option import Option
 from heatproof.registry import split_specs
-from heatproof.runs.study_file import differences, to_toml
+from heatproof.runs.study_file import differences, resolved, to_toml
 
 COMMANDS = typer.main.get_command(app).commands
 STUDIES = ["assess", "compare", "complexity", "replacements"]
@@ -76,7 +77,7 @@ def test_every_option_has_its_key(study):
     about_output = ("help", "as_json", "quiet", "opened", "overwrite")
     options = [p for p in command.params if p.param_type_name == "option" and p.name not in about_output]
     long = {p.name: next(name for name in p.opts if name.startswith("--")) for p in options}
-    keys = {key.parameter: name for name, key in command.keys.items()}
+    keys = {key.declared.field: name for name, key in command.keys.items()}
     assert {name: f"--{keys[name]}" for name in long} == long
     arguments = {p.name for p in command.params if p.param_type_name == "argument"}
     assert set(keys) == set(long) | arguments
@@ -86,7 +87,7 @@ def test_every_option_has_its_key(study):
 def test_what_the_keys_are_called():
     keys = COMMANDS["compare"].keys
     assert {"images", "pictures", "max-pixels", "methods", "measures", "regions", "lerf", "until", "out"} <= set(keys)
-    assert (keys["images"].parameter, keys["pictures"].parameter) == ("count", "images")
+    assert (keys["images"].declared.field, keys["pictures"].declared.field) == ("count", "images")
     assert COMMANDS["assess"].keys["checkpoints"].listed
 
 
@@ -98,14 +99,14 @@ def test_what_a_signature_says_about_its_keys():
     def command(
         *,
         context: typer.Context,
-        few: Annotated[int, typer.Option(min=2, max=3)] = 2,
-        own_name: Annotated[float | None, typer.Option("-o", "--other/--no-other")] = None,
-        places: Annotated[list[Path], typer.Argument(), InFile(key="files")],
-        plain: Annotated[str, typer.Option()],
+        few: Annotated[int, Option(bounds=Bounds(2, 3))] = 2,
+        own_name: Annotated[float | None, Option(short="-o", name="other", negative="no-other")] = None,
+        places: Annotated[list[Path], Option(name="files", positional=True)],
+        plain: Annotated[str, Option()],
     ) -> None: ...
 
-    keys = keys_of(command)
-    assert [(key.name, key.kind, key.listed, key.needed, key.default) for key in keys.values()] == [
+    keys = keys_of(spread(command))
+    assert [(key.name, key.kind, key.listed, key.declared.needed, key.default) for key in keys.values()] == [
         ("few", int, False, False, 2),
         ("other", float, False, False, None),
         ("files", Path, True, True, None),
@@ -146,7 +147,9 @@ def test_lines_without_a_value_show_one_of_the_right_kind(study):
     lines = [line.removeprefix("# ") for line in text.splitlines()]
     content = tomllib.loads("\n".join(line for line in lines if line.partition(" = ")[0] in keys))
     assert set(content) == set(keys)
-    simple = {name: value for name, value in content.items() if not keys[name].parsed or keys[name].default is not None}
+    simple = {
+        name: value for name, value in content.items() if not keys[name].option.parse or keys[name].default is not None
+    }
     Path("x.toml").write_text(f'study = "x"\n{to_toml(simple)}', encoding="utf-8")
     assert set(read_study(Path("x.toml"), "x", keys)) == set(simple)
 
@@ -213,7 +216,7 @@ def test_options_take_the_place_of_keys():
     assert (values["steps"], values["images"], values["memory"], values["lerf"]) == (
         "all",
         ["a.png", "b.png"],
-        1.0,
+        2**30,
         True,
     )
     assert held["methods"] == ["sobel", "constant"]
@@ -225,9 +228,9 @@ def test_options_take_the_place_of_keys():
 )
 def test_memory_has_units(text, value):
     values, held = given_in_file('out = "A"\npictures = ["a.png"]\n', "--memory", text)
-    assert values["memory"] == held["memory"] == value
+    assert values["memory"] == 2**30 * held["memory"] == 2**30 * value
     values, held = given_in_file(f'out = "A"\npictures = ["a.png"]\nmemory = "{text}"\n')
-    assert values["memory"] == held["memory"] == value
+    assert values["memory"] == 2**30 * held["memory"] == 2**30 * value
 
 
 def test_texts_that_look_like_options_stay_texts():
@@ -290,7 +293,7 @@ def test_paths_are_taken_from_the_folder_of_the_file(study, monkeypatch, tmp_pat
 
     whole = [full(text) for text in expected] if isinstance(expected, list) else full(expected)
     values, held = parsed(file, *(() if key == "out" else ("--out", "RUN")))
-    assert values[option.parameter] == (Path(whole) if option.kind is Path else whole)
+    assert values[option.declared.field] == (Path(whole) if option.kind is Path else whole)
     assert held[key] == whole
     relative = Path("studies/study.toml")
     assert parsed(relative, "--out", "RUN")[1][key] == held[key] or key == "out"
@@ -345,11 +348,11 @@ def values_of(key):
     if key.kind is bool:
         return st.booleans()
     if key.kind is int:
-        low, high = key.info.min, key.info.max
+        low, high = key.option.low, key.option.high
         return st.integers(-(2**63) if low is None else low, 2**63 - 1 if high is None else high)
     if key.kind is float:
-        return st.floats(key.info.min, key.info.max or 1e9, allow_nan=False, allow_infinity=False)
-    return texts | st.lists(texts, min_size=1) if key.listed or key.note.several else texts
+        return st.floats(key.option.low, key.option.high or 1e9, allow_nan=False, allow_infinity=False)
+    return texts | st.lists(texts, min_size=1) if key.listed or key.option.several else texts
 
 
 @settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
@@ -367,9 +370,9 @@ def test_a_resolved_study_means_the_same(study, tmp_path, data):
     again, same = parsed(copy, "--out", "RUN", study=study)
     assert same == held
     for option in keys.values():
-        if not (option.is_path or option.note.path):
-            pair = [found[option.parameter] for found in (values, again)]
-            pair = [split_specs(text) if isinstance(text, str) and option.note.several else text for text in pair]
+        if not (option.is_path or option.option.path):
+            pair = [found[option.declared.field] for found in (values, again)]
+            pair = [split_specs(text) if isinstance(text, str) and option.option.several else text for text in pair]
             assert pair[0] == pair[1]
 
 

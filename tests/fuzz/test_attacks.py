@@ -31,7 +31,8 @@ from heatproof.runs.results import from_parquet, parquet_bytes
 from heatproof.runs.store import LocalStore, open_store
 from heatproof.studies.road import driver
 from heatproof.studies.road.reading import read_comparison
-from heatproof.studies.road.running import Wanted, run_comparison
+from heatproof.studies.road.running import Execution, run_comparison
+from heatproof.studies.wanted import Wanted
 
 SECONDS, MOST_MEMORY = 1, 200 * 2**20
 SPARSE = 40 * 10**9
@@ -96,13 +97,13 @@ def whole_run(tmp_path_factory):
     network = hp.Network(module, preprocessing=hp.Preprocessing(resize=12, crop=12), name="tiny")
     values = {"regions": 4, "repeats": 1, "engine": "full", "replacement": "dirichlet"}
     methods = {name: name for name in ("sobel", "sensitivity-l2")}
-    configuration = {"methods": [*methods], "audit": 2, **values}
-    wanted = Wanted(
-        methods, Protocol(**values), lerf=True, measures=(), rule=None, audit=2, configuration=configuration
-    )
+    settings = {"study": "compare", "methods": [*methods], "audit": 2, **values}
+    wanted = Wanted(methods=methods, protocol=Protocol(**values), lerf=True, audit=2)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(driver, "SIZE", 2)
-        run_comparison(wanted, lambda: (network, as_dataset(photos)), open_store(run), reproduce="again")
+        run_comparison(
+            wanted, lambda: (network, as_dataset(photos)), open_store(run), settings, Execution(reproduce="again")
+        )
     return run
 
 

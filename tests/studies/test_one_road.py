@@ -13,17 +13,19 @@ from torch import nn
 
 import heatproof as hp
 from heatproof.data import as_dataset
+from heatproof.options.studies import AssessOptions, ReplacementsOptions
 from heatproof.perturbation import Protocol
 from heatproof.runs.progress_reading import read_progress
 from heatproof.runs.store import LocalStore, open_store
 from heatproof.studies.assess import loaded as reloaded
 from heatproof.studies.assess import wanted_assessment
-from heatproof.studies.complexity import run_complexity, wanted_complexity
+from heatproof.studies.complexity import wanted_complexity
 from heatproof.studies.replacements import wanted_replacements
 from heatproof.studies.road import driver
 from heatproof.studies.road.cell_runs import read_cells, run_cells, write_results
 from heatproof.studies.road.reading import read_comparison, read_study, write_again
-from heatproof.studies.road.running import Wanted, run_comparison
+from heatproof.studies.road.running import Execution, run_comparison
+from heatproof.studies.wanted import Wanted
 
 METHODS = ("lrp-epsilon", "sensitivity-l2", "random")
 VALUES = {"replacement": "constant", "regions": 6, "repeats": 2, "engine": "full", "scored": 4}
@@ -46,8 +48,8 @@ def loaded(folder):
 
 
 def run(folder, store, **given):
-    wanted = Wanted({name: name for name in METHODS}, Protocol(**VALUES), rule=None, configuration={}, **OPTIONS)
-    return run_comparison(wanted, partial(loaded, folder), store, **given)
+    wanted = Wanted(methods={name: name for name in METHODS}, protocol=Protocol(**VALUES), **OPTIONS)
+    return run_comparison(wanted, partial(loaded, folder), store, {}, Execution(**given))
 
 
 @pytest.fixture(scope="module")
@@ -169,13 +171,13 @@ def test_a_method_may_be_called_as_another_s_reversed_order():
 def test_superpixels_of_which_some_images_have_fewer(folder, tmp_path, steps):
     """The number of steps is that of the image with fewest, of all shards."""
     protocol = Protocol(regions="slic[segments=30,compactness=0.05]", steps=steps, repeats=1, engine="full")
-    wanted = Wanted({"sobel": "sobel"}, protocol, lerf=False, measures=(), rule=None, audit=0, configuration={})
-    study = run_comparison(wanted, partial(loaded, folder), open_store(tmp_path / "run"))
+    wanted = Wanted(methods={"sobel": "sobel"}, protocol=protocol)
+    study = run_comparison(wanted, partial(loaded, folder), open_store(tmp_path / "run"), {})
     paths = [path for path in sorted(folder.iterdir()) if "broken" not in path.name]
     images, values = hp.load_images(paths, PREPROCESSING), {"steps": steps, "engine": "full", "audit": 0}
     plain = hp.compare(small_network(), images, ["sobel"], regions=protocol.regions, **values)
     assert torch.equal(study.morf["sobel"].scores, plain.morf["sobel"].scores)
-    again = run_comparison(wanted, partial(loaded, folder), open_store(tmp_path / "run"))
+    again = run_comparison(wanted, partial(loaded, folder), open_store(tmp_path / "run"), {})
     assert torch.equal(study.morf["sobel"].scores, again.morf["sobel"].scores)
 
 
@@ -224,11 +226,11 @@ def labels_of(folder):
 
 
 def of_cells(kind, folder, checkpoints):
-    protocol = Protocol(regions=6, repeats=2, engine="full", scored=4)
+    shared = {"method": "lrp-epsilon", "regions": 6, "repeats": 2, "engine": "full", "scored": 4}
     if kind == "replacements":
-        return wanted_replacements(REPLACEMENTS, "lrp-epsilon", protocol, partial(loaded, folder), {}, "")
+        return wanted_replacements(ReplacementsOptions(replacements=REPLACEMENTS, **shared), partial(loaded, folder))
     load = partial(other_weights, folder)
-    return wanted_assessment(checkpoints, "lrp-epsilon", protocol, load, labels_of(folder), {}, "")
+    return wanted_assessment(AssessOptions(**shared), checkpoints, load, labels_of(folder))
 
 
 @pytest.fixture(scope="module", params=["replacements", "assess"])
@@ -260,7 +262,7 @@ def assert_same_cells(one, other):
 
 def test_cells_in_a_folder_and_reported_again(cells, tmp_path):
     wanted, study = cells
-    found = run_cells(wanted, open_store(tmp_path / "run"))
+    found = run_cells(wanted, open_store(tmp_path / "run"), {})
     assert_same_cells(study, found)
     assert len(found.skipped) == 1
     before = {path: path.read_bytes() for path in sorted((tmp_path / "run").glob("*.csv"))}
@@ -273,17 +275,17 @@ def test_cells_in_a_folder_and_reported_again(cells, tmp_path):
 
 def test_cells_at_a_url(cells):
     wanted, study = cells
-    assert_same_cells(study, run_cells(wanted, open_store(f"memory://one-road/{wanted.study}")))
+    assert_same_cells(study, run_cells(wanted, open_store(f"memory://one-road/{wanted.study}"), {}))
 
 
 @pytest.mark.parametrize("writes", [1, 2, 5, 9, 12])
 def test_cells_gone_on_with(cells, tmp_path, monkeypatch, writes):
     wanted, study = cells
     with stopped(monkeypatch, writes):
-        run_cells(wanted, open_store(tmp_path / "run"))
+        run_cells(wanted, open_store(tmp_path / "run"), {})
     progress = read_progress(open_store(tmp_path / "run"))
     assert (progress.state, progress.shards) == ("stopped", 3 * len(wanted.cells))
-    assert_same_cells(study, run_cells(wanted, open_store(tmp_path / "run")))
+    assert_same_cells(study, run_cells(wanted, open_store(tmp_path / "run"), {}))
 
 
 @pytest.mark.slow
@@ -292,7 +294,9 @@ def test_cells_on_ray(cells, tmp_path):
     from heatproof.runs.ray_workers import RayWorkers
 
     wanted, study = cells
-    assert_same_cells(study, run_cells(wanted, open_store(tmp_path / "run"), workers=partial(RayWorkers, count=2)))
+    assert_same_cells(
+        study, run_cells(wanted, open_store(tmp_path / "run"), {}, Execution(partial(RayWorkers, count=2)))
+    )
 
 
 def test_cells_saved_and_reported_again(cells, tmp_path):
@@ -308,8 +312,8 @@ def test_cells_saved_and_reported_again(cells, tmp_path):
 
 def run_complexity_in(folder, store, **given):
     methods = {name: name for name in METHODS}
-    wanted = wanted_complexity(methods, seed=0, memory=2**31, configuration={}, study_file="")
-    return run_complexity(wanted, partial(loaded, folder), store, **given)
+    wanted = wanted_complexity(methods, memory=2**31)
+    return run_comparison(wanted, partial(loaded, folder), store, {}, Execution(**given))
 
 
 @pytest.fixture(scope="module")

@@ -22,7 +22,8 @@ from heatproof.studies.road import driver
 from heatproof.studies.road.collecting import gathered
 from heatproof.studies.road.merging import merge
 from heatproof.studies.road.record import read_assignment
-from heatproof.studies.road.running import Wanted, run_comparison
+from heatproof.studies.road.running import Execution, run_comparison
+from heatproof.studies.wanted import Wanted
 
 METHODS = ("lrp-epsilon", "sensitivity-l2")
 
@@ -52,7 +53,12 @@ def wanted(**changes):
     values = {"replacement": "uniform", "regions": 6, "repeats": 1, "engine": "auto"} | changes.pop("protocol", {})
     options = {"lerf": False, "measures": (), "rule": None, "audit": 0, "methods": METHODS} | changes
     options["methods"] = {name: name for name in options["methods"]}
-    return Wanted(protocol=Protocol(**values), configuration={"methods": [*options["methods"]], **values}, **options)
+    return Wanted(protocol=Protocol(**values), **options)
+
+
+def run(wanted, load, store, **execution):
+    protocol = {name: value for name, value in wanted.describe()["protocol"].items() if value is not None}
+    return run_comparison(wanted, load, store, {"methods": [*wanted.methods], **protocol}, Execution(**execution))
 
 
 def scores(path):
@@ -83,7 +89,7 @@ def stopped(monkeypatch):
 
 
 def test_it_finds_what_comparing_in_memory_finds(load, network, folder, tmp_path):
-    study = run_comparison(wanted(lerf=True, audit=4, measures=("single-region",)), load, open_store(tmp_path / "run"))
+    study = run(wanted(lerf=True, audit=4, measures=("single-region",)), load, open_store(tmp_path / "run"))
     images = hp.load_images([path for path in sorted(folder.iterdir()) if "broken" not in path.name], network)
     plain = hp.compare(network, images, METHODS, regions=6, lerf=True, audit=4, measures=["single-region"])
     assert [name for name, _ in study.skipped] == [str(folder / "05 broken.png")]
@@ -110,12 +116,12 @@ def test_where_no_picture_can_be_used_the_reason_of_one_is_told(network, tmp_pat
     with pytest.raises(
         hp.InputError, match=r"none of the 1 pictures of csv can be used, such as 'none\.png': line 2 of"
     ):
-        run_comparison(wanted(), lambda: (network, missing), open_store(tmp_path / "run"))
+        run(wanted(), lambda: (network, missing), open_store(tmp_path / "run"))
 
 
 def test_the_folder_holds_what_it_should(load, tmp_path):
     path = tmp_path / "run"
-    run_comparison(wanted(), load, open_store(path), reproduce="the command")
+    run(wanted(), load, open_store(path), reproduce="the command")
     assert {"run.json", "report.html", "table.csv", "measures.parquet", "log.jsonl"} <= {p.name for p in path.iterdir()}
     record = json.loads((path / "run.json").read_text())
     assert (record["schema"], record["data"]["members"], record["shard_size"]) == (3, 12, 4)
@@ -127,14 +133,14 @@ def test_the_folder_holds_what_it_should(load, tmp_path):
 
 @pytest.mark.parametrize("writes", [1, 2, 3, 5, 9])
 def test_a_run_that_was_stopped_goes_on_and_is_the_same(load, tmp_path, stopped, writes):
-    run_comparison(wanted(), load, open_store(tmp_path / "whole"))
+    run(wanted(), load, open_store(tmp_path / "whole"))
     go_on = stopped(writes)
     with pytest.raises(Stop):
-        run_comparison(wanted(), load, open_store(tmp_path / "run"))
+        run(wanted(), load, open_store(tmp_path / "run"))
     go_on()
     before = scores(tmp_path / "run")
     computed = []
-    run_comparison(wanted(), load, open_store(tmp_path / "run"), on_progress=lambda done, total: computed.append(done))
+    run(wanted(), load, open_store(tmp_path / "run"), on_progress=lambda done, total: computed.append(done))
     assert scores(tmp_path / "run") == scores(tmp_path / "whole")
     whole = (writes - 1) // 3  # a shard is two tables and a marker
     assert computed[-1] == (11 - [0, 4, 7, 11][whole]) * 28
@@ -142,28 +148,28 @@ def test_a_run_that_was_stopped_goes_on_and_is_the_same(load, tmp_path, stopped,
 
 
 def test_a_finished_run_computes_nothing_again(load, tmp_path):
-    first = run_comparison(wanted(), load, open_store(tmp_path / "run"))
+    first = run(wanted(), load, open_store(tmp_path / "run"))
     seen = []
-    again = run_comparison(wanted(), load, open_store(tmp_path / "run"), on_progress=lambda *at: seen.append(at))
+    again = run(wanted(), load, open_store(tmp_path / "run"), on_progress=lambda *at: seen.append(at))
     assert [at for at in seen if at[0]] == []
     assert again.table().rows == first.table().rows
 
 
 def test_another_configuration_is_refused_and_named(load, tmp_path, folder, network):
-    run_comparison(wanted(), load, open_store(tmp_path / "run"))
+    run(wanted(), load, open_store(tmp_path / "run"))
     with pytest.raises(hp.InputError, match=r"another configuration \(regions: 6 then, 9 now\)"):
-        run_comparison(wanted(protocol={"regions": 9}), load, open_store(tmp_path / "run"))
+        run(wanted(protocol={"regions": 9}), load, open_store(tmp_path / "run"))
     fewer = as_dataset(sorted(folder.iterdir())[:6])
     with pytest.raises(hp.InputError, match="members: 12 then, 6 now"):
-        run_comparison(wanted(), lambda: (network, fewer), open_store(tmp_path / "run"))
+        run(wanted(), lambda: (network, fewer), open_store(tmp_path / "run"))
 
 
 def test_a_shard_that_was_changed_is_refused(load, tmp_path):
-    run_comparison(wanted(), load, open_store(tmp_path / "run"))
+    run(wanted(), load, open_store(tmp_path / "run"))
     file = tmp_path / "run" / "shards" / "00001.parquet"
     file.write_bytes(file.read_bytes()[:-1] + b"x")
     with pytest.raises(hp.InputError, match=r"00001\.parquet is not the file that was written"):
-        run_comparison(wanted(), load, open_store(tmp_path / "run"))
+        run(wanted(), load, open_store(tmp_path / "run"))
 
 
 def test_a_shard_that_fails_is_set_aside(load, tmp_path, monkeypatch):
@@ -175,38 +181,38 @@ def test_a_shard_that_fails_is_set_aside(load, tmp_path, monkeypatch):
         return read(dataset, numbers, preprocessing)
 
     monkeypatch.setattr(source, "read_shard", failing)
-    study = run_comparison(wanted(), load, open_store(tmp_path / "run"))
+    study = run(wanted(), load, open_store(tmp_path / "run"))
     assert len(study.names) == 8
     assert any("1 shard could not be computed" in text and "the disk sings" in text for text in study.warnings)
     assert json.loads((tmp_path / "run" / "failed" / "00001.json").read_text())["tries"] == 2
     monkeypatch.setattr(source, "read_shard", read)
-    assert len(run_comparison(wanted(), load, open_store(tmp_path / "run")).names) == 11
+    assert len(run(wanted(), load, open_store(tmp_path / "run")).names) == 11
 
 
 def test_statistics_of_all_pictures_are_kept_for_going_on(load, tmp_path, network, folder):
-    study = run_comparison(wanted(protocol={"replacement": "constant"}), load, open_store(tmp_path / "run"))
+    study = run(wanted(protocol={"replacement": "constant"}), load, open_store(tmp_path / "run"))
     images = hp.load_images([path for path in sorted(folder.iterdir()) if "broken" not in path.name], network)
     plain = hp.compare(network, images, METHODS, regions=6, replacement="constant", audit=0)
     for name, curves in study.morf.items():
         torch.testing.assert_close(curves.scores, plain.morf[name].scores, atol=1e-5, rtol=1e-5)
-    again = run_comparison(wanted(protocol={"replacement": "constant"}), load, open_store(tmp_path / "run"))
+    again = run(wanted(protocol={"replacement": "constant"}), load, open_store(tmp_path / "run"))
     assert again.protocol.statistics.images_blake2b == plain.protocol.statistics.images_blake2b
 
 
 def test_until_it_is_settled_goes_on_too(load, tmp_path, stopped):
-    run_comparison(wanted(rule=Rule("signs")), load, open_store(tmp_path / "whole"))
+    run(wanted(rule=Rule("signs")), load, open_store(tmp_path / "whole"))
     go_on = stopped(4)
     with pytest.raises(Stop):
-        run_comparison(wanted(rule=Rule("signs")), load, open_store(tmp_path / "run"))
+        run(wanted(rule=Rule("signs")), load, open_store(tmp_path / "run"))
     go_on()
-    study = run_comparison(wanted(rule=Rule("signs")), load, open_store(tmp_path / "run"))
+    study = run(wanted(rule=Rule("signs")), load, open_store(tmp_path / "run"))
     assert scores(tmp_path / "run") == scores(tmp_path / "whole")
     assert study.settlement.given == 12
 
 
 @pytest.mark.parametrize("rule", [None, Rule("ranked", 0.5)])
 def test_everything_derived_follows_from_what_is_stored(load, tmp_path, rule):
-    study = run_comparison(
+    study = run(
         wanted(rule=rule, lerf=True, protocol={"replacement": "constant", "repeats": 2}),
         load,
         open_store(tmp_path / "run"),
@@ -242,8 +248,8 @@ def test_what_is_no_record_is_refused(tmp_path, record, message):
 
 def test_a_run_at_a_url_is_the_same_and_says_that_nothing_locks_it(load, tmp_path):
     pytest.importorskip("fsspec")
-    study = run_comparison(wanted(), load, open_store("memory://somewhere/run"))
-    run_comparison(wanted(), load, open_store(tmp_path / "run"))
+    study = run(wanted(), load, open_store("memory://somewhere/run"))
+    run(wanted(), load, open_store(tmp_path / "run"))
     store = open_store("memory://somewhere/run")
     there = {name.removeprefix("shards/"): store.get(name) for name in store.names("shards/") if "parquet" in name}
     assert there == scores(tmp_path / "run")
@@ -254,15 +260,15 @@ def test_a_run_at_a_url_is_the_same_and_says_that_nothing_locks_it(load, tmp_pat
 def test_racing_is_for_one_process(load, tmp_path):
     for given in ({"workers": LocalWorkers}, {"share": (1, 2)}):
         with pytest.raises(hp.InputError, match="leave out --on ray and --share, or until"):
-            run_comparison(wanted(rule=Rule("signs")), load, open_store(tmp_path), **given)
+            run(wanted(rule=Rule("signs")), load, open_store(tmp_path), **given)
 
 
 def test_shares_are_merged_into_what_one_run_gives(load, tmp_path):
     whole, target = open_store(tmp_path / "whole"), open_store(tmp_path / "merged")
-    study = run_comparison(wanted(), load, whole)
+    study = run(wanted(), load, whole)
     shares = [open_store(tmp_path / f"share {number}") for number in (1, 2)]
     for number, store in enumerate(shares, start=1):
-        part = run_comparison(wanted(), load, store, share=(number, 2))
+        part = run(wanted(), load, store, share=(number, 2))
         assert len(part.names) == {1: 8, 2: 3}[number]
     merge([*shares, whole], target)
     assert scores(tmp_path / "merged") == scores(tmp_path / "whole")
@@ -274,7 +280,7 @@ def test_shares_are_merged_into_what_one_run_gives(load, tmp_path):
 
 def test_a_share_without_shards_is_refused(load, tmp_path):
     with pytest.raises(hp.InputError, match="share 4/5 is empty: 12 images make 3 shards"):
-        run_comparison(wanted(), load, open_store(tmp_path / "run"), share=(4, 5))
+        run(wanted(), load, open_store(tmp_path / "run"), share=(4, 5))
 
 
 def test_runs_of_other_studies_are_not_merged(tmp_path):
@@ -285,8 +291,8 @@ def test_runs_of_other_studies_are_not_merged(tmp_path):
 
 def test_what_is_not_of_the_same_study_is_not_merged(load, tmp_path):
     stores = [open_store(tmp_path / name) for name in ("one", "other")]
-    run_comparison(wanted(), load, stores[0])
-    run_comparison(wanted(protocol={"seed": 1}), load, stores[1])
+    run(wanted(), load, stores[0])
+    run(wanted(protocol={"seed": 1}), load, stores[1])
     with pytest.raises(hp.InputError, match="seed"):
         merge(stores, open_store(tmp_path / "merged"))
 
@@ -294,7 +300,7 @@ def test_what_is_not_of_the_same_study_is_not_merged(load, tmp_path):
 def test_the_first_shard_may_be_the_one_that_fails(load, tmp_path, monkeypatch):
     compute = driver.Worker.__call__
     monkeypatch.setattr(driver.Worker, "__call__", lambda self, number: compute(self, number) if number else 1 / 0)
-    study = run_comparison(wanted(), load, open_store(tmp_path / "run"))
+    study = run(wanted(), load, open_store(tmp_path / "run"))
     assert (len(study.names), study.shown.numbers) == (7, (0, 1, 2))  # of the first eight, those of the second shard
     assert "report.html" in study.files()
 
@@ -305,14 +311,14 @@ def test_a_picture_that_vanishes_on_the_way_is_skipped(network, folder, tmp_path
     dataset = as_dataset(photos)
     (photos / "09.png").unlink()
     (photos / "10.png").write_bytes((photos / "10.png").read_bytes()[:200])
-    study = run_comparison(wanted(), lambda: (network, dataset), open_store(tmp_path / "run"))
+    study = run(wanted(), lambda: (network, dataset), open_store(tmp_path / "run"))
     assert [Path(name).name for name, _ in study.skipped] == ["05 broken.png", "09.png", "10.png"]
     assert len(study.names) == 9
 
 
 @pytest.mark.parametrize("writes", [2, 5])
 def test_a_full_disk_ends_the_run_and_loses_no_shard(load, tmp_path, monkeypatch, writes):
-    run_comparison(wanted(), load, open_store(tmp_path / "whole"))
+    run(wanted(), load, open_store(tmp_path / "whole"))
     put, count = LocalStore.put, [0]
 
     def full(self, name, data):
@@ -324,7 +330,7 @@ def test_a_full_disk_ends_the_run_and_loses_no_shard(load, tmp_path, monkeypatch
     with monkeypatch.context() as patch:
         patch.setattr(LocalStore, "put", full)
         with pytest.raises(StoreError, match="no space left"):
-            run_comparison(wanted(), load, open_store(tmp_path / "run"))
+            run(wanted(), load, open_store(tmp_path / "run"))
     assert len(list((tmp_path / "run" / "shards").glob("*[0-9].json"))) == writes // 4
-    run_comparison(wanted(), load, open_store(tmp_path / "run"))
+    run(wanted(), load, open_store(tmp_path / "run"))
     assert scores(tmp_path / "run") == scores(tmp_path / "whole")

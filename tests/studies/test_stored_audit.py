@@ -25,8 +25,9 @@ from heatproof.studies.road import driver
 from heatproof.studies.road.collecting import write_results
 from heatproof.studies.road.merging import WITHOUT_AUDITS, merge
 from heatproof.studies.road.reading import read_comparison
-from heatproof.studies.road.running import Wanted, run_comparison
+from heatproof.studies.road.running import Execution, run_comparison
 from heatproof.studies.road.stored_audit import MARKER, TABLE, store_audit, stored_audit
+from heatproof.studies.wanted import Wanted
 
 EARLIER = Path(__file__).parent / "schema-2"
 COMMAND = "heatproof compare photos"
@@ -55,9 +56,13 @@ def load(tmp_path_factory):
 
 def wanted(methods=("lrp-epsilon", "sensitivity-l2"), audit=4, **protocol):
     values = {"regions": 4, "repeats": 1, "engine": "full"} | protocol
-    configuration = {"methods": list(methods), "audit": audit, **values}
-    return Wanted({name: name for name in methods}, Protocol(**values), lerf=True, measures=(), rule=None, audit=audit,
-                  configuration=configuration)  # fmt: skip
+    return Wanted(methods={name: name for name in methods}, protocol=Protocol(**values), lerf=True, audit=audit)
+
+
+def computed(wanted, load, store, **execution):
+    protocol = {name: value for name, value in wanted.describe()["protocol"].items() if value is not None}
+    settings = {"methods": [*wanted.methods], "audit": wanted.audit, **protocol}
+    return run_comparison(wanted, load, store, settings, Execution(**execution))
 
 
 @pytest.fixture(scope="module")
@@ -65,7 +70,7 @@ def whole_run(load, tmp_path_factory):
     folder = tmp_path_factory.mktemp("whole") / "run"
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(driver, "SIZE", 2)
-        run_comparison(wanted(), load, open_store(folder), reproduce=COMMAND)
+        computed(wanted(), load, open_store(folder), reproduce=COMMAND)
     return folder
 
 
@@ -95,7 +100,7 @@ def made_again(run):
 )
 def test_a_report_is_made_again_byte_for_byte(load, tmp_path, methods, changed):
     run = tmp_path / "run"
-    run_comparison(wanted(methods, **changed), load, open_store(run), reproduce=COMMAND)
+    computed(wanted(methods, **changed), load, open_store(run), reproduce=COMMAND)
     first, record = derived(run), json.loads((run / "run.json").read_text())
     assert {"report.html", "table.csv", "measures.parquet", "audit.parquet", "audit.svg"} <= set(first)
     for name in first:
@@ -108,7 +113,7 @@ def test_a_report_is_made_again_byte_for_byte(load, tmp_path, methods, changed):
 
 def test_a_finished_run_is_not_audited_again(load, finished):
     before, seen = (finished / MARKER).stat().st_mtime_ns, []
-    run_comparison(wanted(), load, open_store(finished), on_progress=lambda done, _: seen.append(done))
+    computed(wanted(), load, open_store(finished), on_progress=lambda done, _: seen.append(done))
     assert not any(seen)
     assert (finished / MARKER).stat().st_mtime_ns == before
 
@@ -192,13 +197,13 @@ def test_a_marker_that_says_something_else_is_refused(finished, change, message)
 def test_shares_leave_their_audits_behind(load, tmp_path):
     shares = [open_store(tmp_path / f"share {number}") for number in (1, 2)]
     for number, store in enumerate(shares, start=1):
-        run_comparison(wanted(), load, store, share=(number, 2))
+        computed(wanted(), load, store, share=(number, 2))
     target = open_store(tmp_path / "merged")
     merge(shares, target)
     study = read_comparison(target)
     assert study.audit is None
     assert study.notes == ("its weights are not trained", WITHOUT_AUDITS)
-    whole = run_comparison(wanted(), load, target)
+    whole = computed(wanted(), load, target)
     assert whole.audit.names
     assert whole.notes == ("its weights are not trained",)
 
@@ -234,7 +239,7 @@ def test_a_run_of_schema_2_goes_on(load, finished):
         path.write_text(json.dumps({key: value for key, value in content.items() if key != "notes"}))
     shutil.rmtree(finished / "audit")
     (finished / "shards" / "00001.json").unlink()
-    study = run_comparison(wanted(), load, open_store(finished), reproduce=COMMAND)
+    study = computed(wanted(), load, open_store(finished), reproduce=COMMAND)
     assert study.audit
     assert [json.loads(path.read_text())["schema"] for path in sorted((finished / "shards").glob("*.json"))] == [
         2,

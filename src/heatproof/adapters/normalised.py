@@ -10,9 +10,10 @@ import torch
 from torch import Tensor, nn
 
 from heatproof.data.preprocessing import Preprocessing
+from heatproof.defaults import DEFAULT_MEMORY
 from heatproof.errors import InputError
 from heatproof.network.inputs import as_targets
-from heatproof.network.network import DEFAULT_MEMORY, Network
+from heatproof.network.network import Network
 from heatproof.perturbation.engine import choose_for, evaluate
 from heatproof.perturbation.scores import SCORES
 from heatproof.perturbation.sequences import Sequences

@@ -8,6 +8,7 @@ import inspect
 import sys
 from collections.abc import Callable
 from contextlib import nullcontext, redirect_stdout, suppress
+from dataclasses import dataclass
 from functools import wraps
 from typing import Annotated, Any
 
@@ -15,12 +16,13 @@ import typer
 from typer.core import TyperCommand
 
 import heatproof
-from heatproof.cli.keys import InFile
+from heatproof.cli.keys import spread
 from heatproof.cli.output import output, tell
 from heatproof.cli.printing import answer, say
 from heatproof.cli.printing import message as say_beside
 from heatproof.cli.streams import Outlet, UndeliveredError, outlets
 from heatproof.errors import InputError
+from heatproof.options.option import Option
 
 INPUT_ERROR, PARTIAL, CHECK_FAILED, OUT_OF_MEMORY, DISK_ERROR, INTERRUPTED, UNREAD = 2, 3, 4, 71, 74, 130, 141
 
@@ -43,16 +45,17 @@ heatproof compare photos/ --out RUN   which heatmap method explains best?
 heatproof init study.toml             every option of that, explained in a file
 heatproof --help                      all commands"""
 
-AsJson = Annotated[
-    bool,
-    typer.Option("--json", help="One JSON object on stdout, errors too.", rich_help_panel="Output"),
-    InFile(absent=True),
-]
-Quiet = Annotated[
-    bool,
-    typer.Option("--quiet", "-q", help="No progress: results, warnings and errors only.", rich_help_panel="Output"),
-    InFile(absent=True),
-]
+
+@dataclass(frozen=True)
+class Answering:
+    """How a command answers."""
+
+    as_json: Annotated[
+        bool, Option("One JSON object on stdout, errors too.", name="json", panel="Output", in_files=False)
+    ] = False
+    quiet: Annotated[
+        bool, Option("No progress: results, warnings and errors only.", short="-q", panel="Output", in_files=False)
+    ] = False
 
 
 class Command(TyperCommand):
@@ -79,22 +82,18 @@ class Application(typer.Typer):
 
 
 def answering(function: Callable[..., Any]) -> Callable[..., None]:
-    """The command with the options that say how it answers."""
-    signature = inspect.signature(function)
-    asked = {"as_json": AsJson, "quiet": Quiet}
+    """The command with all its options, those that say how it answers last."""
 
     @wraps(function)
-    def answered(*, as_json: bool, quiet: bool, **given: Any) -> None:  # noqa: ANN401 - whatever the options hold
-        output.quiet = quiet
+    def answered(*, answer: Answering, **given: Any) -> None:  # noqa: ANN401 - whatever the options hold
+        output.quiet = answer.quiet
         function(**given)
 
-    own = [parameter.replace(kind=parameter.KEYWORD_ONLY) for parameter in signature.parameters.values()]
-    added = [
-        inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=False, annotation=annotation)
-        for name, annotation in asked.items()
-    ]
-    answered.__signature__ = signature.replace(parameters=[*own, *added])  # type: ignore[attr-defined]
-    return answered
+    own = inspect.signature(function)
+    last = inspect.Parameter("answer", inspect.Parameter.KEYWORD_ONLY, annotation=Answering)
+    parameters = [one.replace(kind=inspect.Parameter.KEYWORD_ONLY) for one in own.parameters.values()]
+    answered.__signature__ = own.replace(parameters=[*parameters, last])  # type: ignore[attr-defined]
+    return spread(answered)
 
 
 app = Application(

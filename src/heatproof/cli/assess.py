@@ -1,7 +1,6 @@
 """``heatproof assess``."""
 
 import re
-from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -9,17 +8,14 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from heatproof.cli.application import app
-from heatproof.cli.names import one_of
-from heatproof.cli.opening import Open
 from heatproof.cli.options import Reading
-from heatproof.cli.perturbing import Removing
-from heatproof.cli.places import Overwrite, RunPlace, command_line, written_to
-from heatproof.cli.printing import progress, warn
+from heatproof.cli.places import RunPlace
+from heatproof.cli.printing import warn
 from heatproof.cli.results import deliver
-from heatproof.cli.spreading import spread
-from heatproof.cli.study_file import StudyCommand, resolved, settings_of
-from heatproof.cli.working import Working
-from heatproof.defaults import DEFAULT_METHOD
+from heatproof.cli.study_file import StudyCommand, settings_of
+from heatproof.cli.working import HERE, Working
+from heatproof.options.option import Option
+from heatproof.options.studies import AssessOptions
 
 if TYPE_CHECKING:
     from heatproof.data import Dataset
@@ -27,28 +23,20 @@ if TYPE_CHECKING:
 
 
 @app.command("assess", cls=StudyCommand)
-@spread
 def assess_command(
     *,
     context: typer.Context,
     checkpoints: Annotated[
-        list[Path], typer.Argument(help="Weights of one network, put in the order of the numbers in their names.")
+        list[Path],
+        Option("Weights of one network, put in the order of the numbers in their names.", positional=True),
     ],
-    out: RunPlace,
+    place: RunPlace,
     given: Reading,
-    method: Annotated[
-        str,
-        typer.Option(
-            "--method", "-m", help="Of the heatmaps; see 'heatproof list methods'.", autocompletion=one_of("methods")
-        ),
-    ] = DEFAULT_METHOD,
-    removing: Removing,
+    options: AssessOptions,
     workers: Working,
     labels: Annotated[
-        bool, typer.Option("--labels/--no-labels", help="Accuracy beside the rest, if the data set has labels.")
+        bool, Option("Accuracy beside the rest, if the data set has labels.", negative="no-labels")
     ] = True,
-    overwrite: Overwrite = False,
-    opened: Open = False,
 ) -> None:
     """Which checkpoint of a network has the best heatmaps? Needs no labels; where the data set has them, they are used.
 
@@ -56,34 +44,25 @@ def assess_command(
 
     [bold]heatproof assess run/*.pt --network model.py:Model --data cifar10:data --regions 4 --out RUN[/bold]
     """
-    from heatproof.perturbation import Protocol
     from heatproof.studies.assess import wanted_assessment
     from heatproof.studies.road.cell_runs import run_cells
 
-    crew, settings, ordered = workers.maker(), settings_of(context), sorted(checkpoints, key=_in_order)
-    with written_to(context, out, overwrite=overwrite, resumes=True) as store:
-        topology, dataset = given.load_network(weights=str(ordered[0])), given.dataset(seed=removing.seed)
+    settings, ordered = settings_of(context), sorted(checkpoints, key=_in_order)
+    with place.held(context) as store:
+        topology, dataset = given.load_network(weights=str(ordered[0])), given.dataset(seed=options.seed)
         warn([note for note in dataset.notes if labels or not note.startswith("no labels")])
         names = [member.name for member in dataset.members]
         known = dict(zip(names, dataset.labels, strict=True)) if labels and dataset.labels else None
-        wanted = wanted_assessment(
-            ordered,
-            method,
-            Protocol(**asdict(removing), memory=given.memory_bytes),
-            partial(checkpoint, given, removing.seed) if crew else partial(other_weights, topology, dataset),
-            known,
-            settings,
-            resolved(settings),
-        )
-        with progress("evaluations") as advance:
-            study = run_cells(
-                wanted, store, workers=crew, anew=overwrite, on_progress=advance, reproduce=command_line()
-            )
+        here = partial(other_weights, topology, dataset)
+        opened = here if workers.on == HERE else partial(checkpoint, given, options.seed)
+        wanted = wanted_assessment(options, ordered, opened, known)
+        with workers.execution(place) as execution:
+            study = run_cells(wanted, store, settings, execution)
     if known and dataset.classes and topology.classes and dataset.classes != topology.classes:
         warn(
             ["the data set names its classes otherwise than the network: the accuracy holds if their order is the same"]
         )
-    deliver(study, out, holding="tables, figures, scores.parquet, cells/ (a run for each checkpoint)", opened=opened)
+    deliver(study, place, holding="tables, figures, scores.parquet, cells/ (a run for each checkpoint)")
 
 
 def checkpoint(given: Reading, seed: int, name: str, weights: Path) -> "tuple[Network, Dataset]":

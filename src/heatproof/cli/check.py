@@ -10,7 +10,7 @@ from heatproof.cli.application import CHECK_FAILED, Application, app
 from heatproof.cli.options import Picturing
 from heatproof.cli.output import tell
 from heatproof.cli.printing import print_table, say
-from heatproof.cli.spreading import spread
+from heatproof.options.option import Option
 from heatproof.registry import parse_spec
 
 if TYPE_CHECKING:
@@ -20,20 +20,21 @@ if TYPE_CHECKING:
 check = Application(no_args_is_help=True, help="Does your method, metric or number keep what it promises?")
 app.add_typer(check, name="check")
 
-Own = Annotated[str, typer.Argument(help="package.module:function or FILE.py:function; its code is run.")]
+Own = Annotated[str, Option("package.module:function or FILE.py:function; its code is run.", positional=True)]
 OwnNetwork = Annotated[
-    str | None, typer.Option("--network", "-n", help="Yours, for the checks that need no known answer.")
+    str | None, Option("Yours, for the checks that need no known answer.", name="network", short="-n")
 ]
-Weights = Annotated[str | None, typer.Option(help="Weights for --network.")]
+Weights = Annotated[str | None, Option("Weights for --network.")]
 
 
 @check.command("method")
 def method_command(
     subject: Annotated[
-        str, typer.Argument(help="package.module:function or FILE.py:function (its code is run), or a method's name.")
+        str,
+        Option("package.module:function or FILE.py:function (its code is run), or a method's name.", positional=True),
     ],
     *,
-    sums_to_score: Annotated[bool, typer.Option("--sums-to-score", help="Maps claim to add up to the score.")] = False,
+    sums_to_score: Annotated[bool, Option("Maps claim to add up to the score.")] = False,
     network: OwnNetwork = None,
     weights: Weights = None,
 ) -> None:
@@ -56,15 +57,13 @@ def method_command(
 def metric_command(
     subject: Own,
     *,
-    higher: Annotated[bool, typer.Option("--higher-is-better/--lower-is-better", help="Its direction.")] = True,
-    region: Annotated[
-        int, typer.Option(help="Side of the regions that it removes, in pixels.", min=1, max=REGION.high)
-    ] = 9,
-    value: Annotated[str | None, typer.Option(help="aopc or abpc, if it is one.")] = None,
-    replacement: Annotated[str | None, typer.Option(help="zero or uniform, if removed regions become that.")] = None,
-    score: Annotated[str | None, typer.Option(help="logit or probability.")] = None,
-    chance: Annotated[float | None, typer.Option(help="What random maps get; 0 for abpc.")] = None,
-    uses_values: Annotated[bool, typer.Option("--uses-values", help="Not only the order of relevance counts.")] = False,
+    higher: Annotated[bool, Option("Its direction.", name="higher-is-better", negative="lower-is-better")] = True,
+    region: Annotated[int, Option("Side of the regions that it removes, in pixels.", bounds=REGION)] = 9,
+    value: Annotated[str | None, Option("aopc or abpc, if it is one.")] = None,
+    replacement: Annotated[str | None, Option("zero or uniform, if removed regions become that.")] = None,
+    score: Annotated[str | None, Option("logit or probability.")] = None,
+    chance: Annotated[float | None, Option("What random maps get; 0 for abpc.")] = None,
+    uses_values: Annotated[bool, Option("Not only the order of relevance counts.")] = False,
     network: OwnNetwork = None,
     weights: Weights = None,
 ) -> None:
@@ -91,9 +90,9 @@ def metric_command(
 
 @check.command("curve")
 def curve_command(
-    file: Annotated[Path, typer.Argument(help="CSV or JSON with a score for each step.")],
+    file: Annotated[Path, Option("CSV or JSON with a score for each step.", positional=True)],
     *,
-    aopc: Annotated[str | None, typer.Option(help="The AOPC that was stated, with its digits.")] = None,
+    aopc: Annotated[str | None, Option("The AOPC that was stated, with its digits.")] = None,
 ) -> None:
     """Checks a published curve: by which definition does the stated AOPC follow from it?
 
@@ -106,12 +105,11 @@ def curve_command(
 
 
 @check.command("maps")
-@spread
 def maps_command(
     *,
     given: Picturing,
-    file: Annotated[Path, typer.Option("--maps", help="A file of maps: .npz, .npy, .zarr or .safetensors.")],
-    region: Annotated[int, typer.Option(help="Side of the regions, in pixels.", min=1, max=REGION.high)] = 9,
+    file: Annotated[Path, Option("A file of maps: .npz, .npy, .zarr or .safetensors.", name="maps")],
+    region: Annotated[int, Option("Side of the regions, in pixels.", bounds=REGION)] = 9,
 ) -> None:
     """Checks heatmaps that were made elsewhere, against their pictures and network.
 

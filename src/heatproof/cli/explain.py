@@ -10,17 +10,16 @@ from heatproof.cli.opening import Open, open_page
 from heatproof.cli.output import tell
 from heatproof.cli.places import Overwrite, written_to
 from heatproof.cli.printing import say, warn
-from heatproof.cli.spreading import spread
 from heatproof.errors import InputError
+from heatproof.options.option import Option
 
 
 @app.command("explain")
-@spread
 def explain_command(
     given: Explaining,
     *,
     context: typer.Context,
-    out: Annotated[str, typer.Option("--out", "-o", metavar="FOLDER", help="Folder for the pictures.")] = "heatmaps",
+    out: Annotated[str, Option("Folder for the pictures.", short="-o", metavar="FOLDER")] = "heatmaps",
     overwrite: Overwrite = False,
     opened: Open = False,
 ) -> None:
@@ -38,7 +37,7 @@ def explain_command(
         network = given.load_network()
         pictures = given.read_pictures(network)
         methods = given.methods_for(pictures)
-        written = explain_pictures(network, pictures, methods, folder.parent, memory=given.memory_bytes)
+        written = explain_pictures(network, pictures, methods, folder.parent, memory=given.memory)
     warn(written.warnings)
     files, page = [f"{out}/{name}" for name in written.files], f"{out}/{written.page}"
     tell(files=files, page=page)

@@ -1,16 +1,14 @@
 """The options of commands that explain: which methods, and which heatmaps that are there already."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated
 
-import typer
-
-from heatproof.cli.keys import InFile
-from heatproof.cli.names import some_methods
 from heatproof.cli.options import Picturing
 from heatproof.defaults import DEFAULT_METHODS
 from heatproof.errors import InputError
-from heatproof.registry import split_specs
+from heatproof.options.names import some_methods
+from heatproof.options.option import Option
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -24,26 +22,25 @@ class Explaining(Picturing):
     """Which pictures, which network, which methods."""
 
     methods: Annotated[
-        str | None,
-        typer.Option(
-            "--methods",
-            "-m",
-            metavar="NAMES",
-            help="Separated by commas; see 'heatproof list methods'. FILE.py:function runs your code. Default: "
+        Sequence[str] | None,
+        Option(
+            "Separated by commas; see 'heatproof list methods'. FILE.py:function runs your code. Default: "
             f"{', '.join(DEFAULT_METHODS)}; none where there are --heatmaps.",
-            autocompletion=some_methods,
+            short="-m",
+            metavar="NAMES",
+            complete=some_methods,
+            several=True,
+            path=r"(?:[a-z]+(?:\[[^\]]*\])?:)*([^:\[\],]+\.py):.+",
         ),
-        InFile(several=True, path=r"(?:[a-z]+(?:\[[^\]]*\])?:)*([^:\[\],]+\.py):.+"),
     ] = None
     heatmaps: Annotated[
         list[str] | None,
-        typer.Option(
-            "--heatmaps",
-            metavar="NAME=FILE",
-            help="Heatmaps that you made, found by the names of their images: .npz, .npy, .zarr or .safetensors. Again "
+        Option(
+            "Heatmaps that you made, found by the names of their images: .npz, .npy, .zarr or .safetensors. Again "
             "for more.",
+            metavar="NAME=FILE",
+            path=r"[^=]+=(.+)",
         ),
-        InFile(path=r"[^=]+=(.+)"),
     ] = None
 
     @property
@@ -53,16 +50,12 @@ class Explaining(Picturing):
 
         if self.methods is None:
             return [] if self.heatmaps else list(DEFAULT_METHODS)
-        names = split_specs(self.methods)
-        check_methods(names)
-        return names
+        check_methods(self.methods)
+        return list(self.methods)
 
-    def with_controls(self) -> list[str]:
-        """The methods to compute, and the controls of the first."""
-        from heatproof.heatmaps.wrapping import BLIND, controls
-
-        names = self.method_names
-        return list(dict.fromkeys([*names, *(controls(names[0]) if names else BLIND)]))
+    def methods_and_files(self) -> "dict[str, str | MapFile]":
+        """Methods to compute, and files of heatmaps, by name."""
+        return {name: name for name in self.method_names} | self.files()
 
     def files(self) -> "dict[str, MapFile]":
         """Files of heatmaps by the names of their methods, none of which is computed too."""

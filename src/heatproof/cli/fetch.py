@@ -3,22 +3,21 @@
 from pathlib import Path
 from typing import Annotated
 
-import typer
-
 from heatproof.cli.application import app
 from heatproof.cli.output import tell
 from heatproof.cli.printing import downloading, say
 from heatproof.errors import InputError
+from heatproof.options.option import Option
 from heatproof.registry import unknown
 
 
 @app.command("fetch")
 def fetch_command(
     names: Annotated[
-        list[str] | None, typer.Argument(metavar="[NAME]…", help="Of a published network.", show_default=False)
+        list[str] | None, Option("Of a published network.", positional=True, metavar="[NAME]…", shows_default=False)
     ] = None,
     *,
-    to: Annotated[Path | None, typer.Option("--to", help="Folder. Default: heatproof in your cache folder.")] = None,
+    to: Annotated[Path | None, Option("Folder. Default: heatproof in your cache folder.")] = None,
 ) -> None:
     """Downloads networks from the addresses of their authors; without a name, says which there are.
 

@@ -6,22 +6,21 @@ from typing import Annotated
 import typer
 
 from heatproof.cli.application import app
-from heatproof.cli.names import among
 from heatproof.cli.output import tell
 from heatproof.cli.printing import say
 from heatproof.cli.study_file import ENDING, STUDIES, command_of, commented
 from heatproof.errors import InputError
+from heatproof.options.names import among
+from heatproof.options.option import Option
 from heatproof.runs.places import write_file
 
 
 @app.command("init")
 def init_command(
     context: typer.Context,
-    file: Annotated[Path, typer.Argument(help="Where to write it; it must not be there yet.")] = Path("study.toml"),
+    file: Annotated[Path, Option("Where to write it; it must not be there yet.", positional=True)] = Path("study.toml"),
     *,
-    study: Annotated[
-        str, typer.Option("--study", help="Which command it is for.", autocompletion=among(STUDIES))
-    ] = "compare",
+    study: Annotated[str, Option("Which command it is for.", complete=among(STUDIES))] = "compare",
 ) -> None:
     """Writes a study file with every key, its default and what it means, to be edited and run.
 

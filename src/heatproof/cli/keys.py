@@ -1,87 +1,81 @@
-"""The keys of a study file are the options of its command: nothing is declared twice."""
+"""Options of commands: as Typer wants them, and as the keys of study files. Nothing is declared twice."""
 
 import inspect
 import os
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, is_dataclass
+from functools import wraps
 from pathlib import Path
-from types import UnionType
-from typing import Annotated, Any, Union, get_args, get_origin
+from typing import Annotated, Any, get_args, get_origin
 from urllib.parse import unquote
 
-from typer.models import OptionInfo, ParameterInfo
+import typer
 
 from heatproof.errors import InputError
+from heatproof.options.option import Declared, Option, as_declared, declared, without_none
 from heatproof.registry import is_whole, split_specs, unknown
 from heatproof.runs.study_file import Scalar, Settings, Value, value_to_toml
 
 LOCAL_URL = re.compile(r"(?:file|local)://(.*)", re.DOTALL | re.IGNORECASE)
 WHOLE = range(-(2**63), 2**63)  # what TOML promises to hold
-
-
-@dataclass(frozen=True, kw_only=True)
-class InFile:
-    """How an option stands in a study file, where its type does not say it; put into the option's ``Annotated``.
-
-    Args:
-        key: instead of the option's long name; a positional argument needs one.
-        several: whether commas separate several values, which a file may give as a list.
-        path: a pattern whose groups are the paths in the text. What is annotated as a ``Path`` needs none.
-        absent: whether no file holds it.
-    """
-
-    key: str = ""
-    several: bool = False
-    path: str = ""
-    absent: bool = False
+PLAIN = (bool, int, float, Path)
 
 
 @dataclass(frozen=True)
 class Key:
-    """A key of a study file: an option of a command, or its positional argument.
+    """An option of a command, or its positional argument; most are keys of its study files.
 
-    Args:
-        name: the option's long name, without its dashes.
-        parameter: name of the function's parameter.
-        kind: type of the value, or of the items of a list.
-        listed: whether the command takes a list.
-        default: as the command has it; None if there is none.
-        needed: whether the command cannot do without it.
-        info: the option, as declared.
-        note: how it stands in a file.
+    Attributes:
+        declared: its name, type and default in Python.
+        option: the rest of its declaration.
     """
 
-    name: str
-    parameter: str
-    kind: Any
-    listed: bool
-    default: Any
-    needed: bool
-    info: ParameterInfo
-    note: InFile
+    declared: Declared
+    option: Option
+
+    @property
+    def name(self) -> str:
+        """The option's long name, without its dashes."""
+        return self.declared.name
+
+    @property
+    def listed(self) -> bool:
+        """Whether the command takes it again and again."""
+        return get_origin(without_none(self.declared.hint)) is list
+
+    @property
+    def kind(self) -> type:
+        """Type of the value, or of the items of a list; text where Python takes several types."""
+        hint = without_none(self.declared.hint)
+        hint = get_args(hint)[0] if self.listed else hint
+        return hint if hint in PLAIN else str
+
+    @property
+    def default(self) -> Any:  # noqa: ANN401 - whatever the option holds
+        """As the command line would give it; None if there is none."""
+        default = None if self.declared.needed else self.declared.default
+        if self.option.text and default is not None:
+            return self.option.text(default)
+        return ",".join(default) if self.option.several and isinstance(default, tuple) else default
 
     @property
     def is_path(self) -> bool:
         """Whether the whole text is a path."""
         return self.kind is Path
 
-    @property
-    def parsed(self) -> bool:
-        """Whether the option has a way of its own to read a text, such as 224x256 or all."""
-        return self.info.parser is not None
-
     def expected(self) -> str:
         """What the value may be, in words."""
         kinds = {bool: "true or false", int: "a whole number", float: "a number"}
-        single = "a text or a number" if self.parsed else kinds.get(self.kind, "a text")
-        low, high = self.info.min, self.info.max
+        single = "a text or a number" if self.option.parse else kinds.get(self.kind, "a text")
+        low, high = (None, None) if self.option.parse else (self.option.low, self.option.high)
         bounds = (f", at least {low:g}" if low is not None else "") + (
             f", at most {high:g}" if high is not None else ""
         )
-        if self.listed or self.note.several:
-            plural = "numbers" if self.parsed else "texts"
-            return f"a list of {plural}, or {'a' if self.listed else 'one'} text" + (" with commas" * self.note.several)
+        if self.listed or self.option.several:
+            plural = "numbers" if self.option.parse else "texts"
+            several = " with commas" * self.option.several
+            return f"a list of {plural}, or {'a' if self.listed else 'one'} text{several}"
         return single + bounds
 
     def annotation(self) -> Any:  # noqa: ANN401 - a type for pydantic
@@ -91,23 +85,23 @@ class Key:
         least = "*" if self.default == "" else "+"  # an empty path would be the folder that the command runs in
         text = Annotated[str, Field(pattern=rf"\A[^\x00]{least}\z")]  # no path and no name holds a NUL
         number = Annotated[float, Field(allow_inf_nan=False)]
-        if self.parsed:
+        low, high = self.option.low, self.option.high
+        if self.option.parse:
             scalar: Any = text | Annotated[int, Field(ge=WHOLE[0], le=WHOLE[-1])] | number
-            hint = scalar | list[number] if self.note.several else scalar
-        elif self.listed or self.note.several:
+            hint = scalar | list[number] if self.option.several else scalar
+        elif self.listed or self.option.several:
             hint = text | list[text]
         elif self.kind is int:
-            low, high = self.info.min, self.info.max
             hint = Annotated[int, Field(ge=WHOLE[0] if low is None else low, le=WHOLE[-1] if high is None else high)]
         elif self.kind is float:
-            hint = Annotated[float, Field(ge=self.info.min, le=self.info.max, allow_inf_nan=False)]
+            hint = Annotated[float, Field(ge=low, le=high, allow_inf_nan=False)]
         else:
             hint = bool if self.kind is bool else text
-        return Annotated[hint, AfterValidator(self._parse)] if self.parsed else hint
+        return Annotated[hint, AfterValidator(self._parse)] if self.option.parse else hint
 
     def placed(self, value: Value, folder: Path) -> Value:
         """The value with its paths taken from ``folder``."""
-        if isinstance(value, str) and self.note.several and not self.parsed:
+        if isinstance(value, str) and self.option.several and not self.option.parse:
             return ",".join(str(self._placed(item, folder)) for item in split_specs(value))
         if isinstance(value, list):
             return [self._placed(item, folder) for item in value]
@@ -122,7 +116,7 @@ class Key:
 
     def paths(self, value: Any) -> list[Path]:  # noqa: ANN401 - whatever the option held
         """The paths in what the command got."""
-        texts = split_specs(value) if isinstance(value, str) and self.note.several else value
+        texts = split_specs(value) if isinstance(value, str) and self.option.several else value
         found = []
         for text in texts if isinstance(texts, list | tuple) else [texts]:
             given = _without_scheme(str(text)) if isinstance(text, str | Path) else text
@@ -133,9 +127,9 @@ class Key:
 
     def _span(self, value: Any) -> tuple[int, int] | None:  # noqa: ANN401 - as above
         """Where the path stands in a text, if it holds one and no URL."""
-        if not isinstance(value, str) or not (self.is_path or self.note.path):
+        if not isinstance(value, str) or not (self.is_path or self.option.path):
             return None
-        found = re.fullmatch("(.+)" if self.is_path else self.note.path, value, re.DOTALL)
+        found = re.fullmatch("(.+)" if self.is_path else self.option.path, value, re.DOTALL)
         number = found.lastindex if found else None
         return found.span(number) if found and number and "://" not in found[number] else None
 
@@ -145,25 +139,57 @@ class Key:
             return value if isinstance(value, list) else [value]
         if isinstance(value, list):
             return ",".join(str(item) for item in value)
-        return str(value) if self.parsed else value
+        return str(value) if self.option.parse else value
 
     def setting(self, value: Any, raw: Any) -> Value | None:  # noqa: ANN401 - whatever the option held
         """The value as a file would hold it, from what the command got, and from the text that this was read from."""
         if value is None:
             return None
-        if self.note.several:
-            return list(value) if self.parsed else split_specs(value)
-        if self.parsed:
-            whole = int(raw) if is_whole(str(raw)) else str(raw)
-            return value if isinstance(value, float) else whole  # 8GB is 8.0
+        if self.option.text:
+            return self.option.text(value)  # type: ignore[no-any-return]
+        if self.option.several:
+            return split_specs(value) if isinstance(value, str) else list(value)
+        if self.option.parse:
+            return int(raw) if is_whole(str(raw)) else str(raw)
         if self.listed:
             return [str(item) for item in value]
         return str(value) if self.is_path else value
 
+    def given(self, value: Any) -> Any:  # noqa: ANN401 - whatever the option held
+        """The value as Python takes it, from what Typer has."""
+        several = self.option.several and not self.option.parse
+        return tuple(split_specs(value)) if several and isinstance(value, str) else value
+
+    def parameter(self) -> inspect.Parameter:
+        """The parameter that Typer reads the option from."""
+        option, kind = self.option, Any if self.option.parse else list[self.kind] if self.listed else self.kind  # type: ignore[name-defined]
+        shown: dict[str, Any] = {
+            "help": option.help,
+            "metavar": option.metavar,
+            "parser": option.parse,
+            "autocompletion": option.complete,
+            "show_default": option.shows_default,
+            "rich_help_panel": option.panel,
+        }
+        if not option.parse:
+            shown |= {"min": option.low, "max": option.high}
+        names = [f"--{self.name}" + (f"/--{option.negative}" if option.negative else "")]
+        info = (
+            typer.Argument(**shown)
+            if option.positional
+            else typer.Option(*names, *filter(None, [option.short]), **shown)
+        )
+        return inspect.Parameter(
+            self.declared.field,
+            inspect.Parameter.KEYWORD_ONLY,
+            default=inspect.Parameter.empty if self.declared.needed else self.default,
+            annotation=Annotated[kind if self.declared.needed or self.default is not None else kind | None, info],
+        )
+
     def _parse(self, value: Value) -> Value:
         """The value, if the option's own parser can read it. Files are not opened."""
-        if not (self.note.path and isinstance(value, str) and re.fullmatch(self.note.path, value, re.DOTALL)):
-            self.info.parser(self.argument(value))  # type: ignore[misc]
+        if not (self.option.path and isinstance(value, str) and re.fullmatch(self.option.path, value, re.DOTALL)):
+            self.option.parse(self.argument(value))  # type: ignore[misc]
         return value
 
 
@@ -173,47 +199,57 @@ def _without_scheme(text: str) -> str:
     return unquote(found[1]) if found else text
 
 
-def keys_of(command: Callable[..., Any]) -> dict[str, Key]:
-    """The keys of a command, by name and in the order of its options.
+def spread(command: Callable[..., None]) -> Callable[..., None]:
+    """The command with its options as Typer reads them: those of its dataclasses, and those that it declares itself.
 
-    >>> import typer
-    >>> def count(*, limit: Annotated[int | None, typer.Option("--most", min=1, help="How many.")] = None) -> None: ...
-    >>> key = keys_of(count)["most"]
-    >>> key.parameter, key.expected()
-    ('limit', 'a whole number, at least 1')
+    An option of several groups has the declaration of the first, and all of them get its value.
+
+    >>> @dataclass(frozen=True)
+    ... class Size:
+    ...     height: Annotated[int, Option("In pixels.")] = 3
+    >>> def area(size: Size, *, unit: Annotated[str, Option("Of the sides.")] = "pixels") -> None:
+    ...     print(size.height**2, unit)
+    >>> spread(area)(height=4, unit="mm")
+    16 mm
+    >>> list(keys_of(spread(area)))
+    ['height', 'unit']
     """
-    found = (_key(parameter) for parameter in inspect.signature(command).parameters.values())
-    return {key.name: key for key in found if key}
+    signature = inspect.signature(command)
+    groups: dict[str, Any] = {
+        name: p.annotation for name, p in signature.parameters.items() if is_dataclass(p.annotation)
+    }
+    found: dict[str, Key] = {}
+    parameters: list[inspect.Parameter] = []
+    for name, p in signature.parameters.items():
+        default = ... if p.default is p.empty else p.default
+        own = as_declared(name, p.annotation, default) if name not in groups else None
+        here = declared(groups[name]) if name in groups else [own] if own else []
+        if name not in groups and not own:
+            parameters.append(p.replace(kind=p.KEYWORD_ONLY))
+        for one in here:
+            if isinstance(one.option, Option) and one.field not in found:
+                found[one.field] = Key(one, one.option)
+                parameters.append(found[one.field].parameter())
+
+    @wraps(command)
+    def called(**given: Any) -> None:  # noqa: ANN401 - whatever the options hold
+        values = {name: found[name].given(value) if name in found else value for name, value in given.items()}
+        made = {name: group(**_of(group, values)) for name, group in groups.items()}
+        command(**{name: made.get(name, values.get(name)) for name in signature.parameters})
+
+    called.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]
+    called.keys = {key.name: key for key in found.values()}  # type: ignore[attr-defined]
+    return called
 
 
-def _key(parameter: inspect.Parameter) -> Key | None:
-    """The key of one parameter; none for what is no option, such as Typer's context."""
-    hint, *notes = get_args(parameter.annotation) if get_origin(parameter.annotation) is Annotated else (None,)
-    info = next((note for note in notes if isinstance(note, ParameterInfo)), None)
-    if info is None:
-        return None
-    note = next((note for note in notes if isinstance(note, InFile)), InFile())
-    if note.absent:
-        return None
-    names = getattr(info, "param_decls", None) or ()
-    # In an Annotated, Typer takes the first name of an option as its default.
-    default_name = info.default if isinstance(info.default, str) and isinstance(info, OptionInfo) else None
-    long = next((name for name in (default_name, *names) if name and name.startswith("--")), "")
-    name = note.key or long.partition("/")[0].removeprefix("--") or parameter.name.replace("_", "-")
-    if get_origin(hint) in (Union, UnionType):
-        hint = next(kind for kind in get_args(hint) if kind is not type(None))
-    listed = get_origin(hint) is list
-    needed = parameter.default is parameter.empty
-    return Key(
-        name=name,
-        parameter=parameter.name,
-        kind=get_args(hint)[0] if listed else hint,
-        listed=listed,
-        default=None if needed else parameter.default,
-        needed=needed,
-        info=info,
-        note=note,
-    )
+def _of(group: Any, values: Mapping[str, Any]) -> dict[str, Any]:  # noqa: ANN401 - a dataclass
+    return {field.name: values[field.name] for field in fields(group) if field.name in values}
+
+
+def keys_of(command: Any) -> dict[str, Key]:  # noqa: ANN401 - a function with an attribute
+    """The options of a command by name, in their order."""
+    found: dict[str, Key] = command.keys
+    return found
 
 
 def validated(content: Mapping[str, Any], keys: Mapping[str, Key], name: str) -> Settings:
@@ -224,10 +260,10 @@ def validated(content: Mapping[str, Any], keys: Mapping[str, Key], name: str) ->
     """
     from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
 
-    fields: dict[str, Any] = {
-        f"key_{key.parameter}": (key.annotation() | None, Field(None, alias=key.name)) for key in keys.values()
+    types: dict[str, Any] = {
+        f"key_{key.declared.field}": (key.annotation() | None, Field(None, alias=key.name)) for key in keys.values()
     }
-    model: type[BaseModel] = create_model("Study", __config__=ConfigDict(extra="forbid", strict=True), **fields)
+    model: type[BaseModel] = create_model("Study", __config__=ConfigDict(extra="forbid", strict=True), **types)
     try:
         model.model_validate(content)
     except ValidationError as error:
@@ -244,7 +280,7 @@ def _wrong(key: str, value: Any, keys: Mapping[str, Key], error: Mapping[str, An
         return "overwrite: no file may ask for that; give --overwrite on the command line"
     if key not in keys:
         return unknown("key", key, list(keys))
-    help_text = f" ({keys[key].info.help})" if keys[key].info.help else ""
+    help_text = f" ({keys[key].option.help})" if keys[key].option.help else ""
     reason = error.get("ctx", {}).get("error")
     if isinstance(reason, InputError):
         return f"{key}: {reason}{help_text}"

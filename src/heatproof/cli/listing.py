@@ -3,13 +3,12 @@
 from collections.abc import Callable, Mapping
 from typing import Annotated, Any
 
-import typer
-
 from heatproof.cli.application import app
-from heatproof.cli.names import among
 from heatproof.cli.output import output, tell
 from heatproof.cli.printing import say
 from heatproof.errors import InputError
+from heatproof.options.names import among
+from heatproof.options.option import Option
 from heatproof.registry import options_of, unknown
 
 PICTURES = {
@@ -24,7 +23,7 @@ CATALOGUES = ("networks", "methods", "replacements", "regions", "scores", "measu
 @app.command("list")
 def list_command(
     what: Annotated[
-        str | None, typer.Argument(help=f"{', '.join(CATALOGUES)}. Default: all.", autocompletion=among(CATALOGUES))
+        str | None, Option(f"{', '.join(CATALOGUES)}. Default: all.", positional=True, complete=among(CATALOGUES))
     ] = None,
 ) -> None:
     """Names of networks, methods, replacements, regions, scores, measures and data sets.

@@ -5,10 +5,10 @@ from typing import Annotated
 import typer
 
 from heatproof.cli.application import app
-from heatproof.cli.keys import InFile
 from heatproof.cli.output import tell
 from heatproof.cli.places import Out, Overwrite, written_to
 from heatproof.cli.printing import print_study, say
+from heatproof.options.option import Option
 
 
 @app.command("merge")
@@ -16,8 +16,7 @@ def merge_command(
     context: typer.Context,
     sources: Annotated[
         list[str],
-        typer.Argument(metavar="RUN…", help="Folders or URLs of runs of the same study."),
-        InFile(key="runs", path="(.+)"),
+        Option("Folders or URLs of runs of the same study.", positional=True, metavar="RUN…", name="runs", path="(.+)"),
     ],
     *,
     out: Out,

@@ -4,18 +4,12 @@ import webbrowser
 from pathlib import Path
 from typing import Annotated
 
-import typer
-
-from heatproof.cli.keys import InFile
 from heatproof.cli.output import output
 from heatproof.cli.printing import message
+from heatproof.options.option import Option
 from heatproof.runs.store import open_store
 
-Open = Annotated[
-    bool,
-    typer.Option("--open", help="Open the result in the browser.", rich_help_panel="Output"),
-    InFile(absent=True),  # who reads a page, and where, is no part of a study
-]
+Open = Annotated[bool, Option("Open the result in the browser.", name="open", panel="Output", in_files=False)]
 
 
 def open_page(run: str | Path, page: str = "report.html") -> None:

@@ -4,15 +4,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-import typer
-
-from heatproof.bounds import PIXELS
-from heatproof.cli.keys import InFile
-from heatproof.cli.names import NETWORKS, PRESETS, among, data_sets
+from heatproof.bounds import MANY, PIXELS
 from heatproof.cli.printing import progress, skipped, waiting, warn
-from heatproof.cli.values import as_mean, as_memory, as_numbers, as_size
-from heatproof.defaults import OFFLINE_DEFAULT
+from heatproof.defaults import DEFAULT_MEMORY, OFFLINE_DEFAULT
 from heatproof.errors import InputError
+from heatproof.options.names import NETWORKS, PRESETS, among, data_sets
+from heatproof.options.option import Option
+from heatproof.options.perturbing import MemoryOption
+from heatproof.options.texts import as_numbers, as_size
 
 if TYPE_CHECKING:
     from heatproof.data import Dataset, Pictures
@@ -21,68 +20,71 @@ if TYPE_CHECKING:
 PREPROCESSING = ("resize", "crop", "mean", "std", "channels", "scale", "interpolation", "max_pixels")
 
 
+def as_mean(text: str | tuple[float, ...]) -> tuple[float, ...]:
+    """Numbers, or those in a file of Caffe's."""
+    from heatproof.network.caffe import read_mean
+
+    if not isinstance(text, str):
+        return text
+    return read_mean(Path(text)) if text.endswith(".binaryproto") else as_numbers(text)
+
+
 @dataclass(frozen=True)
 class Reading:
     """Which data set, for which network."""
 
     data: Annotated[
         str | None,
-        typer.Option(
-            "--data", metavar="NAME:PATH", help="A data set; see 'heatproof list data'.", autocompletion=data_sets
+        Option(
+            "A data set; see 'heatproof list data'.",
+            metavar="NAME:PATH",
+            complete=data_sets,
+            path=r"[^:\[]*(?:\[.*?\])?:(.+)",
         ),
-        InFile(path=r"[^:\[]*(?:\[.*?\])?:(.+)"),
     ] = None
     count: Annotated[
-        int | None, typer.Option("--images", metavar="N", help="How many: a sample of all images.", min=1)
+        int | None, Option("How many: a sample of all images.", name="images", bounds=MANY, metavar="N")
     ] = None
-    first: Annotated[bool, typer.Option("--first", help="The first ones instead of a sample.")] = False
+    first: Annotated[bool, Option("The first ones instead of a sample.")] = False
     network: Annotated[
         str,
-        typer.Option("--network", "-n", help="See 'heatproof list networks'.", autocompletion=among(NETWORKS)),
-        InFile(path=r"(?:caffe|pt2|torchscript|onnx|transformers):(.+)|(.+\.py):.+|([^:]+\.(?:pt2|torchscript|onnx))"),
+        Option(
+            "See 'heatproof list networks'.",
+            short="-n",
+            complete=among(NETWORKS),
+            path=r"(?:caffe|pt2|torchscript|onnx|transformers):(.+)|(.+\.py):.+|([^:]+\.(?:pt2|torchscript|onnx))",
+        ),
     ] = OFFLINE_DEFAULT
     preset: Annotated[
-        str | None,
-        typer.Option(
-            help=f"Preprocessing: {', '.join(PRESETS)}. Default: the network's own.", autocompletion=among(PRESETS)
-        ),
+        str | None, Option(f"Preprocessing: {', '.join(PRESETS)}. Default: the network's own.", complete=among(PRESETS))
     ] = None
-    resize: Annotated[
-        Any, typer.Option(parser=as_size, metavar="SIZE", help="Short side, or HEIGHTxWIDTH, before cropping.")
-    ] = None
-    crop: Annotated[
-        Any, typer.Option(parser=as_size, metavar="SIZE", help="Side, or HEIGHTxWIDTH, of the centre crop.")
-    ] = None
+    resize: Annotated[Any, Option("Short side, or HEIGHTxWIDTH, before cropping.", parse=as_size, metavar="SIZE")] = (
+        None
+    )
+    crop: Annotated[Any, Option("Side, or HEIGHTxWIDTH, of the centre crop.", parse=as_size, metavar="SIZE")] = None
     mean: Annotated[
         Any,
-        typer.Option(
-            parser=as_mean,
+        Option(
+            "Of each channel: 0.485,0.456,0.406, or a .binaryproto file.",
+            parse=as_mean,
             metavar="A,B,C|FILE",
-            help="Of each channel: 0.485,0.456,0.406, or a .binaryproto file.",
+            several=True,
+            path=r"(.+\.binaryproto)",
         ),
-        InFile(several=True, path=r"(.+\.binaryproto)"),
     ] = None
     std: Annotated[
-        Any,
-        typer.Option(parser=as_numbers, metavar="A,B,C", help="Standard deviation of each channel."),
-        InFile(several=True),
+        Any, Option("Standard deviation of each channel.", parse=as_numbers, metavar="A,B,C", several=True)
     ] = None
-    channels: Annotated[str | None, typer.Option(help="Order of the network's channels: rgb or bgr.")] = None
-    scale: Annotated[float | None, typer.Option(help="The network wants values from 0 to this: 1 or 255.")] = None
-    interpolation: Annotated[str | None, typer.Option(help="nearest, bilinear, bicubic or lanczos.")] = None
+    channels: Annotated[str | None, Option("Order of the network's channels: rgb or bgr.")] = None
+    scale: Annotated[float | None, Option("The network wants values from 0 to this: 1 or 255.")] = None
+    interpolation: Annotated[str | None, Option("nearest, bilinear, bicubic or lanczos.")] = None
     max_pixels: Annotated[
-        int | None,
-        typer.Option(help="Larger pictures are refused undecoded. Default: 178956970.", min=1, max=PIXELS.high),
+        int | None, Option("Larger pictures are refused undecoded. Default: 178956970.", bounds=PIXELS)
     ] = None
-    classes: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Names of the network's classes, one on each line.")
-    ] = None
-    device: Annotated[str | None, typer.Option(help="Where to compute, such as cuda.")] = None
-    download: Annotated[bool, typer.Option("--download", help="Published weights may be downloaded.")] = False
-    memory: Annotated[
-        Any,
-        typer.Option(parser=as_memory, metavar="GB|SIZE", help="For activations and images: 2, 0.5, 8GB or 500MB."),
-    ] = 2.0
+    classes: Annotated[Path | None, Option("Names of the network's classes, one on each line.", metavar="FILE")] = None
+    device: Annotated[str | None, Option("Where to compute, such as cuda.")] = None
+    download: Annotated[bool, Option("Published weights may be downloaded.")] = False
+    memory: MemoryOption = DEFAULT_MEMORY
 
     def load_network(self, weights: str | None = None) -> "Network":
         """The network, with its preprocessing changed as asked for."""
@@ -131,11 +133,6 @@ class Reading:
             raise InputError("expected --data NAME:PATH, such as folder:photos; see 'heatproof list data'")
         return open_dataset(self.data)
 
-    @property
-    def memory_bytes(self) -> int:
-        """The memory, in bytes."""
-        return round(float(self.memory) * 2**30)
-
 
 @dataclass(frozen=True)
 class Picturing(Reading):
@@ -143,17 +140,18 @@ class Picturing(Reading):
 
     images: Annotated[
         list[str] | None,
-        typer.Argument(
+        Option(
+            "Pictures or folders of them, or 'builtin'; or --data instead.",
+            positional=True,
             metavar="PICTURES",
-            help="Pictures or folders of them, or 'builtin'; or --data instead.",
-            show_default=False,
+            shows_default=False,
+            name="pictures",
+            path=r"(?!builtin$)(?:\w+(?:\[.*?\])?:)?(.+)",
         ),
-        InFile(key="pictures", path=r"(?!builtin$)(?:\w+(?:\[.*?\])?:)?(.+)"),
     ] = None
     weights: Annotated[
         str | None,
-        typer.Option(help="A safetensors or state-dict file, a name of published weights, or 'none'."),
-        InFile(path=r"(.+\.\w+)"),
+        Option("A safetensors or state-dict file, a name of published weights, or 'none'.", path=r"(.+\.\w+)"),
     ] = None
 
     def load_network(self, weights: str | None = None) -> "Network":

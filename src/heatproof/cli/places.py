@@ -2,37 +2,46 @@
 
 import sys
 from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from heatproof.cli.keys import InFile, keys_of
+from heatproof.cli.keys import keys_of
+from heatproof.cli.opening import Open
 from heatproof.cli.shell import shell_line
+from heatproof.options.option import Option
 
 if TYPE_CHECKING:
     from heatproof.runs.objects import Store
 
+ANY_PATH = "(.+)"
 Out = Annotated[
     str,
-    typer.Option("--out", "-o", metavar="FOLDER|URL", help="For the results; a folder appears complete or not at all."),
-    InFile(path="(.+)"),
-]
-RunPlace = Annotated[
-    str,
-    typer.Option(
-        "--out",
-        "-o",
-        metavar="FOLDER|URL",
-        help="For the run; with the same configuration it is resumed.",
+    Option(
+        "For the results; a folder appears complete or not at all.", short="-o", metavar="FOLDER|URL", path=ANY_PATH
     ),
-    InFile(path="(.+)"),
 ]
-Overwrite = Annotated[
-    bool,
-    typer.Option("--overwrite", help="Replace an earlier result in --out once the new one is complete."),
-    InFile(absent=True),  # no file may ask for that
-]
+Overwrite = Annotated[bool, Option("Replace an earlier result in --out once the new one is complete.", in_files=False)]
+
+
+@dataclass(frozen=True)
+class RunPlace:
+    """Where the run of a study lies."""
+
+    out: Annotated[
+        str,
+        Option(
+            "For the run; with the same configuration it is resumed.", short="-o", metavar="FOLDER|URL", path=ANY_PATH
+        ),
+    ]
+    overwrite: Overwrite = False
+    opened: Open = False
+
+    def held(self, context: typer.Context) -> "AbstractContextManager[Store]":
+        """Holds the place, apart from everything that the command reads."""
+        return written_to(context, self.out, overwrite=self.overwrite, resumes=True)
 
 
 def written_to(
@@ -46,9 +55,8 @@ def written_to(
 
 def inputs_of(context: typer.Context) -> list[Path]:
     """Files and folders that a command was told to read."""
-    assert context.command.callback is not None, "a command does something"
     keys = keys_of(context.command.callback).values()
-    return [path for key in keys if key.name != "out" for path in key.paths(context.params.get(key.parameter))]
+    return [path for key in keys if key.name != "out" for path in key.paths(context.params.get(key.declared.field))]
 
 
 def command_line() -> str:

@@ -2,22 +2,18 @@
 
 import sys
 from collections.abc import Sequence
-from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
 import typer
 
-from heatproof.bounds import PILOT
 from heatproof.cli.application import PARTIAL, app
 from heatproof.cli.explaining import Explaining
 from heatproof.cli.output import tell
-from heatproof.cli.perturbing import Perturbing
 from heatproof.cli.printing import print_forecast, say, waiting
 from heatproof.cli.shell import shell_line
-from heatproof.cli.spreading import spread
 from heatproof.cli.study_file import StudyCommand, command_of, read_study
-from heatproof.defaults import PILOT_IMAGES
+from heatproof.options.studies import PlanOptions
 from heatproof.runs.study_file import Settings
 
 PLANNED = ("--precision", "--budget", "--pilot", "--images", "--repeats", "--scored")
@@ -34,31 +30,7 @@ class PlanCommand(StudyCommand):
 
 
 @app.command("plan", cls=PlanCommand)
-@spread
-def plan_command(
-    *,
-    given: Explaining,
-    perturbing: Perturbing,
-    precision: Annotated[
-        str | None,
-        typer.Option(
-            metavar="NUMBER|PERCENT",
-            help="Find the cheapest design that knows every method's AOPC above the random order within ± this: half "
-            "the 95 % interval, in the score's unit (0.25) or as a share of the random order's AOPC (5%).",
-        ),
-    ] = None,
-    budget: Annotated[
-        str | None,
-        typer.Option(
-            metavar="NUMBER|TIME",
-            help="Find the best design for so many evaluations (20000) or a time (10min).",
-        ),
-    ] = None,
-    pilot: Annotated[
-        int,
-        typer.Option(help="For --precision and --budget: images to learn from.", min=2, max=PILOT.high),
-    ] = PILOT_IMAGES,
-) -> None:
+def plan_command(*, given: Explaining, options: PlanOptions) -> None:
     """What would 'heatproof compare' take: evaluations, memory, time? Measures a small part of it.
 
     With --precision or --budget: how many images, repeats and scored steps are enough? Learns it from a pilot.
@@ -70,19 +42,10 @@ def plan_command(
     from heatproof import studies
 
     network = given.load_network()
-    pictures = given.read_pictures(network, seed=perturbing.seed)
-    planned = precision is not None or budget is not None
-    with waiting(f"a pilot on up to {pilot} images, then measuring" if planned else "measuring"):
-        forecast = studies.plan_comparison(
-            network,
-            pictures.images,
-            given.methods_for(pictures),
-            **asdict(perturbing) | {"measures": perturbing.measure_names},
-            memory=given.memory_bytes,
-            precision=precision,
-            budget=budget,
-            pilot=pilot,
-        )
+    pictures = given.read_pictures(network, seed=options.seed)
+    planned = options.precision is not None or options.budget is not None
+    with waiting(f"a pilot on up to {options.pilot} images, then measuring" if planned else "measuring"):
+        forecast = studies.plan_comparison(network, pictures.images, given.methods_for(pictures), **vars(options))
     print_forecast(forecast)
     if forecast.proposal:
         command = as_comparison(sys.argv[1:], forecast.proposal.design.options)

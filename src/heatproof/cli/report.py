@@ -2,15 +2,14 @@
 
 from typing import Annotated
 
-import typer
-
 from heatproof.cli.application import app
 from heatproof.cli.opening import Open, open_page
 from heatproof.cli.output import output, tell
 from heatproof.cli.printing import print_study, say
+from heatproof.options.option import Option
 from heatproof.runs.store import open_store
 
-Run = Annotated[str, typer.Argument(metavar="RUN", help="Folder or URL of a run.")]
+Run = Annotated[str, Option("Folder or URL of a run.", positional=True, metavar="RUN")]
 
 
 @app.command("report")

@@ -10,15 +10,14 @@ from heatproof.cli.options import Picturing
 from heatproof.cli.output import tell
 from heatproof.cli.places import inputs_of
 from heatproof.cli.printing import say
-from heatproof.cli.spreading import spread
+from heatproof.options.option import Option
 
 
 @app.command("statistics")
-@spread
 def statistics_command(
     *,
     context: typer.Context,
-    out: Annotated[str, typer.Option("--out", "-o", help="A safetensors file that is not there yet.")],
+    out: Annotated[str, Option("A safetensors file that is not there yet.", short="-o")],
     given: Picturing,
 ) -> None:
     """Mean image and spread of a data set, as the network wants its pictures: for replacements constant and dirichlet.

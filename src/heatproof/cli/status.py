@@ -3,11 +3,10 @@
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated
 
-import typer
-
 from heatproof.cli.application import app
 from heatproof.cli.output import output, tell
 from heatproof.cli.printing import say, warn
+from heatproof.options.option import Option
 from heatproof.report.quantities import counted, duration
 from heatproof.runs.store import open_store
 
@@ -19,7 +18,7 @@ SHOWN = 20  # of failures, workers, problems; --json has all
 
 @app.command("status")
 def status_command(
-    run: Annotated[str, typer.Argument(metavar="RUN", help="Folder or URL of a run.")],
+    run: Annotated[str, Option("Folder or URL of a run.", positional=True, metavar="RUN")],
 ) -> None:
     """How far a run is: shards and images done, failed and left, the rate, the time left, and who is at it.
 

@@ -14,7 +14,7 @@ from heatproof.cli.application import Command
 from heatproof.cli.keys import Key, keys_of, validated
 from heatproof.errors import InputError
 from heatproof.registry import unknown
-from heatproof.runs.study_file import Settings, Value, read_toml, to_toml, value_to_toml
+from heatproof.runs.study_file import Settings, Value, read_toml, value_to_toml
 
 STUDY = "study"  # the key that says which command
 STUDIES = ("compare", "replacements", "assess", "complexity")  # what a study file can be for
@@ -33,8 +33,7 @@ class StudyCommand(Command):
     @cached_property
     def keys(self) -> dict[str, Key]:
         """The keys of its study files."""
-        assert self.callback is not None, "a study's command does something"
-        return keys_of(self.callback)
+        return {name: key for name, key in keys_of(self.callback).items() if key.option.in_files}
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:  # noqa: ANN401 - Typer's class is private
         """Fills in what the study file holds; notes all settings."""
@@ -46,7 +45,7 @@ class StudyCommand(Command):
             if self._given(ctx, rest).get("out") is None:
                 _check_out(settings.get("out"), file)
             ctx.default_map = {
-                self.keys[name].parameter: self.keys[name].argument(value) for name, value in settings.items()
+                self.keys[name].declared.field: self.keys[name].argument(value) for name, value in settings.items()
             }
         left = super().parse_args(ctx, list(rest))
         ctx.meta[_SETTINGS] = self._settings(ctx, rest)
@@ -86,7 +85,7 @@ class StudyCommand(Command):
         }
         settings: Settings = {STUDY: str(self.name)}
         for key in self.keys.values():
-            value = key.setting(ctx.params.get(key.parameter), given.get(key.parameter, key.default))
+            value = key.setting(ctx.params.get(key.declared.field), given.get(key.declared.field, key.default))
             if value is not None:
                 settings[key.name] = key.placed(value, Path.cwd())
         return settings
@@ -107,17 +106,11 @@ def _check_out(out: Value | None, file: Path) -> None:
 def settings_of(context: typer.Context) -> Settings:
     """Every key of the command that runs and its value, ``study`` first; what has no value is left out.
 
-    It is what :func:`resolved` writes and :func:`heatproof.runs.study_file.differences` compares. Paths begin at the
+    It is what :func:`heatproof.runs.study_file.resolved` writes and ``differences`` compares. Paths begin at the
     root, so that the file means the same wherever it lies.
     """
     found: Settings = context.meta[_SETTINGS]
     return found
-
-
-def resolved(settings: Settings) -> str:
-    """The text of a study file with all settings, for the run's directory."""
-    head = f"# What was run. To run it again: heatproof {settings[STUDY]} study.toml --out ANOTHER\n\n"
-    return head + to_toml(settings)
 
 
 def read_study(file: Path, study: str, keys: Mapping[str, Key]) -> Settings:
@@ -162,8 +155,8 @@ def commented(study: str, command: StudyCommand) -> str:
 
 
 def _about(key: Key) -> str:
-    needed = " Needed, here or on the command line." if key.needed else ""
-    return (key.info.help or "").replace("\\[", "[") + needed
+    needed = " Needed, here or on the command line." if key.declared.needed else ""
+    return (key.option.help or "").replace("\\[", "[") + needed
 
 
 def _comment(text: str) -> list[str]:
@@ -174,10 +167,10 @@ def _comment(text: str) -> list[str]:
 def _example(key: Key) -> Any:  # noqa: ANN401 - whatever the option holds
     """The default; or a value of the same kind."""
     if key.default is not None:
-        return key.setting(key.default, key.default)
-    if key.kind in (int, float) and not key.parsed:
-        return key.kind(key.info.min or 1)
-    text = key.info.metavar or key.name.upper()
+        return key.setting(key.declared.default, key.default)
+    if key.kind in (int, float) and not key.option.parse:
+        return key.kind(key.option.low or 1)
+    text = key.option.metavar or key.name.upper()
     return [text.strip("[].")] if key.listed else text
 
 

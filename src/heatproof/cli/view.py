@@ -6,12 +6,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 from urllib.parse import quote
 
-import typer
-
 from heatproof.cli.application import app
 from heatproof.cli.opening import Open, open_in_browser
 from heatproof.cli.output import tell
 from heatproof.cli.printing import print_table, say, warn
+from heatproof.options.option import Option
 
 if TYPE_CHECKING:
     from heatproof.report import Table
@@ -24,11 +23,10 @@ MOST_FILES = 100  # of a run, on the page
 
 @app.command("view")
 def view_command(
-    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="Where runs lie, in it or below.")] = Path(),
+    folder: Annotated[Path, Option("Where runs lie, in it or below.", positional=True, metavar="FOLDER")] = Path(),
     *,
     page: Annotated[
-        Path | None,
-        typer.Option(metavar="FILE.html", help="Also write the list as a page; a file that is not there yet."),
+        Path | None, Option("Also write the list as a page; a file that is not there yet.", metavar="FILE.html")
     ] = None,
     opened: Open = False,
 ) -> None:

@@ -1,46 +1,70 @@
-"""Options that say who computes."""
+"""Options that say who computes, and how what they say is done."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
-import typer
-
 from heatproof.bounds import WORKERS
+from heatproof.cli.options import Picturing
+from heatproof.cli.places import RunPlace, command_line
+from heatproof.cli.printing import progress, warn
 from heatproof.errors import InputError
+from heatproof.options.option import Checked, Option
 from heatproof.registry import is_whole, unknown
 
 if TYPE_CHECKING:
+    from heatproof.data import Dataset
+    from heatproof.network import Network
     from heatproof.runs.workers import Make, Workers
+    from heatproof.studies.road.running import Execution, Opened
 
 HERE, RAY = "here", "ray"
 
 
 @dataclass(frozen=True)
-class Working:
+class Working(Checked):
     """Who computes the shards of a run."""
 
-    on: Annotated[
-        str,
-        typer.Option("--on", metavar="here|ray", help="This process, or workers on Ray (the extra ray)."),
-    ] = HERE
+    on: Annotated[str, Option("This process, or workers on Ray (the extra ray).", metavar="here|ray")] = HERE
     address: Annotated[
-        str | None, typer.Option(help="Of a running Ray, for --on ray; by default one is started on this machine.")
+        str | None, Option("Of a running Ray, for --on ray; by default one is started on this machine.")
     ] = None
     workers: Annotated[
-        int | None,
-        typer.Option(help="How many, for --on ray; by default as many as there is room for.", min=1, max=WORKERS.high),
+        int | None, Option("How many, for --on ray; by default as many as there is room for.", bounds=WORKERS)
     ] = None
-    cores: Annotated[int, typer.Option(help="Of each worker, for --on ray.", min=1, max=WORKERS.high)] = 1
+    cores: Annotated[int, Option("Of each worker, for --on ray.", bounds=WORKERS)] = 1
 
-    def maker(self) -> "Callable[[Make], Workers] | None":
-        """Makes the workers; none for this process."""
+    def __post_init__(self) -> None:
+        super().__post_init__()
         if self.on not in (HERE, RAY):
             raise InputError(unknown("place to compute (on)", self.on, (HERE, RAY)))
+        if self.on == HERE and (self.address or self.workers or self.cores != 1):
+            raise InputError("address, workers and cores are for Ray: add --on ray")
+
+    @property
+    def shares(self) -> tuple[int, int]:
+        """The number of the share, from 1, and of how many."""
+        return 1, 1
+
+    @contextmanager
+    def execution(self, place: RunPlace, unit: str = "evaluations") -> "Iterator[Execution]":
+        """How a run is made in a place, with a bar that counts ``unit``."""
+        from heatproof.studies.road.running import Execution
+
+        with progress(unit) as advance:
+            yield Execution(self._maker(), self.shares, place.overwrite, advance, command_line())
+
+    def opened_by(self, given: Picturing, seed: int) -> "Opened":
+        """Gives the network and the data set, which are opened now; other processes open them anew."""
+        ready = given.load_network(), given.dataset(seed=seed)
+        warn(ready[1].notes)
+        return (lambda: ready) if self.on == HERE else partial(_opened, given, seed)
+
+    def _maker(self) -> "Callable[[Make], Workers] | None":
+        """Makes the workers; none for this process."""
         if self.on == HERE:
-            if self.address or self.workers or self.cores != 1:
-                raise InputError("address, workers and cores are for Ray: add --on ray")
             return None
         from heatproof.runs.ray_workers import RayWorkers  # Ray is an extra
 
@@ -53,16 +77,25 @@ class Sharing(Working):
 
     share: Annotated[
         str,
-        typer.Option(
+        Option(
+            "Compute the I-th of N shares only, with an --out of its own; 'heatproof merge' joins them.",
             metavar="I/N",
-            help="Compute the I-th of N shares only, with an --out of its own; 'heatproof merge' joins them.",
         ),
     ] = "1/1"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        first, slash, count = self.share.partition("/")
+        if not slash or not is_whole(first) or not is_whole(count) or not 1 <= int(first) <= int(count):
+            raise InputError(f"share must be I/N, such as 1/4, got {self.share!r}")
 
     @property
     def shares(self) -> tuple[int, int]:
         """The number of the share, from 1, and of how many."""
-        first, slash, count = self.share.partition("/")
-        if not slash or not is_whole(first) or not is_whole(count) or not 1 <= int(first) <= int(count):
-            raise InputError(f"share must be I/N, such as 1/4, got {self.share!r}")
+        first, _, count = self.share.partition("/")
         return int(first), int(count)
+
+
+def _opened(given: Picturing, seed: int) -> "tuple[Network, Dataset]":
+    """The network and the data set; called in every process that works on a run."""
+    return given.network_of(), given.dataset(seed=seed)

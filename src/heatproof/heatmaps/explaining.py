@@ -6,12 +6,13 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
+from heatproof.defaults import DEFAULT_MEMORY
 from heatproof.errors import InputError
 from heatproof.heatmaps.conservation import Conservation, first_overflow
 from heatproof.heatmaps.methods import ForwardPass, Method, Relevance, require
 from heatproof.heatmaps.naming import method_of
 from heatproof.network.inputs import as_targets
-from heatproof.network.network import DEFAULT_MEMORY, Network
+from heatproof.network.network import Network
 
 OwnMethod = Callable[[Network, Tensor, Tensor], Tensor]  # (network, images, targets) -> (N, H, W)
 

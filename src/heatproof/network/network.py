@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from heatproof.bounds import MEMORY
 from heatproof.data.preprocessing import Preprocessing
+from heatproof.defaults import DEFAULT_MEMORY
 from heatproof.errors import InputError
 from heatproof.network.contract import evaluated, trial_images
 from heatproof.network.copying import hidden_layers, untouched_copy, unwrapped
@@ -26,7 +27,6 @@ from heatproof.network.showing import Shown
 from heatproof.network.shuffling import shuffled
 from heatproof.network.trial import NO_LOGITS, Trial, tried
 
-DEFAULT_MEMORY = 2 * 2**30  # bytes
 CPU_BATCH = 8  # measured: larger batches of large images are slower on CPUs, activations fall out of the caches …
 CPU_ACTIVATION = 32 * 2**20  # bytes … and from here on, the allocator asks the system for fresh pages each time
 CPU_SEQUENCES = 16

@@ -2,7 +2,6 @@
 
 from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import TypeVar
 
 import torch
@@ -11,7 +10,9 @@ from torch import Tensor
 from heatproof.errors import InputError
 from heatproof.heatmaps import check_heatmaps
 from heatproof.network.inputs import as_targets
-from heatproof.network.network import DEFAULT_MEMORY, Network
+from heatproof.network.network import Network
+from heatproof.options.signatures import takes
+from heatproof.options.studies import PerturbArguments
 from heatproof.perturbation.curves import Curves, removed_fractions
 from heatproof.perturbation.engine import choose_for, evaluate, least_on_windows
 from heatproof.perturbation.orders import check_order, given_orders, orders_of_heatmaps, random_orders
@@ -21,57 +22,19 @@ from heatproof.perturbation.replacing import imputation, replacement_images
 from heatproof.perturbation.sampling import scored_steps
 from heatproof.perturbation.scores import SCORES, check_score, together
 from heatproof.perturbation.sequences import OnProgress, Sequences
-from heatproof.perturbation.statistics import Statistics, as_statistics
 from heatproof.randomness import identify
 
 Key = TypeVar("Key", bound=Hashable)  # of an order
 
 
-def perturb(
-    network: Network,
-    images: Tensor,
-    heatmaps: Tensor | None = None,
-    *,
-    targets: Tensor | int | None = None,
-    order: str | Tensor = "morf",
-    replacement: str = "uniform",
-    regions: int | str | Tensor = 9,
-    steps: int | str | None = None,
-    repeats: int = 10,
-    seed: int = 0,
-    score: str = "logit",
-    engine: str = "auto",
-    memory: int = DEFAULT_MEMORY,
-    statistics: Statistics | str | Path | None = None,
-    scored: int | None = None,
-    ids: Sequence[str] | None = None,
-    on_progress: OnProgress | None = None,
-) -> Curves:
+@takes(PerturbArguments)
+def perturb(network: Network, images: Tensor, wanted: PerturbArguments) -> Curves:
     """Removes regions in the order of their relevance and records the target's score [Samek2017].
 
     Args:
         network: the classifier.
         images: (N, C, H, W) RGB in [0, 1].
-        heatmaps: (N, H, W); what they rank highest goes first. Not needed for other orders than MoRF and LeRF.
-        targets: (N,) class indices, or one for all images; by default the predicted classes.
-        order: "morf" (most relevant first), "lerf" (least relevant first), "random" (a shuffle for each repeat), or
-            your own: region indices (N, L) or (N, repeats, L), first removed first.
-        replacement: what a removed region becomes (``heatproof list replacements``).
-        regions: size of the grid's regions in pixels, "pixels", superpixels such as "slic[segments=100]", or a map of
-            region indices (H, W) or (N, H, W), −1 = never.
-        steps: number L of regions to remove; or "all"; by default 100, or all where there are fewer.
-        repeats: how often, each time with another replacement image.
-        seed: of all random draws, which depend on it and on each image alone.
-        score: "logit" (the paper's), "probability", "log_probability" or "margin".
-        engine: "full" evaluates the whole network at each step; "incremental" only what the step touches, with the same
-            scores up to rounding; "auto" takes what is faster, as measured.
-        memory: bytes that activations and images may take.
-        statistics: of a data set, or a file of them, for the replacements "constant" and "dirichlet"; by default
-            those of ``images``.
-        scored: at how many of the steps the score is evaluated, one drawn at random in each of as many strata, for each
-            image and repeat; by default at all. All means over steps stay unbiased.
-        ids: identities that address the random draws; by default hashes of the images.
-        on_progress: called with the number of network evaluations since the last call.
+        wanted: one argument for each of them.
 
     Returns:
         Curves with scores (N, repeats, L + 1), or (N, repeats, scored + 1), in the unit of the score.
@@ -85,20 +48,17 @@ def perturb(
     >>> perturb(network, images, images.sum(dim=1), repeats=3).scores.shape
     torch.Size([2, 3, 5])
     """
-    protocol = Protocol(
-        replacement, regions, steps, repeats, seed, score, engine, memory, as_statistics(statistics), scored
-    )
+    protocol, targets = Protocol.of(wanted), wanted.targets
     network.check(images)
-    check_score(score, network, tuple(images.shape[1:]))
+    check_score(protocol.score, network, tuple(images.shape[1:]))
     protocol = protocol.fitted(images)
-    identities = _identities(images, ids)
+    ids, order = _identities(images, wanted.ids), wanted.order
     if targets is None:
-        targets = network.predict(images, memory=memory)
-    targets = as_targets(targets, len(images))
-    maps = as_regions(regions, images)
-    chosen = _orders(heatmaps, images, order, maps, protocol, identities)
-    local = replace(protocol, regions=maps)
-    (found,) = perturb_orders(network, images, {0: chosen}, targets, local, identities, on_progress).values()
+        targets = network.predict(images, memory=protocol.memory)
+    regions = as_regions(protocol.regions, images)
+    chosen = _orders(wanted.heatmaps, images, order, regions, protocol, ids)
+    local, targets = replace(protocol, regions=regions), as_targets(targets, len(images))
+    (found,) = perturb_orders(network, images, {0: chosen}, targets, local, ids, wanted.on_progress).values()
     return replace(found, order=order if isinstance(order, str) else "given", protocol=protocol)
 
 

@@ -5,50 +5,33 @@ from typing import Any
 
 from torch import Tensor
 
-from heatproof.bounds import MEMORY, REPEATS, SEED
 from heatproof.defaults import ALL
 from heatproof.errors import InputError
-from heatproof.network.network import DEFAULT_MEMORY
+from heatproof.options.perturbing import Perturbing, Removing
 from heatproof.perturbation.engine import ENGINES
 from heatproof.perturbation.regions import REGIONS, count_regions
 from heatproof.perturbation.replacements import REPLACEMENTS, asks_for
 from heatproof.perturbation.scores import SCORES
-from heatproof.perturbation.statistics import Statistics
+from heatproof.perturbation.statistics import Statistics, as_statistics
 from heatproof.registry import is_whole, unknown
 
 PROTOCOL_STEPS = 100  # [Samek2017]
 
 
-@dataclass(frozen=True)
-class Protocol:
-    """How regions are removed and scored; the same for all that is compared.
+@dataclass(frozen=True, kw_only=True)
+class Protocol(Perturbing):
+    """How regions are removed and scored; the same for all that is compared. ``Perturbing`` declares its options."""
 
-    Attributes:
-        replacement: what a removed region becomes, by name.
-        regions: size of the grid's regions in pixels, "pixels", superpixels such as "slic[segments=100]", or a map of
-            region indices (H, W) or (N, H, W).
-        steps: how many regions are removed, or "all"; none for the paper's 100, or all where there are fewer.
-        repeats: how often, each time with another replacement image.
-        seed: of all random draws.
-        score: of the target, by name.
-        engine: how perturbed images are evaluated.
-        memory: bytes that activations and images may take.
-        statistics: of a data set, for replacements that ask for them.
-        scored: at how many of the steps the score is evaluated, drawn at random for each image; none for all.
-    """
-
-    replacement: str = "uniform"
-    regions: int | str | Tensor = 9
-    steps: int | str | None = None
-    repeats: int = 10
-    seed: int = 0
-    score: str = "logit"
-    engine: str = "auto"
-    memory: int = DEFAULT_MEMORY
     statistics: Statistics | None = None
-    scored: int | None = None
+
+    @classmethod
+    def of(cls, options: Removing) -> "Protocol":
+        """The protocol that these options ask for; what they do not declare is as usual."""
+        given = {one.name: getattr(options, one.name) for one in fields(cls) if hasattr(options, one.name)}
+        return cls(**given | {"statistics": as_statistics(options.statistics)})
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         REPLACEMENTS.resolve(self.replacement)
         SCORES.resolve(self.score)
         if isinstance(self.regions, str) and not is_whole(self.regions):
@@ -60,18 +43,9 @@ class Protocol:
                 f"engine 'incremental' cannot follow replacement {self.replacement!r}, which fills all removed pixels "
                 "anew at every step, from what is left; take engine 'full', or 'auto', which does"
             )
-        for name, count in (
-            ("steps", None if self.steps == ALL else self.steps),
-            ("repeats", self.repeats),
-            ("scored", self.scored),
-            ("seed", self.seed),
-            ("memory", self.memory),
-        ):
-            if count is not None and (not isinstance(count, int) or isinstance(count, bool)):
-                raise TypeError(f"{name} must be a whole number, got {count!r}")
-        REPEATS.check("repeats", self.repeats)
-        SEED.check("seed", self.seed)
-        MEMORY.check("memory, in bytes,", self.memory)
+        steps = None if self.steps == ALL else self.steps
+        if steps is not None and (not isinstance(steps, int) or isinstance(steps, bool)):
+            raise TypeError(f"steps must be a whole number, got {steps!r}")
 
     @property
     def imputes(self) -> bool:

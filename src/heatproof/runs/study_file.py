@@ -89,6 +89,12 @@ def to_toml(settings: Mapping[str, Value]) -> str:
     return "".join(f"{_key(key)} = {value_to_toml(value)}\n" for key, value in settings.items())
 
 
+def resolved(settings: Settings) -> str:
+    """The text of a study file with all settings, for the run's directory."""
+    head = f"# What was run. To run it again: heatproof {settings['study']} study.toml --out ANOTHER\n\n"
+    return head + to_toml(settings)
+
+
 def value_to_toml(value: Value) -> str:
     r"""A value, as TOML writes it.
 

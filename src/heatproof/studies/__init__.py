@@ -14,8 +14,9 @@ from heatproof.studies.explain import explain_pictures
 from heatproof.studies.planning.forecast import Forecast
 from heatproof.studies.planning.plan import plan_comparison
 from heatproof.studies.replacements import compare_replacements
-from heatproof.studies.road.running import Wanted, run_comparison
+from heatproof.studies.road.running import run_comparison
 from heatproof.studies.simplicity import Simplicity
+from heatproof.studies.wanted import Wanted
 
 __all__ = [
     "Assessment",

@@ -2,56 +2,37 @@
 
 import os
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor
 
 from heatproof.data import Dataset
 from heatproof.data.source import Files
-from heatproof.defaults import DEFAULT_METHOD
 from heatproof.errors import InputError
 from heatproof.heatmaps.explaining import OwnMethod
 from heatproof.measures.quality import SCORES
 from heatproof.network.inputs import as_targets, check_images
-from heatproof.network.network import DEFAULT_MEMORY, Network
+from heatproof.network.network import Network
 from heatproof.network.weights import load_weights, read_weights
+from heatproof.options.signatures import takes
+from heatproof.options.studies import AssessArguments, AssessOptions
 from heatproof.perturbation import Protocol
-from heatproof.perturbation.statistics import Statistics, as_statistics
 from heatproof.studies.assessment import GALLERY_IMAGES, Assessment
 from heatproof.studies.road.cell_runs import Cell, WantedCells
 from heatproof.studies.road.in_memory import compared
 from heatproof.studies.road.preparing import first_pictures
-from heatproof.studies.road.running import Wanted
 from heatproof.studies.task import labelled
-from heatproof.studies.watching import OnTotal, Progress
+from heatproof.studies.wanted import Wanted
+from heatproof.studies.watching import Progress
 
 Weights = str | Path | Mapping[str, Tensor]
+Checkpoints = Sequence[str | Path] | Mapping[str, Weights]
 
 
-def assess(
-    network: Network,
-    checkpoints: Sequence[str | Path] | Mapping[str, Weights],
-    images: Tensor,
-    *,
-    method: str | OwnMethod = DEFAULT_METHOD,
-    labels: Tensor | None = None,
-    replacement: str = "uniform",
-    regions: int | str | Tensor = 9,
-    steps: int | str | None = None,
-    repeats: int = 1,
-    seed: int = 0,
-    engine: str = "auto",
-    memory: int = DEFAULT_MEMORY,
-    statistics: Statistics | str | Path | None = None,
-    scored: int | None = None,
-    names: Sequence[str] | None = None,
-    skipped: Sequence[tuple[str, str]] = (),
-    on_progress: OnTotal | None = None,
-) -> Assessment:
+@takes(AssessArguments)
+def assess(network: Network, checkpoints: Checkpoints, options: AssessArguments) -> Assessment:
     """Judges checkpoints of one network by the quality of their heatmaps, which needs no labels [Samek2017].
 
     Each checkpoint predicts classes, explains its predictions, and the regions that it calls relevant are removed. All
@@ -60,24 +41,7 @@ def assess(
     Args:
         network: the topology, with its preprocessing; its own weights do not matter.
         checkpoints: weight files in the order of training, or files or state dicts by name.
-        images: (N, C, H, W) RGB in [0, 1].
-        method: of the heatmaps: a name, or your own callable ``(network, images, targets) -> (N, H, W)``.
-        labels: (N,) true class indices, if known: then the accuracy stands beside the rest, with rank correlations.
-        replacement: what a removed region becomes.
-        regions: size of the grid's regions in pixels (small images want small ones: 4 for 32 × 32), "pixels",
-            superpixels such as "slic[segments=100]", or a map of region indices (H, W) or (N, H, W).
-        steps: number L of regions to remove; or "all"; by default 100, or all where there are fewer.
-        repeats: how often, each time with another replacement image and another random order.
-        seed: of all random draws.
-        engine: "full", "incremental", or "auto".
-        memory: bytes that activations and images may take.
-        statistics: of a data set, or a file of them, for the replacements "constant" and "dirichlet"; by default
-            those of ``images``.
-        scored: at how many of the steps the score is evaluated, one drawn at random in each of as many strata, for each
-            image and repeat; by default at all. Means over steps stay unbiased.
-        names: of the images.
-        skipped: pictures that could not be used, each with the reason; they are counted in the result.
-        on_progress: called with the number of network evaluations done, and of those in all.
+        options: one argument for each of them.
 
     Returns:
         An ``Assessment``: ``.table()``, ``.correlations()``, ``.verdict``, ``.figures()``, ``.report(path)``,
@@ -96,87 +60,65 @@ def assess(
     >>> round(float(large / small), 3)
     3.0
     """
-    sources = _named(checkpoints)
+    sources, images = _named(checkpoints), options.images
     for name, weights in sources.items():
         last = loaded(network, name, weights)  # all are checked before anything is computed
-    protocol = Protocol(
-        replacement, regions, steps, repeats, seed, "logit", engine, memory, as_statistics(statistics), scored
-    )
+    wanted = _wanted(options)
     check_images(images)
     try:
         last.check(images)
     except InputError as error:
         raise InputError(f"checkpoint {last.name}: {error}") from error
-    name, progress = method_name(method), Progress(on_progress, len(sources))
-    image_names = labelled(names, images)
-    known = None if labels is None else _checked(as_targets(labels, len(images)), last, images)
+    progress, names = Progress(options.on_progress, len(sources)), labelled(options.names, images)
+    known = None if options.labels is None else _checked(as_targets(options.labels, len(images)), last, images)
     cells = {}
     for checkpoint, weights in sources.items():
+        other = loaded(network, checkpoint, weights)
         try:
-            cells[checkpoint] = compared(
-                loaded(network, checkpoint, weights),
-                images,
-                {name: method},
-                protocol,
-                progress,
-                names=image_names,
-                scores=SCORES[1:],
-                show=GALLERY_IMAGES,
-                skipped=skipped,
-            )
+            cells[checkpoint] = compared(other, images, wanted, progress, names=names, skipped=options.skipped)
         except InputError as error:
             raise InputError(f"checkpoint {checkpoint}: {error}") from error
-    by_name = None if known is None else dict(zip(image_names, known.tolist(), strict=True))
-    return Assessment(cells, name, network.name, by_name)
+    by_name = None if known is None else dict(zip(names, known.tolist(), strict=True))
+    return Assessment(cells, method_name(options.method), network.name, by_name)
 
 
 def wanted_assessment(
+    options: AssessOptions,
     checkpoints: Sequence[Path],
-    method: str,
-    protocol: Protocol,
-    load: Callable[[str, Path], tuple[Network, Dataset]],
+    opened: Callable[[str, Path], tuple[Network, Dataset]],
     labels: Mapping[str, int] | None,
-    configuration: Mapping[str, Any],
-    study_file: str,
 ) -> WantedCells:
     """The same as a run.
 
     Args:
+        options: of the study.
         checkpoints: files of weights.
-        method: of the heatmaps.
-        protocol: how regions are removed.
-        load: the network with a checkpoint's name and weights, and the data set; picklable for other processes.
+        opened: gives the network with a checkpoint's name and weights, and the data set; picklable for other processes.
         labels: true class indices by name of the image, if known.
-        configuration: all of it as JSON-able values.
-        study_file: the text of a file that asks for the same.
 
     Raises:
         InputError: for weights that do not fit, or labels that are no classes of the network.
     """
     named = {name: Path(str(path)) for name, path in _named(checkpoints).items()}
     for name, path in named.items():
-        network, dataset = load(name, path)  # all are checked before anything is computed
+        network, dataset = opened(name, path)  # all are checked before anything is computed
     pictures = first_pictures(Files(dataset, network.preprocessing), range(len(dataset)))
     network.check(pictures.images)
     if labels is not None:
         _checked(torch.tensor([labels[member.name] for member in dataset.members]), network, pictures.images)
-    wanted = Wanted(
-        methods={method: method},
-        protocol=protocol,
-        lerf=False,
-        measures=(),
-        rule=None,
-        audit=0,
-        configuration={},
+    cells = {name: Cell(_wanted(options), partial(opened, name, path)) for name, path in named.items()}
+    about = {"method": method_name(options.method), "topology": network.name, "labels": labels and dict(labels)}
+    return WantedCells("assess", cells, about)
+
+
+def _wanted(options: AssessOptions) -> Wanted:
+    """What is wanted of each checkpoint."""
+    return Wanted(
+        methods={method_name(options.method): options.method},
+        protocol=Protocol.of(options),
         show=GALLERY_IMAGES,
         scores=SCORES[1:],
     )
-    cells = [
-        Cell(name, replace(wanted, configuration={"checkpoint": name}), partial(load, name, path))
-        for name, path in named.items()
-    ]
-    about = {"method": method, "topology": network.name, "labels": labels and dict(labels)}
-    return WantedCells("assess", cells, about, configuration, study_file)
 
 
 def loaded(network: Network, name: str, weights: Weights) -> Network:
@@ -187,7 +129,7 @@ def loaded(network: Network, name: str, weights: Weights) -> Network:
     return made
 
 
-def method_name(method: str | OwnMethod) -> str:
+def method_name(method: str | OwnMethod | Tensor) -> str:
     """For tables."""
     return method if isinstance(method, str) else "your method"
 

@@ -10,7 +10,6 @@ from dataclasses import dataclass, replace
 
 from torch import Tensor
 
-from heatproof.bounds import AUDITED
 from heatproof.perturbation import Curves, Protocol
 from heatproof.perturbation.orders import orders_of_heatmaps, random_orders
 from heatproof.perturbation.perturbing import perturb_scores
@@ -50,14 +49,6 @@ class Setting:
         """Of one image and so many methods, the untouched image included."""
         assert self.protocol.scored is not None
         return 1 + methods * len(self.orders) * self.protocol.scored
-
-
-def check_audit(wanted: int | None) -> None:
-    """Refuses what is no number of images."""
-    if wanted is not None and (not isinstance(wanted, int) or isinstance(wanted, bool)):
-        raise TypeError(f"audit must be a whole number of images, got {wanted!r}")
-    if wanted is not None:
-        AUDITED.check("audit (images, 0 for none)", wanted)
 
 
 def images_to_audit(task: Task, wanted: int | None, evaluations: int) -> int:

@@ -1,36 +1,20 @@
 """How complex are the heatmaps of each method: file sizes, entropy, sparsity?"""
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any
-
 from torch import Tensor
 
-from heatproof.data import Dataset
-from heatproof.defaults import DEFAULT_METHODS
-from heatproof.heatmaps.stored import MapFile
-from heatproof.network.network import DEFAULT_MEMORY, Network
+from heatproof.network.network import Network
+from heatproof.options.signatures import takes
+from heatproof.options.studies import ComplexityArguments
 from heatproof.perturbation import Protocol
-from heatproof.runs.objects import Store
-from heatproof.runs.workers import Make, Workers
-from heatproof.studies.road.collecting import write_results
 from heatproof.studies.road.in_memory import compared
-from heatproof.studies.road.running import Wanted, computed
 from heatproof.studies.simplicity import GALLERY_IMAGES, Simplicity
-from heatproof.studies.task import Methods
-from heatproof.studies.watching import OnTotal, Progress
+from heatproof.studies.task import Methods, named_methods
+from heatproof.studies.wanted import Wanted
+from heatproof.studies.watching import Progress
 
 
-def complexity(
-    network: Network,
-    images: Tensor,
-    methods: Methods = DEFAULT_METHODS,
-    *,
-    targets: Tensor | int | None = None,
-    memory: int = DEFAULT_MEMORY,
-    names: Sequence[str] | None = None,
-    skipped: Sequence[tuple[str, str]] = (),
-    on_progress: OnTotal | None = None,
-) -> Simplicity:
+@takes(ComplexityArguments)
+def complexity(network: Network, images: Tensor, options: ComplexityArguments) -> Simplicity:
     """Measures how complex the heatmaps of each method are [Samek2017].
 
     A heatmap's picture is the one that reports show: one pixel per pixel, white without relevance, red for and blue
@@ -41,13 +25,7 @@ def complexity(
     Args:
         network: the classifier.
         images: (N, C, H, W) RGB in [0, 1].
-        methods: as in ``compare``: names, or a mapping from your name to a name, a callable, heatmaps (N, H, W), or
-            the ``Path`` of a file of them.
-        targets: (N,) class indices, or one for all images; by default the predicted classes.
-        memory: bytes that activations may take.
-        names: of the images.
-        skipped: pictures that could not be used, each with the reason.
-        on_progress: called with the number of images done, and of all.
+        options: one argument for each of them.
 
     Returns:
         A ``Simplicity``: ``.values``, ``.table()``, ``.verdict``, ``.figures()``, ``.report(path)``, ``.save(folder)``.
@@ -62,54 +40,16 @@ def complexity(
     found = compared(
         network,
         images,
-        methods,
-        Protocol(memory=memory),
-        Progress(on_progress),
-        targets=targets,
-        names=names,
-        removes=False,
-        show=GALLERY_IMAGES,
-        skipped=skipped,
+        wanted_complexity(options.methods, memory=options.memory),
+        Progress(options.on_progress),
+        targets=options.targets,
+        names=options.names,
+        skipped=options.skipped,
     )
     return Simplicity(found)
 
 
-def wanted_complexity(
-    methods: Mapping[str, str | MapFile],
-    *,
-    seed: int,
-    memory: int,
-    configuration: Mapping[str, Any],
-    study_file: str,
-) -> Wanted:
-    """The same as a run; ``configuration`` is all of it as JSON-able values."""
-    return Wanted(
-        methods=methods,
-        protocol=Protocol(seed=seed, memory=memory),
-        lerf=False,
-        measures=(),
-        rule=None,
-        audit=0,
-        configuration=configuration,
-        study_file=study_file,
-        show=GALLERY_IMAGES,
-        removes=False,
-        study="complexity",
-    )
-
-
-def run_complexity(
-    wanted: Wanted,
-    load: Callable[[], tuple[Network, Dataset]],
-    store: Store,
-    *,
-    workers: Callable[[Make], Workers] | None = None,
-    anew: bool = False,
-    on_progress: OnTotal | None = None,
-    reproduce: str = "",
-) -> Simplicity:
-    """Begins such a run, or resumes it, and finishes it; for the arguments see ``run_comparison``."""
-    store.sweep()
-    study = Simplicity(computed(wanted, load, store, Progress(on_progress), workers=workers, anew=anew))
-    write_results(study, store, reproduce)
-    return study
+def wanted_complexity(methods: Methods, *, memory: int, seed: int = 0) -> Wanted:
+    """What these options ask for: a comparison that removes nothing."""
+    protocol = Protocol(seed=seed, memory=memory)
+    return Wanted(methods=named_methods(methods), protocol=protocol, show=GALLERY_IMAGES, removes=False)

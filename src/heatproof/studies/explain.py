@@ -10,9 +10,9 @@ import numpy as np
 from torch import Tensor
 
 from heatproof.data import Pictures
+from heatproof.defaults import DEFAULT_MEMORY
 from heatproof.heatmaps import Conservation, explain_batches
 from heatproof.network import Network
-from heatproof.network.network import DEFAULT_MEMORY
 from heatproof.report import figure_bytes, heatmap_figure, render_page
 from heatproof.runs.store import write_noted
 from heatproof.studies.pages import explanations_page

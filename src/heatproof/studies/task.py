@@ -12,6 +12,7 @@ from heatproof.heatmaps import check_heatmaps, explain_batches
 from heatproof.heatmaps.explaining import Explained, OwnMethod
 from heatproof.heatmaps.naming import check_methods
 from heatproof.heatmaps.stored import Asked, MapFile
+from heatproof.heatmaps.wrapping import BLIND, controls
 from heatproof.network.inputs import as_targets
 from heatproof.network.network import Network
 from heatproof.perturbation import Protocol
@@ -23,7 +24,8 @@ from heatproof.randomness import identify
 
 REFERENCE = "random order"
 Key = tuple[str, str]  # a method, or the reference, and the name of an order
-Methods = Sequence[str] | Mapping[str, str | OwnMethod | Tensor | Path]
+Method = str | OwnMethod | Tensor | MapFile
+Methods = Sequence[str] | Mapping[str, Method | Path]
 
 
 @dataclass(frozen=True)
@@ -172,33 +174,39 @@ class Task:
         )
 
 
-def sorted_out(
-    methods: Methods, images: Tensor, names: Sequence[str] | None = None
-) -> tuple[dict[str, str | OwnMethod], dict[str, Tensor]]:
-    """Methods to compute, and heatmaps that were given, by name; ``names`` of the images find them in files."""
+def named_methods(methods: Methods, *, with_controls: bool = False) -> dict[str, Method]:
+    """Methods by name; the controls of the first that is computed by name come last, if they are wanted."""
     if isinstance(methods, str):
         raise TypeError(f"methods must be a list of names, got the text {methods!r}")
     if not isinstance(methods, Mapping):
         check_methods(methods)
-    named = dict(methods) if isinstance(methods, Mapping) else {name: name for name in methods}
-    if not named or REFERENCE in named:
+        methods = {name: name for name in methods}
+    if not methods or REFERENCE in methods:
         raise InputError(f"methods must name at least one method, and none may be called {REFERENCE!r}")
+    named = {name: MapFile(method, name) if isinstance(method, Path) else method for name, method in methods.items()}
+    check_methods([method for method in named.values() if isinstance(method, str)])
+    if not with_controls:
+        return named
+    first = next((method for method in named.values() if isinstance(method, str)), None)
+    added = controls(first) if first else BLIND
+    return named | {name: name for name in added if name not in named}
+
+
+def sorted_out(
+    methods: Methods, images: Tensor, names: Sequence[str] | None = None
+) -> tuple[dict[str, str | OwnMethod], dict[str, Tensor]]:
+    """Methods to compute, and heatmaps that were given, by name; ``names`` of the images find them in files."""
     computed: dict[str, str | OwnMethod] = {}
     given: dict[str, Tensor] = {}
-    for name, method in named.items():
-        if isinstance(method, Tensor | Path):
-            found = method if isinstance(method, Tensor) else _read_maps(method, name, images, names)
+    for name, method in named_methods(methods).items():
+        if isinstance(method, Tensor | MapFile):
+            height, width = images.shape[2:]
+            every = Asked.every(len(images), names)
+            found = method if isinstance(method, Tensor) else method.read(every, (height, width))
             given[name] = check_heatmaps(found, images, name)
         else:
-            if isinstance(method, str):
-                check_methods([method])
             computed[name] = method
     return computed, given
-
-
-def _read_maps(path: Path, name: str, images: Tensor, names: Sequence[str] | None) -> Tensor:
-    height, width = images.shape[2:]
-    return MapFile(path, name).read(Asked.every(len(images), names), (height, width))
 
 
 def labelled(names: Sequence[str] | None, images: Tensor) -> tuple[str, ...]:

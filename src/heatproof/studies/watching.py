@@ -1,14 +1,14 @@
 """Where a study is, and where its time goes."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TypeVar
 
+from heatproof.options.perturbing import OnTotal
 from heatproof.perturbation import Engine
 from heatproof.studies.work import Work
 
-OnTotal = Callable[[int, int], None]  # called with the evaluations done and those in all
 T = TypeVar("T")
 
 

@@ -10,17 +10,18 @@ import torch
 from torch import Tensor, nn
 
 from heatproof.data.preprocessing import Preprocessing
-from heatproof.defaults import DEFAULT_METHOD
+from heatproof.defaults import DEFAULT_MEMORY, DEFAULT_METHOD
 from heatproof.errors import InputError
 from heatproof.heatmaps.explaining import OwnMethod
 from heatproof.measures.quality import CONTROLS, QUALITIES, SCORES, series_of
 from heatproof.network.inputs import check_images
-from heatproof.network.network import DEFAULT_MEMORY, Network
+from heatproof.network.network import Network
 from heatproof.perturbation import Protocol
 from heatproof.perturbation.regions import as_regions
 from heatproof.studies.assess import method_name
 from heatproof.studies.assessment import Checkpoint
 from heatproof.studies.road.in_memory import compared
+from heatproof.studies.wanted import Wanted
 from heatproof.studies.watching import Progress
 
 Log = Callable[[dict[str, float], int], object]  # such as mlflow.log_metrics and wandb.log
@@ -112,10 +113,8 @@ class HeatmapQuality:
         with torch.inference_mode(False), torch.enable_grad(), torch.autocast(device, enabled=False):
             network = Network(module, preprocessing=self.preprocessing)
             name = method_name(self.method)
-            cell = compared(
-                network, self.images, {name: self.method}, self._protocol(network), Progress(None),
-                scores=SCORES[1:], show=0,
-            )  # fmt: skip
+            wanted = Wanted(methods={name: self.method}, protocol=self._protocol(network), scores=SCORES[1:], show=0)
+            cell = compared(network, self.images, wanted, Progress(None))
             checkpoint = Checkpoint.of(cell, name)
         found: dict[str, float] = {}
         for name, quantity in LOGGED.items():
@@ -129,10 +128,9 @@ class HeatmapQuality:
     def _protocol(self, network: Network) -> Protocol:
         """How regions are removed and scored, with few scored steps by default."""
         protocol = Protocol(
-            self.replacement,
-            self.regions,
-            self.steps,
-            repeats=1,
+            replacement=self.replacement,
+            regions=self.regions,
+            steps=self.steps,
             seed=self.seed,
             engine=self.engine,
             memory=self.memory,

@@ -1,27 +1,28 @@
 """A study of several comparisons in a store: each is a run of its own below ``cells/``."""
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from heatproof import runs
-from heatproof.data import Dataset
 from heatproof.errors import InputError
-from heatproof.network import Network
 from heatproof.runs.objects import Store, cell_of
 from heatproof.runs.places import RECORD
 from heatproof.runs.run_record import CellsRecord, read_content
 from heatproof.runs.schema import SCHEMA
-from heatproof.runs.workers import Make, Workers
+from heatproof.runs.study_file import Settings
 from heatproof.studies.assessment import Assessment
 from heatproof.studies.between import ReplacementComparison
 from heatproof.studies.cells import OfCells
 from heatproof.studies.comparison import Comparison
 from heatproof.studies.road.collecting import gathered_from
-from heatproof.studies.road.record import STUDY_FILE
-from heatproof.studies.road.running import Wanted, begun, computed
+from heatproof.studies.road.record import keep_study_file
+from heatproof.studies.road.running import PLAIN, Execution, Opened, begun, computed
 from heatproof.studies.road.saving import save_shards
-from heatproof.studies.watching import OnTotal, Progress
+from heatproof.studies.wanted import Wanted
+from heatproof.studies.watching import Progress
+
+OWN_SETTING = {"replacements": "replacement", "assess": "checkpoint"}  # of each cell
 
 
 @dataclass(frozen=True)
@@ -29,62 +30,51 @@ class Cell:
     """A comparison of a study that makes several.
 
     Attributes:
-        name: what the study calls it.
         wanted: what is to be compared, and how.
-        load: the network and the data set; picklable, if workers are other processes.
+        opened: gives the network and the data set; picklable, if workers are other processes.
     """
 
-    name: str
     wanted: Wanted
-    load: Callable[[], tuple[Network, Dataset]]
+    opened: Opened
 
 
 @dataclass(frozen=True)
 class WantedCells:
-    """What is wanted of a study of several comparisons, but for where it runs.
+    """What is wanted of a study of several comparisons, wherever it is computed.
 
     Attributes:
         study: "replacements" or "assess".
-        cells: its comparisons.
+        cells: its comparisons, by what the study calls them.
         about: what the study is made from beside them (``OfCells.about``).
-        configuration: all of it as JSON-able values: a run goes on only with the same.
-        study_file: the text of a file that asks for the same, kept in the run.
     """
 
     study: str
-    cells: Sequence[Cell]
+    cells: Mapping[str, Cell]
     about: Mapping[str, Any]
-    configuration: Mapping[str, Any]
-    study_file: str = ""
 
 
-def run_cells(
-    wanted: WantedCells,
-    store: Store,
-    *,
-    workers: Callable[[Make], Workers] | None = None,
-    anew: bool = False,
-    on_progress: OnTotal | None = None,
-    reproduce: str = "",
-) -> OfCells:
+def run_cells(wanted: WantedCells, store: Store, settings: Settings, execution: Execution = PLAIN) -> OfCells:
     """Begins a study, or resumes it, and finishes it; for the arguments see ``run_comparison``.
 
     Raises:
         InputError: if another configuration was begun there, or nothing could be computed.
     """
     store.sweep()
-    _begin(wanted, store, anew=anew)
-    progress = Progress(on_progress, len(wanted.cells))
+    if begun(store, {"configuration": dict(settings)}, anew=execution.anew) is None:
+        _put_record(wanted.study, list(wanted.cells), wanted.about, settings, store)
+    keep_study_file(settings, store)
+    progress = Progress(execution.on_progress, len(wanted.cells))
     found: dict[str, Comparison] = {}
-    for number, cell in enumerate(wanted.cells):
+    for number, (name, cell) in enumerate(wanted.cells.items()):
+        here, own = cell_of(store, number), Settings({OWN_SETTING[wanted.study]: name})
         try:
-            found[cell.name] = computed(cell.wanted, cell.load, cell_of(store, number), progress, workers=workers)
+            found[name] = computed(cell.wanted, cell.opened, here, own, progress, replace(execution, anew=False))
         except InputError as error:
             if not store.names("cells/"):
                 store.delete(RECORD)  # nothing was begun
-            raise InputError(f"{cell.name}: {error}") from error
+            raise InputError(f"{name}: {error}") from error
     study = _study_of(wanted.study, found, wanted.about)
-    write_results(study, store, reproduce)
+    write_results(study, store, execution.reproduce)
     return study
 
 
@@ -115,14 +105,6 @@ def _study_of(study: str, cells: Mapping[str, Comparison], about: Mapping[str, A
     if study == "replacements":
         return ReplacementComparison(cells, about["method"])
     return Assessment(cells, about["method"], about["topology"], about["labels"])
-
-
-def _begin(wanted: WantedCells, store: Store, *, anew: bool) -> None:
-    """Writes what a study begins with, as far as it is not there yet; another study is deleted or refused."""
-    if begun(store, {"configuration": dict(wanted.configuration)}, anew=anew) is None:
-        _put_record(wanted.study, [cell.name for cell in wanted.cells], wanted.about, wanted.configuration, store)
-    if not store.exists(STUDY_FILE):
-        store.put(STUDY_FILE, wanted.study_file.encode())
 
 
 def _put_record(

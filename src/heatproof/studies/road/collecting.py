@@ -68,7 +68,7 @@ def _joined(
         shown=shown,
         found=found if found.heatmaps else replace(found, heatmaps=dict(shown.heatmaps)),
         protocol=assignment.protocol,
-        plan=assignment.describe(),
+        plan=assignment.wanted.describe(),
         audit=None,
         settlement=race.settlement if race else None,
         skipped=tuple(one for whole in wholes for one in whole.skipped),
@@ -78,16 +78,14 @@ def _joined(
     )
 
 
-def collected(
-    assignment: Assignment, network: Network, source: Source, audit: int | None, progress: Progress
-) -> Comparison:
+def collected(assignment: Assignment, network: Network, source: Source, progress: Progress) -> Comparison:
     """The comparison that the whole shards make, with its audit."""
     sink = assignment.sink
     wholes = list(sink.read_all(assignment.protocol))
     study = _joined(assignment, wholes, network.describe())
     count = len(study.names)
-    if audit != 0 and sink.audit(assignment.protocol, count) is None:
-        found = _audit(assignment, network, source, study, positions_of(wholes), audit, progress)
+    if assignment.wanted.audit != 0 and sink.audit(assignment.protocol, count) is None:
+        found = _audit(assignment, network, source, study, positions_of(wholes), progress)
         if found:
             sink.keep_audit(found, count)
     shape = (study.shown.images.shape[1], *sink.image_size())
@@ -135,7 +133,6 @@ def _audit(
     source: Source,
     study: Comparison,
     positions: list[int],
-    wanted: int | None,
     progress: Progress,
 ) -> Audit | None:
     """Reads some images again, drawn at random of those that all methods explained, and audits them."""
@@ -150,7 +147,7 @@ def _audit(
         return [places[place] for place in pictures.numbers], pictures
 
     one = assignment.task(network, read(drawn[:1])[1])
-    count = images_to_audit(one, wanted, study.work.evaluations)
+    count = images_to_audit(one, assignment.wanted.audit, study.work.evaluations)
     if not count:
         return None
     chosen, pictures = read(drawn[:count])

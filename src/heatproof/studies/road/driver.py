@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -10,7 +10,6 @@ from torch import Tensor
 
 from heatproof.data.pictures import Pictures
 from heatproof.data.source import Source
-from heatproof.heatmaps.explaining import OwnMethod
 from heatproof.heatmaps.stored import Asked, MapFile
 from heatproof.measures import aopc
 from heatproof.network import Network
@@ -19,14 +18,14 @@ from heatproof.perturbation.sequences import OnProgress
 from heatproof.runs.workers import Direct, Done, LocalWorkers, Make, Workers, this_worker
 from heatproof.studies.further import needs_of
 from heatproof.studies.parts import Part, part_of
-from heatproof.studies.racing import Race, Rule
+from heatproof.studies.racing import Race
 from heatproof.studies.road.sinks import Sink, Whole
 from heatproof.studies.task import REFERENCE, Task
+from heatproof.studies.wanted import Wanted
 from heatproof.studies.watching import Clock, Progress
 
 SIZE = 32  # images of a shard
 Load = Callable[[], tuple[Network, Source]]
-Method = str | OwnMethod | Tensor | MapFile
 
 
 @dataclass(frozen=True)
@@ -34,57 +33,27 @@ class Assignment:
     """Everything that a worker needs to compute any shard; picklable where ``load`` is.
 
     Attributes:
+        wanted: what is done with each image; its protocol has the statistics that it needs.
         load: the network and the images.
-        methods: of the heatmaps, by name: what computes them, a file of them, or those of all images (N, H, W).
-        protocol: how regions are removed and scored, with the statistics that it needs.
         order: places of the images in their source, in the order of the study.
         sink: where shards are kept.
-        lerf: whether least relevant regions are also removed first.
-        measures: that evaluate the network further.
-        rule: when to stop adding images, if not with the last one.
         costs: of the network's nodes, so that all workers take the same plans.
-        reference: whether the random order is wanted.
-        scores: that are recorded beside the protocol's.
-        removes: whether regions are removed; heatmaps alone are measured if not.
         targets: (N,) class indices of all images; none for the predicted classes.
         regions: (N, H, W) region indices of all images; none to make them as the protocol says.
     """
 
+    wanted: Wanted
     load: Load
-    methods: Mapping[str, Method]
-    protocol: Protocol
     order: Sequence[int]
     sink: Sink
-    lerf: bool = False
-    measures: tuple[str, ...] = ()
-    rule: Rule | None = None
     costs: tuple[Mapping[str, Any], ...] | None = None
-    reference: bool = True
-    scores: tuple[str, ...] = ()
-    removes: bool = True
     targets: Tensor | None = None
     regions: Tensor | None = None
 
     @property
-    def files(self) -> dict[str, MapFile]:
-        """Of heatmaps, by method."""
-        return {name: method for name, method in self.methods.items() if isinstance(method, MapFile)}
-
-    def describe(self) -> dict[str, Any]:
-        """What is done with each image, as JSON-able values; ``order`` and where things are stay out."""
-        protocol = {f.name: getattr(self.protocol, f.name) for f in fields(Protocol) if f.name != "statistics"}
-        if isinstance(self.protocol.regions, Tensor):
-            protocol["regions"] = self.protocol.describe()["regions"]
-        return {
-            "methods": list(self.methods),
-            "protocol": protocol,
-            "lerf": self.lerf,
-            "measures": list(self.measures),
-            "rule": self.rule and asdict(self.rule),
-            "reference": self.reference,
-            "scores": list(self.scores),
-            "removes": self.removes,
-        }
+    def protocol(self) -> Protocol:
+        """How regions are removed and scored."""
+        return self.wanted.protocol
 
     def task(self, network: Network, pictures: Pictures) -> Task:
         """The comparison on these pictures."""
@@ -98,12 +67,15 @@ class Assignment:
             else method[places]
             if isinstance(method, Tensor)
             else method
-            for name, method in self.methods.items()
+            for name, method in self.wanted.methods.items()
         }
         targets = None if self.targets is None else self.targets[places]
-        local = self.protocol if self.regions is None else replace(self.protocol, regions=self.regions[places])
-        task = Task.of(network, pictures.images, methods, targets, local, lerf=self.lerf)
-        return replace(task, protocol=self.protocol, reference=self.reference, scores=self.scores, removes=self.removes)
+        wanted, protocol = self.wanted, self.protocol
+        local = protocol if self.regions is None else replace(protocol, regions=self.regions[places])
+        task = Task.of(network, pictures.images, methods, targets, local, lerf=wanted.lerf)
+        return replace(
+            task, protocol=protocol, reference=wanted.reference, scores=tuple(wanted.scores), removes=wanted.removes
+        )
 
 
 class Worker:
@@ -118,7 +90,7 @@ class Worker:
         self.assignment, self.sink = assignment, assignment.sink
         self.on_progress = on_progress or (lambda evaluations: None)
         self.network, self.source = assignment.load()
-        for file in assignment.files.values():
+        for file in assignment.wanted.files.values():
             file.check()
         if assignment.costs is not None:
             self.network.use_costs(assignment.costs)
@@ -151,7 +123,7 @@ class Worker:
         if not len(pictures.images):
             return None, 0
         task = self.assignment.task(self.network, pictures)
-        needs = needs_of(self.assignment.measures, task)
+        needs = needs_of(self.assignment.wanted.measures, task)
         if self.race:
             task = task.among(self.race.running)
         done: list[int] = []
@@ -172,9 +144,10 @@ class Worker:
 
 def replayed(assignment: Assignment, wholes: Iterable[Whole]) -> Race | None:
     """The race as it stands after these shards; none without a rule."""
-    if assignment.rule is None:
+    wanted = assignment.wanted
+    if wanted.rule is None:
         return None
-    race = Race(list(assignment.methods), REFERENCE, assignment.rule, given=len(assignment.order))
+    race = Race(list(wanted.methods), REFERENCE, wanted.rule, given=len(assignment.order))
     for whole in wholes:
         if whole.part:
             _take(race, whole.part)

@@ -66,7 +66,7 @@ def first_pictures(source: Source, order: Sequence[int]) -> Pictures:
 def try_one(assignment: Assignment, network: Network, pictures: Pictures) -> None:
     """Explains one picture, so that what cannot be done is refused before anything is written."""
     task = assignment.task(network, replace(pictures, images=pictures.images[:1]))
-    needs_of(assignment.measures, task)
+    needs_of(assignment.wanted.measures, task)
     next(task.explained())
 
 
@@ -74,7 +74,7 @@ def check_files(assignment: Assignment, source: Source, pictures: Pictures) -> N
     """Refuses files of heatmaps that lack one of a picture that can be used, or hold one of another size."""
     names = source.names
     height, width = pictures.images.shape[2:]
-    for file in assignment.files.values():
+    for file in assignment.wanted.files.values():
         file.check_shapes(Asked.every(len(names), names), (height, width))
         missing = file.missing(Asked.every(len(names), names))
         for start in range(0, len(missing), driver.SIZE):
@@ -87,7 +87,7 @@ def check_files(assignment: Assignment, source: Source, pictures: Pictures) -> N
 
 def measured_costs(assignment: Assignment, network: Network, pictures: Pictures) -> tuple[Mapping[str, Any], ...]:
     """What nodes cost, measured now if the engine wants it, for all workers and for going on later."""
-    if not assignment.removes:
+    if not assignment.wanted.removes:
         return ()
     task = assignment.task(network, replace(pictures, images=pictures.images[:1]))
     protocol = task.protocol

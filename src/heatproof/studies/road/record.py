@@ -18,11 +18,12 @@ from heatproof.runs.places import RECORD
 from heatproof.runs.records import Record
 from heatproof.runs.run_record import read_any, read_run
 from heatproof.runs.schema import SCHEMA
-from heatproof.runs.study_file import differences
+from heatproof.runs.study_file import Settings, differences, resolved
 from heatproof.studies.racing import LOOK, Rule
 from heatproof.studies.road import driver
 from heatproof.studies.road.driver import Assignment
 from heatproof.studies.road.shards import Shards
+from heatproof.studies.wanted import Wanted
 from heatproof.visible import visible
 
 STATISTICS = "statistics.safetensors"
@@ -42,12 +43,9 @@ def read_assignment(store: Store) -> Assignment:
     statistics = stored_statistics(store)
     try:
         rule = Rule(**_named(plan.rule)) if plan.rule else None
-        return Assignment(
-            load=_nothing,
+        wanted = Wanted(
             methods={name: name for name in plan.methods},
             protocol=Protocol(**_named(plan.protocol) | _regions(store), statistics=statistics),
-            order=range(record.data.members),
-            sink=shards_of(store, record.data.members, rule),
             lerf=plan.lerf,
             measures=plan.measures,
             rule=rule,
@@ -55,6 +53,8 @@ def read_assignment(store: Store) -> Assignment:
             scores=plan.scores,
             removes=plan.removes,
         )
+        members = record.data.members
+        return Assignment(wanted, load=_nothing, order=range(members), sink=shards_of(store, members, rule))
     except (TypeError, ValueError) as error:  # names that are unknown, numbers out of range
         raise InputError(f"{RECORD} of {store}: its plan cannot be followed: {error}") from error
 
@@ -94,6 +94,12 @@ def prepare(
     statistics = protocol.statistics if protocol.uses_statistics else None
     if statistics and not shards.store.exists(STATISTICS):
         shards.store.put(STATISTICS, statistics.to_bytes())
+
+
+def keep_study_file(settings: Settings, store: Store) -> None:
+    """Writes a study file that asks for the same, where one can and none is there yet."""
+    if "study" in settings and not store.exists(STUDY_FILE):
+        store.put(STUDY_FILE, resolved(settings).encode())
 
 
 def check_same(begun: Mapping[str, Any], now: Mapping[str, Any], where: str) -> None:

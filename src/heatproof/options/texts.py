@@ -2,14 +2,14 @@
 
 import math
 import re
-from pathlib import Path
 
 from heatproof.bounds import MEMORY
 from heatproof.defaults import ALL
 from heatproof.errors import InputError
 from heatproof.registry import is_whole
 
-LEAST_MEMORY, MOST_MEMORY = 0.05, MEMORY.high / 2**30  # GB
+GB = 2**30  # bytes
+LEAST_MEMORY, MOST_MEMORY = 0.05, MEMORY.high / GB  # GB
 
 
 def as_size(text: str) -> int | tuple[int, int]:
@@ -44,20 +44,11 @@ def as_numbers(text: str) -> tuple[float, ...]:
         raise InputError(f"expected numbers separated by commas, got {text!r:.80}") from None
 
 
-def as_mean(text: str | tuple[float, ...]) -> tuple[float, ...]:
-    """Numbers, or those in a file of Caffe's."""
-    from heatproof.network.caffe import read_mean
+def as_memory(text: str | float) -> int:
+    """Bytes, from a number of GB (2³⁰ bytes), or from a size with its unit.
 
-    if not isinstance(text, str):
-        return text
-    return read_mean(Path(text)) if text.endswith(".binaryproto") else as_numbers(text)
-
-
-def as_memory(text: str | float) -> float:
-    """GB (2³⁰ bytes), from a number of them, or from a size with its unit.
-
-    >>> as_memory("2"), as_memory("8GB"), as_memory("512 MB")
-    (2.0, 8.0, 0.5)
+    >>> as_memory("2"), as_memory("512 MB")
+    (2147483648, 536870912)
     """
     number, unit = re.split(r"(?i)\s*(GB|MB|)\s*\Z", str(text), maxsplit=1)[:2]
     try:
@@ -68,7 +59,12 @@ def as_memory(text: str | float) -> float:
         raise InputError(
             f"expected {LEAST_MEMORY} to {MOST_MEMORY:,.0f} GB of memory, as 2, 8GB or 500MB, got {str(text)!r:.80}"
         )
-    return memory
+    return math.ceil(memory * GB)
+
+
+def as_gb(memory: int) -> float:
+    """GB, from bytes."""
+    return memory / GB
 
 
 def as_shown(text: str | int) -> int | str:

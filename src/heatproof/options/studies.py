@@ -1,0 +1,230 @@
+"""The options of each study, and the arguments of each function.
+
+An option that is added here stands in the Python function, the command, study files, the record of a run, and the docs.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Annotated
+
+from heatproof.bounds import PILOT
+from heatproof.defaults import (
+    DEFAULT_MEMORY,
+    DEFAULT_METHOD,
+    DEFAULT_METHODS,
+    DEFAULT_REPLACEMENTS,
+    PILOT_IMAGES,
+    SHOWN,
+)
+from heatproof.options.names import among, one_of, some_of
+from heatproof.options.option import Argument, Option
+from heatproof.options.perturbing import Examining, MemoryOption, OnProgress, OnTotal, Perturbing, Replacing, Scoring
+from heatproof.options.texts import as_shown
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from torch import Tensor
+
+    from heatproof.heatmaps.explaining import OwnMethod
+
+    Methods = Sequence[str] | Mapping[str, str | OwnMethod | Tensor | Path]
+
+TargetsArgument = Annotated[
+    "Tensor | int | None",
+    Argument("(N,) class indices, or one for all images; by default the predicted classes."),
+]
+MethodsArgument = Annotated[
+    "Methods",
+    Argument(
+        "names (``heatproof list methods``), or a mapping from a name of yours to a method's name, to a callable "
+        "``(network, images, targets) -> (N, H, W)``, to the heatmaps themselves (N, H, W), or to the ``Path`` of a "
+        "file of them (``.npz``, ``.npy``, ``.zarr``, ``.safetensors``), where ``names`` finds those of each image."
+    ),
+]
+MethodOption = Annotated[
+    "str | OwnMethod | Tensor",
+    Option(
+        "Of the heatmaps; see 'heatproof list methods'.",
+        python="of the heatmaps: a name, or your own callable ``(network, images, targets) -> (N, H, W)``.",
+        short="-m",
+        complete=one_of("methods"),
+    ),
+]
+
+
+@dataclass(frozen=True, kw_only=True)
+class CompareOptions(Examining):
+    """Of ``heatproof.compare`` and ``heatproof compare``."""
+
+    until: Annotated[
+        str | None,
+        Option(
+            "Add images, in random order, only until it is settled which methods are above the random order "
+            "(signs) and how they rank (ranked).",
+            python="add images, in random order, only until it is settled whether each method is above or below the "
+            'random order ("signs"), and how the methods rank ("ranked"), with a family-wise error of 5 % however '
+            "often one looks. A method that is placed gets no more images.",
+            metavar="signs|ranked",
+            complete=among(("signs", "ranked")),
+        ),
+    ] = None
+    indifference: Annotated[
+        float | None,
+        Option(
+            "For --until: smaller differences count as none, in the score's unit. Default: a tenth of the "
+            "random order's AOPC.",
+            python="for ``until``: smaller differences count as none, in the score's unit; by default a tenth of the "
+            "random order's AOPC.",
+        ),
+    ] = None
+    show: Annotated[
+        "int | str",
+        Option(
+            "Pictures that the page shows being destroyed: the first so many, or these, separated by commas.",
+            metavar="N|NAMES",
+            parse=as_shown,
+        ),
+    ] = SHOWN
+    controls: Annotated[
+        bool,
+        Option(
+            "Add what methods must beat: maps that never saw the network, the first method with flipped signs, "
+            "and the first method on a network with shuffled weights."
+        ),
+    ] = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class PlanOptions(Examining):
+    """Of ``heatproof.plan_comparison`` and ``heatproof plan``."""
+
+    precision: Annotated[
+        "float | str | None",
+        Option(
+            "Find the cheapest design that knows every method's AOPC above the random order within ± this: half "
+            "the 95 % interval, in the score's unit (0.25) or as a share of the random order's AOPC (5%).",
+            metavar="NUMBER|PERCENT",
+        ),
+    ] = None
+    budget: Annotated[
+        "int | str | None",
+        Option(
+            "Find the best design for so many evaluations (20000) or a time (10min).",
+            metavar="NUMBER|TIME",
+        ),
+    ] = None
+    pilot: Annotated[
+        int,
+        Option(
+            "For --precision and --budget: images to learn from.",
+            python="for ``precision`` and ``budget``: how many images to learn from, drawn at random from those given.",
+            bounds=PILOT,
+        ),
+    ] = PILOT_IMAGES
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReplacementsOptions(Scoring):
+    """Of ``heatproof.compare_replacements`` and ``heatproof replacements``."""
+
+    replacements: Annotated[
+        Sequence[str],
+        Option(
+            "Separated by commas; see 'heatproof list replacements'.",
+            python="names with options (``heatproof list replacements``); by default the paper's four.",
+            several=True,
+            complete=some_of("replacements"),
+        ),
+    ] = field(default=DEFAULT_REPLACEMENTS, kw_only=False)
+    method: MethodOption = DEFAULT_METHOD
+
+
+@dataclass(frozen=True, kw_only=True)
+class AssessOptions(Replacing):
+    """Of ``heatproof.assess`` and ``heatproof assess``."""
+
+    method: MethodOption = DEFAULT_METHOD
+
+
+@dataclass(frozen=True, kw_only=True)
+class InMemory:
+    """Arguments of a study of images that are there."""
+
+    names: Annotated[Sequence[str] | None, Argument("of the images, for tables and pictures.")] = None
+    skipped: Annotated[
+        Sequence[tuple[str, str]],
+        Argument("pictures that could not be used, each with the reason; they are counted in the result."),
+    ] = ()
+    on_progress: Annotated[
+        OnTotal | None,
+        Argument("called with the number of network evaluations done, and of those in all."),
+    ] = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class PerturbArguments(Perturbing):
+    """Of ``heatproof.perturb``."""
+
+    heatmaps: Annotated[
+        "Tensor | None",
+        Argument("(N, H, W); what they rank highest goes first. Needed for the orders morf and lerf only."),
+    ] = field(default=None, kw_only=False)
+    targets: TargetsArgument = None
+    order: Annotated[
+        "str | Tensor",
+        Argument(
+            '"morf" (most relevant first), "lerf" (least relevant first), "random" (a shuffle for each repeat), or '
+            "your own: region indices (N, L) or (N, repeats, L), first removed first."
+        ),
+    ] = "morf"
+    ids: Annotated[
+        Sequence[str] | None,
+        Argument("identities that address the random draws; by default hashes of the images."),
+    ] = None
+    on_progress: Annotated[
+        OnProgress | None, Argument("called with the number of network evaluations since the last call.")
+    ] = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class CompareArguments(CompareOptions, InMemory):
+    """Of ``heatproof.compare``."""
+
+    methods: MethodsArgument = field(default=DEFAULT_METHODS, kw_only=False)
+    targets: TargetsArgument = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class PlanArguments(PlanOptions):
+    """Of ``heatproof.plan_comparison``."""
+
+    methods: MethodsArgument = field(default=DEFAULT_METHODS, kw_only=False)
+    targets: TargetsArgument = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReplacementsArguments(ReplacementsOptions, InMemory):
+    """Of ``heatproof.compare_replacements``."""
+
+    targets: TargetsArgument = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class AssessArguments(AssessOptions, InMemory):
+    """Of ``heatproof.assess``."""
+
+    images: Annotated["Tensor", Argument("(N, C, H, W) RGB in [0, 1].")] = field(kw_only=False)
+    labels: Annotated[
+        "Tensor | None",
+        Argument("(N,) true class indices, if known: then the accuracy stands beside the rest, with correlations."),
+    ] = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class ComplexityArguments(InMemory):
+    """Of ``heatproof.complexity``."""
+
+    methods: MethodsArgument = field(default=DEFAULT_METHODS, kw_only=False)
+    targets: TargetsArgument = None
+    memory: MemoryOption = DEFAULT_MEMORY

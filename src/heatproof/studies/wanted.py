@@ -1,0 +1,73 @@
+"""What is wanted of a comparison, wherever it is computed."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, fields
+from typing import Any
+
+from torch import Tensor
+
+from heatproof.defaults import SHOWN
+from heatproof.heatmaps.stored import MapFile
+from heatproof.perturbation import Protocol
+from heatproof.studies.further import check_measures
+from heatproof.studies.racing import Rule
+from heatproof.studies.task import Method
+
+
+@dataclass(frozen=True, kw_only=True)
+class Wanted:
+    """What is wanted of a comparison, in memory and in a run.
+
+    Attributes:
+        methods: of the heatmaps, by name: what computes them, a file of them, or those of all images (N, H, W).
+        protocol: how regions are removed and scored.
+        lerf: whether least relevant regions are also removed first.
+        measures: that evaluate the network further.
+        rule: when to stop adding images, if not with the last one.
+        audit: on how many images the ranking is audited; none for as many as take a sixth of the evaluations.
+        show: how many pictures the page shows, or which, by name.
+        reference: whether the random order is wanted.
+        scores: that are recorded beside the protocol's.
+        removes: whether regions are removed; heatmaps alone are measured if not.
+    """
+
+    methods: Mapping[str, Method]
+    protocol: Protocol
+    lerf: bool = False
+    measures: Sequence[str] = ()
+    rule: Rule | None = None
+    audit: int | None = 0
+    show: int | str = SHOWN
+    reference: bool = True
+    scores: Sequence[str] = ()
+    removes: bool = True
+
+    def __post_init__(self) -> None:
+        check_measures(self.measures)
+
+    @property
+    def study(self) -> str:
+        """What a run of it is called."""
+        return "compare" if self.removes else "complexity"
+
+    @property
+    def files(self) -> dict[str, MapFile]:
+        """Of heatmaps, by method."""
+        return {name: method for name, method in self.methods.items() if isinstance(method, MapFile)}
+
+    def describe(self) -> dict[str, Any]:
+        """What is done with each image, as JSON-able values; how many are audited and shown stays out."""
+        protocol = {field.name: getattr(self.protocol, field.name) for field in fields(Protocol)}
+        del protocol["statistics"]  # they lie in a file of their own
+        if isinstance(self.protocol.regions, Tensor):
+            protocol["regions"] = self.protocol.describe()["regions"]
+        return {
+            "methods": list(self.methods),
+            "protocol": protocol,
+            "lerf": self.lerf,
+            "measures": list(self.measures),
+            "rule": self.rule and asdict(self.rule),
+            "reference": self.reference,
+            "scores": list(self.scores),
+            "removes": self.removes,
+        }

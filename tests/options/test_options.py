@@ -1,0 +1,88 @@
+"""Options are declared once: the Python functions, the commands and study files say the same of each."""
+
+import doctest
+import inspect
+
+import pytest
+import torch
+
+import heatproof as hp
+from heatproof.cli.application import app
+from heatproof.cli.keys import keys_of
+from heatproof.options import studies as groups
+from heatproof.options.option import Option, declared
+from heatproof.perturbation import Protocol
+
+FUNCTIONS = {
+    "compare": hp.compare,
+    "replacements": hp.compare_replacements,
+    "assess": hp.assess,
+    "complexity": hp.complexity,
+    "plan": hp.plan_comparison,
+}
+COMMANDS = {command.name: command.callback for command in app.registered_commands}
+OTHERS = {"network", "checkpoints", "images", "methods", "labels"}  # texts for commands, objects for Python
+TAKERS = [*FUNCTIONS.values(), hp.perturb]
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_what_a_command_and_its_function_share_has_one_default(name):
+    keys = {key.declared.field: key for key in keys_of(COMMANDS[name]).values()}
+    shared = keys.keys() & inspect.signature(FUNCTIONS[name]).parameters.keys() - OTHERS
+    assert shared >= {"memory"} if name == "complexity" else shared >= {"memory", "repeats", "regions", "steps"}
+    for field in shared:
+        assert keys[field].declared.default == inspect.signature(FUNCTIONS[name]).parameters[field].default
+
+
+def test_one_default_for_all_functions():
+    found = {}
+    for function in TAKERS:
+        for name, parameter in inspect.signature(function).parameters.items():
+            if name in {field.name for field in declared(groups.Perturbing)}:
+                found.setdefault(name, set()).add(parameter.default)
+    assert {name: values for name, values in found.items() if len(values) > 1} == {}
+    assert found["repeats"] == {Protocol().repeats} == {1}
+
+
+@pytest.mark.parametrize("function", TAKERS)
+def test_every_argument_is_described(function):
+    text = function.__doc__
+    assert [name for name in inspect.signature(function).parameters if f"\n    {name}: " not in text] == []
+
+
+@pytest.mark.parametrize("function", TAKERS)
+def test_the_examples_run(function):
+    (example,) = doctest.DocTestFinder().find(inspect.unwrap(function), globs=function.__wrapped__.__globals__.copy())
+    assert example.examples
+    assert doctest.DocTestRunner().run(example).failed == 0
+
+
+@pytest.mark.parametrize(
+    ("given", "error", "message"),
+    [
+        ({"repeats": 0}, hp.InputError, "repeats must be a whole number from 1 to 10,000, got 0"),
+        ({"repeats": 1.5}, TypeError, "repeats must be a whole number, got 1.5"),
+        ({"seed": True}, TypeError, "seed must be a whole number, got True"),
+        ({"repeat": 2}, TypeError, r"unknown argument of compare\(\) 'repeat'; did you mean 'repeats'\?"),
+    ],
+)
+def test_wrong_arguments(given, error, message):
+    with pytest.raises(error, match=message):
+        hp.compare(None, torch.rand(1, 3, 4, 4), **given)
+
+
+def test_missing_and_doubled_arguments():
+    with pytest.raises(TypeError, match=r"compare\(\) missing a required argument: 'images'"):
+        hp.compare(None)
+    with pytest.raises(TypeError, match=r"compare\(\) multiple values for argument 'network'"):
+        hp.compare(None, network=None)
+
+
+def test_all_numbers_have_bounds():
+    """A command checks what Python checks."""
+    plain = {"indifference"}  # checked where the rule is made
+    for group in vars(groups).values():
+        for one in declared(group) if hasattr(group, "__dataclass_fields__") else []:
+            numeric = one.hint in (int, float, int | None, float | None)
+            if isinstance(one.option, Option) and numeric and one.field not in plain:
+                assert one.option.bounds, one.field
