@@ -12,11 +12,12 @@ from rich.console import Console
 from typer.main import get_command
 
 from heatproof import cli
-from heatproof.cli import names, printing
+from heatproof.cli import printing
 from heatproof.cli.application import EXIT_CODES, app
 from heatproof.data import DATASETS
 from heatproof.data.preprocessing import PRESETS
 from heatproof.heatmaps import METHODS, WRAPPERS
+from heatproof.options import names
 from heatproof.perturbation import REGIONS, REPLACEMENTS
 from heatproof.perturbation.engine import ENGINES
 from heatproof.perturbation.scores import SCORES

@@ -7,10 +7,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.fuzz.inputs import ODD, ODD_TEXTS, damaged, damaged_text, fuzzed
 
-from heatproof.cli import values
+from heatproof.cli.options import as_mean
 from heatproof.data import DATASETS, Preprocessing
 from heatproof.heatmaps import METHODS, WRAPPERS
 from heatproof.heatmaps.naming import method_of
+from heatproof.options import texts
 from heatproof.perturbation import REPLACEMENTS
 from heatproof.perturbation.regions import REGIONS
 from heatproof.perturbation.scores import SCORES
@@ -57,7 +58,7 @@ SIZES = st.one_of(
 @fuzzed(300)
 @given(text=SIZES)
 def test_sizes_numbers_and_goals(judge, text):
-    readers = (values.as_size, values.as_regions, values.as_steps, values.as_numbers, values.as_mean, values.as_memory)
+    readers = (texts.as_size, texts.as_regions, texts.as_steps, texts.as_numbers, as_mean, texts.as_memory)
     for read in readers:
         with judge.judging("sizes and numbers"):
             read(text)

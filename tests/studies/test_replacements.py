@@ -9,9 +9,9 @@ import torch
 from torch import nn
 
 import heatproof as hp
+from heatproof.defaults import DEFAULT_REPLACEMENTS
 from heatproof.heatmaps import explain
 from heatproof.perturbation import Statistics
-from heatproof.studies.replacements import DEFAULT_REPLACEMENTS
 
 SPECS = ["uniform", "constant", "blur[sigma=2]", "road"]
 
