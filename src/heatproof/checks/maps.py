@@ -1,12 +1,15 @@
 """Checks of heatmaps that were made elsewhere."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import torch
 from torch import Tensor
 
 from heatproof.checks.findings import Checked, Finding, Suite, inapplicable, judged, mean_text, noted
 from heatproof.heatmaps import explain
+from heatproof.heatmaps.stored import Asked, MapFile
 from heatproof.measures import abpc
 from heatproof.network import Network
 from heatproof.perturbation import perturb
@@ -44,6 +47,18 @@ def check_maps(
     ['one map per image']
     """
     return SUITE.run(name, Subject(torch.as_tensor(heatmaps), images, network, region))
+
+
+def read_maps(path: Path, names: Sequence[str]) -> Tensor:
+    """Maps, as they are in a ``.npz``, ``.npy``, ``.zarr`` or ``.safetensors`` file, of pictures with these names.
+
+    All in one array (N, H, W), or one array (H, W) for each picture, found by its name, its file name, or that without
+    the suffix.
+
+    Raises:
+        InputError: if the file cannot be read, or a picture has no map in it.
+    """
+    return MapFile(path, "maps").read_unchecked(Asked.every(len(names), names)).float()
 
 
 @SUITE.check("one map per image")

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from heatproof.checks import Checked
     from heatproof.network import Network
 
-check = Application(no_args_is_help=True, help="Does your method, metric or number keep what it promises?")
+check = Application(no_args_is_help=True, help="Do your method, metric or heatmaps keep what they promise?")
 app.add_typer(check, name="check")
 
 Own = Annotated[str, typer.Argument(help="package.module:function or FILE.py:function; its code is run.")]
@@ -87,22 +87,6 @@ def metric_command(
         name=subject,
     )
     _deliver(found)
-
-
-@check.command("curve")
-def curve_command(
-    file: Annotated[Path, typer.Argument(help="CSV or JSON with a score for each step.")],
-    *,
-    aopc: Annotated[str | None, typer.Option(help="The AOPC that was stated, with its digits.")] = None,
-) -> None:
-    """Checks a published curve: by which definition does the stated AOPC follow from it?
-
-    [bold]heatproof check curve curve.csv --aopc 12.3[/bold]
-    """
-    from heatproof.checks import check_curve, read_curve
-
-    scores, stated = read_curve(file)
-    _deliver(check_curve(scores, stated if aopc is None else aopc, name=str(file)))
 
 
 @check.command("maps")
