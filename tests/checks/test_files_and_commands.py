@@ -7,7 +7,7 @@ import pytest
 import torch
 
 import heatproof as hp
-from heatproof.checks import check_maps, check_method, check_metric, load_callable, read_maps
+from heatproof.checks import MetricClaims, check_maps, check_method, check_metric, load_callable, read_maps
 from heatproof.cli import CHECK_FAILED, main
 from heatproof.errors import InputError
 
@@ -74,12 +74,16 @@ def test_own_callables_are_loaded(tmp_path):
         ({"replacement": "black"}, "unknown replacement 'black'; known: zero, uniform"),
         ({"score": "logits"}, "unknown score 'logits'; did you mean 'logit'"),
         ({"region": 0}, "region must be at least 1 pixel, got 0"),
-        ({"only": ["tie"]}, "unknown check 'tie'; did you mean 'ties'"),
     ],
 )
 def test_wrong_claims_are_told(claims, message):
     with pytest.raises(InputError, match=message):
-        check_metric(lambda *_: torch.zeros(1), **claims)
+        MetricClaims(**claims)
+
+
+def test_an_unknown_check_is_told():
+    with pytest.raises(InputError, match="unknown check 'tie'; did you mean 'ties'"):
+        check_metric(lambda *_: torch.zeros(1), only=["tie"])
 
 
 def test_what_a_subject_raises_is_a_failure_with_its_words():

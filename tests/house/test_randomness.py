@@ -21,7 +21,7 @@ TORCH_RANDOM = {
 PINNED_DRAWS = [72, 587, 265, 192]
 PINNED_IDENTITY = "1514824756a9b51390e3e1c512d706e2"
 WATCHES = {
-    "heatproof.checks.states",
+    "heatproof.checks.invariances",
     "heatproof.network.draws",
 }  # see whether others touch the states, and put them back
 GIVES = {"heatproof.heatmaps.foreign.asking"}  # gives other packages seeded states, and puts the old ones back

@@ -72,21 +72,10 @@ def metric_command(
 
     [bold]heatproof check metric mine.py:aopc --value aopc --replacement zero --score logit[/bold]
     """
-    from heatproof.checks import check_metric, load_callable
+    from heatproof.checks import MetricClaims, check_metric, load_callable
 
-    found = check_metric(
-        load_callable(subject),
-        higher_is_better=higher,
-        region=region,
-        value=value,
-        replacement=replacement,
-        score=score,
-        chance=chance,
-        only_order=not uses_values,
-        network=_network(network, weights),
-        name=subject,
-    )
-    _deliver(found)
+    claims = MetricClaims(higher, region, value, replacement, score, chance, only_order=not uses_values)
+    _deliver(check_metric(load_callable(subject), claims, network=_network(network, weights), name=subject))
 
 
 @check.command("maps")
