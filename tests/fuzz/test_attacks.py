@@ -242,8 +242,7 @@ def read_maps(path):
     fixed = file.with_fingerprint()
     fixed.check()
     asked = Asked.every(3, NAMES)
-    fixed.check_shapes(asked, SHAPE)
-    fixed.missing(asked)
+    fixed.missing(asked, SHAPE)
     file.read_unchecked(asked)
     return file.read(asked, SHAPE)
 

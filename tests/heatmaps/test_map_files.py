@@ -73,7 +73,7 @@ def test_every_way_to_store_maps_gives_them_back(name, maps, tmp_path):
     np.testing.assert_array_equal(found.numpy(), maps)
     some = file.read(Asked((2, 0), (NAMES[2], NAMES[0]), 3), SHAPE)
     np.testing.assert_array_equal(some.numpy(), maps[[2, 0]])
-    assert file.missing(Asked.every(3, NAMES)) == ()
+    assert file.missing(Asked.every(3, NAMES), SHAPE) == ()
 
 
 @pytest.fixture

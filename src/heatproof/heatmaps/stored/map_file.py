@@ -1,9 +1,10 @@
 """A file of heatmaps: which map is whose, and whether it is the file that it was."""
 
 import hashlib
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from math import prod
 from pathlib import Path, PurePosixPath
 
@@ -14,7 +15,7 @@ from torch import Tensor
 from heatproof.chunked import files_below
 from heatproof.errors import InputError
 from heatproof.guarded import check_stored, opened
-from heatproof.heatmaps.stored.formats import FORMATS, NAMES, STACK, Arrays
+from heatproof.heatmaps.stored.formats import FORMATS, NAMES, STACK
 from heatproof.registry import unknown
 
 LISTED = 5
@@ -71,8 +72,8 @@ class MapFile:
 
     def hashed(self) -> str:
         """A hash of all that the file, or the folder, holds."""
-        with self._told():
-            self._opened()  # refuses what is no such file before all of it is read
+        with self._opened():  # refuses what is no such file before all of it is read
+            pass
         hashed = hashlib.blake2b(digest_size=16)
         folder = self.path if self.path.is_dir() else None
         for file in sorted(files_below(folder)) if folder else [self.path]:
@@ -90,146 +91,139 @@ class MapFile:
             InputError: if the file cannot be read, an image has no map or might have several, or a map has another
                 shape.
         """
-        with self._told():
-            arrays, stack = self._opened()
-            rows = self._rows(arrays, stack, asked)
-            lost = [number for number, row in enumerate(rows) if row is None]
-            if lost:
-                raise InputError(self._without(arrays, stack, asked, lost))
-            found = [row for row in rows if row is not None]
-            if stack:
-                return self._of_stack(arrays, stack, found, shape)
-            keys = [arrays.keys[row] for row in found]
-            for key in keys:
-                self._check(arrays, key, shape, f"the map {key!r}")
-            return _as_tensor(np.stack([arrays.read(key).reshape(shape) for key in keys]))
+        with self._opened() as maps:
+            rows = maps.rows_of_all(asked)
+            maps.check(rows, shape)
+            return _as_tensor(maps.read(rows, shape))
 
     def read_unchecked(self, asked: Asked) -> Tensor:
         """Maps as the file has them, whatever their shape and number, of at most 8 GB; for those who check them."""
-        with self._told():
-            arrays, stack = self._opened()
-            if stack and NAMES not in arrays.keys:
-                return _as_tensor(self._whole(arrays, stack))
-            rows = [row for row in self._rows(arrays, stack, asked) if row is not None]
-            if len(rows) < len(asked.places):
-                return self.read(asked, (0, 0))  # says what is missing
-            if stack:
-                return _as_tensor(self._whole(arrays, stack)[rows])
-            return _as_tensor(np.stack([self._whole(arrays, arrays.keys[row]) for row in rows]))
+        with self._opened() as maps:
+            if maps.stack:
+                whole = maps.read_whole(maps.stack)
+                return _as_tensor(whole if maps.names is None else whole[maps.rows_of_all(asked)])
+            return _as_tensor(np.stack([maps.read_whole(maps.arrays.keys[row]) for row in maps.rows_of_all(asked)]))
 
-    def missing(self, asked: Asked) -> tuple[int, ...]:
-        """Places of images that have no map.
+    def missing(self, asked: Asked, shape: tuple[int, int]) -> tuple[int, ...]:
+        """Places of images that have no map; no map is read.
 
         Raises:
-            InputError: as ``read`` does, but for missing maps.
+            InputError: as ``read`` does, except for missing maps.
         """
-        with self._told():
-            rows = self._rows(*self._opened(), asked)
+        with self._opened() as maps:
+            rows = maps.rows(asked)
+            maps.check([row for row in rows if row is not None], shape)
         return tuple(place for place, row in zip(asked.places, rows, strict=True) if row is None)
 
-    def check_shapes(self, asked: Asked, shape: tuple[int, int]) -> None:
-        """Refuses maps of another shape (H, W) than ``shape``, without reading them; missing ones do not matter."""
-        with self._told():
-            arrays, stack = self._opened()
-            keys = [arrays.keys[row] for row in self._rows(arrays, stack, asked) if row is not None and not stack]
-            for key in keys:
-                self._check(arrays, key, shape, f"the map {key!r}")
-            if stack:
-                self._check(arrays, stack, shape, f"the maps {stack!r}", stacked=True)
-
-    def _opened(self) -> tuple[Arrays, str]:
-        """The arrays, and which of them holds all maps; none where each map is an array."""
-        arrays = self._format()(self.path, self.method)
-        if STACK in arrays.keys:
-            return arrays, STACK
-        alone = len(arrays.keys) == 1 and len(arrays.about(arrays.keys[0])[0]) > 2
-        return arrays, arrays.keys[0] if alone else ""
-
     @contextmanager
-    def _told(self) -> Iterator[None]:
+    def _opened(self) -> Iterator["_OpenedMaps"]:
+        where = repr(str(self.path))
         try:
-            yield
+            yield _OpenedMaps(self.path, self.method)
         except Exception as error:  # malformed files make their readers raise nearly every kind of exception
-            if isinstance(error, InputError) and repr(str(self.path)) in str(error):
+            if isinstance(error, InputError) and where in str(error):
                 raise
             kind = "" if isinstance(error, InputError) else f"{type(error).__name__}: "
-            raise InputError(f"cannot read heatmaps from {str(self.path)!r}: {kind}{error}") from error
+            raise InputError(f"cannot read heatmaps from {where}: {kind}{error}") from error
 
-    def _format(self) -> Callable[[Path, str], Arrays]:
-        ending = self.path.suffix.lower()
+
+class _OpenedMaps:
+    """The maps in a file that was opened.
+
+    Attributes:
+        arrays: in the file.
+        stack: which of them holds all maps; none where each map is an array.
+    """
+
+    def __init__(self, path: Path, method: str) -> None:
+        self.where = repr(str(path))
+        ending = path.suffix.lower()
         if ending not in FORMATS:
-            raise InputError(f"cannot read heatmaps from {str(self.path)!r}; {unknown('ending', ending, [*FORMATS])}")
-        if not self.path.exists():
-            raise InputError(f"there is no file of heatmaps {str(self.path)!r}")
-        return FORMATS[ending]
+            raise InputError(f"cannot read heatmaps from {self.where}; {unknown('ending', ending, [*FORMATS])}")
+        if not path.exists():
+            raise InputError(f"there is no file of heatmaps {self.where}")
+        self.arrays = FORMATS[ending](path, method)
+        keys = self.arrays.keys
+        alone = STACK not in keys and len(keys) == 1 and len(self.arrays.about(keys[0])[0]) > 2
+        self.stack = STACK if STACK in keys else keys[0] if alone else ""
 
-    def _rows(self, arrays: Arrays, stack: str, asked: Asked) -> list[int | None]:
+    @cached_property
+    def names(self) -> tuple[str, ...] | None:
+        """What the maps are called; none where they are all in one array, in the order of the data set."""
+        if not self.stack:
+            return self.arrays.keys
+        if NAMES not in self.arrays.keys:
+            return None
+        shape, kind = self.arrays.about(NAMES)
+        count = self.arrays.about(self.stack)[0][:1]
+        if kind != "text" or shape != count:
+            raise InputError(
+                f"{NAMES!r} in {self.where} must hold a text for each of the maps {count}, got {kind} of shape {shape}"
+            )
+        return tuple(map(str, self.arrays.read(NAMES).tolist()))
+
+    def rows(self, asked: Asked) -> list[int | None]:
         """Of each image asked for: which map of all; none where there is none."""
-        if stack and NAMES not in arrays.keys:
-            there = arrays.about(stack)[0][:1]
+        if self.stack and self.names is None:
+            there = self.arrays.about(self.stack)[0][:1]
             if there != (asked.count,):
                 raise InputError(
-                    f"{str(self.path)!r} has no names, so it must hold one map for each of the {asked.count} images, "
-                    f"in their order; it holds {there[0] if there else 'one number'}. Take exactly its images, or "
-                    f"store {NAMES!r} beside {STACK!r} in a .npz file"
+                    f"{self.where} has no names, so it must hold one map for each of the {asked.count} images, in "
+                    f"their order; it holds {there[0] if there else 'one number'}. Take exactly its images, or store "
+                    f"{NAMES!r} beside {STACK!r} in a .npz file"
                 )
             return list(asked.places)
         if asked.names is None:
-            raise InputError(f"{str(self.path)!r} finds maps by the names of images: pass names=…, one for each image")
-        known = self._names(arrays, stack) if stack else arrays.keys
-        return _matched(asked.names, known, str(self.path))
+            raise InputError(f"{self.where} finds maps by the names of images: pass names=…, one for each image")
+        return _matched(asked.names, self.names or (), self.where)
 
-    def _names(self, arrays: Arrays, stack: str) -> tuple[str, ...]:
-        shape, kind = arrays.about(NAMES)
-        count = arrays.about(stack)[0][:1]
-        if kind != "text" or shape != count:
+    def rows_of_all(self, asked: Asked) -> list[int]:
+        """The same; refuses a file that has no map for an image."""
+        rows = self.rows(asked)
+        lost = [name for name, row in zip(asked.names or (), rows, strict=False) if row is None]
+        if lost:
+            known = self.names or ()
             raise InputError(
-                f"{NAMES!r} in {str(self.path)!r} must hold a text for each of the maps {count}, got {kind} of "
-                f"shape {shape}"
+                f"{self.where} has no map for {len(lost)} of {len(rows)} images: {_some(lost)}; it has {len(known)}: "
+                f"{_some(known)}"
             )
-        return tuple(map(str, arrays.read(NAMES).tolist()))
+        return [row for row in rows if row is not None]
 
-    def _whole(self, arrays: Arrays, key: str) -> np.ndarray:
-        shape, kind = arrays.about(key)
-        if kind != "number" or prod(shape) > MOST_VALUES:
-            raise InputError(f"{key!r} in {str(self.path)!r}: expected heatmaps, got {kind} of shape {shape}")
-        return arrays.read(key)
-
-    def _of_stack(self, arrays: Arrays, stack: str, rows: list[int], shape: tuple[int, int]) -> Tensor:
-        self._check(arrays, stack, shape, f"the maps {stack!r}", stacked=True)
-        ascending = sorted(set(rows))
-        read = arrays.read(stack, ascending).reshape(len(ascending), *shape)
-        place = {row: number for number, row in enumerate(ascending)}
-        return _as_tensor(read[[place[row] for row in rows]])
-
-    def _check(self, arrays: Arrays, key: str, shape: tuple[int, int], what: str, *, stacked: bool = False) -> None:
+    def check(self, rows: Sequence[int], shape: tuple[int, int]) -> None:
         """Refuses what is no number for each pixel, before it is read."""
-        came, kind = arrays.about(key)
-        each = came[1:] if stacked else came
-        single = each[1:] if len(each) == 3 and each[0] == 1 else each
-        if single == shape and kind == "number":
-            return
-        expected = f"expected {'(N, H, W)' if stacked else '(H, W)'} with (H, W) = {shape}, what the network reads"
-        if kind != "number":
-            help_text = "store numbers of at most 64 bits"
-        elif len(each) == 3:
-            help_text = (
-                "make one number of the channels of a pixel first: their sum for relevance, their norm for gradients"
+        for key in [self.stack] if self.stack else [self.arrays.keys[row] for row in rows]:
+            came, kind = self.arrays.about(key)
+            each = came[1:] if self.stack else came
+            if kind == "number" and each in (shape, (1, *shape)):
+                continue
+            if kind != "number":
+                advice = "store numbers of at most 64 bits"
+            elif len(each) == 3:
+                advice = "make one number of a pixel's channels: their sum for relevance, their norm for gradients"
+            else:
+                advice = (
+                    "explain the resized and cropped image, or, if the network takes images of another size, say so "
+                    "with resize and crop; nothing is resized here, since that would move relevance"
+                )
+            raise InputError(
+                f"the {'maps' if self.stack else 'map'} {key!r} in {self.where}: expected "
+                f"{'(N, H, W)' if self.stack else '(H, W)'} with (H, W) = {shape}, what the network reads, got {kind} "
+                f"of shape {came}; {advice}"
             )
-        else:
-            help_text = (
-                "explain the resized and cropped image, or, if the network takes images of another size, say so with "
-                "resize and crop; nothing is resized here, since that would move relevance"
-            )
-        raise InputError(f"{what} in {str(self.path)!r}: {expected}, got {kind} of shape {came}; {help_text}")
 
-    def _without(self, arrays: Arrays, stack: str, asked: Asked, lost: list[int]) -> str:
-        assert asked.names is not None, "maps without names are found by their places"
-        known = self._names(arrays, stack) if stack else arrays.keys
-        return (
-            f"{str(self.path)!r} has no map for {len(lost)} of {len(asked.names)} images: "
-            f"{_some([asked.names[number] for number in lost])}; it has {len(known)}: {_some(known)}"
-        )
+    def read(self, rows: Sequence[int], shape: tuple[int, int]) -> np.ndarray:
+        """(n, H, W) these maps, which were checked."""
+        if not self.stack:
+            return np.stack([self.arrays.read(self.arrays.keys[row]).reshape(shape) for row in rows])
+        ascending, order = np.unique(rows, return_inverse=True)
+        return self.arrays.read(self.stack, ascending.tolist()).reshape(len(ascending), *shape)[order]
+
+    def read_whole(self, key: str) -> np.ndarray:
+        """An array as it is."""
+        shape, kind = self.arrays.about(key)
+        if kind != "number" or prod(shape) > MOST_VALUES:
+            raise InputError(f"{key!r} in {self.where}: expected heatmaps, got {kind} of shape {shape}")
+        return self.arrays.read(key)
 
 
 def map_files(given: Iterable[str]) -> dict[str, MapFile]:
@@ -255,32 +249,29 @@ def map_files(given: Iterable[str]) -> dict[str, MapFile]:
 def _matched(names: Sequence[str], known: Sequence[str], where: str) -> list[int | None]:
     """Which of the known names is that of each image: the same, or the same file name, with or without its suffix.
 
-    >>> _matched(["photos/a.png", "photos/b.png"], ["b", "photos/a.png"], "maps.npz")
+    >>> _matched(["photos/a.png", "photos/b.png"], ["b", "photos/a.png"], "'maps.npz'")
     [1, 0]
     """
     ways: tuple[Callable[[str], str], ...] = (
         str, lambda name: PurePosixPath(name).name, lambda name: PurePosixPath(name).stem
     )  # fmt: skip
-    indices = [_index(known, way) for way in ways]
-    either = list(zip(ways, indices, strict=True))
-    rows = [next((index[way(name)] for way, index in either if way(name) in index), []) for name in names]
+    indices: list[dict[str, list[int]]] = [{} for _ in ways]
+    for row, name in enumerate(known):
+        for way, index in zip(ways, indices, strict=True):
+            index.setdefault(way(name), []).append(row)
+    rows: list[int | None] = []
     taken: dict[int, str] = {}
-    for name, found in zip(names, rows, strict=True):
+    for name in names:
+        found = next((index[way(name)] for way, index in zip(ways, indices, strict=True) if way(name) in index), [])
         if len(found) > 1:
-            raise InputError(f"{where!r} has several maps for {name!r}: {_some([known[row] for row in found])}")
+            raise InputError(f"{where} has several maps for {name!r}: {_some([known[row] for row in found])}")
         if found and taken.setdefault(found[0], name) != name:
             raise InputError(
-                f"the map {known[found[0]]!r} in {where!r} might be of {taken[found[0]]!r} or of {name!r}: call maps "
+                f"the map {known[found[0]]!r} in {where} might be of {taken[found[0]]!r} or of {name!r}: call maps "
                 "by the whole names of their images"
             )
-    return [found[0] if found else None for found in rows]
-
-
-def _index(known: Sequence[str], way: Callable[[str], str]) -> Mapping[str, list[int]]:
-    index: dict[str, list[int]] = {}
-    for row, name in enumerate(known):
-        index.setdefault(way(name), []).append(row)
-    return index
+        rows.append(found[0] if found else None)
+    return rows
 
 
 def _some(names: Sequence[str]) -> str:

@@ -75,8 +75,7 @@ def check_files(assignment: Assignment, source: Source, pictures: Pictures) -> N
     names = source.names
     height, width = pictures.images.shape[2:]
     for file in assignment.files.values():
-        file.check_shapes(Asked.every(len(names), names), (height, width))
-        missing = file.missing(Asked.every(len(names), names))
+        missing = file.missing(Asked.every(len(names), names), (height, width))
         for start in range(0, len(missing), driver.SIZE):
             usable = source.read(missing[start : start + driver.SIZE]).names
             if usable:
