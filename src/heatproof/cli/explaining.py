@@ -59,10 +59,10 @@ class Explaining(Picturing):
 
     def with_controls(self) -> list[str]:
         """The methods to compute, and the controls of the first."""
-        from heatproof.heatmaps.wrapping import BLIND, controls
+        from heatproof.heatmaps.control_methods import INPUT_ONLY, controls
 
         names = self.method_names
-        return list(dict.fromkeys([*names, *(controls(names[0]) if names else BLIND)]))
+        return list(dict.fromkeys([*names, *(controls(names[0]) if names else INPUT_ONLY)]))
 
     def files(self) -> "dict[str, MapFile]":
         """Files of heatmaps by the names of their methods, none of which is computed too."""
