@@ -43,8 +43,8 @@ def method_command(
     """
     from heatproof.checks import check_method, load_callable
     from heatproof.heatmaps import METHODS, WRAPPERS
-    from heatproof.heatmaps.foreign import PACKAGES
     from heatproof.heatmaps.methods import split_prefix
+    from heatproof.heatmaps.third_party import PACKAGES
 
     prefix, rest = split_prefix(subject)
     named = parse_spec(prefix or rest)[0] in (*METHODS, *WRAPPERS, *PACKAGES)

@@ -5,9 +5,9 @@ from functools import partial
 from typing import cast
 
 from heatproof.errors import InputError
-from heatproof.heatmaps.foreign import PACKAGES
 from heatproof.heatmaps.methods import METHODS, WRAPPERS, Method, split_prefix
 from heatproof.heatmaps.own import is_own, own_method
+from heatproof.heatmaps.third_party import PACKAGES
 from heatproof.network import Network
 from heatproof.registry import parse_spec, unknown
 
