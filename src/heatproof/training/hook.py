@@ -109,25 +109,6 @@ class HeatmapQuality:
         """The values, not logged."""
         start = time.perf_counter()
         device = next((parameter.device.type for parameter in module.parameters()), "cpu")
-        with torch.inference_mode(False), torch.enable_grad(), torch.autocast(device, enabled=False):
-            network = Network(module, preprocessing=self.preprocessing)
-            name = method_name(self.method)
-            cell = compared(
-                network, self.images, {name: self.method}, self._protocol(network), Progress(None),
-                scores=SCORES[1:], show=0,
-            )  # fmt: skip
-            checkpoint = Checkpoint.of(cell, name)
-        found: dict[str, float] = {}
-        for name, quantity in LOGGED.items():
-            (estimate,) = series_of((QUALITIES | CONTROLS)[quantity], [checkpoint.perturbed]).estimates()
-            found[name] = estimate.mean
-            if name in WITH_INTERVALS:
-                found |= {f"{name}_low": estimate.low, f"{name}_high": estimate.high}
-        found["seconds"] = time.perf_counter() - start
-        return {f"{self.prefix}{name}": float(value) for name, value in found.items() if math.isfinite(value)}
-
-    def _protocol(self, network: Network) -> Protocol:
-        """How regions are removed and scored, with few scored steps by default."""
         protocol = Protocol(
             self.replacement,
             self.regions,
@@ -138,6 +119,21 @@ class HeatmapQuality:
             memory=self.memory,
             scored=self.scored,
         )
-        if self.scored is not None:
-            return protocol
-        return replace(protocol, scored=min(FEW_STEPS, protocol.steps_for(as_regions(self.regions, self.images))))
+        with torch.inference_mode(False), torch.enable_grad(), torch.autocast(device, enabled=False):
+            network = Network(module, preprocessing=self.preprocessing)
+            if self.scored is None:
+                steps = protocol.steps_for(as_regions(self.regions, self.images))
+                protocol = replace(protocol, scored=min(FEW_STEPS, steps))
+            name = method_name(self.method)
+            cell = compared(
+                network, self.images, {name: self.method}, protocol, Progress(None), scores=SCORES[1:], show=0
+            )
+            checkpoint = Checkpoint.of(cell, name)
+        found: dict[str, float] = {}
+        for name, quantity in LOGGED.items():
+            (estimate,) = series_of((QUALITIES | CONTROLS)[quantity], [checkpoint.perturbed]).estimates()
+            found[name] = estimate.mean
+            if name in WITH_INTERVALS:
+                found |= {f"{name}_low": estimate.low, f"{name}_high": estimate.high}
+        found["seconds"] = time.perf_counter() - start
+        return {f"{self.prefix}{name}": float(value) for name, value in found.items() if math.isfinite(value)}
