@@ -8,7 +8,7 @@ from heatproof.checks.maps import check_maps, read_maps
 from heatproof.checks.methods import check_method
 from heatproof.checks.metric_claims import MetricClaims
 from heatproof.checks.metrics import check_metric
-from heatproof.heatmaps.own import load_callable
+from heatproof.heatmaps.naming import load_callable
 
 __all__ = [
     "Check",

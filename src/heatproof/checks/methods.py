@@ -12,8 +12,7 @@ from heatproof.checks import toys
 from heatproof.checks.findings import Checked, Finding, inapplicable, judged, mean_text, noted, run_checks
 from heatproof.checks.invariances import INVARIANCES
 from heatproof.checks.toys import Toys
-from heatproof.errors import InputError
-from heatproof.heatmaps import explain
+from heatproof.heatmaps import check_heatmaps, explain
 from heatproof.heatmaps.explaining import OwnMethod
 from heatproof.heatmaps.naming import method_of
 from heatproof.measures import abpc
@@ -41,18 +40,9 @@ class MethodUnderTest:
         """(N, H, W) float64 maps, checked."""
         targets = toys.predicted(network, images) if targets is None else targets
         if isinstance(self.method, str):
-            found: Tensor = explain(network, images, self.method, targets=targets)
-        else:
-            found = torch.as_tensor(self.method(network, images, targets)).detach().cpu()
-        expected = (len(images), *images.shape[2:])
-        if tuple(found.shape) != expected:
-            raise InputError(
-                f"expected one map for each image, (N, H, W) = {expected} for images {tuple(images.shape)}, got "
-                f"{tuple(found.shape)}"
-            )
-        if not bool(torch.isfinite(found).all()):
-            raise InputError("a map holds NaN or infinity")
-        return found.double()
+            return explain(network, images, self.method, targets=targets).double()
+        found = torch.as_tensor(self.method(network, images, targets)).detach().cpu()
+        return check_heatmaps(found, images, "the method").double()
 
     def general(self) -> tuple[Network, list[Tensor]]:
         """The network and images for checks that need no known answer."""

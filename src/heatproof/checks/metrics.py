@@ -1,5 +1,6 @@
 """Checks of a metric that judges heatmaps."""
 
+import math
 from collections.abc import Callable, Collection
 
 import torch
@@ -188,8 +189,12 @@ def _sizes(subject: MetricUnderTest) -> Finding:
     How far a good map and its opposite are apart may shrink where regions do not fit the squares in the image; where
     they do fit, it must not.
     """
-    odd = {size: subject.ordered(size) for size in toys.odd_sizes(subject.claims.region)}
-    sharpness = {size: subject.spread(size) / subject.spread() for size in toys.oblong_sizes(subject.claims.region)}
+    region = subject.claims.region
+    side = toys.side(region)
+    height, width = side + math.ceil(region / 3), side + region + math.ceil(region / 2)  # multiples of 1 pixel alone
+    odd = {size: subject.ordered(size) for size in ((height, width), (width, height))}
+    oblong = (side, side + 2 * region), (side + 2 * region, side)
+    sharpness = {size: subject.spread(size) / subject.spread() for size in oblong}
     seen = [f"{height} × {width}: {one.seen}" for (height, width), one in odd.items()]
     seen += [f"{height} × {width}: {share:.0%} as sharp as square ones" for (height, width), share in sharpness.items()]
     findings = list(odd.values())

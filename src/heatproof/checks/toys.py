@@ -139,17 +139,6 @@ def side(region: int) -> int:
     return region * max(4, math.ceil(8 / region))
 
 
-def oblong_sizes(region: int) -> list[tuple[int, int]]:
-    """Two sizes that are not square, but multiples of the region."""
-    return [(side(region), side(region) + 2 * region), (side(region) + 2 * region, side(region))]
-
-
-def odd_sizes(region: int) -> list[tuple[int, int]]:
-    """Two sizes that are neither square nor multiples of the region (which every size is of a single pixel)."""
-    height, width = side(region) + math.ceil(region / 3), side(region) + region + math.ceil(region / 2)
-    return [(height, width), (width, height)]
-
-
 def _normal(name: str, shape: tuple[int, ...]) -> Tensor:
     return torch.from_numpy(addressed(seed=0, image=name, purpose="toys").standard_normal(shape, dtype=np.float32))
 

@@ -8,8 +8,10 @@ import torch
 from torch import Tensor
 
 from heatproof.bounds import SEED, Bounds
-from heatproof.heatmaps.methods import WRAPPERS, ForwardPass, Make, Method, Relevance, register
+from heatproof.heatmaps.methods import WRAPPERS, Make, Method, register
 from heatproof.network import Network
+from heatproof.network.flow import Relevance
+from heatproof.network.forward import ForwardPass
 from heatproof.randomness import addressed, identify
 
 INPUT_ONLY = ("random", "constant", "centre-gaussian", "sobel")  # controls that never saw the network

@@ -3,7 +3,8 @@
 import torch
 from torch import Tensor
 
-from heatproof.heatmaps.methods import ForwardPass, register
+from heatproof.heatmaps.methods import register
+from heatproof.network.forward import ForwardPass
 
 
 @register("sensitivity-l2", way="gradient")

@@ -11,10 +11,11 @@ import torch
 from torch import Tensor, nn
 
 from heatproof.errors import InputError
-from heatproof.heatmaps.methods import ForwardPass, Method
+from heatproof.heatmaps.methods import Method
 from heatproof.network import Network
 from heatproof.network.copying import untouched_copy
 from heatproof.network.draws import watched
+from heatproof.network.forward import ForwardPass
 from heatproof.randomness import addressed, identify
 from heatproof.registry import unknown
 
