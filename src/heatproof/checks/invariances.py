@@ -14,7 +14,7 @@ from heatproof.network import Network
 from heatproof.network.draws import watched
 
 
-class Asked(Protocol):
+class UnderTest(Protocol):
     """A method or metric that can be asked for a result (a map, a value) of each image."""
 
     @property
@@ -28,7 +28,7 @@ class Asked(Protocol):
         """Whether two sets of results are the same, but for rounding."""
 
 
-def batch(subject: Asked) -> Finding:
+def batch(subject: UnderTest) -> Finding:
     """A result depends on its own image, not on those that went through with it."""
     network, inputs = subject.general()
     for maps in inputs[1:]:
@@ -37,14 +37,14 @@ def batch(subject: Asked) -> Finding:
     return subject.same(subject.evaluate(network, *inputs), torch.cat(alone), "together and alone")
 
 
-def order_of_images(subject: Asked) -> Finding:
+def order_of_images(subject: UnderTest) -> Finding:
     """A result depends on its own image, not on its place in the batch."""
     network, inputs = subject.general()
     backwards = subject.evaluate(network, *(part.flip(0) for part in inputs)).flip(0)
     return subject.same(subject.evaluate(network, *inputs), backwards, "forwards and backwards")
 
 
-def global_randomness(subject: Asked) -> Finding:
+def global_randomness(subject: UnderTest) -> Finding:
     """No global random state is read or moved: it belongs to the user."""
     network, inputs = subject.general()
     moved = set[str]()
@@ -62,7 +62,7 @@ def global_randomness(subject: Asked) -> Finding:
     return found
 
 
-def leaves_things_alone(subject: Asked) -> Finding:
+def leaves_things_alone(subject: UnderTest) -> Finding:
     """Weights, modes, hooks, gradients and inputs are afterwards as they were."""
     network, inputs = subject.general()
     kept, before = [part.clone() for part in inputs], _module_state(network)
@@ -74,7 +74,7 @@ def leaves_things_alone(subject: Asked) -> Finding:
     return judged(not changed, f"changed: {', '.join(changed)}" if changed else "nothing changed", "nothing changed")
 
 
-INVARIANCES: dict[str, Callable[[Asked], Finding]] = {
+INVARIANCES: dict[str, Callable[[UnderTest], Finding]] = {
     "batch": batch,
     "order of images": order_of_images,
     "global randomness": global_randomness,

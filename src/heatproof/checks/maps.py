@@ -9,7 +9,7 @@ from torch import Tensor
 
 from heatproof.checks.findings import Checked, Finding, inapplicable, judged, mean_text, noted, run_checks
 from heatproof.heatmaps import explain
-from heatproof.heatmaps.stored import Asked, MapFile
+from heatproof.heatmaps.precomputed import ImageSelection, MapFile
 from heatproof.measures import abpc
 from heatproof.network import Network
 from heatproof.perturbation import perturb
@@ -59,7 +59,7 @@ def read_maps(path: Path, names: Sequence[str]) -> Tensor:
     Raises:
         InputError: if the file cannot be read, or a picture has no map in it.
     """
-    return MapFile(path, "maps").read_unchecked(Asked.every(len(names), names)).float()
+    return MapFile(path, "maps").read_unchecked(ImageSelection.every(len(names), names)).float()
 
 
 @CHECKS.register("one map per image")

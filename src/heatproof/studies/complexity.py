@@ -7,7 +7,7 @@ from torch import Tensor
 
 from heatproof.data import Dataset
 from heatproof.defaults import DEFAULT_METHODS
-from heatproof.heatmaps.stored import MapFile
+from heatproof.heatmaps.precomputed import MapFile
 from heatproof.network.network import DEFAULT_MEMORY, Network
 from heatproof.perturbation import Protocol
 from heatproof.runs.objects import Store

@@ -11,7 +11,7 @@ from heatproof.errors import InputError
 from heatproof.heatmaps import check_heatmaps, explain_batches
 from heatproof.heatmaps.explaining import Explained, OwnMethod
 from heatproof.heatmaps.naming import check_methods
-from heatproof.heatmaps.stored import Asked, MapFile
+from heatproof.heatmaps.precomputed import ImageSelection, MapFile
 from heatproof.network.inputs import as_targets
 from heatproof.network.network import Network
 from heatproof.perturbation import Protocol
@@ -198,7 +198,7 @@ def sorted_out(
 
 def _read_maps(path: Path, name: str, images: Tensor, names: Sequence[str] | None) -> Tensor:
     height, width = images.shape[2:]
-    return MapFile(path, name).read(Asked.every(len(images), names), (height, width))
+    return MapFile(path, name).read(ImageSelection.every(len(images), names), (height, width))
 
 
 def labelled(names: Sequence[str] | None, images: Tensor) -> tuple[str, ...]:

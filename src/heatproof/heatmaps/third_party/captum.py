@@ -54,16 +54,16 @@ def _kind(name: str) -> Any:  # noqa: ANN401 - a class of Captum's
     from captum.attr import Attribution
 
     kinds = {key: kind for key, kind in vars(attr).items() if inspect.isclass(kind) and issubclass(kind, Attribution)}
-    usable = [key for key, kind in kinds.items() if hasattr(kind, "attribute") and _about_images(key)]
+    others = ("Neuron", "LLM", "DataLoader")  # they do not explain the score of one image
+    usable = [
+        key for key, kind in kinds.items()
+        if hasattr(kind, "attribute") and key not in NOT_FOR_IMAGES and not any(part in key for part in others)
+    ]  # fmt: skip
     if name in NOT_FOR_IMAGES:
         raise InputError(f"captum:{name} makes no heatmap here: {NOT_FOR_IMAGES[name]}")
     if name not in usable:
         raise InputError(unknown("method of Captum", name, sorted(usable)))
     return kinds[name]
-
-
-def _about_images(name: str) -> bool:
-    return name not in NOT_FOR_IMAGES and not any(part in name for part in ("Neuron", "LLM", "DataLoader"))
 
 
 def _inner(tunnel: Any, behind: str) -> Any:  # noqa: ANN401 - classes of Captum's

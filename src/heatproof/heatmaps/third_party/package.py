@@ -26,23 +26,14 @@ LISTED = 40
 
 @dataclass(frozen=True)
 class Package:
-    """Where methods come from.
+    """A package whose methods can be named, whether it is installed or not."""
 
-    Attributes:
-        distribution: its name for pip.
-        module: its name in Python.
-        extra: of heatproof, which installs it.
-        example: a method of it.
-        meaning: what its methods are, in a sentence.
-        build: the method of this name for a network, where the package is installed.
-    """
-
-    distribution: str
-    module: str
-    extra: str
-    example: str
-    meaning: str
-    build: Callable[[str, Network], Method]
+    distribution: str  # its name for pip
+    module: str  # its name in Python
+    extra: str  # of heatproof, which installs it
+    example: str  # name of one of its methods
+    meaning: str  # what its methods are, in a sentence
+    build: Callable[[str, Network], Method]  # the method of a name, for a network
 
     def make(self, spec: str, network: Network) -> Method:
         """The method of this name for a network.

@@ -11,7 +11,7 @@ from heatproof.data.source import Files
 from heatproof.defaults import SHOWN
 from heatproof.errors import InputError
 from heatproof.heatmaps.naming import code_of
-from heatproof.heatmaps.stored import MapFile
+from heatproof.heatmaps.precomputed import MapFile
 from heatproof.network import Network
 from heatproof.perturbation import Protocol
 from heatproof.report import counted

@@ -15,7 +15,7 @@ from torch import Tensor
 from heatproof.chunked import files_below
 from heatproof.errors import InputError
 from heatproof.guarded import check_stored, opened
-from heatproof.heatmaps.stored.formats import FORMATS, NAMES, STACK
+from heatproof.heatmaps.precomputed.formats import FORMATS, NAMES, STACK
 from heatproof.registry import unknown
 
 LISTED = 5
@@ -24,21 +24,15 @@ MOST_VALUES = 2**30
 
 
 @dataclass(frozen=True)
-class Asked:
-    """Images that maps are wanted of.
+class ImageSelection:
+    """Images of a data set whose maps are read."""
 
-    Attributes:
-        places: (n) of the images in their data set, from 0.
-        names: (n) of the images; none where they have no names.
-        count: of all images of the data set.
-    """
-
-    places: tuple[int, ...]
-    names: tuple[str, ...] | None
-    count: int
+    places: tuple[int, ...]  # (n) in the data set, from 0
+    names: tuple[str, ...] | None  # (n), if the images have names
+    count: int  # of all images of the data set
 
     @classmethod
-    def every(cls, count: int, names: Sequence[str] | None) -> "Asked":
+    def every(cls, count: int, names: Sequence[str] | None) -> "ImageSelection":
         """All images of a data set."""
         return cls(tuple(range(count)), None if names is None else tuple(names), count)
 
@@ -84,7 +78,7 @@ class MapFile:
                     hashed.update(part)
         return hashed.hexdigest()
 
-    def read(self, asked: Asked, shape: tuple[int, int]) -> Tensor:
+    def read(self, asked: ImageSelection, shape: tuple[int, int]) -> Tensor:
         """(n, H, W) maps of the images asked for, each of ``shape`` (H, W).
 
         Raises:
@@ -96,7 +90,7 @@ class MapFile:
             maps.check(rows, shape)
             return _as_tensor(maps.read(rows, shape))
 
-    def read_unchecked(self, asked: Asked) -> Tensor:
+    def read_unchecked(self, asked: ImageSelection) -> Tensor:
         """Maps as the file has them, whatever their shape and number, of at most 8 GB; for those who check them."""
         with self._opened() as maps:
             if maps.stack:
@@ -104,7 +98,7 @@ class MapFile:
                 return _as_tensor(whole if maps.names is None else whole[maps.rows_of_all(asked)])
             return _as_tensor(np.stack([maps.read_whole(maps.arrays.keys[row]) for row in maps.rows_of_all(asked)]))
 
-    def missing(self, asked: Asked, shape: tuple[int, int]) -> tuple[int, ...]:
+    def missing(self, asked: ImageSelection, shape: tuple[int, int]) -> tuple[int, ...]:
         """Places of images that have no map; no map is read.
 
         Raises:
@@ -128,12 +122,7 @@ class MapFile:
 
 
 class _OpenedMaps:
-    """The maps in a file that was opened.
-
-    Attributes:
-        arrays: in the file.
-        stack: which of them holds all maps; none where each map is an array.
-    """
+    """The maps in a file that was opened."""
 
     def __init__(self, path: Path, method: str) -> None:
         self.where = repr(str(path))
@@ -145,7 +134,7 @@ class _OpenedMaps:
         self.arrays = FORMATS[ending](path, method)
         keys = self.arrays.keys
         alone = STACK not in keys and len(keys) == 1 and len(self.arrays.about(keys[0])[0]) > 2
-        self.stack = STACK if STACK in keys else keys[0] if alone else ""
+        self.stack = STACK if STACK in keys else keys[0] if alone else ""  # the array of all maps, if there is one
 
     @cached_property
     def names(self) -> tuple[str, ...] | None:
@@ -162,7 +151,7 @@ class _OpenedMaps:
             )
         return tuple(map(str, self.arrays.read(NAMES).tolist()))
 
-    def rows(self, asked: Asked) -> list[int | None]:
+    def rows(self, asked: ImageSelection) -> list[int | None]:
         """Of each image asked for: which map of all; none where there is none."""
         if self.stack and self.names is None:
             there = self.arrays.about(self.stack)[0][:1]
@@ -177,7 +166,7 @@ class _OpenedMaps:
             raise InputError(f"{self.where} finds maps by the names of images: pass names=…, one for each image")
         return _matched(asked.names, self.names or (), self.where)
 
-    def rows_of_all(self, asked: Asked) -> list[int]:
+    def rows_of_all(self, asked: ImageSelection) -> list[int]:
         """The same; refuses a file that has no map for an image."""
         rows = self.rows(asked)
         lost = [name for name, row in zip(asked.names or (), rows, strict=False) if row is None]

@@ -26,13 +26,9 @@ MOST_RECORD = 2**28  # bytes of a run.json
 
 
 class Arrays(ABC):
-    """Arrays in a file.
+    """Arrays in a file."""
 
-    Attributes:
-        keys: their names.
-    """
-
-    keys: tuple[str, ...]
+    keys: tuple[str, ...]  # their names
 
     @abstractmethod
     def about(self, key: str) -> tuple[tuple[int, ...], str]:
