@@ -3,6 +3,7 @@
 import warnings
 from collections.abc import Callable, Collection
 from dataclasses import asdict, dataclass
+from functools import partial
 from typing import Any, NamedTuple, TypeVar
 
 from torch import Tensor
@@ -21,6 +22,10 @@ class Finding(NamedTuple):
     outcome: str
     seen: str
     expected: str = ""
+
+
+noted = partial(Finding, NOTED)  # worth knowing, and cannot be wrong
+inapplicable = partial(Finding, NOT_APPLICABLE)  # with the reason
 
 
 @dataclass(frozen=True)
@@ -109,16 +114,6 @@ def run_checks(
 def judged(passed: bool, seen: str, expected: str) -> Finding:
     """Passed or failed."""
     return Finding(PASSED if passed else FAILED, seen, expected)
-
-
-def noted(seen: str, expected: str = "") -> Finding:
-    """Something worth knowing that cannot be wrong."""
-    return Finding(NOTED, seen, expected)
-
-
-def inapplicable(why: str) -> Finding:
-    """The check does not apply."""
-    return Finding(NOT_APPLICABLE, why)
 
 
 def mean_text(values: Tensor) -> str:

@@ -49,15 +49,9 @@ class HeatmapQuality:
     Args:
         images: (N, C, H, W) RGB in [0, 1], not normalised; 16 to 64 tell much.
         preprocessing: how they become the module's input, such as ``"imagenet"``; none if it takes them as they are.
-        method: of the heatmaps: a name, or your own callable ``(network, images, targets) -> (N, H, W)``.
-        replacement: what a removed region becomes.
-        regions: as in ``heatproof.assess``; small images want small ones: 4 for 32 × 32.
-        steps: how many regions are removed; by default 100, or all where there are fewer.
-        scored: after how many of them the score is evaluated, drawn once for each image; by default 8. Means over steps
-            stay unbiased.
-        seed: of all random draws.
-        engine: how perturbed images are evaluated; with few scored steps "full" is the quickest to begin.
-        memory: bytes that activations and images may take.
+        method, replacement, regions, steps, seed, memory: as of ``heatproof.assess``.
+        scored: as there, by default at 8 of the steps.
+        engine: as there; with few scored steps "full" is the quickest to begin.
         prefix: of the names.
         log: called with the values and the step: ``mlflow.log_metrics`` and ``wandb.log`` are such functions.
 
