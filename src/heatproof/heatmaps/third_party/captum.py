@@ -86,13 +86,12 @@ def _made(kind: Any, name: str, behind: str, inner: Any, module: nn.Module, maki
 
 def _special(makers: list[Callable[..., Any]]) -> dict[str, Any]:
     """Options whose values are made for an image, with what is taken by default; none for Captum's own default."""
-    names = {name for maker in makers for name in inspect.signature(maker).parameters}
-    ours = {"baselines": None, "feature_mask": PATCH, "sliding_window_shapes": WINDOW, "strides": WINDOW,
+    defaults = {name: p.default for maker in makers for name, p in inspect.signature(maker).parameters.items()}
+    ours: dict[str, Any] = {"baselines": None, "feature_mask": PATCH, "sliding_window_shapes": WINDOW, "strides": WINDOW,
             "internal_batch_size": AT_ONCE, "nt_samples_batch_size": 1}  # fmt: skip
-    required = any(inspect.signature(maker).parameters["baselines"].default is inspect.Parameter.empty
-                   for maker in makers if "baselines" in inspect.signature(maker).parameters)  # fmt: skip
-    return {name: "black" if name == "baselines" and required else default
-            for name, default in ours.items() if name in names}  # fmt: skip
+    if defaults.get("baselines") is inspect.Parameter.empty:
+        ours["baselines"] = "black"
+    return {name: default for name, default in ours.items() if name in defaults}
 
 
 def _ask(network: Network, method: Any, options: dict[str, Any], *, needs_target: bool) -> Ask:  # noqa: ANN401
