@@ -87,10 +87,9 @@ def _made(kind: Any, name: str, behind: str, inner: Any, module: nn.Module, maki
 def _special(makers: list[Callable[..., Any]]) -> dict[str, Any]:
     """Options whose values are made for an image, with what is taken by default; none for Captum's own default."""
     defaults = {name: p.default for maker in makers for name, p in inspect.signature(maker).parameters.items()}
-    ours: dict[str, Any] = {"baselines": None, "feature_mask": PATCH, "sliding_window_shapes": WINDOW, "strides": WINDOW,
+    black = "black" if defaults.get("baselines") is inspect.Parameter.empty else None
+    ours = {"baselines": black, "feature_mask": PATCH, "sliding_window_shapes": WINDOW, "strides": WINDOW,
             "internal_batch_size": AT_ONCE, "nt_samples_batch_size": 1}  # fmt: skip
-    if defaults.get("baselines") is inspect.Parameter.empty:
-        ours["baselines"] = "black"
     return {name: default for name, default in ours.items() if name in defaults}
 
 
