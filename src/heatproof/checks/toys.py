@@ -84,17 +84,12 @@ def recording(module: nn.Module) -> tuple[Network, list[Tensor]]:
     """A network that does what ``module`` does, and the list that all its inputs (B, C, H, W) are kept in."""
     kept: list[Tensor] = []
 
-    class Recording(nn.Module):
-        def __init__(self) -> None:
-            super().__init__()
-            self.inner = module
-
+    class Recorder(nn.Module):
         def forward(self, x: Tensor) -> Tensor:
             kept.append(x.detach().clone().cpu())  # of this list there is one, however often the module is copied
-            scores: Tensor = self.inner(x)
-            return scores
+            return x
 
-    return UntriedNetwork(Recording(), name="recording"), kept
+    return UntriedNetwork(nn.Sequential(Recorder(), module), name="recording"), kept
 
 
 def noise(count: int, height: int, width: int) -> Tensor:
