@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from heatproof.checks import Checked, check_method, check_metric
+from heatproof.checks import Checked, MetricClaims, check_method, check_metric
 
 SIGNS = {"passed": "yes", "failed": "**no**", "noted": "·", "not applicable": "–"}
 
@@ -26,13 +26,15 @@ class Other:
     subject: Callable[..., Any]
     claims: dict[str, Any] = field(default_factory=dict)
     kind: str = "method"
+    only: list[str] | None = None
 
     def check(self) -> Checked:
         """What the suite finds; noise that they draw from the global state is the same each time."""
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(0)
-            checked = check_method if self.kind == "method" else check_metric
-            return checked(self.subject, **self.claims, name=self.label)
+            if self.kind == "method":
+                return check_method(self.subject, **self.claims, name=self.label)
+            return check_metric(self.subject, MetricClaims(**self.claims), only=self.only, name=self.label)
 
 
 # --- methods
@@ -139,8 +141,8 @@ OTHERS = [
     ),
     Other(
         "captum", "`infidelity`", captum_infidelity,
-        {"region": 1, "higher_is_better": False, "only_order": False, "only": ASKED_OF_INFIDELITY},
-        "metric",
+        {"region": 1, "higher_is_better": False, "only_order": False},
+        "metric", ASKED_OF_INFIDELITY,
     ),
     Other(
         "grad-cam", "`ROADMostRelevantFirst`", road("ROADMostRelevantFirst"),

@@ -8,9 +8,9 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from heatproof.checks import check_method, check_metric
-from heatproof.checks.answers import SUITE as METRIC_SUITE
-from heatproof.checks.methods import SUITE as METHOD_SUITE
+from heatproof.checks import MetricClaims, check_method, check_metric
+from heatproof.checks.methods import CHECKS as METHOD_CHECKS
+from heatproof.checks.metrics import CHECKS as METRIC_CHECKS
 
 REGION = 4
 CLAIMS = {"region": REGION, "score": "logit"}
@@ -120,7 +120,7 @@ SOUND = [
 
 @pytest.mark.parametrize(("made", "claims"), SOUND, ids=str)
 def test_sound_metric_passes_everything(made, claims):
-    found = check_metric(Metric(**made), **CLAIMS | claims)
+    found = check_metric(Metric(**made), MetricClaims(**CLAIMS | claims))
     assert found.passed, str(found)
     assert sum(check.outcome == "passed" for check in found.checks) >= 12
 
@@ -150,12 +150,12 @@ METRIC_MUTANTS = [
 
 @pytest.mark.parametrize(("broken", "made", "claims", "caught"), METRIC_MUTANTS, ids=lambda value: str(value)[:20])
 def test_each_broken_metric_is_caught_by_the_check_that_is_meant(broken, made, claims, caught):
-    found = check_metric(Metric(broken, **made), **CLAIMS | claims, only=[caught])
+    found = check_metric(Metric(broken, **made), MetricClaims(**CLAIMS | claims), only=[caught])
     assert found.outcomes()[caught] == "failed", str(found)
 
 
 def test_every_check_of_a_metric_has_a_mutant():
-    assert {caught for *_, caught in METRIC_MUTANTS} == set(METRIC_SUITE.meanings())
+    assert {caught for *_, caught in METRIC_MUTANTS} == set(METRIC_CHECKS)
 
 
 # --- methods
@@ -236,7 +236,7 @@ def test_each_broken_method_is_caught_by_the_check_that_is_meant(method, caught)
 
 def test_every_check_of_a_method_has_a_mutant_or_only_informs():
     informs = {"linear network", "against chance"}
-    assert {caught for _, caught in METHOD_MUTANTS} | informs == set(METHOD_SUITE.meanings())
+    assert {caught for _, caught in METHOD_MUTANTS} | informs == set(METHOD_CHECKS)
 
 
 def test_sound_method_passes_everything():

@@ -12,7 +12,7 @@ from safetensors.numpy import save_file
 from torch import nn
 
 import heatproof as hp
-from heatproof.heatmaps.stored import Asked, MapFile, map_files
+from heatproof.heatmaps.precomputed import ImageSelection, MapFile, map_files
 
 NAMES = ("photos/a.png", "photos/b.png", "other/c.jpg")
 SHAPE = (6, 5)
@@ -69,11 +69,11 @@ WAYS = {
 def test_every_way_to_store_maps_gives_them_back(name, maps, tmp_path):
     WAYS[name](tmp_path / name, maps)
     file = MapFile(tmp_path / name, "mine")
-    found = file.read(Asked.every(3, NAMES), SHAPE)
+    found = file.read(ImageSelection.every(3, NAMES), SHAPE)
     np.testing.assert_array_equal(found.numpy(), maps)
-    some = file.read(Asked((2, 0), (NAMES[2], NAMES[0]), 3), SHAPE)
+    some = file.read(ImageSelection((2, 0), (NAMES[2], NAMES[0]), 3), SHAPE)
     np.testing.assert_array_equal(some.numpy(), maps[[2, 0]])
-    assert file.missing(Asked.every(3, NAMES)) == ()
+    assert file.missing(ImageSelection.every(3, NAMES), SHAPE) == ()
 
 
 @pytest.fixture
@@ -85,7 +85,7 @@ def told(tmp_path, maps):
         if arrays is not None:
             np.savez(file, **arrays)
         with pytest.raises(hp.InputError, match=message):
-            MapFile(file, "mine").read(Asked.every(len(names) if names else 3, names), shape)
+            MapFile(file, "mine").read(ImageSelection.every(len(names) if names else 3, names), shape)
 
     return ask
 
@@ -107,7 +107,7 @@ def test_names_that_are_missing_or_ambiguous(told, maps):
 
 def test_whole_names_win_over_file_names(maps, tmp_path):
     np.savez(tmp_path / "maps.npz", **{"x/a.png": maps[0], "y/a.png": maps[1]})
-    found = MapFile(tmp_path / "maps.npz", "mine").read(Asked.every(2, ("y/a.png", "x/a.png")), SHAPE)
+    found = MapFile(tmp_path / "maps.npz", "mine").read(ImageSelection.every(2, ("y/a.png", "x/a.png")), SHAPE)
     np.testing.assert_array_equal(found.numpy(), maps[[1, 0]])
 
 
@@ -153,7 +153,7 @@ def test_a_bomb_is_refused_by_its_header(tmp_path, told):
             for _ in range(100):
                 stream.write(bytes(2**20))
     told("what the network reads, got number of shape", path="bomb.npz", names=NAMES[:1])
-    found = MapFile(tmp_path / "bomb.npz", "mine").read(Asked.every(1, ("b.png",)), SHAPE)
+    found = MapFile(tmp_path / "bomb.npz", "mine").read(ImageSelection.every(1, ("b.png",)), SHAPE)
     assert not found.any()
 
 
@@ -172,9 +172,9 @@ def test_a_run_in_random_order_does_not_say_whose_maps_it_holds(maps, tmp_path):
     zarr_of_run(tmp_path / "heatmaps.zarr", maps)
     (tmp_path / "run.json").write_text('{"plan": {"rule": {"until": "signs"}}}')
     with pytest.raises(hp.InputError, match="random order"):
-        MapFile(tmp_path / "heatmaps.zarr", "mine").read(Asked.every(3, NAMES), SHAPE)
+        MapFile(tmp_path / "heatmaps.zarr", "mine").read(ImageSelection.every(3, NAMES), SHAPE)
     with pytest.raises(hp.InputError, match="it holds maps of other, mine: call yours by one of these names, got 'me'"):
-        MapFile(tmp_path / "heatmaps.zarr", "me").read(Asked.every(3, NAMES), SHAPE)
+        MapFile(tmp_path / "heatmaps.zarr", "me").read(ImageSelection.every(3, NAMES), SHAPE)
 
 
 @pytest.mark.parametrize("text", ["maps.npz", "=maps.npz", "mine="])

@@ -12,7 +12,7 @@ from heatproof.bounds import Bounds
 from heatproof.data import DATASETS
 from heatproof.errors import InputError
 from heatproof.heatmaps import METHODS, WRAPPERS
-from heatproof.heatmaps.foreign.options import checked_options
+from heatproof.heatmaps.third_party.options import checked_options
 from heatproof.perturbation import REGIONS, REPLACEMENTS
 from heatproof.perturbation.regions import as_regions
 from heatproof.perturbation.scores import SCORES

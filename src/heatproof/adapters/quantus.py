@@ -5,6 +5,7 @@ Where Quantus is wrong the numbers differ; docs/others.md says where. An option 
 """
 
 from collections.abc import Callable, Mapping
+from dataclasses import fields
 from typing import Any, ClassVar
 
 import numpy as np
@@ -12,14 +13,12 @@ import torch
 from scipy.integrate import trapezoid
 from torch import Tensor, nn
 
-from heatproof.adapters.filling import Fill
-from heatproof.adapters.normalised import Normalised, channels_first
+from heatproof.adapters.normalised import Fill, channels_first, network_of, perturbed_scores
 from heatproof.errors import InputError
-from heatproof.perturbation.orders import ranking
-from heatproof.randomness import addressed
+from heatproof.perturbation.orders import check_order, orders_of_heatmaps, random_orders
+from heatproof.randomness import identify
 from heatproof.registry import unknown
 
-ORDERS = ("morf", "lerf", "random")
 PERTURBS = ("baseline_replacement_by_indices", "batch_baseline_replacement_by_indices")
 Aggregate = Callable[[Any], Any]
 
@@ -29,6 +28,7 @@ class Metric:
 
     name: ClassVar[str]
     engine: ClassVar[str] = "auto"
+    higher_is_better = False  # of what is returned
 
     def __init__(
         self,
@@ -53,15 +53,17 @@ class Metric:
             raise InputError(f"{self.name}: nothing is plotted and no bar is drawn here; leave out the option")
         self.abs, self.normalise = abs, normalise
         self.normalise_func, self.normalise_func_kwargs = normalise_func, dict(normalise_func_kwargs or {})
-        given = {"perturb_baseline": perturb_baseline} | dict(perturb_func_kwargs or {})
-        self.fill = Fill(self.name, **{key: given.pop(key) for key in list(given) if key in Fill.OPTIONS})
-        if given:
-            raise InputError(unknown(f"option in perturb_func_kwargs of {self.name}:", next(iter(given)), Fill.OPTIONS))
+        filling = {"perturb_baseline": perturb_baseline} | dict(perturb_func_kwargs or {})
+        known = [option.name for option in fields(Fill)]
+        for option in filling:
+            if option not in known:
+                raise InputError(unknown(f"option in perturb_func_kwargs of {self.name}:", option, known))
+        self.fill = Fill(**filling)
         self.return_aggregate, self.aggregate_func = return_aggregate, aggregate_func
         self.disable_warnings = disable_warnings
         self.evaluation_scores: list[Any] = []
         self.all_evaluation_scores: list[Any] = []
-        self._walked = np.empty((0, 0))
+        self._scores = np.empty((0, 0))  # (N, L + 1), the untouched image first
 
     def __call__(
         self,
@@ -102,24 +104,25 @@ class Metric:
                 raise InputError(f"{self.name}: expected a_batch or explain_func, got neither")
             extra = ({"device": device} if device else {}) | dict(explain_func_kwargs or {})
             a_batch = explain_func(model=model, inputs=inputs.numpy(), targets=y_batch, **extra)
-        maps = self._maps(a_batch, inputs)
-        found = Normalised.of(model, inputs, device)
-        regions = self._regions(maps, found.identities)
-        orders = self._orders(maps, regions, found.identities)
-        replacements = self.fill.of(inputs, found.identities)
-        score = "probability" if softmax else "logit"
-        scores = found.walk(orders, regions, replacements, np.asarray(y_batch), score, self.engine)
-        self._walked = scores.numpy().astype(np.float64)  # (N, L + 1), the untouched image first
-        self.evaluation_scores = self._told()
+        maps, ids = self._maps(a_batch, inputs), identify(inputs)
+        network = network_of(model, device)
+        regions, orders = self._steps(maps, ids)
+        scores = perturbed_scores(
+            network,
+            inputs,
+            np.asarray(y_batch),
+            orders=orders,
+            regions=regions,
+            replacements=self.fill.replacements(inputs, ids),
+            score="probability" if softmax else "logit",
+            engine=self.engine,
+        )
+        self._scores = scores.numpy().astype(np.float64)
+        self.evaluation_scores = self._returned()
         if self.return_aggregate:
             self.evaluation_scores = [self._aggregated()]
         self.all_evaluation_scores.extend(self.evaluation_scores)
         return self.evaluation_scores
-
-    @property
-    def higher_is_better(self) -> bool:
-        """Direction of what is returned."""
-        return False
 
     @property
     def score_direction(self) -> str:
@@ -129,20 +132,18 @@ class Metric:
     @property
     def get_auc_score(self) -> float:
         """Mean area under the curves, by the trapezoidal rule with steps of one, from the untouched image on."""
-        return float(trapezoid(self._walked, axis=1).mean())
+        return float(trapezoid(self._scores, axis=1).mean())
 
-    def _told(self) -> list[Any]:
+    def _returned(self) -> list[Any]:
+        """What a call returns, of each image."""
         raise NotImplementedError
 
-    def _regions(self, maps: Tensor, identities: list[str]) -> Tensor:
+    def _steps(self, maps: Tensor, ids: list[str]) -> tuple[Tensor, Tensor]:
+        """(N, H, W) regions, and (N, L) which of them are removed, first removed first."""
         raise NotImplementedError
 
     def _aggregated(self) -> Any:  # noqa: ANN401 - whatever a user's function gives
         return (self.aggregate_func or np.mean)(self.evaluation_scores)
-
-    def _orders(self, maps: Tensor, regions: Tensor, identities: list[str]) -> Tensor:
-        """(N, L) regions, first removed first."""
-        raise NotImplementedError
 
     def _maps(self, given: Any, inputs: Tensor) -> Tensor:  # noqa: ANN401 - an array or a tensor
         """(N, H, W) relevance; each image by itself."""
@@ -185,33 +186,28 @@ class RegionPerturbation(Metric):
         **shared: Any,  # noqa: ANN401
     ) -> None:
         super().__init__(**shared)
-        if order.lower() not in ORDERS:
-            raise InputError(unknown("order", order, ORDERS))
+        check_order(order.lower())
         self.patch_size, self.order, self.regions_evaluation = patch_size, order.lower(), regions_evaluation
-
-    @property
-    def higher_is_better(self) -> bool:
-        """Large drops are good where the most relevant regions go first."""
-        return self.order != "lerf"
+        self.higher_is_better = self.order != "lerf"  # large drops are good where the most relevant regions go first
 
     @property
     def aopc(self) -> np.ndarray:
         """(N,) area over the perturbation curve, k = 0 … L, in the unit of the score."""
-        found: np.ndarray = (self._walked[:, :1] - self._walked).mean(axis=1)
+        found: np.ndarray = (self._scores[:, :1] - self._scores).mean(axis=1)
         return found
 
-    def _told(self) -> list[Any]:
-        return list(self._walked[:, :1] - self._walked[:, 1:])
+    def _returned(self) -> list[Any]:
+        return list(self._scores[:, :1] - self._scores[:, 1:])
 
     def _aggregated(self) -> Any:  # noqa: ANN401
         return self.aggregate_func(self.evaluation_scores) if self.aggregate_func else float(self.aopc.mean())
 
-    def _regions(self, maps: Tensor, identities: list[str]) -> Tensor:
-        return squares(maps, self.patch_size)
-
-    def _orders(self, maps: Tensor, regions: Tensor, identities: list[str]) -> Tensor:
-        count = min(self.regions_evaluation, int(regions.max()) + 1)
-        return _orders(maps, regions, identities, self.order)[:, :count]
+    def _steps(self, maps: Tensor, ids: list[str]) -> tuple[Tensor, Tensor]:
+        regions = squares(maps, self.patch_size)
+        steps = min(self.regions_evaluation, int(regions.max()) + 1)
+        if self.order == "random":
+            return regions, random_orders(regions, steps=steps, repeats=1, seed=0, ids=ids)[:, 0]
+        return regions, orders_of_heatmaps(maps, regions, order=self.order, steps=steps, seed=0, ids=ids)[:, 0]
 
 
 class Selectivity(RegionPerturbation):
@@ -221,14 +217,10 @@ class Selectivity(RegionPerturbation):
 
     def __init__(self, patch_size: int = 8, **shared: Any) -> None:  # noqa: ANN401 - as of Metric
         super().__init__(patch_size, "morf", 2**31, **shared)
+        self.higher_is_better = False  # scores that fall fast are good
 
-    @property
-    def higher_is_better(self) -> bool:
-        """Scores that fall fast are good."""
-        return False
-
-    def _told(self) -> list[Any]:
-        return list(self._walked[:, 1:])
+    def _returned(self) -> list[Any]:
+        return list(self._scores[:, 1:])
 
     def _aggregated(self) -> Any:  # noqa: ANN401
         return Metric._aggregated(self)
@@ -249,19 +241,18 @@ class PixelFlipping(Metric):
             raise InputError(f"features_in_step must be at least 1, got {features_in_step}")
         self.features_in_step, self.return_auc_per_sample = features_in_step, return_auc_per_sample
 
-    def _told(self) -> list[Any]:
+    def _returned(self) -> list[Any]:
         if self.return_auc_per_sample:
-            return list(map(float, trapezoid(self._walked, axis=1)))
-        return [[float(score) for score in scores] for scores in self._walked[:, 1:]]
+            return list(map(float, trapezoid(self._scores, axis=1)))
+        return [[float(score) for score in scores] for scores in self._scores[:, 1:]]
 
-    def _regions(self, maps: Tensor, identities: list[str]) -> Tensor:
+    def _steps(self, maps: Tensor, ids: list[str]) -> tuple[Tensor, Tensor]:
         """Pixels that go in one step are a region."""
-        pixels = _orders(maps, torch.arange(maps[0].numel()).reshape(maps[0].shape).expand_as(maps), identities, "morf")
+        each = torch.arange(maps[0].numel()).reshape(maps[0].shape).expand_as(maps)
+        pixels = orders_of_heatmaps(maps, each, order="morf", steps=maps[0].numel(), seed=0, ids=ids)[:, 0]
         steps = (torch.arange(pixels.shape[1]) // self.features_in_step).expand_as(pixels)
-        return torch.empty_like(pixels).scatter_(1, pixels, steps).reshape(maps.shape)
-
-    def _orders(self, maps: Tensor, regions: Tensor, identities: list[str]) -> Tensor:
-        return torch.arange(int(regions.max()) + 1).expand(len(maps), -1)
+        regions = torch.empty_like(pixels).scatter_(1, pixels, steps).reshape(maps.shape)
+        return regions, torch.arange(int(regions.max()) + 1).expand(len(maps), -1)
 
 
 def squares(maps: Tensor, side: int) -> Tensor:
@@ -270,16 +261,3 @@ def squares(maps: Tensor, side: int) -> Tensor:
         raise InputError(f"patch_size must be at least 1, got {side}")
     rows, columns = ((torch.arange(size) + (-size % side) // 2) // side for size in maps.shape[1:])
     return (rows[:, None] * (int(columns[-1]) + 1) + columns).expand_as(maps)
-
-
-def _orders(maps: Tensor, regions: Tensor, identities: list[str], order: str) -> Tensor:
-    """(N, R) all regions; those of equal relevance are shuffled."""
-    found = []
-    for values, indices, image in zip(maps.flatten(1).numpy(), regions.flatten(1).numpy(), identities, strict=True):
-        relevance = np.bincount(indices, weights=values)
-        if order == "random":
-            found.append(addressed(seed=0, image=image, purpose="random order").permutation(len(relevance)))
-        else:
-            ranked = ranking(relevance, addressed(seed=0, image=image, purpose="ties"))
-            found.append(ranked if order == "morf" else ranked[::-1])
-    return torch.from_numpy(np.stack(found))

@@ -1,80 +1,101 @@
-"""Checks of a metric that change something that must not count."""
+"""Checks of methods and metrics alike: what must not count changes nothing, and nothing is left changed."""
 
+import pickle
+import random
+from collections.abc import Callable
+from typing import Protocol
+
+import numpy as np
 import torch
+from torch import Tensor
 
-from heatproof.checks import toys
-from heatproof.checks.findings import PASSED, Finding, inapplicable, judged
-from heatproof.checks.judging import SUITE, Subject, ordered, same
-from heatproof.checks.states import left_alone, with_states
-
-SHARP = 0.9
+from heatproof.checks.findings import Finding, judged
+from heatproof.network import Network
+from heatproof.network.draws import watched
 
 
-@SUITE.check("monotone transform")
-def _monotone(subject: Subject) -> Finding:
-    """Only the order of regions counts: a strictly increasing function of their relevance changes nothing."""
-    if not subject.only_order:
-        return inapplicable("the metric uses the size of relevance (only_order)")
-    images = subject.mosaics()
-    height, width = images.shape[2:]
-    coarse = toys.random_maps(len(images), height // subject.region, width // subject.region, seed=6)
-    maps = coarse.repeat_interleave(subject.region, dim=1).repeat_interleave(subject.region, dim=2)
-    return same(subject, subject.ask(images, maps), subject.ask(images, maps.exp()), "m and exp(m)")
+class UnderTest(Protocol):
+    """A method or metric that can be asked for a result (a map, a value) of each image."""
+
+    @property
+    def evaluate(self) -> Callable[..., Tensor]:
+        """Results (N, …) of a network, images and, for a metric, heatmaps."""
+
+    def general(self) -> tuple[Network, list[Tensor]]:
+        """A network, images (N, C, H, W) and, for a metric, heatmaps (N, H, W), for which no answer must be known."""
+
+    def same(self, one: Tensor, other: Tensor, how: str) -> Finding:
+        """Whether two sets of results are the same, but for rounding."""
 
 
-@SUITE.check("sizes")
-def _sizes(subject: Subject) -> Finding:
-    """Images that are not square, nor multiples of the region, are judged in the same direction, and as sharply.
-
-    How far a good map and its opposite are apart may shrink where regions do not fit the squares in the image; where
-    they do fit, it must not.
-    """
-    odd = [ordered(subject, size) for size in toys.odd_sizes(subject.region)]
-    sharpness = [subject.spread(size) / subject.spread() for size in toys.oblong_sizes(subject.region)]
-    seen = [f"{_text(size)}: {one.seen}" for size, one in zip(toys.odd_sizes(subject.region), odd, strict=True)]
-    seen += [
-        f"{_text(size)}: {share:.0%} as sharp as square ones"
-        for size, share in zip(toys.oblong_sizes(subject.region), sharpness, strict=True)
-    ]
-    passed = all(one.outcome == PASSED for one in odd) and min(sharpness) > SHARP
-    return judged(passed, "; ".join(seen), f"{odd[0].expected}; above {SHARP:.0%}")
+def batch(subject: UnderTest) -> Finding:
+    """A result depends on its own image, not on those that went through with it."""
+    network, inputs = subject.general()
+    for maps in inputs[1:]:
+        maps[0] *= 10  # a scale taken from the whole batch would change the others
+    alone = [subject.evaluate(network, *(part[i : i + 1] for part in inputs)) for i in range(len(inputs[0]))]
+    return subject.same(subject.evaluate(network, *inputs), torch.cat(alone), "together and alone")
 
 
-def _text(size: tuple[int, int]) -> str:
-    return f"{size[0]} × {size[1]}"
+def order_of_images(subject: UnderTest) -> Finding:
+    """A result depends on its own image, not on its place in the batch."""
+    network, inputs = subject.general()
+    backwards = subject.evaluate(network, *(part.flip(0) for part in inputs)).flip(0)
+    return subject.same(subject.evaluate(network, *inputs), backwards, "forwards and backwards")
 
 
-@SUITE.check("batch")
-def _batch(subject: Subject) -> Finding:
-    """A value depends on its own image and map, not on those that went through with it."""
-    network, images, maps = subject.general()
-    maps[0] *= 10  # a scale taken from the whole batch would change the others
-    alone = torch.cat([subject.values(network, images[i : i + 1], maps[i : i + 1]) for i in range(len(images))])
-    return same(subject, subject.values(network, images, maps), alone, "together and alone")
-
-
-@SUITE.check("order of images")
-def _order(subject: Subject) -> Finding:
-    """A value depends on its own image and map, not on their place in the batch."""
-    network, images, maps = subject.general()
-    backwards = subject.values(network, images.flip(0), maps.flip(0)).flip(0)
-    return same(subject, subject.values(network, images, maps), backwards, "forwards and backwards")
-
-
-@SUITE.check("global randomness")
-def _randomness(subject: Subject) -> Finding:
+def global_randomness(subject: UnderTest) -> Finding:
     """No global random state is read or moved: it belongs to the user."""
-    network, images, maps = subject.general()
-    first, moved = with_states(1, lambda: subject.values(network, images, maps))
-    second, _ = with_states(2, lambda: subject.values(network, images, maps))
-    found = same(subject, first, second, "under two seeds")
+    network, inputs = subject.general()
+    moved = set[str]()
+
+    def seeded(seed: int) -> Tensor:
+        with watched(torch.device("cpu"), seed):
+            before = _random_states()
+            results = subject.evaluate(network, *inputs)
+            moved.update(name for name, state in _random_states().items() if state != before[name])
+        return results
+
+    found = subject.same(seeded(1), seeded(2), "under two seeds")
     if moved:
-        return judged(False, f"{found.seen}; moves the state of {', '.join(moved)}", found.expected)
+        return judged(False, f"{found.seen}; moves the state of {', '.join(sorted(moved))}", found.expected)
     return found
 
 
-@SUITE.check("leaves things alone")
-def _leaves_alone(subject: Subject) -> Finding:
-    """Weights, modes, hooks, gradients, images and maps are afterwards as they were."""
-    network, images, maps = subject.general()
-    return left_alone(network, [images, maps], lambda: subject.values(network, images, maps))
+def leaves_things_alone(subject: UnderTest) -> Finding:
+    """Weights, modes, hooks, gradients and inputs are afterwards as they were."""
+    network, inputs = subject.general()
+    kept, before = [part.clone() for part in inputs], _module_state(network)
+    subject.evaluate(network, *inputs)
+    after = _module_state(network)
+    changed = [name for name in before if before[name] != after[name]]
+    if not all(map(torch.equal, kept, inputs)):
+        changed.append("what came in")
+    return judged(not changed, f"changed: {', '.join(changed)}" if changed else "nothing changed", "nothing changed")
+
+
+INVARIANCES: dict[str, Callable[[UnderTest], Finding]] = {
+    "batch": batch,
+    "order of images": order_of_images,
+    "global randomness": global_randomness,
+    "leaves things alone": leaves_things_alone,
+}
+
+
+def _random_states() -> dict[str, object]:
+    return {
+        "numpy": pickle.dumps(np.random.get_state(legacy=False)),  # noqa: NPY002
+        "random": random.getstate(),
+        "torch": torch.get_rng_state().tolist(),
+    }
+
+
+def _module_state(network: Network) -> dict[str, object]:
+    modules = list(network.module.modules())
+    hooks = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks")
+    return {
+        "weights": network.fingerprint(),
+        "training mode": [module.training for module in modules],
+        "hooks": [sum(len(getattr(module, kind)) for kind in hooks) for module in modules],
+        "gradients": [(p.requires_grad, p.grad is not None) for p in network.module.parameters()],
+    }

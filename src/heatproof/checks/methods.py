@@ -1,6 +1,6 @@
 """Checks of a heatmap method."""
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,16 +9,16 @@ from scipy.stats import spearmanr
 from torch import Tensor
 
 from heatproof.checks import toys
-from heatproof.checks.findings import Checked, Finding, Suite, inapplicable, judged, mean_text, noted
-from heatproof.checks.states import left_alone, with_states
+from heatproof.checks.findings import Checked, Finding, inapplicable, judged, mean_text, noted, run_checks
+from heatproof.checks.invariances import INVARIANCES
 from heatproof.checks.toys import Toys
-from heatproof.errors import InputError
-from heatproof.heatmaps import explain
+from heatproof.heatmaps import check_heatmaps, explain
 from heatproof.heatmaps.explaining import OwnMethod
 from heatproof.heatmaps.naming import method_of
 from heatproof.measures import abpc
 from heatproof.network import Network
 from heatproof.perturbation import perturb
+from heatproof.registry import Registry
 
 CLASSES_AT_LEAST = 2  # class 0 and class 1 exist in every network
 CLOSE = 1e-3  # of the largest value: float32, added up in another order
@@ -27,7 +27,7 @@ SIZE = 16
 
 
 @dataclass(frozen=True)
-class Subject:
+class MethodUnderTest:
     """A method, what it claims, and the network on which it is asked."""
 
     method: str | OwnMethod
@@ -36,29 +36,29 @@ class Subject:
     sums_to_score: bool
     toys: Toys
 
-    def maps(self, network: Network, images: Tensor, targets: Tensor | None = None) -> Tensor:
+    def evaluate(self, network: Network, images: Tensor, targets: Tensor | None = None) -> Tensor:
         """(N, H, W) float64 maps, checked."""
         targets = toys.predicted(network, images) if targets is None else targets
         if isinstance(self.method, str):
-            found: Tensor = explain(network, images, self.method, targets=targets)
-        else:
-            found = torch.as_tensor(self.method(network, images, targets)).detach().cpu()
-        expected = (len(images), *images.shape[2:])
-        if tuple(found.shape) != expected:
-            raise InputError(
-                f"expected one map for each image, (N, H, W) = {expected} for images {tuple(images.shape)}, got "
-                f"{tuple(found.shape)}"
-            )
-        if not bool(torch.isfinite(found).all()):
-            raise InputError("a map holds NaN or infinity")
-        return found.double()
+            return explain(network, images, self.method, targets=targets).double()
+        found = torch.as_tensor(self.method(network, images, targets)).detach().cpu()
+        return check_heatmaps(found, images, "the method").double()
+
+    def general(self) -> tuple[Network, list[Tensor]]:
+        """The network and images for checks that need no known answer."""
+        return self.network, [self.images]
 
     def asked(self) -> Tensor:
-        """Maps of the images at hand."""
-        return self.maps(self.network, self.images)
+        """Maps of these images."""
+        return self.evaluate(self.network, self.images)
+
+    def same(self, one: Tensor, other: Tensor, how: str) -> Finding:
+        """Whether two sets of maps are the same, but for rounding."""
+        gap = _gap(one, other)
+        return judged(gap <= CLOSE, f"{how}: maps differ by {gap:.1e} of their range", f"at most {CLOSE:g}")
 
 
-SUITE: Suite[Subject] = Suite()
+CHECKS: Registry[Callable[[MethodUnderTest], Finding]] = Registry("check")
 
 
 def check_method(
@@ -93,112 +93,87 @@ def check_method(
     chosen = network or made.cnn()
     if isinstance(method, str):
         method_of(method, chosen)  # refuses an unknown name
-    images = toys.noise(COUNT, *(_size_of(network) if network else (SIZE, SIZE)))
+    images = toys.noise(COUNT, *(toys.size_of(network) if network else (SIZE, SIZE)))
     known_as = method if isinstance(method, str) else str(getattr(method, "__name__", "method"))
-    return SUITE.run(name or known_as, Subject(method, chosen, images, sums_to_score, made), only)
+    subject = MethodUnderTest(method, chosen, images, sums_to_score, made)
+    return run_checks(CHECKS, name or known_as, subject, only)
 
 
-@SUITE.check("one map per image")
-def _one_map(subject: Subject) -> Finding:
+@CHECKS.register("one map per image")
+def _one_map(subject: MethodUnderTest) -> Finding:
     """One finite number for each pixel: (N, 3, H, W) in, (N, H, W) out, the three channels of a pixel together."""
     maps = subject.asked()
     return judged(True, f"{tuple(subject.images.shape)} → {tuple(maps.shape)}", "(N, 3, H, W) → (N, H, W), finite")
 
 
-@SUITE.check("any size")
-def _any_size(subject: Subject) -> Finding:
+@CHECKS.register("any size")
+def _any_size(subject: MethodUnderTest) -> Finding:
     """Images need not be square, nor multiples of anything."""
-    sizes = [(13, 22), (22, 13), (17, 17)]
-    for size in sizes:
-        subject.maps(subject.toys.cnn(), toys.noise(2, *size))
-    return judged(True, f"maps for {_sizes(sizes)}", "maps of the images' size")
+    for height, width in (13, 22), (22, 13), (17, 17):
+        subject.evaluate(subject.toys.cnn(), toys.noise(2, height, width))
+    return judged(True, "maps for 13 × 22, 22 × 13, 17 × 17", "maps of the images' size")
 
 
-@SUITE.check("batch")
-def _batch(subject: Subject) -> Finding:
-    """A map depends on its own image, not on those that went through with it."""
-    alone = torch.cat([subject.maps(subject.network, image[None]) for image in subject.images])
-    return _same(alone, subject.asked(), "alone and together")
+for _name, _check in INVARIANCES.items():
+    CHECKS.register(_name)(_check)
 
 
-@SUITE.check("order of images")
-def _order(subject: Subject) -> Finding:
-    """A map depends on its own image, not on its place in the batch."""
-    backwards = subject.maps(subject.network, subject.images.flip(0)).flip(0)
-    return _same(backwards, subject.asked(), "forwards and backwards")
-
-
-@SUITE.check("global randomness")
-def _randomness(subject: Subject) -> Finding:
-    """No global random state is read or moved: it belongs to the user."""
-    first, moved = with_states(1, subject.asked)
-    second, _ = with_states(2, subject.asked)
-    found = _same(first, second, "under two seeds")
-    if moved:
-        return judged(False, f"{found.seen}; moves the state of {', '.join(moved)}", found.expected)
-    return found
-
-
-@SUITE.check("leaves things alone")
-def _leaves_alone(subject: Subject) -> Finding:
-    """Weights, modes, hooks, gradients and images are afterwards as they were."""
-    return left_alone(subject.network, [subject.images], lambda: subject.asked())
-
-
-@SUITE.check("weights")
-def _weights(subject: Subject) -> Finding:
+@CHECKS.register("weights")
+def _weights(subject: MethodUnderTest) -> Finding:
     """Other weights make another map: it explains this network, not the image [Adebayo2018]."""
     targets = toys.predicted(subject.network, subject.images)
-    other = subject.maps(subject.network.randomised(), subject.images, targets)
+    other = subject.evaluate(subject.network.randomised(), subject.images, targets)
     return _different(subject.asked(), other, "with shuffled weights")
 
 
-@SUITE.check("class")
-def _class(subject: Subject) -> Finding:
+@CHECKS.register("class")
+def _class(subject: MethodUnderTest) -> Finding:
     """Another class makes another map: it explains this decision."""
     targets = toys.predicted(subject.network, subject.images)
-    other = subject.maps(subject.network, subject.images, (targets + 1) % CLASSES_AT_LEAST)
-    return _different(subject.maps(subject.network, subject.images, targets), other, "for another class")
+    other = subject.evaluate(subject.network, subject.images, (targets + 1) % CLASSES_AT_LEAST)
+    return _different(subject.evaluate(subject.network, subject.images, targets), other, "for another class")
 
 
-@SUITE.check("way of writing")
-def _way_of_writing(subject: Subject) -> Finding:
+@CHECKS.register("way of writing")
+def _way_of_writing(subject: MethodUnderTest) -> Finding:
     """ReLUs written as functions instead of modules change nothing: the function of the network is the same.
 
     Deconvolution and guided backpropagation by hooks on ``nn.ReLU`` silently become the gradient.
     """
     images = toys.noise(COUNT, SIZE, SIZE)
-    modules, functions = (subject.maps(subject.toys.cnn(functional=functional), images) for functional in (False, True))
-    return _same(modules, functions, "with ReLUs as modules and as functions")
+    modules, functions = (
+        subject.evaluate(subject.toys.cnn(functional=functional), images) for functional in (False, True)
+    )
+    return subject.same(modules, functions, "with ReLUs as modules and as functions")
 
 
-@SUITE.check("constant image")
-def _constant_image(subject: Subject) -> Finding:
+@CHECKS.register("constant image")
+def _constant_image(subject: MethodUnderTest) -> Finding:
     """An image without structure has a finite map, too."""
-    maps = subject.maps(subject.network, torch.full_like(subject.images[:1], 0.5))
+    maps = subject.evaluate(subject.network, torch.full_like(subject.images[:1], 0.5))
     tied = 1 - len(maps.unique()) / maps.numel()
     return judged(True, f"finite; {tied:.0%} of the values are tied", "finite")
 
 
-@SUITE.check("sums to the score")
-def _sums(subject: Subject) -> Finding:
+@CHECKS.register("sums to the score")
+def _sums(subject: MethodUnderTest) -> Finding:
     """Where there are no biases the map adds up to the score, also behind a residual addition."""
     if not subject.sums_to_score:
         return inapplicable("not claimed (sums_to_score)")
     network, images = subject.toys.cnn(bias=False), toys.noise(COUNT, SIZE, SIZE)
-    sums = subject.maps(network, images).sum(dim=(1, 2))
+    sums = subject.evaluate(network, images).sum(dim=(1, 2))
     scores = network.logits(images).amax(dim=1).double()
     worst = float((sums / scores - 1).abs().max())
     return judged(worst < 0.05, f"within {worst:.1%} of the score", "within 5%")
 
 
-@SUITE.check("linear network")
-def _linear(subject: Subject) -> Finding:
+@CHECKS.register("linear network")
+def _linear(subject: MethodUnderTest) -> Finding:
     """Of ⟨w, x⟩ each pixel contributes w·x; a map that says so has rank correlation 1 with it."""
     network, images = subject.toys.linear(SIZE, SIZE), toys.noise(COUNT, SIZE, SIZE)
     targets = torch.zeros(COUNT, dtype=torch.int64)
     try:
-        maps = subject.maps(network, images, targets)
+        maps = subject.evaluate(network, images, targets)
     except Exception as error:
         return inapplicable(f"not for a linear network ({type(error).__name__})")
     weight = next(network.module.parameters())[0].reshape(1, 3, SIZE, SIZE)
@@ -207,13 +182,13 @@ def _linear(subject: Subject) -> Finding:
     return noted(f"rank correlation with the contributions {np.mean(found):.2f}", "1 for a method of contributions")
 
 
-@SUITE.check("against chance")
-def _against_chance(subject: Subject) -> Finding:
+@CHECKS.register("against chance")
+def _against_chance(subject: MethodUnderTest) -> Finding:
     """ABPC on a network that adds up the brightness of all pixels, beside that of random maps and of the best map."""
     network = subject.toys.brightness()
     images = toys.mosaics(8, SIZE, SIZE, 4)
     try:
-        maps = subject.maps(network, images, torch.zeros(8, dtype=torch.int64))
+        maps = subject.evaluate(network, images, torch.zeros(8, dtype=torch.int64))
     except Exception as error:
         return inapplicable(f"not for this network ({type(error).__name__})")
     random = toys.random_maps(8, SIZE, SIZE, seed=0)
@@ -239,11 +214,6 @@ def _correlation(one: Tensor, other: Tensor) -> float:
     return 0.0 if constant else float(spearmanr(one.flatten().numpy(), other.detach().flatten().numpy()).statistic)
 
 
-def _same(one: Tensor, other: Tensor, how: str) -> Finding:
-    gap = _gap(one, other)
-    return judged(gap <= CLOSE, f"{how}: maps differ by {gap:.1e} of their range", f"at most {CLOSE:g}")
-
-
 def _different(one: Tensor, other: Tensor, how: str) -> Finding:
     gap = _gap(one, other)
     return judged(gap > CLOSE, f"{how}: maps differ by {gap:.1e} of their range", f"more than {CLOSE:g}")
@@ -252,13 +222,3 @@ def _different(one: Tensor, other: Tensor, how: str) -> Finding:
 def _gap(one: Tensor, other: Tensor) -> float:
     """Largest difference, over the largest absolute value."""
     return float((one - other).abs().max()) / max(float(one.abs().max()), float(other.abs().max()), 1e-30)
-
-
-def _sizes(sizes: list[tuple[int, int]]) -> str:
-    return ", ".join(f"{height} × {width}" for height, width in sizes)
-
-
-def _size_of(network: Network) -> tuple[int, int]:
-    """Height and width of the images that a network wants."""
-    size = network.preprocessing.crop or network.preprocessing.resize or 64
-    return (size, size) if isinstance(size, int) else size

@@ -1,4 +1,4 @@
-"""Networks and images whose right answers are known, made from addressed draws."""
+"""Networks, images and maps whose right answers are known, made from addressed draws."""
 
 import math
 from collections.abc import Callable
@@ -8,7 +8,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from heatproof.errors import InputError
 from heatproof.network import Network
+from heatproof.network.trial import Trial
 from heatproof.randomness import addressed
 
 CLASSES = 4
@@ -71,6 +73,25 @@ class Toys:
         return self._made[name]
 
 
+class UntriedNetwork(Network):
+    """A network without a graph that is not tried, so that all that goes through its module is what somebody asks."""
+
+    def _tried(self, shape: tuple[int, ...], images: Tensor | None = None) -> Trial:
+        return Trial(InputError("it is recorded"), classes=2, gives_logits=True)
+
+
+def recording(module: nn.Module) -> tuple[Network, list[Tensor]]:
+    """A network that does what ``module`` does, and the list that all its inputs (B, C, H, W) are kept in."""
+    kept: list[Tensor] = []
+
+    class Recorder(nn.Module):
+        def forward(self, x: Tensor) -> Tensor:
+            kept.append(x.detach().clone().cpu())  # of this list there is one, however often the module is copied
+            return x
+
+    return UntriedNetwork(nn.Sequential(Recorder(), module), name="recording"), kept
+
+
 def noise(count: int, height: int, width: int) -> Tensor:
     """(count, 3, H, W) images of independent values between 0.05 and 0.95."""
     draws = addressed(seed=0, image="noise", purpose="toy images").random((count, 3, height, width), dtype=np.float32)
@@ -91,13 +112,8 @@ def mosaics(count: int, height: int, width: int, region: int) -> Tensor:
 
 
 def random_maps(count: int, height: int, width: int, *, seed: int) -> Tensor:
-    """(count, H, W) maps that know nothing."""
+    """(count, H, W) maps that know nothing of any image."""
     return _normal(f"maps {seed}", (count, height, width))
-
-
-def maps_for(images: Tensor, seed: int) -> Tensor:
-    """(N, H, W) maps that know nothing of these images."""
-    return random_maps(len(images), images.shape[2], images.shape[3], seed=seed)
 
 
 def predicted(network: Network, images: Tensor) -> Tensor:
@@ -107,20 +123,15 @@ def predicted(network: Network, images: Tensor) -> Tensor:
     return scores.argmax(dim=1).to(images.device)
 
 
+def size_of(network: Network) -> tuple[int, int]:
+    """Height and width of the images that a network reads; 64 where it does not say."""
+    size = network.preprocessing.crop or network.preprocessing.resize or 64
+    return (size, size) if isinstance(size, int) else size
+
+
 def side(region: int) -> int:
     """Side of a square image that holds at least four times four regions, and whole ones only."""
     return region * max(4, math.ceil(8 / region))
-
-
-def oblong_sizes(region: int) -> list[tuple[int, int]]:
-    """Two sizes that are not square, but multiples of the region."""
-    return [(side(region), side(region) + 2 * region), (side(region) + 2 * region, side(region))]
-
-
-def odd_sizes(region: int) -> list[tuple[int, int]]:
-    """Two sizes that are neither square nor multiples of the region (which every size is of a single pixel)."""
-    height, width = side(region) + math.ceil(region / 3), side(region) + region + math.ceil(region / 2)
-    return [(height, width), (width, height)]
 
 
 def _normal(name: str, shape: tuple[int, ...]) -> Tensor:

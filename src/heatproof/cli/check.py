@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from heatproof.checks import Checked
     from heatproof.network import Network
 
-check = Application(no_args_is_help=True, help="Does your method, metric or number keep what it promises?")
+check = Application(no_args_is_help=True, help="Do your method, metric or heatmaps keep what they promise?")
 app.add_typer(check, name="check")
 
 Own = Annotated[str, Option("package.module:function or FILE.py:function; its code is run.", positional=True)]
@@ -44,8 +44,8 @@ def method_command(
     """
     from heatproof.checks import check_method, load_callable
     from heatproof.heatmaps import METHODS, WRAPPERS
-    from heatproof.heatmaps.foreign import PACKAGES
     from heatproof.heatmaps.methods import split_prefix
+    from heatproof.heatmaps.third_party import PACKAGES
 
     prefix, rest = split_prefix(subject)
     named = parse_spec(prefix or rest)[0] in (*METHODS, *WRAPPERS, *PACKAGES)
@@ -71,37 +71,10 @@ def metric_command(
 
     [bold]heatproof check metric mine.py:aopc --value aopc --replacement zero --score logit[/bold]
     """
-    from heatproof.checks import check_metric, load_callable
+    from heatproof.checks import MetricClaims, check_metric, load_callable
 
-    found = check_metric(
-        load_callable(subject),
-        higher_is_better=higher,
-        region=region,
-        value=value,
-        replacement=replacement,
-        score=score,
-        chance=chance,
-        only_order=not uses_values,
-        network=_network(network, weights),
-        name=subject,
-    )
-    _deliver(found)
-
-
-@check.command("curve")
-def curve_command(
-    file: Annotated[Path, Option("CSV or JSON with a score for each step.", positional=True)],
-    *,
-    aopc: Annotated[str | None, Option("The AOPC that was stated, with its digits.")] = None,
-) -> None:
-    """Checks a published curve: by which definition does the stated AOPC follow from it?
-
-    [bold]heatproof check curve curve.csv --aopc 12.3[/bold]
-    """
-    from heatproof.checks import check_curve, read_curve
-
-    scores, stated = read_curve(file)
-    _deliver(check_curve(scores, stated if aopc is None else aopc, name=str(file)))
+    claims = MetricClaims(higher, region, value, replacement, score, chance, only_order=not uses_values)
+    _deliver(check_metric(load_callable(subject), claims, network=_network(network, weights), name=subject))
 
 
 @check.command("maps")

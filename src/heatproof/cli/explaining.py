@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from heatproof.data import Pictures
-    from heatproof.heatmaps.stored import MapFile
+    from heatproof.heatmaps.precomputed import MapFile
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ class Explaining(Picturing):
 
     def files(self) -> "dict[str, MapFile]":
         """Files of heatmaps by the names of their methods, none of which is computed too."""
-        from heatproof.heatmaps.stored import map_files
+        from heatproof.heatmaps.precomputed import map_files
 
         files = map_files(self.heatmaps or [])
         twice = [name for name in files if name in self.method_names]
@@ -69,9 +69,9 @@ class Explaining(Picturing):
 
     def methods_for(self, pictures: "Pictures") -> "dict[str, str | Tensor]":
         """Methods to compute by name, and heatmaps that files have of these pictures."""
-        from heatproof.heatmaps.stored import Asked
+        from heatproof.heatmaps.precomputed import ImageSelection
 
-        asked = Asked(pictures.numbers, pictures.names, len(pictures.names) + len(pictures.skipped))
+        asked = ImageSelection(pictures.numbers, pictures.names, len(pictures.names) + len(pictures.skipped))
         height, width = pictures.images.shape[2:]
         given = {name: file.read(asked, (height, width)) for name, file in self.files().items()}
         return {name: name for name in self.method_names} | given

@@ -50,7 +50,7 @@ def catalogue(name: str) -> dict[str, str]:
         return described_sources()
     if name == "methods":
         from heatproof.heatmaps import METHODS, WRAPPERS
-        from heatproof.heatmaps.foreign import PACKAGES
+        from heatproof.heatmaps.third_party import PACKAGES
 
         found = _described(METHODS) | {f"{name}:METHOD": text for name, text in _described(WRAPPERS).items()}
         found |= {f"{prefix}:{package.example}": package.describe() for prefix, package in PACKAGES.items()}

@@ -86,10 +86,7 @@ class Conservation:
 
 def first_overflow(relevance: Relevance) -> str | None:
     """Where relevance first stopped being finite, on its way from the score."""
-    for flow in relevance.flow:
-        if not bool(torch.isfinite(flow.left).all()):
-            return flow.place
-    return None
+    return next((flow.place for flow in relevance.flow if not bool(torch.isfinite(flow.left).all())), None)
 
 
 def _array(values: Tensor) -> np.ndarray:

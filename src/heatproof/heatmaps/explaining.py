@@ -9,8 +9,10 @@ from torch import Tensor
 from heatproof.defaults import DEFAULT_MEMORY
 from heatproof.errors import InputError
 from heatproof.heatmaps.conservation import Conservation, first_overflow
-from heatproof.heatmaps.methods import ForwardPass, Method, Relevance, require
+from heatproof.heatmaps.methods import Method, require
 from heatproof.heatmaps.naming import method_of
+from heatproof.network.flow import Relevance
+from heatproof.network.forward import ForwardPass
 from heatproof.network.inputs import as_targets
 from heatproof.network.network import Network
 
@@ -73,13 +75,14 @@ def explain_batches(
 ) -> Iterator[Explained]:
     """Heatmaps of several methods, batch by batch, one recorded forward pass for each batch."""
     network.check(images)
+    shape = tuple(images.shape[1:])
     resolved = {name: _resolved(method, network) for name, method in methods.items()}
     given = None if targets is None else as_targets(targets, len(images))
-    for method in methods.values():
-        if isinstance(method, str):
-            require(network, method, tuple(images.shape[1:]))
-    records = 2 if any("randomised" in method for method in methods.values() if isinstance(method, str)) else 1
-    size = network.batch_size(tuple(images.shape[1:]), memory // records, recorded=True)
+    named = [method for method in methods.values() if isinstance(method, str)]
+    for method in named:
+        require(network, method, shape)
+    records = 2 if any("randomised" in method for method in named) else 1
+    size = network.batch_size(shape, memory // records, recorded=True)
     for start in range(0, len(images), size):
         chosen = None if given is None else given[start : start + size]
         yield _explained(network, images[start : start + size], chosen, resolved, start)

@@ -10,7 +10,9 @@ from typing import Annotated, Literal
 
 from heatproof.bounds import Bounds
 from heatproof.errors import InputError
-from heatproof.heatmaps.methods import ForwardPass, Relevance, register
+from heatproof.heatmaps.methods import register
+from heatproof.network.flow import Relevance
+from heatproof.network.forward import ForwardPass
 from heatproof.network.rules import STABILISER, AlphaBeta, Box, Composite, Epsilon, Flat, Gamma, Rule
 
 Stabiliser = Annotated[float, Bounds(1e-30, 1e30)]
@@ -62,7 +64,7 @@ def lrp_epsilon_gamma_box(
     bias: Bias = "include",
 ) -> Relevance:
     """ε in dense layers, γ in convolutions, the range of the pixels (z^B) in the first layer [Montavon2019]."""
-    convolution = Gamma(gamma, bias=_stands(bias))
+    convolution = Gamma(gamma, bias=bias == "include")
     box = Box(forward.low, forward.high)
     return forward.relevance(Composite(first=box, convolution=convolution, dense=_epsilon(epsilon, bias)))
 
@@ -72,15 +74,10 @@ def _everywhere(rule: Rule) -> Composite:
 
 
 def _epsilon(epsilon: float, bias: str) -> Epsilon:
-    return Epsilon(epsilon, bias=_stands(bias))
+    return Epsilon(epsilon, bias=bias == "include")
 
 
 def _alphabeta(alpha: float, beta: float, bias: str) -> AlphaBeta:
     if abs(alpha + beta - 1) > 1e-9:
         raise InputError(f"alpha + beta must be 1 with alpha ≥ 1 and beta ≤ 0, got alpha = {alpha}, beta = {beta}")
-    return AlphaBeta(alpha, beta, bias=_stands(bias))
-
-
-def _stands(bias: str) -> bool:
-    """Whether biases stand in the denominators."""
-    return bias == "include"
+    return AlphaBeta(alpha, beta, bias=bias == "include")

@@ -8,9 +8,9 @@ from collections.abc import Callable
 
 from torch import Tensor
 
+from heatproof.errors import InputError
 from heatproof.network import Network
 from heatproof.network.flow import Relevance
-from heatproof.network.forward import ForwardPass
 from heatproof.network.operations import Way
 from heatproof.registry import Registry, parse_spec
 
@@ -20,6 +20,7 @@ Make = Callable[[Network], Method]  # the method of a network
 METHODS: Registry[Method] = Registry("method")
 WRAPPERS: Registry[Callable[..., Method]] = Registry("prefix")  # (Make, Network, *, options…) -> Method
 _WAYS: dict[str, Way] = {}
+MOST_PREFIXES = 10
 
 
 def register(name: str, *, way: Way | None = None) -> Callable[[Method], Method]:
@@ -30,11 +31,13 @@ def register(name: str, *, way: Way | None = None) -> Callable[[Method], Method]
 
 
 def split_prefix(spec: str) -> tuple[str, str]:
-    """The first prefix, or nothing, and what it stands before.
+    """The first prefix, or nothing, and what it stands before; refuses more than ten of them.
 
     >>> split_prefix("negated:lrp-epsilon[epsilon=1]"), split_prefix("random")
     (('negated', 'lrp-epsilon[epsilon=1]'), ('', 'random'))
     """
+    if spec.count(":") > MOST_PREFIXES:
+        raise InputError(f"expected at most {MOST_PREFIXES} prefixes before a method, got {spec!r:.80}")
     prefix, colon, rest = spec.partition(":")
     return (prefix.strip(), rest.strip()) if colon else ("", spec.strip())
 
@@ -45,16 +48,3 @@ def require(network: Network, method: str, shape: tuple[int, ...]) -> None:
     way = _WAYS.get(parse_spec(inner)[0])
     if way is not None:
         network.require(way, method, shape)
-
-
-__all__ = [
-    "METHODS",
-    "WRAPPERS",
-    "ForwardPass",
-    "Make",
-    "Method",
-    "Relevance",
-    "register",
-    "require",
-    "split_prefix",
-]

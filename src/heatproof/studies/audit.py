@@ -1,4 +1,4 @@
-"""Would the methods rank alike if regions were removed or scored in another way? Asked of a few of the images.
+"""Would the methods rank alike if regions were removed or scored in another way? ImageSelection of a few of the images.
 
 One thing is changed at a time: the replacement, the order, the score, the size of the regions. Heatmaps are those of
 the comparison. Since images differ far more than steps do, few steps of more images are scored.

@@ -1,7 +1,7 @@
 """What it means when a method does not beat a control."""
 
+from heatproof.heatmaps.control_methods import INPUT_ONLY
 from heatproof.heatmaps.methods import split_prefix
-from heatproof.heatmaps.wrapping import BLIND
 from heatproof.studies.verdict import Ranking, listed
 
 WORDS = {
@@ -18,7 +18,7 @@ def is_control(name: str) -> bool:
     >>> is_control("sobel"), is_control("randomised[seed=1]:lrp-epsilon"), is_control("lrp-epsilon")
     (True, True, False)
     """
-    return _kind(name) in (*BLIND, *WORDS)
+    return _kind(name) in (*INPUT_ONLY, *WORDS)
 
 
 def unbeaten_controls(ranking: Ranking) -> list[str]:

@@ -9,10 +9,10 @@ from torch import Tensor
 
 from heatproof.errors import InputError
 from heatproof.heatmaps import check_heatmaps, explain_batches
+from heatproof.heatmaps.control_methods import INPUT_ONLY, controls
 from heatproof.heatmaps.explaining import Explained, OwnMethod
 from heatproof.heatmaps.naming import check_methods
-from heatproof.heatmaps.stored import Asked, MapFile
-from heatproof.heatmaps.wrapping import BLIND, controls
+from heatproof.heatmaps.precomputed import ImageSelection, MapFile
 from heatproof.network.inputs import as_targets
 from heatproof.network.network import Network
 from heatproof.perturbation import Protocol
@@ -188,7 +188,7 @@ def named_methods(methods: Methods, *, with_controls: bool = False) -> dict[str,
     if not with_controls:
         return named
     first = next((method for method in named.values() if isinstance(method, str)), None)
-    added = controls(first) if first else BLIND
+    added = controls(first) if first else INPUT_ONLY
     return named | {name: name for name in added if name not in named}
 
 
@@ -201,7 +201,7 @@ def sorted_out(
     for name, method in named_methods(methods).items():
         if isinstance(method, Tensor | MapFile):
             height, width = images.shape[2:]
-            every = Asked.every(len(images), names)
+            every = ImageSelection.every(len(images), names)
             found = method if isinstance(method, Tensor) else method.read(every, (height, width))
             given[name] = check_heatmaps(found, images, name)
         else:

@@ -7,7 +7,7 @@ from typing import Any
 from torch import Tensor
 
 from heatproof.defaults import SHOWN
-from heatproof.heatmaps.stored import MapFile
+from heatproof.heatmaps.precomputed import MapFile
 from heatproof.perturbation import Protocol
 from heatproof.studies.further import check_measures
 from heatproof.studies.racing import Rule

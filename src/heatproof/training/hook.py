@@ -50,15 +50,9 @@ class HeatmapQuality:
     Args:
         images: (N, C, H, W) RGB in [0, 1], not normalised; 16 to 64 tell much.
         preprocessing: how they become the module's input, such as ``"imagenet"``; none if it takes them as they are.
-        method: of the heatmaps: a name, or your own callable ``(network, images, targets) -> (N, H, W)``.
-        replacement: what a removed region becomes.
-        regions: as in ``heatproof.assess``; small images want small ones: 4 for 32 × 32.
-        steps: how many regions are removed; by default 100, or all where there are fewer.
-        scored: after how many of them the score is evaluated, drawn once for each image; by default 8. Means over steps
-            stay unbiased.
-        seed: of all random draws.
-        engine: how perturbed images are evaluated; with few scored steps "full" is the quickest to begin.
-        memory: bytes that activations and images may take.
+        method, replacement, regions, steps, seed, memory: as of ``heatproof.assess``.
+        scored: as there, by default at 8 of the steps.
+        engine: as there; with few scored steps "full" is the quickest to begin.
         prefix: of the names.
         log: called with the values and the step: ``mlflow.log_metrics`` and ``wandb.log`` are such functions.
 
@@ -110,10 +104,22 @@ class HeatmapQuality:
         """The values, not logged."""
         start = time.perf_counter()
         device = next((parameter.device.type for parameter in module.parameters()), "cpu")
+        protocol = Protocol(
+            replacement=self.replacement,
+            regions=self.regions,
+            steps=self.steps,
+            seed=self.seed,
+            engine=self.engine,
+            memory=self.memory,
+            scored=self.scored,
+        )
         with torch.inference_mode(False), torch.enable_grad(), torch.autocast(device, enabled=False):
             network = Network(module, preprocessing=self.preprocessing)
+            if self.scored is None:
+                steps = protocol.steps_for(as_regions(self.regions, self.images))
+                protocol = replace(protocol, scored=min(FEW_STEPS, steps))
             name = method_name(self.method)
-            wanted = Wanted(methods={name: self.method}, protocol=self._protocol(network), scores=SCORES[1:], show=0)
+            wanted = Wanted(methods={name: self.method}, protocol=protocol, scores=SCORES[1:], show=0)
             cell = compared(network, self.images, wanted, Progress(None))
             checkpoint = Checkpoint.of(cell, name)
         found: dict[str, float] = {}
@@ -124,18 +130,3 @@ class HeatmapQuality:
                 found |= {f"{name}_low": estimate.low, f"{name}_high": estimate.high}
         found["seconds"] = time.perf_counter() - start
         return {f"{self.prefix}{name}": float(value) for name, value in found.items() if math.isfinite(value)}
-
-    def _protocol(self, network: Network) -> Protocol:
-        """How regions are removed and scored, with few scored steps by default."""
-        protocol = Protocol(
-            replacement=self.replacement,
-            regions=self.regions,
-            steps=self.steps,
-            seed=self.seed,
-            engine=self.engine,
-            memory=self.memory,
-            scored=self.scored,
-        )
-        if self.scored is not None:
-            return protocol
-        return replace(protocol, scored=min(FEW_STEPS, protocol.steps_for(as_regions(self.regions, self.images))))

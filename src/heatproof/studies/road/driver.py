@@ -10,7 +10,7 @@ from torch import Tensor
 
 from heatproof.data.pictures import Pictures
 from heatproof.data.source import Source
-from heatproof.heatmaps.stored import Asked, MapFile
+from heatproof.heatmaps.precomputed import ImageSelection, MapFile
 from heatproof.measures import aopc
 from heatproof.network import Network
 from heatproof.perturbation import Protocol
@@ -59,7 +59,7 @@ class Assignment:
         """The comparison on these pictures."""
         count = len(pictures.images)
         places = list(pictures.numbers[:count])
-        asked = Asked(tuple(places), pictures.names[:count], len(self.order))
+        asked = ImageSelection(tuple(places), pictures.names[:count], len(self.order))
         height, width = pictures.images.shape[2:]
         methods = {
             name: method.read(asked, (height, width))

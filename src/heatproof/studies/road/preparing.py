@@ -11,7 +11,7 @@ from heatproof.data.pictures import Pictures
 from heatproof.data.source import Source
 from heatproof.defaults import ALL
 from heatproof.errors import InputError
-from heatproof.heatmaps.stored import Asked
+from heatproof.heatmaps.precomputed import ImageSelection
 from heatproof.network import Network
 from heatproof.perturbation import Protocol
 from heatproof.perturbation.engine import choose
@@ -75,8 +75,7 @@ def check_files(assignment: Assignment, source: Source, pictures: Pictures) -> N
     names = source.names
     height, width = pictures.images.shape[2:]
     for file in assignment.wanted.files.values():
-        file.check_shapes(Asked.every(len(names), names), (height, width))
-        missing = file.missing(Asked.every(len(names), names))
+        missing = file.missing(ImageSelection.every(len(names), names), (height, width))
         for start in range(0, len(missing), driver.SIZE):
             usable = source.read(missing[start : start + driver.SIZE]).names
             if usable:

@@ -9,8 +9,8 @@ from heatproof import runs
 from heatproof.data import Dataset
 from heatproof.data.source import Files
 from heatproof.errors import InputError
-from heatproof.heatmaps.own import code_of
-from heatproof.heatmaps.stored import MapFile
+from heatproof.heatmaps.naming import code_of
+from heatproof.heatmaps.precomputed import MapFile
 from heatproof.network import Network
 from heatproof.options.perturbing import OnTotal
 from heatproof.report import counted

@@ -8,10 +8,9 @@ import torch
 from torch import Tensor, nn
 
 from heatproof.errors import InputError
-from heatproof.heatmaps.foreign.asking import Ask, asked, layer_of, working_copy
-from heatproof.heatmaps.foreign.options import OURS, checked_options, simple_options, split_spec
-from heatproof.heatmaps.foreign.package import Package
 from heatproof.heatmaps.methods import Method
+from heatproof.heatmaps.third_party.options import OURS, checked_options, simple_options, split_spec
+from heatproof.heatmaps.third_party.package import Ask, Package, asked, layer_of, working_copy
 from heatproof.network import Network
 from heatproof.registry import unknown
 

@@ -6,10 +6,9 @@ import torch
 from torch import Tensor
 
 from heatproof.errors import InputError
-from heatproof.heatmaps.foreign.asking import Ask, asked, working_copy
-from heatproof.heatmaps.foreign.options import OURS, checked_options, simple_options, split_spec
-from heatproof.heatmaps.foreign.package import Package
 from heatproof.heatmaps.methods import Method
+from heatproof.heatmaps.third_party.options import OURS, checked_options, simple_options, split_spec
+from heatproof.heatmaps.third_party.package import Ask, Package, asked, working_copy
 from heatproof.network import Network
 from heatproof.registry import unknown
 
@@ -31,24 +30,18 @@ def build(spec: str, network: Network) -> Method:
     seed, channels, canonizer = (options.pop(key) for key in ("seed", "channels", "canonizer"))
     if canonizer not in CANONIZERS:
         raise InputError(unknown("canonizer", canonizer, list(CANONIZERS)))
-    bounds = tuple(bound.to(network.device, network.dtype) for bound in network.preprocessing.box())
-    ask = _ask(network, composites[name], options, CANONIZERS[canonizer], bounds)
+    ask = _ask(network, composites[name], options, CANONIZERS[canonizer])
     return asked(f"zennit:{name}", network, ask, seed=seed, channels=channels)
 
 
-def _ask(
-    network: Network,
-    composite: Any,  # noqa: ANN401 - a class of Zennit's
-    options: dict[str, Any],
-    canonizer: str,
-    bounds: tuple[Tensor, ...],
-) -> Ask:
+def _ask(network: Network, composite: Any, options: dict[str, Any], canonizer: str) -> Ask:  # noqa: ANN401
     from zennit import torchvision
     from zennit.attribution import Gradient
 
     # merging batch norms writes into parameters, so that they must not be shared then
     module = working_copy(Network(network.module).module if canonizer else network.module)
-    needs = {"low": bounds[0], "high": bounds[1]} if composite.__name__.endswith("Box") else {}
+    low, high = (bound.to(network.device, network.dtype) for bound in network.preprocessing.box())
+    needs = {"low": low, "high": high} if composite.__name__.endswith("Box") else {}
     as_relevance = composite.__name__.startswith("Epsilon")
 
     def attributions(inputs: Tensor, target: int) -> Tensor:

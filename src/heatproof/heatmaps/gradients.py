@@ -1,9 +1,10 @@
-"""Sensitivity and deconvolution: how strongly a signal from the score arrives at each pixel, without sign."""
+"""Sensitivity and deconvolution (norms of what arrives at each pixel, without sign), and gradient × input (signed)."""
 
 import torch
 from torch import Tensor
 
-from heatproof.heatmaps.methods import ForwardPass, register
+from heatproof.heatmaps.methods import register
+from heatproof.network.forward import ForwardPass
 
 
 @register("sensitivity-l2", way="gradient")
@@ -30,3 +31,9 @@ def deconvolution_l2(forward: ForwardPass) -> Tensor:
 def deconvolution_linf(forward: ForwardPass) -> Tensor:
     """Largest absolute deconvolution signal among the channels of a pixel [Zeiler2014]."""
     return forward.deconvolution.abs().amax(dim=1)
+
+
+@register("gradient-x-input", way="gradient")
+def gradient_x_input(forward: ForwardPass) -> Tensor:
+    """Gradient of the score times the normalised input, summed over channels; signed [Shrikumar2016]."""
+    return (forward.gradient * forward.inputs.detach()).sum(dim=1)

@@ -1,4 +1,4 @@
-"""Published curves, maps in files, callables of one's own, and the command."""
+"""Maps in files, callables of one's own, and the command."""
 
 import json
 
@@ -7,94 +7,9 @@ import pytest
 import torch
 
 import heatproof as hp
-from heatproof.checks import check_curve, check_maps, check_method, check_metric, load_callable, read_curve, read_maps
-from heatproof.checks.published import DEFINITIONS
+from heatproof.checks import MetricClaims, check_maps, check_method, check_metric, load_callable, read_maps
 from heatproof.cli import CHECK_FAILED, main
 from heatproof.errors import InputError
-
-CURVE = [10.0, 6.0, 4.0, 2.0]
-
-
-@pytest.mark.parametrize(
-    ("stated", "text"),
-    [
-        ("6.0", "without k = 0, divided by L"),
-        ("18", "a sum that is not divided"),
-        ("0.45", "in parts of the first score"),
-        ("0.6", "without k = 0, in parts of the first score"),
-        ("5.5", "the mean of the scores"),
-        ("5.33", "by trapezoids, over L"),
-        ("16", "the area under the curve by trapezoids"),
-        ("4.67", "trapezoids of the drop, over L"),
-        ("2.0", "without the untouched image"),
-        ("-4.5", "k = 0 … L, divided by L + 1, with the sign turned"),
-        ("7.7", "none of the definitions"),
-    ],
-)
-def test_definition_behind_a_stated_number_is_named(stated, text):
-    found = check_curve(CURVE, stated)
-    assert not found.passed
-    assert text in found.failed[0].seen
-
-
-def test_paper_s_definition_passes_and_rounding_is_allowed_for():
-    assert check_curve(CURVE, 4.5).passed
-    assert check_curve([CURVE, CURVE], "4.5").passed
-    assert check_curve([10.0, 6.1, 4.0, 2.03], "4.5").passed  # 4.4675
-    assert not check_curve([10.0, 6.1, 4.0, 2.03], "4.500").passed
-    assert check_curve(CURVE).outcomes()["definition"] == "noted"
-
-
-def test_direction_and_range_are_told():
-    found = check_curve(CURVE, "-4.5").outcomes()
-    assert (found["definition"], found["direction"]) == ("failed", "failed")
-    assert "probabilities" in str(check_curve([0.9, 0.5, 0.4]))
-    assert "logits" in str(check_curve(CURVE))
-
-
-def test_definitions_by_hand():
-    scores = torch.tensor([CURVE], dtype=torch.float64)
-    expected = [4.5, 6, 18, 0.45, 0.6, 5.5, 16 / 3, 16, 14 / 3, 2]
-    assert [float(value(scores)) for value in DEFINITIONS.values()] == pytest.approx(expected)
-
-
-@pytest.mark.parametrize(
-    ("name", "text"),
-    [
-        ("a.csv", "step,score\n1,6\n0,10\n2,4\n3,2\n"),
-        ("b.csv", "10,6,4,2\n"),
-        ("c.csv", "Image,Step,Score\na,0,10\na,1,6\na,2,4\na,3,2\n"),
-        ("d.json", "[10, 6, 4, 2.0]"),
-        ("e.json", '{"scores": [10, 6, 4, 2], "aopc": 4.50}'),
-    ],
-)
-def test_curves_are_read(tmp_path, name, text):
-    (tmp_path / name).write_text(text)
-    scores, stated = read_curve(tmp_path / name)
-    assert np.ravel(scores).tolist() == CURVE
-    assert stated == ("4.50" if name == "e.json" else None)
-
-
-@pytest.mark.parametrize("text", ["step,value\n0,1\n", "a\n", '{"x": 1}'])
-def test_other_files_are_told(tmp_path, text):
-    path = tmp_path / ("x.json" if text.startswith("{") else "x.csv")
-    path.write_text(text)
-    with pytest.raises(InputError, match=r"cannot read a curve from .* expected a CSV file with a column 'score'"):
-        read_curve(path)
-
-
-@pytest.mark.parametrize(("scores", "stated"), [([1.0], None), ([1.0, np.nan], None)])
-def test_scores_that_are_no_curve_are_told(scores, stated):
-    with pytest.raises(InputError, match=r"scores must be finite, of shape \(L \+ 1,\)"):
-        check_curve(scores, stated)
-
-
-def test_stated_number_that_is_none_is_told():
-    with pytest.raises(InputError, match="the stated AOPC must be a number, got 'much'"):
-        check_curve(CURVE, "much")
-
-
-# --- maps
 
 
 def test_maps_are_found_by_the_pictures_names(tmp_path):
@@ -159,12 +74,16 @@ def test_own_callables_are_loaded(tmp_path):
         ({"replacement": "black"}, "unknown replacement 'black'; known: zero, uniform"),
         ({"score": "logits"}, "unknown score 'logits'; did you mean 'logit'"),
         ({"region": 0}, "region must be at least 1 pixel, got 0"),
-        ({"only": ["tie"]}, "unknown check 'tie'; did you mean 'ties'"),
     ],
 )
 def test_wrong_claims_are_told(claims, message):
     with pytest.raises(InputError, match=message):
-        check_metric(lambda *_: torch.zeros(1), **claims)
+        MetricClaims(**claims)
+
+
+def test_an_unknown_check_is_told():
+    with pytest.raises(InputError, match="unknown check 'tie'; did you mean 'ties'"):
+        check_metric(lambda *_: torch.zeros(1), only=["tie"])
 
 
 def test_what_a_subject_raises_is_a_failure_with_its_words():
@@ -199,13 +118,6 @@ class TestCommand:
             return stopped.value.code or 0, " ".join(capsys.readouterr().out.split())
 
         return call
-
-    def test_curve(self, run, tmp_path):
-        (tmp_path / "c.json").write_text('{"scores": [10, 6, 4, 2], "aopc": 6.0}')
-        code, out = run("curve", "c.json")
-        assert code == CHECK_FAILED == 4
-        assert "definition failed: The stated number is the AOPC" in out
-        assert run("curve", "c.json", "--aopc", "4.5")[0] == 0
 
     def test_method_and_metric(self, run, tmp_path):
         (tmp_path / "mine.py").write_text(

@@ -11,8 +11,8 @@ from torch import nn
 from torch.nn import functional as F
 
 import heatproof as hp
-from heatproof.heatmaps.foreign import PACKAGES
-from heatproof.heatmaps.foreign.package import Package
+from heatproof.heatmaps.third_party import PACKAGES
+from heatproof.heatmaps.third_party.package import Package
 
 
 class Residual(nn.Module):

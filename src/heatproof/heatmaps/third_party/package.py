@@ -1,24 +1,58 @@
-"""Another package's method is asked for one image at a time, on a copy of the module, with randomness of its own."""
+"""A package whose methods can be named, and how they are asked: one image at a time, on a copy of the module."""
 
-import random
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib import metadata
+from importlib.util import find_spec
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
 from heatproof.errors import InputError
-from heatproof.heatmaps.methods import ForwardPass, Method
+from heatproof.heatmaps.methods import Method
 from heatproof.network import Network
 from heatproof.network.copying import untouched_copy
+from heatproof.network.draws import watched
+from heatproof.network.forward import ForwardPass
 from heatproof.randomness import addressed, identify
 from heatproof.registry import unknown
 
 Ask = Callable[[Tensor, int], Tensor]  # (input (1, C, H, W), target) -> attributions (1, c, h, w) or (1, h, w)
 CHANNELS = ("sum", "norm")
 LISTED = 40
+
+
+@dataclass(frozen=True)
+class Package:
+    """A package whose methods can be named, whether it is installed or not."""
+
+    distribution: str  # its name for pip
+    module: str  # its name in Python
+    extra: str  # of heatproof, which installs it
+    example: str  # name of one of its methods
+    meaning: str  # what its methods are, in a sentence
+    build: Callable[[str, Network], Method]  # the method of a name, for a network
+
+    def make(self, spec: str, network: Network) -> Method:
+        """The method of this name for a network.
+
+        Raises:
+            InputError: for an unknown name, layer or option, or if the package is not installed.
+        """
+        if not find_spec(self.module):
+            raise InputError(f"{spec} needs {self.distribution}, which is not installed: {self._install}")
+        return self.build(spec, network)
+
+    def describe(self) -> str:
+        """What its methods are, and whether it is there."""
+        there = f"{metadata.version(self.distribution)} is installed" if find_spec(self.module) else self._install
+        return f"{self.meaning} ({there})"
+
+    @property
+    def _install(self) -> str:
+        return f'pip install "heatproof[{self.extra}]"'
 
 
 def asked(spec: str, network: Network, ask: Ask, *, seed: int, channels: str) -> Method:
@@ -31,7 +65,7 @@ def asked(spec: str, network: Network, ask: Ask, *, seed: int, channels: str) ->
         for row, image in enumerate(identify(forward.images)):
             given = forward.inputs[row : row + 1].detach().clone(memory_format=torch.contiguous_format)
             number = int(addressed(seed=seed, image=image, purpose=f"method {spec}").integers(2**32))
-            with _told(spec, network), own_randomness(number, given.device), torch.enable_grad():
+            with _errors_of(spec, network), watched(given.device, number), torch.enable_grad():
                 found = ask(given.requires_grad_(), int(forward.targets[row]))
             maps.append(_as_map(found.detach(), (given.shape[2], given.shape[3]), channels, spec))
         return torch.cat(maps).to(forward.images)
@@ -40,7 +74,7 @@ def asked(spec: str, network: Network, ask: Ask, *, seed: int, channels: str) ->
 
 
 def working_copy(module: nn.Module) -> nn.Module:
-    """A copy with the same parameters and hooks of its own; activations that work in place are told not to."""
+    """A copy with the same parameters and hooks of its own, whose activations do not work in place."""
     made = untouched_copy(module, same_weights=True)
     for part in made.modules():
         if getattr(part, "inplace", False) is True:
@@ -67,22 +101,7 @@ def layer_of(module: nn.Module, path: str, spec: str) -> nn.Module:
 
 
 @contextmanager
-def own_randomness(seed: int, device: torch.device) -> Iterator[None]:
-    """Seeds the global random states for a package that draws from them, and puts them back."""
-    before = np.random.get_state(), random.getstate()  # noqa: NPY002
-    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
-        torch.manual_seed(seed)
-        np.random.seed(seed)  # noqa: NPY002
-        random.seed(seed)
-        try:
-            yield
-        finally:
-            np.random.set_state(before[0])  # noqa: NPY002
-            random.setstate(before[1])
-
-
-@contextmanager
-def _told(spec: str, network: Network) -> Iterator[None]:
+def _errors_of(spec: str, network: Network) -> Iterator[None]:
     """Packages raise whatever they do not foresee; what they warn of is not ours to show."""
     try:
         with warnings.catch_warnings():

@@ -4,10 +4,10 @@ They work on a copy of the module, one image at a time, each with randomness of 
 alone, and nobody's hooks, gradients or random states are touched.
 """
 
-from heatproof.heatmaps.foreign.captum import CAPTUM
-from heatproof.heatmaps.foreign.grad_cam import GRAD_CAM
-from heatproof.heatmaps.foreign.package import Package
-from heatproof.heatmaps.foreign.zennit import ZENNIT
+from heatproof.heatmaps.third_party.captum import CAPTUM
+from heatproof.heatmaps.third_party.grad_cam import GRAD_CAM
+from heatproof.heatmaps.third_party.package import Package
+from heatproof.heatmaps.third_party.zennit import ZENNIT
 
 PACKAGES: dict[str, Package] = {"captum": CAPTUM, "zennit": ZENNIT, "gradcam": GRAD_CAM}
 

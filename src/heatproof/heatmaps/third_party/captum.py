@@ -8,10 +8,9 @@ import torch
 from torch import Tensor, nn
 
 from heatproof.errors import InputError
-from heatproof.heatmaps.foreign.asking import Ask, asked, layer_of, working_copy
-from heatproof.heatmaps.foreign.options import OURS, checked_options, simple_options, split_spec
-from heatproof.heatmaps.foreign.package import Package
 from heatproof.heatmaps.methods import Method
+from heatproof.heatmaps.third_party.options import OURS, checked_options, simple_options, split_spec
+from heatproof.heatmaps.third_party.package import Ask, Package, asked, layer_of, working_copy
 from heatproof.network import Network
 from heatproof.registry import unknown
 
@@ -55,16 +54,16 @@ def _kind(name: str) -> Any:  # noqa: ANN401 - a class of Captum's
     from captum.attr import Attribution
 
     kinds = {key: kind for key, kind in vars(attr).items() if inspect.isclass(kind) and issubclass(kind, Attribution)}
-    usable = [key for key, kind in kinds.items() if hasattr(kind, "attribute") and _about_images(key)]
+    others = ("Neuron", "LLM", "DataLoader")  # they do not explain the score of one image
+    usable = [
+        key for key, kind in kinds.items()
+        if hasattr(kind, "attribute") and key not in NOT_FOR_IMAGES and not any(part in key for part in others)
+    ]  # fmt: skip
     if name in NOT_FOR_IMAGES:
         raise InputError(f"captum:{name} makes no heatmap here: {NOT_FOR_IMAGES[name]}")
     if name not in usable:
         raise InputError(unknown("method of Captum", name, sorted(usable)))
     return kinds[name]
-
-
-def _about_images(name: str) -> bool:
-    return name not in NOT_FOR_IMAGES and not any(part in name for part in ("Neuron", "LLM", "DataLoader"))
 
 
 def _inner(tunnel: Any, behind: str) -> Any:  # noqa: ANN401 - classes of Captum's
@@ -87,13 +86,11 @@ def _made(kind: Any, name: str, behind: str, inner: Any, module: nn.Module, maki
 
 def _special(makers: list[Callable[..., Any]]) -> dict[str, Any]:
     """Options whose values are made for an image, with what is taken by default; none for Captum's own default."""
-    names = {name for maker in makers for name in inspect.signature(maker).parameters}
-    ours = {"baselines": None, "feature_mask": PATCH, "sliding_window_shapes": WINDOW, "strides": WINDOW,
+    defaults = {name: p.default for maker in makers for name, p in inspect.signature(maker).parameters.items()}
+    black = "black" if defaults.get("baselines") is inspect.Parameter.empty else None
+    ours = {"baselines": black, "feature_mask": PATCH, "sliding_window_shapes": WINDOW, "strides": WINDOW,
             "internal_batch_size": AT_ONCE, "nt_samples_batch_size": 1}  # fmt: skip
-    required = any(inspect.signature(maker).parameters["baselines"].default is inspect.Parameter.empty
-                   for maker in makers if "baselines" in inspect.signature(maker).parameters)  # fmt: skip
-    return {name: "black" if name == "baselines" and required else default
-            for name, default in ours.items() if name in names}  # fmt: skip
+    return {name: default for name, default in ours.items() if name in defaults}
 
 
 def _ask(network: Network, method: Any, options: dict[str, Any], *, needs_target: bool) -> Ask:  # noqa: ANN401

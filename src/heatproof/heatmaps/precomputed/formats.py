@@ -26,13 +26,9 @@ MOST_RECORD = 2**28  # bytes of a run.json
 
 
 class Arrays(ABC):
-    """Arrays in a file.
+    """Arrays in a file."""
 
-    Attributes:
-        keys: their names.
-    """
-
-    keys: tuple[str, ...]
+    keys: tuple[str, ...]  # their names
 
     @abstractmethod
     def about(self, key: str) -> tuple[tuple[int, ...], str]:
@@ -43,7 +39,7 @@ class Arrays(ABC):
         """An array, or some ascending rows of its first axis."""
 
 
-class NumpyFile(Arrays):
+class _NumpyFile(Arrays):
     """One array in a ``.npy`` file."""
 
     def __init__(self, path: Path) -> None:
@@ -57,15 +53,13 @@ class NumpyFile(Arrays):
         self.keys = (STACK,)
 
     def about(self, key: str) -> tuple[tuple[int, ...], str]:
-        """Shape and kind."""
         return self._array.shape, _kind(self._array.dtype)
 
     def read(self, key: str, rows: Sequence[int] | None = None) -> np.ndarray:
-        """All of it, or some rows."""
         return np.array(self._array if rows is None else self._array[list(rows)])
 
 
-class NumpyArchive(Arrays):
+class _NumpyArchive(Arrays):
     """Arrays in a ``.npz`` file; only what is wanted is unpacked, and no more of it than its header says."""
 
     def __init__(self, path: Path) -> None:
@@ -74,13 +68,11 @@ class NumpyArchive(Arrays):
             self.keys = tuple(name.removesuffix(".npy") for name in archive.namelist() if name.endswith(".npy"))
 
     def about(self, key: str) -> tuple[tuple[int, ...], str]:
-        """Shape and kind."""
         with self._open(key) as stream:
             shape, _, dtype = _header(stream)
             return shape, _kind(dtype)
 
     def read(self, key: str, rows: Sequence[int] | None = None) -> np.ndarray:
-        """All of it, or some rows."""
         with self._open(key) as stream:
             shape, fortran, dtype = _header(stream)
             if rows is None or fortran:
@@ -111,7 +103,7 @@ class NumpyArchive(Arrays):
                 yield stream
 
 
-class Safetensors(Arrays):
+class _Safetensors(Arrays):
     """Tensors in a ``.safetensors`` file."""
 
     def __init__(self, path: Path) -> None:
@@ -124,18 +116,16 @@ class Safetensors(Arrays):
         self.keys = tuple(file.keys())
 
     def about(self, key: str) -> tuple[tuple[int, ...], str]:
-        """Shape and kind."""
         found = self._file.get_slice(key)
         return tuple(found.get_shape()), "complex" if "C" in found.get_dtype() else "number"
 
     def read(self, key: str, rows: Sequence[int] | None = None) -> np.ndarray:
-        """All of it, or some rows."""
         found = self._file.get_slice(key)
         parts = [found[:]] if rows is None else [found[row : row + 1] for row in rows]
         return np.concatenate([(part if part.dtype.itemsize == 8 else part.float()).numpy() for part in parts])
 
 
-class ZarrArrays(Arrays):
+class _ZarrArrays(Arrays):
     """Arrays of a ``.zarr`` folder; in that of a run, those of one method."""
 
     def __init__(self, path: Path, method: str) -> None:
@@ -153,20 +143,18 @@ class ZarrArrays(Arrays):
         self.keys = tuple(self._paths)
 
     def about(self, key: str) -> tuple[tuple[int, ...], str]:
-        """Shape and kind."""
         array = ZarrArray(self._source, self._paths[key])
         return array.shape, "text" if array.dtype.kind == "O" else _kind(array.dtype)
 
     def read(self, key: str, rows: Sequence[int] | None = None) -> np.ndarray:
-        """All of it, or some rows."""
         return ZarrArray(self._source, self._paths[key]).read(rows)
 
 
 FORMATS: dict[str, Callable[[Path, str], Arrays]] = {
-    ".npz": lambda path, method: NumpyArchive(path),
-    ".npy": lambda path, method: NumpyFile(path),
-    ".safetensors": lambda path, method: Safetensors(path),
-    ".zarr": ZarrArrays,
+    ".npz": lambda path, method: _NumpyArchive(path),
+    ".npy": lambda path, method: _NumpyFile(path),
+    ".safetensors": lambda path, method: _Safetensors(path),
+    ".zarr": _ZarrArrays,
 }
 
 
