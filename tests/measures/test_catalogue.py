@@ -8,7 +8,7 @@ from heatproof import perturb
 from heatproof.measures import MEASURES, MeasureInputs, aopc, compressed_sizes, measure_all, srg
 from heatproof.perturbation.bounds import order_bounds
 from heatproof.perturbation.regions import as_regions, relevance_of_regions
-from heatproof.perturbation.single import single_region_drops
+from heatproof.perturbation.subsets import single_region_drops
 
 
 @pytest.fixture

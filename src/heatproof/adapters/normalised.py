@@ -15,7 +15,7 @@ from heatproof.network.inputs import as_targets
 from heatproof.network.network import DEFAULT_MEMORY, Network
 from heatproof.perturbation.engine import choose_for, evaluate
 from heatproof.perturbation.scores import SCORES
-from heatproof.perturbation.sequences import Sequences
+from heatproof.perturbation.trajectories import Trajectories
 from heatproof.randomness import identify
 
 AT_ONCE = 32  # images
@@ -73,7 +73,7 @@ class Normalised:
         steps = torch.arange(1, orders.shape[1] + 1)
         walked = []
         for part in torch.arange(len(self.inputs)).split(AT_ONCE):
-            sequences = Sequences(
+            sequences = Trajectories(
                 images=_in_range(self.inputs[part], bound),
                 replacements=_in_range(replacements[part], bound)[:, None],
                 regions=regions[part],

@@ -20,7 +20,7 @@ import numpy as np
 
 from heatproof.errors import InputError
 from heatproof.perturbation.curves import Curves
-from heatproof.perturbation.sampling import stratum_ends
+from heatproof.perturbation.orders import stratum_ends
 
 NUMBERS = 120  # of scored steps that are looked at: all small ones, then fewer and fewer
 

@@ -11,8 +11,8 @@ from torch import Tensor
 from heatproof.errors import InputError
 from heatproof.network.network import Network
 from heatproof.perturbation.curves import Curves
-from heatproof.perturbation.sequences import OnProgress
 from heatproof.perturbation.subsets import Removal, removals
+from heatproof.perturbation.trajectories import OnProgress
 
 EXACT_REGIONS = 16  # 65 535 evaluations for each image and repeat
 

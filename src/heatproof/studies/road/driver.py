@@ -15,7 +15,7 @@ from heatproof.heatmaps.stored import Asked, MapFile
 from heatproof.measures import aopc
 from heatproof.network import Network
 from heatproof.perturbation import Protocol
-from heatproof.perturbation.sequences import OnProgress
+from heatproof.perturbation.trajectories import OnProgress
 from heatproof.runs.workers import Direct, Done, LocalWorkers, Make, Workers, this_worker
 from heatproof.studies.further import needs_of
 from heatproof.studies.parts import Part, part_of
