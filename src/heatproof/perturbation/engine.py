@@ -135,9 +135,7 @@ def evaluate_fully(
     for evaluations in torch.arange(len(steps), device=device).split(batch_size):
         trajectory = evaluations // trajectories.scored.shape[-1]
         image, owner = trajectories.owners(trajectory)
-        removed = (
-            removed_at[trajectory] <= steps[evaluations][:, None, None]
-        )  # (B, H, W), True where a pixel is removed
+        removed = removed_at[trajectory] <= steps[evaluations][:, None, None]  # (B, H, W)
         perturbed = impute(images[image], removed, owner)
         scores[evaluations.cpu()] = scored(score, network.logits(perturbed), targets[image])
         on_progress(len(evaluations))
