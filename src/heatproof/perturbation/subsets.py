@@ -71,11 +71,7 @@ class Removal:
 
 
 def removals(images: Tensor, curves: Curves) -> Iterator[Removal]:
-    """The images of curves, each with its regions, to be removed in the same way as there.
-
-    Raises:
-        InputError: where there are not as many images as curves.
-    """
+    """The images of curves, each with its regions, to be removed in the same way as there."""
     protocol, regions = _as_curves_removed(images, curves)
     for number, name in enumerate(curves.images):
         yield Removal(images[number].cpu(), regions[number], curves.targets[number].cpu(), protocol, name)
