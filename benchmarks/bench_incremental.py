@@ -37,7 +37,7 @@ from heatproof.perturbation.engine import choose_for, evaluate
 from heatproof.perturbation.orders import orders_of_heatmaps
 from heatproof.perturbation.regions import as_regions
 from heatproof.perturbation.scores import logit
-from heatproof.perturbation.sequences import Sequences
+from heatproof.perturbation.trajectories import Trajectories
 
 NETWORKS = {  # how many images: enough for the engines to fill their batches
     "vgg16": 8, "squeezenet1_0": 16, "alexnet": 16, "resnet18": 16, "resnet50": 16, "googlenet": 16,
@@ -154,7 +154,7 @@ class Skipping:
         orders = order[:, :, None]  # (n, 1, 1, L)
         steps = torch.arange(EVERY, STEPS + 1, EVERY)
         self.network = network
-        self.sequences = Sequences(
+        self.sequences = Trajectories(
             images=images,
             replacements=replacements[:, None],
             regions=regions,

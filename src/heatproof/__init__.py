@@ -9,8 +9,7 @@ if TYPE_CHECKING:
     from heatproof.data.preprocessing import Preprocessing
     from heatproof.errors import InputError
     from heatproof.heatmaps import explain
-    from heatproof.measures.abpc import abpc
-    from heatproof.measures.aopc import aopc, aopc_curve
+    from heatproof.measures.aopc import abpc, aopc, aopc_curve
     from heatproof.network import Network, load_network
     from heatproof.perturbation import Curves, perturb
     from heatproof.studies import Assessment, Comparison, compare_replacements, plan_comparison

@@ -19,7 +19,7 @@ def measure_table():
     """The table of measures, as the catalogue has it."""
     lines = ["| name | unit | better | source | needs |", "| --- | --- | --- | --- | --- |"]
     for name, measure in MEASURES.items():
-        needs = ", ".join([f"`{one}`" for one in measure.needs] + [one.text for one in measure.conditions])
+        needs = ", ".join([f"`{one}`" for one in measure.needs] + [one.text for one in measure.requirements])
         direction = "higher" if measure.higher_is_better else "lower"
         lines.append(
             f"| `{name}` | {measure.unit} | {direction} | [{measure.source}](#{measure.source.lower()}) | {needs} |"

@@ -8,7 +8,7 @@ import torch
 
 from heatproof import InputError, Network, perturb
 from heatproof.measures import abpc, deletion_auc, insertion_auc, lrg, mrg, srg
-from heatproof.measures.auc import area_under, removed_share
+from heatproof.measures.areas import area_under, removed_share
 
 REGIONS = (4, "unequal")
 REPLACEMENTS = ("uniform", "blur", "black", "road")

@@ -5,16 +5,16 @@ import pytest
 import torch
 
 from heatproof import perturb
-from heatproof.measures import MEASURES, Given, aopc, compressed_sizes, measure_all, srg
+from heatproof.measures import MEASURES, MeasureInputs, aopc, compressed_sizes, measure_all, srg
 from heatproof.perturbation.bounds import order_bounds
 from heatproof.perturbation.regions import as_regions, relevance_of_regions
-from heatproof.perturbation.single import single_region_drops
+from heatproof.perturbation.subsets import single_region_drops
 
 
 @pytest.fixture
 def given(network, images, heatmaps, perturbed):
     morf, lerf, random = (perturbed(order, replacement="black") for order in ("morf", "lerf", "random"))
-    return Given(
+    return MeasureInputs(
         morf,
         lerf,
         random,
@@ -34,19 +34,11 @@ def test_a_measure_states_unit_direction_and_source(name, given):
     assert "igher is better" in measure.function.__doc__ or "ower is better" in measure.function.__doc__
     assert measure.unit in ("none", "that of the score")
     assert direction in measure.describe()
-    assert set(measure.needs) <= set(Given.__dataclass_fields__)
+    assert set(measure.needs) <= set(MeasureInputs.__dataclass_fields__)
 
 
 def test_all_is_measured_where_all_is_given(given):
-    found = measure_all(
-        given.morf,
-        given.lerf,
-        given.random,
-        relevance=given.relevance,
-        drops=given.drops,
-        bounds=given.bounds,
-        sizes=given.sizes,
-    )
+    found = measure_all(given)
     assert list(found) == list(MEASURES)
     assert all(values.shape == (3,) and values.dtype == np.float64 for values in found.values())
     assert all(np.isfinite(values).all() for values in found.values())
@@ -69,7 +61,7 @@ def test_the_direction_is_right(name, network, images):
     values = []
     for heat in (fair, -fair):
         morf, lerf = (perturb(network, images, heat, order=order, **base) for order in ("morf", "lerf"))
-        found = measure_all(
+        inputs = MeasureInputs(
             morf,
             lerf,
             random,
@@ -78,6 +70,7 @@ def test_the_direction_is_right(name, network, images):
             bounds=order_bounds(network, images, random),
             sizes=compressed_sizes(images, lerf),
         )
+        found = measure_all(inputs)
         values.append(found[name].mean())
     good, bad = values
     assert (good > bad) == MEASURES[name].higher_is_better
@@ -85,19 +78,19 @@ def test_the_direction_is_right(name, network, images):
 
 
 def test_only_what_can_be_measured_is(perturbed):
-    assert list(measure_all(perturbed("morf"))) == ["aopc", "relative-drop", "deletion-auc"]
-    early = measure_all(perturbed("morf", steps=4), perturbed("lerf", steps=4), perturbed("random", steps=4))
+    assert list(measure_all(MeasureInputs(perturbed("morf")))) == ["aopc", "relative-drop", "deletion-auc"]
+    early = measure_all(MeasureInputs(*(perturbed(order, steps=4) for order in ("morf", "lerf", "random"))))
     assert list(early) == ["aopc", "abpc", "relative-drop"]
-    logarithms = measure_all(perturbed("morf", score="log_probability"))
+    logarithms = measure_all(MeasureInputs(perturbed("morf", score="log_probability")))
     assert "relative-drop" not in logarithms
 
 
 def test_what_is_missing_is_said(perturbed, given):
-    alone = Given(perturbed("morf", steps=4))
+    alone = MeasureInputs(perturbed("morf", steps=4))
     assert MEASURES["aopc"].missing(alone) is None
     assert MEASURES["mrg"].missing(alone) == "needs random"
     assert MEASURES["deletion-auc"].missing(alone).startswith("needs curves to full removal: remove all regions")
-    sampled = Given(perturbed("morf", scored=4), relevance=given.relevance)
+    sampled = MeasureInputs(perturbed("morf", scored=4), relevance=given.relevance)
     assert MEASURES["calibration"].missing(sampled).startswith("needs the score after every step")
     assert MEASURES["deletion-auc"].missing(sampled) is None
 
@@ -112,6 +105,6 @@ def test_a_monotone_transform_changes_nothing_but_what_reads_sizes(network, imag
         )  # each region's relevance is its own to the third power
         given = {"regions": 4, "repeats": 1, "score": "probability", "engine": "full"}
         morf, lerf = (perturb(network, images, heat, order=order, **given) for order in ("morf", "lerf"))
-        found.append(measure_all(morf, lerf, relevance=relevance_of_regions(heat, regions)))
+        found.append(measure_all(MeasureInputs(morf, lerf, relevance=relevance_of_regions(heat, regions))))
     for name in found[0]:
         assert np.array_equal(found[0][name], found[1][name]) == (name != "calibration"), name

@@ -9,7 +9,7 @@ from torch import nn
 
 from heatproof import InputError, Network, aopc, perturb
 from heatproof.measures.components import components, drops_of, numbers_of_steps, step_variance
-from heatproof.perturbation.sampling import scored_steps, stratum_ends
+from heatproof.perturbation.orders import scored_steps, stratum_ends
 
 STEPS = 12
 

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from heatproof import InputError, Network
-from heatproof.measures.off_manifold import r_oms
+from heatproof.measures import r_oms
 from heatproof.perturbation import perturb
 
 

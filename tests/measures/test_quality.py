@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 
+from heatproof.measures import quality
 from heatproof.measures.quality import (
     ALONE,
     CONTROLS,
@@ -107,5 +108,7 @@ def test_all_qualities_are_zero_where_the_order_does_not_matter(logits):
 
 
 def test_every_quantity_tells_what_it_is():
-    for quantity in (QUALITIES | ALONE | CONTROLS).values():
-        assert (quantity.__doc__ or "").strip()
+    listed = " ".join(line for line in quality.__doc__.splitlines() if line.startswith("- ")).replace(",", ":")
+    for name in QUALITIES | CONTROLS:
+        assert f" {name}: " in listed
+    assert {name.removesuffix(" alone") for name in ALONE} <= set(QUALITIES)

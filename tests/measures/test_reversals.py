@@ -6,8 +6,9 @@ from scipy import stats
 
 from heatproof import InputError
 from heatproof.measures import estimate
+from heatproof.measures.agreement import kendall, ranking_agreement
 from heatproof.measures.intervals import Sample
-from heatproof.measures.reversals import kendall, one_sided, ranking_agreement, reversals
+from heatproof.measures.reversals import one_sided, reversals
 
 NAMES = ["a", "b", "c"]
 

@@ -6,7 +6,9 @@ from scipy import stats
 
 from heatproof.errors import InputError
 from heatproof.measures import estimate
-from heatproof.measures.series import RESAMPLES, Series, rank_correlation, resampled, spearman
+from heatproof.measures.agreement import spearman
+from heatproof.measures.intervals import RESAMPLES, resampled
+from heatproof.measures.series import Series, rank_correlation
 
 
 @pytest.fixture

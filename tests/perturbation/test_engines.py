@@ -11,15 +11,13 @@ from heatproof import Network, perturb
 from heatproof.errors import InputError
 from heatproof.network.incremental import touched_by_regions
 from heatproof.perturbation import Protocol, perturb_orders
-from heatproof.perturbation.engine import ENGINES, choose_for, evaluate
-from heatproof.perturbation.full import evaluate_fully
+from heatproof.perturbation.engine import ENGINES, choose_for, evaluate, evaluate_fully
 from heatproof.perturbation.incremental import evaluate_incrementally
-from heatproof.perturbation.orders import orders_of_heatmaps, random_orders
+from heatproof.perturbation.orders import orders_of_heatmaps, random_orders, scored_steps
 from heatproof.perturbation.perturbing import perturb_scores
 from heatproof.perturbation.regions import as_regions
-from heatproof.perturbation.sampling import scored_steps
 from heatproof.perturbation.scores import SCORES, logit
-from heatproof.perturbation.sequences import Sequences
+from heatproof.perturbation.trajectories import Trajectories
 from heatproof.randomness import identify
 
 DTYPES = [torch.float32, torch.float64]
@@ -370,7 +368,7 @@ def sequences(request, pictures):
     }[request.param]
     ids = [["a", "b", "c"], ["d", "e", "f"]]
     orders = torch.stack([random_orders(regions, steps=9, repeats=REPEATS, seed=0, ids=names) for names in ids], dim=1)
-    return Sequences(
+    return Trajectories(
         images=pictures(3, dtype=torch.float64),
         replacements=torch.stack([pictures(REPEATS, seed=number, dtype=torch.float64) for number in (1, 2, 3)]),
         regions=regions,
@@ -381,7 +379,7 @@ def sequences(request, pictures):
 
 
 def with_scored(sequences, scored):
-    return Sequences(
+    return Trajectories(
         sequences.images, sequences.replacements, sequences.regions, sequences.orders, sequences.targets, scored
     )
 

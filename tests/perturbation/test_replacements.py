@@ -8,7 +8,7 @@ from scipy import stats
 
 from heatproof import InputError, perturb
 from heatproof.perturbation import Protocol, Statistics
-from heatproof.perturbation.replacements.dirichlet import LEAST
+from heatproof.perturbation.dirichlet import LEAST
 from heatproof.perturbation.replacing import replacement_images
 from heatproof.randomness import identify
 

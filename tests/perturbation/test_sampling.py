@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from heatproof import InputError, abpc, aopc, aopc_curve, perturb
-from heatproof.perturbation.sampling import scored_steps, stratum_ends
+from heatproof.perturbation.orders import scored_steps, stratum_ends
 
 STEPS = 9
 

@@ -5,11 +5,10 @@ import pytest
 import torch
 
 from heatproof import InputError, perturb
-from heatproof.perturbation import single
+from heatproof.perturbation import subsets
 from heatproof.perturbation.regions import as_regions
 from heatproof.perturbation.replacing import replacement_images
-from heatproof.perturbation.single import single_region_drops, single_region_evaluations
-from heatproof.perturbation.subsets import passed_through, removals
+from heatproof.perturbation.subsets import passed_through, removals, single_region_drops, single_region_evaluations
 
 
 @pytest.fixture
@@ -92,7 +91,7 @@ def test_drops_do_not_depend_on_order_steps_sampling_or_how_many_go_at_once(conv
     given = {"regions": 3, "repeats": 2, "engine": "full"}
     expected = single_region_drops(network, images, perturb(network, images, order="random", **given))
     other = perturb(network, images.flip(0), heat.flip(0), steps=20, scored=4, **given)
-    monkeypatch.setattr(single, "AT_ONCE", 7)
+    monkeypatch.setattr(subsets, "AT_ONCE", 7)
     for one, same in zip(expected, single_region_drops(network, images.flip(0), other)[::-1], strict=True):
         np.testing.assert_allclose(one, same, rtol=0, atol=1e-5)
 
@@ -101,7 +100,7 @@ def test_as_many_evaluations_as_planned(convolutional, pictures, monkeypatch):
     images, network = pictures(3, dtype=torch.float64), convolutional()
     curves = perturb(network, images, order="random", regions=6, repeats=2, engine="full")
     for at_once, each in ((500, 19), (4, 21)):
-        monkeypatch.setattr(single, "AT_ONCE", at_once)
+        monkeypatch.setattr(subsets, "AT_ONCE", at_once)
         told = []
         single_region_drops(network, images, curves, on_progress=told.append)
         assert sum(told) == 3 * single_region_evaluations(9, 2) == 3 * each

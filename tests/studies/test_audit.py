@@ -9,8 +9,7 @@ import torch
 from torch import nn
 
 import heatproof as hp
-from heatproof.measures import aopc
-from heatproof.measures.off_manifold import r_oms
+from heatproof.measures import aopc, r_oms
 from heatproof.perturbation import perturb
 from heatproof.studies.audited import AS_COMPARED
 

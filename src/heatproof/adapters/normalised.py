@@ -20,7 +20,7 @@ from heatproof.network.inputs import as_targets
 from heatproof.network.network import Network
 from heatproof.perturbation.engine import choose_for, evaluate
 from heatproof.perturbation.scores import SCORES
-from heatproof.perturbation.sequences import Sequences
+from heatproof.perturbation.trajectories import Trajectories
 from heatproof.randomness import addressed
 from heatproof.registry import unknown
 
@@ -107,7 +107,7 @@ def perturbed_scores(
     steps = torch.arange(1, orders.shape[1] + 1)
     chosen, scores = SCORES.resolve(score), []
     for part in torch.arange(len(inputs)).split(AT_ONCE):
-        sequences = Sequences(
+        sequences = Trajectories(
             images=_in_range(inputs[part], bound),
             replacements=_in_range(replacements[part], bound)[:, None],
             regions=regions[part],

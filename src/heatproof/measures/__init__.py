@@ -1,21 +1,17 @@
 """Curves → numbers with their uncertainty."""
 
-from heatproof.measures.abpc import abpc
-from heatproof.measures.aopc import aopc, aopc_curve
-from heatproof.measures.auc import deletion_auc, insertion_auc
+from heatproof.measures.aopc import abpc, aopc, aopc_curve, naopc, relative_drop
+from heatproof.measures.areas import deletion_auc, insertion_auc, lrg, mrg, r_oms, srg
 from heatproof.measures.calibration import calibration, single_region
-from heatproof.measures.catalogue import MEASURES, Given, Measure, measure_all
+from heatproof.measures.catalogue import MEASURES, Measure, MeasureInputs, measure_all
 from heatproof.measures.intervals import Estimate, estimate, estimate_curve
-from heatproof.measures.naopc import naopc
 from heatproof.measures.pic import compressed_sizes, pic
-from heatproof.measures.relative_drop import relative_drop
-from heatproof.measures.srg import lrg, mrg, srg
 
 __all__ = [
     "MEASURES",
     "Estimate",
-    "Given",
     "Measure",
+    "MeasureInputs",
     "abpc",
     "aopc",
     "aopc_curve",
@@ -30,6 +26,7 @@ __all__ = [
     "mrg",
     "naopc",
     "pic",
+    "r_oms",
     "relative_drop",
     "single_region",
     "srg",

@@ -1,9 +1,12 @@
-"""How far rankings agree: images as judges of methods, or two rankings with each other."""
+"""How far values and rankings agree: correlations, and images as judges of methods."""
+
+from itertools import combinations
 
 import numpy as np
 import scipy
 
 from heatproof.errors import InputError
+from heatproof.measures.intervals import Estimate, percentile_estimate, resampled
 
 
 def kendall_w(values: np.ndarray) -> float:
@@ -16,7 +19,8 @@ def kendall_w(values: np.ndarray) -> float:
     >>> round(kendall_w(np.array([[1.0, 2.0, 3.0], [10.0, 20.0, 30.0], [1.0, 3.0, 2.0]])), 3)
     0.778
     """
-    _check(values)
+    if values.ndim != 2 or not values.size or not np.isfinite(values).all():
+        raise InputError(f"values must be finite, (N, M) of N judges and M items, got {values.shape}")
     judges, items = values.shape
     ranks = scipy.stats.rankdata(values, axis=1)
     spread = ((ranks.mean(axis=0) - (items + 1) / 2) ** 2).sum()
@@ -61,6 +65,56 @@ def kendall_tau(first: np.ndarray, second: np.ndarray) -> float:
     return float(scipy.stats.kendalltau(first, second).statistic)
 
 
-def _check(values: np.ndarray) -> None:
-    if values.ndim != 2 or not values.size or not np.isfinite(values).all():
-        raise InputError(f"values must be finite, (N, M) of N judges and M items, got {values.shape}")
+def kendall(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    """(R,) Kendall's τ-b of each row of (R, M) with the same row of another; NaN where a row is all ties.
+
+    >>> kendall(np.array([[1.0, 2.0, 3.0]]), np.array([[10.0, 30.0, 20.0]]))
+    array([0.33333333])
+    """
+    pairs = np.array(list(combinations(range(first.shape[1]), 2)), dtype=int).reshape(-1, 2)
+    one, other = (np.diff(part[:, pairs], axis=2)[..., 0] for part in (first, second))
+    signs = np.sign(one) * np.sign(other)
+    untied = np.sqrt((one != 0).sum(axis=1) * (other != 0).sum(axis=1))
+    found: np.ndarray = np.divide(signs.sum(axis=1), untied, out=np.full(len(one), np.nan), where=untied > 0)
+    return found
+
+
+def pearson(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    """(R,) Pearson's correlation of each row of (R, C) with the same row of another; NaN where a row is constant."""
+    varies = (np.ptp(first, axis=1) != 0) & (np.ptp(second, axis=1) != 0)
+    one, other = (part - part.mean(axis=1, keepdims=True) for part in (first, second))
+    spread = np.sqrt((one**2).sum(axis=1) * (other**2).sum(axis=1))
+    known = varies & (spread > 0)
+    found: np.ndarray = np.divide((one * other).sum(axis=1), spread, out=np.full(len(one), np.nan), where=known)
+    return found.clip(-1, 1)
+
+
+def spearman(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    """(R,) Spearman's correlation of each row of (R, C) with the same row of another; ties share their mean rank.
+
+    >>> spearman(np.array([[1.0, 2.0, 3.0]]), np.array([[10.0, 30.0, 20.0]]))
+    array([0.5])
+    """
+    return pearson(*(scipy.stats.rankdata(part, axis=1, nan_policy="propagate") for part in (first, second)))
+
+
+def ranking_agreement(first: np.ndarray, second: np.ndarray, *, seed: int = 0) -> Estimate:
+    """Kendall's τ between the rankings of M methods by the means of two (M, N), with its interval over images.
+
+    1: both rank the methods alike; −1: one ranks them backwards [Kendall1938]. Drawing images again (percentile
+    bootstrap, the same images for both) adds noise to both rankings, so the interval lies rather too low than too high.
+    NaN for one method, or where a condition finds all equal; NaN bounds for one image.
+
+    >>> print(ranking_agreement(np.array([[1.0, 2.0], [3.0, 4.0]]), np.array([[5.0, 6.0], [1.0, 2.0]])))
+    -1 [-1, -1]
+    """
+    check_conditions(first, second)
+    drawn = resampled(first.shape[1], seed=seed) / first.shape[1]
+    value = kendall(first.mean(axis=1)[None], second.mean(axis=1)[None])
+    return percentile_estimate(float(value[0]), kendall(drawn @ first.T, drawn @ second.T))
+
+
+def check_conditions(first: np.ndarray, second: np.ndarray) -> None:
+    """Refuses values under two conditions that are not (M, N) both, of M methods on N images."""
+    if first.ndim != 2 or first.shape != second.shape or not first.size:
+        raise InputError(f"conditions must have values (M, N) of the same shape, got {first.shape} and {second.shape}")

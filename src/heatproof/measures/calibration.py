@@ -7,8 +7,8 @@ import torch
 from torch import Tensor
 
 from heatproof.errors import InputError
-from heatproof.measures.conditions import ALL_STEPS
-from heatproof.measures.series import spearman
+from heatproof.measures.agreement import pearson, spearman
+from heatproof.measures.scores import ALL_STEPS
 from heatproof.perturbation.curves import Curves
 
 
@@ -45,8 +45,13 @@ def calibration(curves: Curves, relevance: Sequence[np.ndarray] | Tensor) -> Ten
     drops = -curves.scores.double().diff(dim=-1).cpu().numpy()  # (N, repeats, L)
     orders = curves.orders.expand(-1, drops.shape[1], -1).cpu().numpy()
     found = []
-    for image, order, fall in zip(_checked(relevance, len(drops), orders), orders, drops, strict=True):
-        found.append(_pearson(fall, image[order]).mean())
+    for number, (image, order, fall) in enumerate(zip(_checked(relevance, len(drops)), orders, drops, strict=True)):
+        if len(image) <= order.max():
+            raise InputError(
+                f"relevance of image {number} must cover all of its regions, at least {order.max() + 1}, "
+                f"got {len(image)}"
+            )
+        found.append(np.nan_to_num(pearson(fall, image[order])).mean())
     return torch.tensor(found, dtype=torch.float64)
 
 
@@ -60,7 +65,7 @@ def single_region(drops: Sequence[np.ndarray], relevance: Sequence[np.ndarray] |
 
     Args:
         drops: (repeats, R) for each image (``single_region_drops``); the same serve all heatmaps.
-        relevance: (R,) for each image: the heatmap summed over each region (``relevance_of_regions``).
+        relevance: (R,) for each image, as for :func:`calibration`.
 
     Returns:
         (N,) from −1 to 1, without unit, averaged over repeats. Higher is better.
@@ -71,41 +76,19 @@ def single_region(drops: Sequence[np.ndarray], relevance: Sequence[np.ndarray] |
     >>> single_region([np.array([[3.0, 1.0, 2.0]])], [np.array([0.5, -0.1, 0.0])])
     tensor([1.], dtype=torch.float64)
     """
-    checked = _checked(relevance, len(drops))
-    for number, (image, fall) in enumerate(zip(checked, drops, strict=True)):
+    found = []
+    for number, (image, fall) in enumerate(zip(_checked(relevance, len(drops)), drops, strict=True)):
         if image.shape != fall.shape[-1:]:
             raise InputError(
                 f"relevance of image {number} must be of its {fall.shape[-1]} regions, got shape {image.shape}"
             )
-    found = [
-        np.nan_to_num(spearman(fall, np.broadcast_to(image, fall.shape))).mean()
-        for image, fall in zip(checked, drops, strict=True)
-    ]
+        found.append(np.nan_to_num(spearman(fall, np.broadcast_to(image, fall.shape))).mean())
     return torch.tensor(found, dtype=torch.float64)
 
 
-def _checked(
-    relevance: Sequence[np.ndarray] | Tensor, count: int, orders: np.ndarray | None = None
-) -> list[np.ndarray]:
-    """Relevance (R,) of each image in float64, of all regions that the orders name."""
+def _checked(relevance: Sequence[np.ndarray] | Tensor, count: int) -> list[np.ndarray]:
+    """Relevance (R,) of each image in float64."""
     images = [np.asarray(image, dtype=np.float64) for image in relevance]
     if len(images) != count or any(image.ndim != 1 or not np.isfinite(image).all() for image in images):
         raise InputError(f"relevance must be finite numbers (R,) for each of {count} images, got {len(images)} images")
-    if orders is not None:
-        for number, (image, order) in enumerate(zip(images, orders, strict=True)):
-            if len(image) <= order.max():
-                raise InputError(
-                    f"relevance of image {number} must cover all of its regions, at least {order.max() + 1}, "
-                    f"got {len(image)}"
-                )
     return images
-
-
-def _pearson(first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    """(T,) correlation of each row of (T, L) with the same row of another; 0 where a row is constant."""
-    constant = (np.ptp(first, axis=1) == 0) | (np.ptp(second, axis=1) == 0)
-    one, other = (part - part.mean(axis=1, keepdims=True) for part in (first, second))
-    spread = np.sqrt((one**2).sum(axis=1) * (other**2).sum(axis=1))
-    told = ~constant & (spread > 0)
-    found: np.ndarray = np.divide((one * other).sum(axis=1), spread, out=np.zeros(len(one)), where=told)
-    return found.clip(-1, 1)

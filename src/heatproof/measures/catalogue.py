@@ -7,15 +7,11 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
-from heatproof.measures.abpc import abpc
-from heatproof.measures.aopc import aopc
-from heatproof.measures.auc import deletion_auc, insertion_auc
+from heatproof.measures.aopc import abpc, aopc, naopc, relative_drop
+from heatproof.measures.areas import deletion_auc, insertion_auc, lrg, mrg, srg
 from heatproof.measures.calibration import calibration, single_region
-from heatproof.measures.conditions import ABOVE_ZERO, ALL_REGIONS, ALL_STEPS, Condition
-from heatproof.measures.naopc import naopc
 from heatproof.measures.pic import pic
-from heatproof.measures.relative_drop import relative_drop
-from heatproof.measures.srg import lrg, mrg, srg
+from heatproof.measures.scores import ABOVE_ZERO, ALL_REGIONS, ALL_STEPS, Requirement
 from heatproof.perturbation.bounds import OrderBounds
 from heatproof.perturbation.curves import Curves
 
@@ -24,7 +20,7 @@ NO_UNIT = "none"
 
 
 @dataclass(frozen=True)
-class Given:
+class MeasureInputs:
     """What measures of one method are computed from; all but the first may be missing.
 
     Attributes:
@@ -55,8 +51,8 @@ class Measure:
         unit: of its values.
         higher_is_better: its direction.
         source: where it comes from, as in the first line of the function's docstring.
-        needs: names of the attributes of ``Given``.
-        conditions: what the curves among them must fulfil.
+        needs: names of the attributes of ``MeasureInputs``.
+        requirements: what the curves among them must fulfil.
     """
 
     function: Callable[..., Tensor]
@@ -64,31 +60,31 @@ class Measure:
     higher_is_better: bool
     source: str
     needs: tuple[str, ...]
-    conditions: tuple[Condition, ...] = ()
+    requirements: tuple[Requirement, ...] = ()
 
-    def missing(self, given: Given) -> str | None:
-        """Why it cannot be computed from what is given; none where it can."""
-        absent = [name for name in self.needs if getattr(given, name) is None]
+    def missing(self, inputs: MeasureInputs) -> str | None:
+        """Why it cannot be computed from these inputs; none where it can."""
+        absent = [name for name in self.needs if getattr(inputs, name) is None]
         if absent:
             return f"needs {', '.join(absent)}"
-        curves = [one for one in self._arguments(given) if isinstance(one, Curves)]
-        failed = [one for one in self.conditions if not all(one.holds(curve) for curve in curves)]
+        curves = [one for one in self._arguments(inputs) if isinstance(one, Curves)]
+        failed = [one for one in self.requirements if not all(map(one.holds, curves))]
         return f"needs {failed[0].text}: {failed[0].remedy}" if failed else None
 
-    def __call__(self, given: Given) -> np.ndarray:
+    def __call__(self, inputs: MeasureInputs) -> np.ndarray:
         """(N,) values, in float64."""
-        values: np.ndarray = self.function(*self._arguments(given)).double().cpu().numpy()
+        values: np.ndarray = self.function(*self._arguments(inputs)).double().cpu().numpy()
         return values
 
     def describe(self) -> str:
         """What it is, in one line."""
         first = (self.function.__doc__ or "").strip().splitlines()[0]
         direction = "Higher" if self.higher_is_better else "Lower"
-        needs = [*self.needs, *(condition.text for condition in self.conditions)]
+        needs = [*self.needs, *(one.text for one in self.requirements)]
         return f"{first} Unit: {self.unit}. {direction} is better. Needs {', '.join(needs)}."
 
-    def _arguments(self, given: Given) -> list[Any]:
-        return [getattr(given, name) for name in self.needs]
+    def _arguments(self, inputs: MeasureInputs) -> list[Any]:
+        return [getattr(inputs, name) for name in self.needs]
 
 
 MEASURES: dict[str, Measure] = {
@@ -107,26 +103,8 @@ MEASURES: dict[str, Measure] = {
 }
 
 
-def measure_all(
-    morf: Curves,
-    lerf: Curves | None = None,
-    random: Curves | None = None,
-    *,
-    relevance: Sequence[np.ndarray] | Tensor | None = None,
-    drops: Sequence[np.ndarray] | None = None,
-    bounds: OrderBounds | None = None,
-    sizes: Tensor | None = None,
-) -> dict[str, np.ndarray]:
-    """(N,) of every measure that can be computed from what is given, by name; ``Measure.missing`` says why others not.
-
-    Args:
-        morf: curves with the most relevant regions removed first.
-        lerf: the least relevant first.
-        random: in random order.
-        relevance: (R,) for each image, the heatmap summed over each region.
-        drops: of single regions (``single_region_drops``).
-        bounds: over all orders (``order_bounds``).
-        sizes: of the compressed images of ``lerf`` (``compressed_sizes``).
+def measure_all(inputs: MeasureInputs) -> dict[str, np.ndarray]:
+    """(N,) of every measure that these inputs allow, by name; ``Measure.missing`` says why others are left out.
 
     >>> import torch
     >>> from heatproof.network import Network
@@ -135,8 +113,7 @@ def measure_all(
     >>> images = torch.rand(2, 3, 18, 18)
     >>> curves = [perturb(network, images, images.sum(dim=1), order=order, score="probability", repeats=1)
     ...     for order in ("morf", "lerf")]
-    >>> list(measure_all(*curves))
+    >>> list(measure_all(MeasureInputs(*curves)))
     ['aopc', 'abpc', 'relative-drop', 'srg', 'deletion-auc', 'insertion-auc']
     """
-    given = Given(morf, lerf, random, relevance, drops, bounds, sizes)
-    return {name: measure(given) for name, measure in MEASURES.items() if measure.missing(given) is None}
+    return {name: measure(inputs) for name, measure in MEASURES.items() if measure.missing(inputs) is None}

@@ -13,11 +13,14 @@ from PIL import Image, features
 
 from heatproof.errors import InputError
 
+Settings = dict[str, Any]  # of an encoder
+
 KB = 1000  # bytes
+LIBRARIES = ("pil", "zlib", "zlib_ng", "jpg", "libjpeg_turbo")
 
 # Spelt out, though they are Pillow's defaults: a size means something only with its encoder.
-PNG: dict[str, Any] = {"format": "PNG", "compress_level": 6, "optimize": False}
-JPEG: dict[str, Any] = {
+PNG: Settings = {"format": "PNG", "compress_level": 6, "optimize": False}
+JPEG: Settings = {
     "format": "JPEG",
     "quality": 90,
     "subsampling": "4:2:0",
@@ -43,13 +46,7 @@ def png_size(pictures: np.ndarray) -> np.ndarray:
 
 
 def jpeg_size(pictures: np.ndarray) -> np.ndarray:
-    """File size of each picture as JPEG of quality 90, in KB (1000 bytes); lower is simpler [Samek2017].
-
-    Args:
-        pictures: (N, H, W, 3) or grey (N, H, W), uint8.
-
-    Returns:
-        (N,) sizes.
+    """File size (N,) of each picture as JPEG of quality 90, in KB, as :func:`png_size`; lower is simpler [Samek2017].
 
     >>> jpeg_size(np.zeros((2, 64, 64), np.uint8)).shape
     (2,)
@@ -111,15 +108,11 @@ def gini(heatmaps: np.ndarray) -> np.ndarray:
 
 def encoders() -> dict[str, Any]:
     """What makes the files: settings, and versions of the libraries, on which sizes depend a little."""
-    libraries = ("pil", "zlib", "zlib_ng", "jpg", "libjpeg_turbo")
-    return {
-        "png": PNG,
-        "jpeg": JPEG,
-        "versions": {name: features.version(name) for name in libraries if features.check(name)},
-    }
+    versions = {name: features.version(name) for name in LIBRARIES if features.check(name)}
+    return {"png": PNG, "jpeg": JPEG, "versions": versions}
 
 
-def _sizes(pictures: np.ndarray, settings: dict[str, Any]) -> np.ndarray:
+def _sizes(pictures: np.ndarray, settings: Settings) -> np.ndarray:
     _check(pictures)
     sizes = []
     for picture in pictures:

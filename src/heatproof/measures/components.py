@@ -20,7 +20,7 @@ import numpy as np
 
 from heatproof.errors import InputError
 from heatproof.perturbation.curves import Curves
-from heatproof.perturbation.sampling import stratum_ends
+from heatproof.perturbation.orders import stratum_ends
 
 NUMBERS = 120  # of scored steps that are looked at: all small ones, then fewer and fewer
 
@@ -57,8 +57,8 @@ class Components:
 
     def deviations(self, scored: int) -> tuple[float, float, float, float]:
         """Standard deviations between images, repeats, draws of so many steps, and shuffles of ties."""
-        variances = (self.images, self.repeats, self.steps[scored], self.ties)
-        images, repeats, steps, ties = (float(np.sqrt(max(0.0, variance))) for variance in variances)
+        variances = np.array([self.images, self.repeats, self.steps[scored], self.ties])
+        images, repeats, steps, ties = np.sqrt(variances.clip(min=0)).tolist()
         return images, repeats, steps, ties
 
 
@@ -85,13 +85,17 @@ def components(drops: np.ndarray, reshuffled: np.ndarray | None = None) -> Compo
     values = _checked(drops).mean(axis=2)  # (N, T)
     within = float(values.var(axis=1, ddof=1).mean())
     between = float(values.mean(axis=1).var(ddof=1))
-    steps = drops.shape[2] - 1
+    ties = 0.0
+    if reshuffled is not None:
+        differences = values - _checked(reshuffled).mean(axis=2)
+        of_repeats = differences.var(axis=1, ddof=1) / values.shape[1]
+        ties = float((differences.mean(axis=1) ** 2 - of_repeats).mean()) / 2
     return Components(
         mean=float(values.mean()),
         images=between - within / values.shape[1],
         repeats=within,
-        steps={scored: step_variance(drops, scored) for scored in numbers_of_steps(steps)},
-        ties=0.0 if reshuffled is None else _tie_variance(values - _checked(reshuffled).mean(axis=2)),
+        steps={scored: step_variance(drops, scored) for scored in numbers_of_steps(drops.shape[2] - 1)},
+        ties=ties,
         count=len(values),
     )
 
@@ -99,21 +103,19 @@ def components(drops: np.ndarray, reshuffled: np.ndarray | None = None) -> Compo
 def step_variance(drops: np.ndarray, scored: int) -> float:
     """What scoring so many steps, one drawn in each stratum, adds to the variance of an image's AOPC [Cochran1977].
 
-    Args:
-        drops: (N, T, L + 1) at all steps; the untouched image is always scored.
-        scored: the number K of strata.
+    Of drops (N, T, L + 1) at all steps; the untouched image is always scored.
 
     >>> step_variance(np.array([[[0.0, 1.0, 3.0]]]), 1)  # 0 + 2 · 1 or 0 + 2 · 3, over 3
     0.4444444444444444
     """
     steps = drops.shape[2] - 1
+    if scored == steps:
+        return 0.0
     ends = stratum_ends(steps, scored).numpy()
     centred = drops[..., 1:].astype(np.float64)
     centred -= centred.mean(axis=2, keepdims=True)  # squares of large numbers would cancel badly
     sums, squares = (np.add.reduceat(centred**power, ends[:-1], axis=2) for power in (1, 2))
     each = (np.diff(ends) * squares - sums**2).clip(min=0)  # n_h² · variance within
-    if scored == steps:
-        return 0.0
     return float(each.sum(axis=2).mean() / (steps + 1) ** 2)
 
 
@@ -135,12 +137,6 @@ def drops_of(curves: Curves) -> np.ndarray:
     scores = curves.scores.double()
     drops: np.ndarray = (scores[..., :1] - scores).numpy()
     return drops
-
-
-def _tie_variance(differences: np.ndarray) -> float:
-    """From differences (N, T) of AOPC between two shuffles of the ties."""
-    repeats = differences.var(axis=1, ddof=1) / differences.shape[1]
-    return float((differences.mean(axis=1) ** 2 - repeats).mean()) / 2
 
 
 def _checked(drops: np.ndarray) -> np.ndarray:

@@ -13,6 +13,7 @@ import scipy
 from heatproof.errors import InputError
 
 CONFIDENCE = 0.95
+RESAMPLES = 2000
 
 
 @dataclass(frozen=True)
@@ -102,3 +103,20 @@ def estimate_curve(values: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarr
     sample = Sample.of(values)
     low, high = sample.within(float(scipy.stats.t.ppf((1 + CONFIDENCE) / 2, max(1, sample.count - 1))))
     return sample.mean, low, high
+
+
+def resampled(count: int, *, seed: int = 0) -> np.ndarray:
+    """(R, count) how often each of so many images is drawn, as many with replacement; NaN where there is only one."""
+    if count < 2:
+        return np.full((RESAMPLES, count), np.nan)
+    generator = np.random.default_rng(seed)
+    return generator.multinomial(count, np.full(count, 1 / count), size=RESAMPLES).astype(np.float64)
+
+
+def percentile_estimate(value: float, drawn: np.ndarray) -> Estimate:
+    """A value with the interval of what resampling gave (R,); NaN bounds where most draws have no value."""
+    known = drawn[np.isfinite(drawn)]
+    if not np.isfinite(value) or len(known) < len(drawn) / 2:
+        return Estimate(value, np.nan, np.nan)
+    low, high = np.percentile(known, (100 * (1 - CONFIDENCE) / 2, 100 * (1 + CONFIDENCE) / 2))
+    return Estimate(value, float(low), float(high))

@@ -8,13 +8,13 @@ from PIL import Image
 from torch import Tensor
 
 from heatproof.errors import InputError
-from heatproof.measures.auc import area_under, check_order
-from heatproof.measures.conditions import ALL_REGIONS
+from heatproof.measures.areas import area_under
+from heatproof.measures.scores import ALL_REGIONS, Scores, check_order
 from heatproof.perturbation.curves import Curves
 from heatproof.perturbation.subsets import Removal, passed_through, removals
 
 
-def pic(lerf: Curves | Tensor, sizes: Tensor) -> Tensor:
+def pic(lerf: Scores, sizes: Tensor) -> Tensor:
     r"""Area under the score over the compressed size of the image that is revealed [Kapishnikov2019].
 
     .. math:: \int_0^1 f\,d\iota, \qquad \iota_k = \frac{\mathrm{size}(x^{(k)}) - \mathrm{size}(x^{(L)})}
@@ -25,13 +25,12 @@ def pic(lerf: Curves | Tensor, sizes: Tensor) -> Tensor:
     there, curves are also kept from falling, and their median over images is taken.
 
     Args:
-        lerf: curves to full removal, least relevant first; or scores (N, L + 1) or (N, repeats, L + 1).
+        lerf: curves to full removal, least relevant first; or scores, as for :func:`deletion_auc`.
         sizes: (N, 1 or repeats, L + 1) of the images after each step, also where steps were not scored
             (``compressed_sizes``).
 
     Returns:
-        (N,) in the unit of the score, averaged over repeats. Higher is better. Where steps were sampled, an unbiased
-        estimate.
+        (N,) in the unit of the score. Higher is better. For the rest see :func:`deletion_auc`.
 
     Raises:
         InputError: for other orders, curves that stop before full removal, sizes that do not match, or images that
@@ -42,12 +41,10 @@ def pic(lerf: Curves | Tensor, sizes: Tensor) -> Tensor:
     """
     check_order(lerf, "lerf", "pic")
     ALL_REGIONS.check(lerf, "pic")
-    shape = lerf.orders.shape if isinstance(lerf, Curves) else lerf.shape
-    columns = shape[-1] + 1 if isinstance(lerf, Curves) else shape[-1]
-    if sizes.ndim != 3 or len(sizes) != shape[0] or sizes.shape[2] != columns:
+    count, steps = (len(lerf.images), lerf.steps) if isinstance(lerf, Curves) else (len(lerf), lerf.shape[-1] - 1)
+    if sizes.ndim != 3 or len(sizes) != count or sizes.shape[2] != steps + 1:
         raise InputError(
-            f"sizes must have shape (N, 1 or repeats, L + 1) with N = {shape[0]} and L = {columns - 1}, "
-            f"got {tuple(sizes.shape)}"
+            f"sizes must have shape (N, 1 or repeats, L + 1) with N = {count} and L = {steps}, got {tuple(sizes.shape)}"
         )
     begin, end = sizes[..., :1].double(), sizes[..., -1:].double()
     if bool((end >= begin).any()):
@@ -79,8 +76,7 @@ def compressed_sizes(images: Tensor, curves: Curves) -> Tensor:
     >>> compressed_sizes(images, perturb(network, images, images.sum(dim=1), order="lerf", repeats=1)).shape
     torch.Size([2, 1, 5])
     """
-    repeats = curves.scores.shape[1]
-    orders = curves.orders.expand(-1, repeats, -1).cpu()
+    orders = curves.orders.expand(-1, curves.scores.shape[1], -1).cpu()
     found = [
         [_sizes(removal, order, repeat) for repeat, order in enumerate(of_image)]
         for removal, of_image in zip(removals(images, curves), orders, strict=True)
@@ -90,18 +86,14 @@ def compressed_sizes(images: Tensor, curves: Curves) -> Tensor:
 
 def _sizes(removal: Removal, order: Tensor, repeat: int) -> list[int]:
     """Of the images that an order (L,) passes through; a few at a time, since they are large."""
-    return [
-        _webp_size(image)
-        for subsets in passed_through(order, removal.count).split(16)
-        for image in removal.without(subsets, repeat)
-    ]
+    subsets = passed_through(order, removal.count).split(16)
+    return [_webp_size(image) for some in subsets for image in removal.without(some, repeat)]
 
 
 def _webp_size(image: Tensor) -> int:
     """Bytes of (C, H, W) in [0, 1] as a lossless file; more effort than this takes three times as long for 0.3 %."""
     levels = (image.detach().double().clamp(0, 1) * 255).round().byte().permute(1, 2, 0).numpy()
+    colours = Image.fromarray(np.ascontiguousarray(np.broadcast_to(levels, (*levels.shape[:2], 3))))
     file = io.BytesIO()
-    Image.fromarray(np.ascontiguousarray(np.broadcast_to(levels, (*levels.shape[:2], 3)))).save(
-        file, format="WEBP", lossless=True, quality=50, method=4
-    )
+    colours.save(file, format="WEBP", lossless=True, quality=50, method=4)
     return file.tell()

@@ -7,13 +7,10 @@ The networks are those given; nothing is said about other training runs.
 from dataclasses import dataclass
 
 import numpy as np
-import scipy
 
 from heatproof.errors import InputError
-from heatproof.measures.intervals import CONFIDENCE, Estimate, estimate
-
-RESAMPLES = 2000
-TAILS = (100 * (1 - CONFIDENCE) / 2, 100 * (1 + CONFIDENCE) / 2)  # per cent
+from heatproof.measures.agreement import spearman
+from heatproof.measures.intervals import Estimate, estimate, percentile_estimate, resampled
 
 
 @dataclass(frozen=True)
@@ -78,35 +75,5 @@ def rank_correlation(first: Series, second: Series, *, seed: int = 0) -> Estimat
     1 [1, 1]
     """
     drawn = resampled(first.numerator.shape[1], seed=seed)
-    values = spearman(first.values(drawn), second.values(drawn))
-    return _estimate(float(spearman(first.values()[None], second.values()[None])[0]), values)
-
-
-def spearman(first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    """(R,) rank correlation of each row of (R, C) with the same row of another; ties share their mean rank.
-
-    >>> spearman(np.array([[1.0, 2.0, 3.0]]), np.array([[10.0, 30.0, 20.0]]))
-    array([0.5])
-    """
-    ranks = [scipy.stats.rankdata(part, axis=1, nan_policy="propagate") for part in (first, second)]
-    one, other = (part - part.mean(axis=1, keepdims=True) for part in ranks)
-    spread = np.sqrt((one**2).sum(axis=1) * (other**2).sum(axis=1))
-    found: np.ndarray = np.divide((one * other).sum(axis=1), spread, out=np.full(len(one), np.nan), where=spread > 0)
-    return found.clip(-1, 1)
-
-
-def resampled(count: int, *, seed: int = 0) -> np.ndarray:
-    """(R, count) how often each of so many images is drawn, as many with replacement; NaN where there is only one."""
-    if count < 2:
-        return np.full((RESAMPLES, count), np.nan)
-    generator = np.random.default_rng(seed)
-    return generator.multinomial(count, np.full(count, 1 / count), size=RESAMPLES).astype(np.float64)
-
-
-def _estimate(value: float, drawn: np.ndarray) -> Estimate:
-    """With the interval of what resampling gave (R,); none where most draws have no value, as with one image."""
-    known = drawn[np.isfinite(drawn)]
-    if not np.isfinite(value) or len(known) < len(drawn) / 2:
-        return Estimate(value, np.nan, np.nan)
-    low, high = np.percentile(known, TAILS)
-    return Estimate(value, float(low), float(high))
+    value = spearman(first.values()[None], second.values()[None])
+    return percentile_estimate(float(value[0]), spearman(first.values(drawn), second.values(drawn)))

@@ -6,7 +6,6 @@ t^1.5 of the error has been spent (the power family of [Kim1987]). The intervals
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
@@ -59,36 +58,22 @@ def boundaries(looks: tuple[int, ...], level: float, last: int | None = None) ->
     array([2.73, 2.47])
     """
     times = np.array(looks) / (last or looks[-1])
-    nodes, weights = np.polynomial.legendre.leggauss(NODES)
-    inside = Paths(np.zeros(1), np.ones(1))
-    found = []
     spent = (1 - level) * np.diff(times**POWER, prepend=0)
+    nodes, weights = np.polynomial.legendre.leggauss(NODES)
+    sums, masses, found = np.zeros(1), np.ones(1), []  # of the paths that have stayed inside
     for spread, leaving, time in zip(np.sqrt(np.diff(times, prepend=0)), spent, times, strict=True):
-        edge = inside.edge(spread, leaving)
-        inside = inside.followed(spread, edge * nodes, edge * weights)
+        edge = _edge(sums, masses, spread, leaving)
+        density = scipy.stats.norm.pdf((edge * nodes)[:, None], sums, spread) @ masses
+        sums, masses = edge * nodes, edge * weights * density
         found.append(edge / np.sqrt(time))
     return np.array(found)
 
 
-@dataclass(frozen=True)
-class Paths:
-    """Paths of the sum that have stayed inside, as masses (P,) at places (P,)."""
+def _edge(sums: np.ndarray, masses: np.ndarray, spread: float, leaving: float) -> float:
+    """Boundary, to both sides, that a share ``leaving`` of all paths crosses at the next look."""
 
-    places: np.ndarray
-    masses: np.ndarray
+    def excess(edge: float) -> float:
+        outside = scipy.stats.norm.sf((edge - sums) / spread) + scipy.stats.norm.sf((edge + sums) / spread)
+        return float(masses @ outside) - leaving
 
-    def edge(self, spread: float, leaving: float) -> float:
-        """Beyond which so many of all paths are at the next look, to which the sum moves with this spread."""
-
-        def excess(edge: float) -> float:
-            outside = scipy.stats.norm.sf((edge - self.places) / spread) + scipy.stats.norm.sf(
-                (edge + self.places) / spread
-            )
-            return float(self.masses @ outside) - leaving
-
-        return float(scipy.optimize.brentq(excess, 0.0, 40.0))
-
-    def followed(self, spread: float, places: np.ndarray, weights: np.ndarray) -> "Paths":
-        """Those that are inside at the next look, at places for a quadrature with these weights."""
-        density = scipy.stats.norm.pdf(places[:, None], self.places, spread) @ self.masses
-        return Paths(places, weights * density)
+    return float(scipy.optimize.brentq(excess, 0.0, 40.0))

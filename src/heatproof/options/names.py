@@ -9,7 +9,7 @@ from heatproof.defaults import OFFLINE_DEFAULT
 SOURCES = {
     "methods": ("heatmaps", "(?:METHODS[.])?"),
     "prefixes": ("heatmaps", "WRAPPERS[.]"),
-    "replacements": ("perturbation/replacements", "(?:REPLACEMENTS[.])?"),
+    "replacements": ("perturbation", "REPLACEMENTS[.]"),
     "scores": ("perturbation/scores.py", "SCORES[.]"),
     "regions": ("perturbation", "REGIONS[.]"),
     "measures": ("studies", "FURTHER[.]"),

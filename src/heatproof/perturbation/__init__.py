@@ -1,6 +1,6 @@
 """Regions are removed in an order, replaced by something, and the score is followed."""
 
-from heatproof.perturbation import superpixels  # noqa: F401 - imported to register
+from heatproof.perturbation import dirichlet, imputations  # noqa: F401 - imported to register
 from heatproof.perturbation.bounds import OrderBounds, bound_evaluations, order_bounds
 from heatproof.perturbation.curves import Curves
 from heatproof.perturbation.engine import Engine
@@ -8,8 +8,8 @@ from heatproof.perturbation.perturbing import perturb, perturb_orders
 from heatproof.perturbation.protocol import Protocol
 from heatproof.perturbation.regions import REGIONS
 from heatproof.perturbation.replacements import REPLACEMENTS
-from heatproof.perturbation.single import single_region_drops, single_region_evaluations
 from heatproof.perturbation.statistics import Statistics
+from heatproof.perturbation.subsets import single_region_drops, single_region_evaluations
 
 __all__ = [
     "REGIONS",

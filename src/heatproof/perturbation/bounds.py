@@ -11,8 +11,8 @@ from torch import Tensor
 from heatproof.errors import InputError
 from heatproof.network.network import Network
 from heatproof.perturbation.curves import Curves
-from heatproof.perturbation.sequences import OnProgress
 from heatproof.perturbation.subsets import Removal, removals
+from heatproof.perturbation.trajectories import OnProgress
 
 EXACT_REGIONS = 16  # 65 535 evaluations for each image and repeat
 
@@ -115,12 +115,9 @@ def bound_evaluations(regions: int, steps: int, *, beam: int | None = None) -> i
 
 
 def best_total(values: np.ndarray, regions: int, steps: int) -> float:
-    """The greatest sum of the values of the subsets that an order of so many steps passes through.
+    """The greatest sum of values (2^R,) of the subsets that an order of so many steps passes through.
 
-    Args:
-        values: (2^R,) by subset; bit i of the index is region i.
-        regions: R.
-        steps: L.
+    Bit i of the index of a subset says whether region i is removed.
 
     >>> best_total(np.array([0.0, 1.0, 3.0, 4.0]), 2, 2)  # {region 1}, then both
     7.0

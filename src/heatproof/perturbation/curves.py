@@ -7,8 +7,8 @@ import torch
 from torch import Tensor
 
 from heatproof.perturbation.engine import Engine, least_on_windows
+from heatproof.perturbation.orders import stratum_ends
 from heatproof.perturbation.protocol import Protocol
-from heatproof.perturbation.sampling import stratum_ends
 from heatproof.showing import facts_html
 
 BY_IMAGE = ("scores", "orders", "removed_fraction", "scored", "targets")  # tensors with one entry for each image

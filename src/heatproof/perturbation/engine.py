@@ -4,14 +4,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from math import ceil
 
+import torch
 from torch import Tensor
 
 from heatproof.network.incremental import Plan, touched_by_regions
 from heatproof.network.network import Network
-from heatproof.perturbation.full import evaluate_fully
-from heatproof.perturbation.incremental import evaluate_incrementally, sequences_at_once
-from heatproof.perturbation.scores import Score, logit
-from heatproof.perturbation.sequences import OnProgress, Sequences
+from heatproof.perturbation.incremental import evaluate_incrementally
+from heatproof.perturbation.scores import Score, logit, scored
+from heatproof.perturbation.trajectories import Impute, OnProgress, Trajectories
 
 ENGINES = ("auto", "full", "incremental")
 
@@ -73,12 +73,17 @@ def choose(
     return Engine("incremental", len(plan.head), nodes, "the fastest plan, as measured"), plan
 
 
-def choose_for(network: Network, sequences: Sequences, engine: str, score: Score) -> tuple[Engine, Plan | None]:
-    """The engine for these sequences."""
-    at_once = ceil(sequences.orders.shape[-1] / sequences.scored.shape[-1])
-    shape = tuple(sequences.images.shape[1:])
-    imputes = sequences.impute is not None
-    return choose(network, shape, sequences.maps, engine=engine, score=score, regions_at_once=at_once, imputes=imputes)
+def choose_for(network: Network, trajectories: Trajectories, engine: str, score: Score) -> tuple[Engine, Plan | None]:
+    """The engine for these trajectories."""
+    return choose(
+        network,
+        tuple(trajectories.images.shape[1:]),
+        trajectories.maps,
+        engine=engine,
+        score=score,
+        regions_at_once=ceil(trajectories.orders.shape[-1] / trajectories.scored.shape[-1]),
+        imputes=trajectories.impute is not None,
+    )
 
 
 def least_on_windows(engines: Sequence[Engine]) -> Engine:
@@ -87,14 +92,58 @@ def least_on_windows(engines: Sequence[Engine]) -> Engine:
 
 
 def evaluate(
-    network: Network, sequences: Sequences, score: Score, plan: Plan | None, *, memory: int, on_progress: OnProgress
+    network: Network,
+    trajectories: Trajectories,
+    score: Score,
+    plan: Plan | None,
+    *,
+    memory: int,
+    on_progress: OnProgress,
 ) -> Tensor:
     """(n, M, T, K + 1) scores in float32 on the CPU; step 0 is the untouched image. Without a plan, in full."""
     if plan is None:
-        return evaluate_fully(network, sequences, score, memory=memory, on_progress=on_progress)
-    return evaluate_incrementally(network, sequences, score, plan, memory=memory, on_progress=on_progress)
+        return evaluate_fully(network, trajectories, score, memory=memory, on_progress=on_progress)
+    return evaluate_incrementally(network, trajectories, score, plan, memory=memory, on_progress=on_progress)
 
 
 def at_once(network: Network, shape: tuple[int, ...], plan: Plan | None, *, memory: int) -> int:
-    """How many sequences go side by side with a plan, or how many perturbed images at once without one."""
-    return network.batch_size(shape, memory) if plan is None else sequences_at_once(network, plan, memory)
+    """How many trajectories go side by side with a plan, or how many perturbed images at once without one."""
+    return network.batch_size(shape, memory) if plan is None else network.sequences_at_once(plan, memory // 2)
+
+
+def evaluate_fully(
+    network: Network, trajectories: Trajectories, score: Score, *, memory: int, on_progress: OnProgress
+) -> Tensor:
+    """(n, M, T, K + 1) scores in float32 on the CPU; step 0 is the untouched image, evaluated once per image.
+
+    Several scores at once are a last axis.
+    """
+    batch_size = network.batch_size(tuple(trajectories.images.shape[1:]), memory)
+    device = network.device
+    images, targets = trajectories.images.to(device), trajectories.targets.to(device)
+    impute = trajectories.impute or _copying(trajectories, device)
+    removed_at = trajectories.removed_at.to(device)
+    steps = trajectories.scored.flatten().to(device)
+    untouched = torch.cat(
+        [
+            scored(score, network.logits(batch), classes)
+            for batch, classes in zip(images.split(batch_size), targets.split(batch_size), strict=True)
+        ]
+    )
+    on_progress(len(images))
+    scores = untouched.new_empty(len(steps), *untouched.shape[1:])
+    for evaluations in torch.arange(len(steps), device=device).split(batch_size):
+        trajectory = evaluations // trajectories.scored.shape[-1]
+        image, owner = trajectories.owners(trajectory)
+        removed = removed_at[trajectory] <= steps[evaluations][:, None, None]  # (B, H, W)
+        perturbed = impute(images[image], removed, owner)
+        scores[evaluations.cpu()] = scored(score, network.logits(perturbed), targets[image])
+        on_progress(len(evaluations))
+    return trajectories.result(untouched, scores)
+
+
+def _copying(trajectories: Trajectories, device: torch.device) -> Impute:
+    """Copies removed pixels from the replacement image of their image and repeat."""
+    assert trajectories.replacements is not None
+    replacements = trajectories.replacements.to(device).flatten(end_dim=1)  # (n, T, …) -> (n·T, …)
+    return lambda images, removed, owners: torch.where(removed[:, None], replacements[owners], images)

@@ -9,21 +9,22 @@ from heatproof.network.incremental import Changing, Maps, Plan, Tail, Values, Wi
 from heatproof.network.inputs import check_classes
 from heatproof.network.network import Network
 from heatproof.perturbation.scores import Score, logit, scored
-from heatproof.perturbation.sequences import OnProgress, Sequences
+from heatproof.perturbation.trajectories import OnProgress, Trajectories
 
 
 def evaluate_incrementally(
-    network: Network, sequences: Sequences, score: Score, plan: Plan, *, memory: int, on_progress: OnProgress
+    network: Network, trajectories: Trajectories, score: Score, plan: Plan, *, memory: int, on_progress: OnProgress
 ) -> Tensor:
     """(n, M, T, K + 1) scores in float32 on the CPU; step 0 is the untouched image; several scores are a last axis.
 
-    A sequence keeps what the network computed of it; as many sequences go side by side as the memory allows.
+    A trajectory keeps what the network computed of it; as many trajectories go side by side as the memory allows.
     """
     assert plan.readout is None or score is logit, "a readout knows one logit only"
     images, begun, scores = [], [], []
-    for numbers in torch.arange(len(sequences)).split(sequences_at_once(network, plan, memory)):
+    memory //= 2  # one half for trajectories, the other for evaluating whole images and the tail
+    for numbers in torch.arange(len(trajectories)).split(network.sequences_at_once(plan, memory)):
         with torch.inference_mode():
-            batch = _Batch(network, sequences, score, plan, numbers, memory // 2)
+            batch = _Batch(network, trajectories, score, plan, numbers, memory)
             images.append(batch.images)
             begun.append(batch.begin())
             steps = []
@@ -31,38 +32,33 @@ def evaluate_incrementally(
                 steps.append(found)
                 on_progress(found.shape[:2].numel())
             scores.append(torch.cat(steps, dim=1))
-    on_progress(len(sequences.images))
-    untouched = begun[0].new_empty(len(sequences.images), *begun[0].shape[1:])
+    on_progress(len(trajectories.images))
+    untouched = begun[0].new_empty(len(trajectories.images), *begun[0].shape[1:])
     untouched[torch.cat(images)] = torch.cat(begun)
-    return sequences.result(untouched, torch.cat(scores))
-
-
-def sequences_at_once(network: Network, plan: Plan, memory: int) -> int:
-    """How many sequences go side by side; the other half of the memory is for evaluating whole images and the tail."""
-    return network.sequences_at_once(plan, memory // 2)
+    return trajectories.result(untouched, torch.cat(scores))
 
 
 class _Batch:
-    """S sequences that go side by side, and what windows around their regions hold."""
+    """S trajectories that go side by side, and what windows around their regions hold."""
 
     def __init__(
-        self, network: Network, sequences: Sequences, score: Score, plan: Plan, numbers: Tensor, memory: int
+        self, network: Network, trajectories: Trajectories, score: Score, plan: Plan, numbers: Tensor, memory: int
     ) -> None:
         self.score, self.readout = score, plan.readout
-        image, replacement = sequences.owners(numbers)
+        image, replacement = trajectories.owners(numbers)
         self.images, self.owner = image.unique(return_inverse=True)
         used, self.replacement = replacement.unique(return_inverse=True)
-        self.targets = sequences.targets[self.images].to(network.device)
-        self.orders = sequences.orders.flatten(end_dim=2)[numbers]
-        self.scored = sequences.scored.flatten(end_dim=2)[numbers]
+        self.targets = trajectories.targets[self.images].to(network.device)
+        self.orders = trajectories.orders.flatten(end_dim=2)[numbers]
+        self.scored = trajectories.scored.flatten(end_dim=2)[numbers]
         self.touched = plan.touched[plan.graph.input]
-        self.first_region = sequences.first_region[image]
+        self.first_region = trajectories.first_region[image]
 
-        assert sequences.replacements is not None, "what is imputed changes everywhere at every step"
-        begun = network.inputs(sequences.images[self.images])
+        assert trajectories.replacements is not None, "what is imputed changes everywhere at every step"
+        begun = network.inputs(trajectories.images[self.images])
         self.before = Maps.of(begun)
-        self.after = Maps.of(network.inputs(sequences.replacements.flatten(end_dim=1)[used]))
-        self.removed_at = Maps.of(sequences.removed_at[numbers][:, None].to(network.device))
+        self.after = Maps.of(network.inputs(trajectories.replacements.flatten(end_dim=1)[used]))
+        self.removed_at = Maps.of(trajectories.removed_at[numbers][:, None].to(network.device))
         batch_size = network.batch_size(tuple(begun.shape[1:]), memory)
         self.changing = Changing(plan, begun, self.owner, batch_size=batch_size)
         self.tail = Tail(plan, len(numbers), network.tail_batch_size(plan, memory), begun)
@@ -95,7 +91,7 @@ class _Batch:
         """Removes what goes until the scored step of this number."""
         step = self.scored[:, number]
         last = self.scored[:, number - 1] if number else torch.zeros_like(step)
-        removed = last[:, None] + torch.arange(int((step - last).max()))  # steps that a sequence
+        removed = last[:, None] + torch.arange(int((step - last).max()))  # steps that a trajectory
         removed = removed.minimum(step[:, None] - 1)  # does not take repeat its last one
         regions = self.orders.gather(1, removed) + self.first_region[:, None]  # (S, T)
         limits = step.repeat_interleave(regions.shape[1])[:, None, None, None].to(self.targets.device)
@@ -105,6 +101,6 @@ class _Batch:
         return self.changing.change(regions, torch.where(gone, after, before))
 
     def _windows(self, maps: Maps, index: Tensor, regions: Tensor) -> Tensor:
-        """(S · T, C, h, w) windows around regions (S, T), each sequence's of the map with its index."""
+        """(S · T, C, h, w) windows around regions (S, T), each trajectory's of the map with its index."""
         windows = Windows(index.repeat_interleave(regions.shape[1]), regions.flatten())
         return windows.read(maps, self.touched.starts, self.touched.size)

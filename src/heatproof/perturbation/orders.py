@@ -1,4 +1,12 @@
-"""Orders: which region is removed first. MoRF starts with the most relevant, LeRF with the least."""
+"""Orders: which region is removed first, and after which steps the score is evaluated.
+
+MoRF starts with the most relevant region, LeRF with the least.
+
+All steps are scored, or one drawn at random in each stratum: steps 1 … L are cut into K strata of nearly equal size,
+and one step is drawn in each, for each image and repeat, the same for all orders; a score stands for as many steps as
+its stratum has. So every sum over steps is estimated without bias, and neighbouring steps, which say nearly the same,
+are not paid for [Cochran1977].
+"""
 
 from collections.abc import Sequence
 
@@ -81,3 +89,33 @@ def check_order(order: str) -> None:
     """Refuses an order that is not known."""
     if order not in ORDERS:
         raise InputError(unknown("order", order, ORDERS))
+
+
+def stratum_ends(steps: int, scored: int) -> Tensor:
+    """(K + 1,) the last step of each stratum; the untouched image, step 0, is a stratum of its own.
+
+    >>> stratum_ends(10, 4)
+    tensor([ 0,  2,  5,  7, 10])
+    """
+    return torch.arange(scored + 1) * steps // scored
+
+
+def scored_steps(steps: int, scored: int, *, repeats: int, seed: int, ids: Sequence[str]) -> Tensor:
+    """(N, repeats, K) ascending steps, one drawn in each of K strata of 1 … L for each image and repeat.
+
+    >>> scored_steps(4, 4, repeats=1, seed=0, ids=["an image"])
+    tensor([[[1, 2, 3, 4]]])
+    """
+    ends = stratum_ends(steps, scored).numpy()
+    if scored == steps:
+        return torch.arange(1, steps + 1).expand(len(ids), repeats, steps)
+    drawn = [
+        [
+            addressed(seed=seed, image=image, purpose="scored steps", repeat=repeat).integers(
+                ends[:-1] + 1, ends[1:] + 1
+            )
+            for repeat in range(repeats)
+        ]
+        for image in ids
+    ]
+    return torch.from_numpy(np.array(drawn))

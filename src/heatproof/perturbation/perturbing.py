@@ -15,13 +15,12 @@ from heatproof.options.signatures import takes
 from heatproof.options.studies import PerturbArguments
 from heatproof.perturbation.curves import Curves, removed_fractions
 from heatproof.perturbation.engine import choose_for, evaluate, least_on_windows
-from heatproof.perturbation.orders import check_order, given_orders, orders_of_heatmaps, random_orders
+from heatproof.perturbation.orders import check_order, given_orders, orders_of_heatmaps, random_orders, scored_steps
 from heatproof.perturbation.protocol import Protocol
 from heatproof.perturbation.regions import as_regions
 from heatproof.perturbation.replacing import imputation, replacement_images
-from heatproof.perturbation.sampling import scored_steps
 from heatproof.perturbation.scores import SCORES, check_score, together
-from heatproof.perturbation.sequences import OnProgress, Sequences
+from heatproof.perturbation.trajectories import OnProgress, Trajectories
 from heatproof.randomness import identify
 
 Key = TypeVar("Key", bound=Hashable)  # of an order
@@ -158,11 +157,11 @@ def _blocks(
     targets: Tensor,
     protocol: Protocol,
     ids: Sequence[str],
-) -> Iterator[Sequences]:
-    """Sequences of orders (N, M, T, L) with scored steps (N, T, K), block by block of images."""
+) -> Iterator[Trajectories]:
+    """Trajectories of orders (N, M, T, L) with scored steps (N, T, K), block by block of images."""
     for index in torch.arange(len(images)).split(_block_size(images, orders.shape[1], protocol)):
         chosen, named = images[index.to(images.device)].cpu(), [ids[i] for i in index]
-        yield Sequences(
+        yield Trajectories(
             images=chosen,
             replacements=None if protocol.imputes else replacement_images(chosen, protocol, named),
             impute=imputation(protocol, named) if protocol.imputes else None,
@@ -174,7 +173,7 @@ def _blocks(
 
 
 def _block_size(images: Tensor, orders: int, protocol: Protocol) -> int:
-    """How many images are worked on at once, so that their sequences take half of the memory budget."""
+    """How many images are worked on at once, so that their trajectories take half of the memory budget."""
     pixels = images.shape[2] * images.shape[3]
     channels = images.shape[1]
     per_image = pixels * (4 * channels * (1 + protocol.repeats) + 8 * orders * protocol.repeats)

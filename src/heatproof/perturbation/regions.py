@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from heatproof.bounds import REGION
+from heatproof.bounds import REGION, Bounds
 from heatproof.errors import InputError
 from heatproof.registry import Registry, is_whole, parse_spec
 
@@ -48,6 +48,27 @@ def grid_regions(images: Tensor, *, size: Annotated[int, REGION] = 9) -> Tensor:
 def pixels(images: Tensor) -> Tensor:
     """Every pixel by itself."""
     return grid_regions(images, size=1)
+
+
+@REGIONS.register("slic")
+def slic(
+    images: Tensor,
+    *,
+    segments: Annotated[int, Bounds(1, 100_000)] = 100,
+    compactness: Annotated[float, Bounds(1e-3, 1e6)] = 10.0,
+) -> Tensor:
+    """About so many ``segments`` of similar colour; more ``compactness`` makes them squarer [Achanta2012]."""
+    try:
+        from skimage import segmentation
+    except ImportError as error:
+        raise InputError(
+            "regions 'slic' need scikit-image, which is not installed: pip install \"heatproof[superpixels]\""
+        ) from error
+    maps = []
+    for image in images.double().cpu().clamp(0, 1).permute(0, 2, 3, 1).numpy():  # (H, W, C)
+        found = segmentation.slic(image, n_segments=segments, compactness=compactness, start_label=0, channel_axis=-1)
+        maps.append(np.unique(found, return_inverse=True)[1].reshape(found.shape))  # without gaps
+    return torch.from_numpy(np.stack(maps)).long()
 
 
 def as_regions(given: int | str | Tensor, images: Tensor) -> Tensor:

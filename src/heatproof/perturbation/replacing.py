@@ -9,17 +9,14 @@ from torch import Tensor
 
 from heatproof.perturbation.protocol import Protocol
 from heatproof.perturbation.replacements import REPLACEMENTS
-from heatproof.perturbation.sequences import Impute
+from heatproof.perturbation.trajectories import Impute
 from heatproof.randomness import addressed
 
 
 def replacement_images(images: Tensor, protocol: Protocol, ids: Sequence[str]) -> Tensor:
     """(N, repeats, C, H, W) what removed pixels become, from the seed, the image and the repeat alone."""
-    make = _maker(protocol)
-    made = [
-        make(images, generators=[_address(protocol, image, repeat) for image in ids])
-        for repeat in range(protocol.repeats)
-    ]
+    make, repeats = _maker(protocol), range(protocol.repeats)
+    made = [make(images, generators=[_address(protocol, image, repeat) for image in ids]) for repeat in repeats]
     return torch.stack(made, dim=1)
 
 

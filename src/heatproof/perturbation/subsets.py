@@ -1,20 +1,25 @@
-"""Any subset of an image's regions, removed: the images that orders pass through, without an order."""
+"""Any subset of an image's regions, removed: the images that orders pass through, and single regions alone."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
+from math import ceil
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from heatproof.errors import InputError
 from heatproof.network.network import Network
 from heatproof.perturbation.curves import Curves
+from heatproof.perturbation.perturbing import perturb_orders
 from heatproof.perturbation.protocol import Protocol
 from heatproof.perturbation.regions import as_regions
 from heatproof.perturbation.replacing import imputation, replacement_images
 from heatproof.perturbation.scores import SCORES, scored
-from heatproof.perturbation.sequences import Impute, OnProgress
+from heatproof.perturbation.trajectories import Impute, OnProgress
+
+AT_ONCE = 500  # single regions, so that a block of trajectories stays small
 
 
 @dataclass(frozen=True)
@@ -66,15 +71,8 @@ class Removal:
 
 
 def removals(images: Tensor, curves: Curves) -> Iterator[Removal]:
-    """The images of curves, each with its regions, to be removed in the same way as there.
-
-    Raises:
-        InputError: where there are not as many images as curves.
-    """
-    if len(images) != len(curves.images):
-        raise InputError(f"images must be the {len(curves.images)} images of the curves, got {len(images)}")
-    protocol = curves.protocol.fitted(images)
-    regions = as_regions(protocol.regions, images)
+    """The images of curves, each with its regions, to be removed in the same way as there."""
+    protocol, regions = _as_curves_removed(images, curves)
     for number, name in enumerate(curves.images):
         yield Removal(images[number].cpu(), regions[number], curves.targets[number].cpu(), protocol, name)
 
@@ -90,3 +88,76 @@ def passed_through(order: Tensor, count: int) -> Tensor:
     steps = len(order)
     removed_at = torch.full((count,), steps + 1).scatter(0, order, torch.arange(1, steps + 1))
     return removed_at <= torch.arange(steps + 1)[:, None]
+
+
+def single_region_drops(
+    network: Network, images: Tensor, curves: Curves, *, on_progress: OnProgress | None = None
+) -> list[np.ndarray]:
+    """f(x) − f(x∖r) for each region r of each image, removed alone and replaced as the curves did it [Hesse2024].
+
+    It evaluates the network, with the engine of the protocol: ``single_region_evaluations`` says beforehand how often.
+    One result serves all heatmaps of these images.
+
+    Args:
+        network: the classifier.
+        images: (N, C, H, W) those of the curves.
+        curves: of any order; regions, replacement, repeats and score are theirs.
+        on_progress: called with the number of network evaluations since the last call.
+
+    Returns:
+        (repeats, R) for each image, in the unit of the score, in float64.
+
+    >>> from torch import nn
+    >>> from heatproof.perturbation import perturb
+    >>> network = Network(nn.Sequential(nn.Flatten(), nn.Linear(3 * 18 * 18, 2)))
+    >>> images = torch.rand(2, 3, 18, 18)
+    >>> drops = single_region_drops(network, images, perturb(network, images, order="random", repeats=3))
+    >>> len(drops), drops[0].shape
+    (2, (3, 4))
+    """
+    protocol, regions = _as_curves_removed(images, curves)
+    counts = regions.flatten(start_dim=1).amax(dim=1) + 1
+    found: dict[int, np.ndarray] = {}
+    for count in counts.unique().tolist():  # superpixels differ in number
+        some = (counts == count).nonzero()[:, 0]
+        local = replace(protocol, regions=regions[some], steps=1, scored=None)
+        ids = [curves.images[number] for number in some.tolist()]
+        drops = _drops(network, images[some], count, curves.targets[some], local, ids, on_progress)
+        found |= dict(zip(some.tolist(), drops, strict=True))
+    return [found[number] for number in range(len(images))]
+
+
+def single_region_evaluations(regions: int, repeats: int) -> int:
+    """How many evaluations single regions take for each image: one a region and repeat, and the untouched image.
+
+    >>> single_region_evaluations(16, 1), single_region_evaluations(625, 10)
+    (17, 6252)
+    """
+    return regions * repeats + ceil(regions / AT_ONCE)
+
+
+def _drops(
+    network: Network,
+    images: Tensor,
+    count: int,
+    targets: Tensor,
+    protocol: Protocol,
+    ids: Sequence[str],
+    on_progress: OnProgress | None,
+) -> np.ndarray:
+    """(n, repeats, R) of images with the same number of regions: each region is an order of its own."""
+    parts = []
+    for some in torch.arange(count).split(AT_ONCE):
+        orders = {region: torch.full((len(images), 1, 1), region) for region in some.tolist()}
+        curves = perturb_orders(network, images, orders, targets, protocol, ids, on_progress)
+        parts += [one.scores[..., 0].double() - one.scores[..., 1].double() for one in curves.values()]
+    found: np.ndarray = torch.stack(parts, dim=-1).numpy()
+    return found
+
+
+def _as_curves_removed(images: Tensor, curves: Curves) -> tuple[Protocol, Tensor]:
+    """The protocol of the curves, fitted, and regions (N, H, W) of their images."""
+    if len(images) != len(curves.images):
+        raise InputError(f"images must be the {len(curves.images)} images of the curves, got {len(images)}")
+    protocol = curves.protocol.fitted(images)
+    return protocol, as_regions(protocol.regions, images)

@@ -11,9 +11,9 @@ import polars as pl
 from matplotlib.figure import Figure
 
 from heatproof import runs
-from heatproof.measures import Estimate, aopc, estimate, estimate_curve
-from heatproof.measures.off_manifold import r_oms
-from heatproof.measures.reversals import Reversal, ranking_agreement, reversals
+from heatproof.measures import Estimate, aopc, estimate, estimate_curve, r_oms
+from heatproof.measures.agreement import ranking_agreement
+from heatproof.measures.reversals import Reversal, reversals
 from heatproof.perturbation import Curves
 from heatproof.report import Band, Table, counted, curves_figure
 from heatproof.studies.verdict import listed

@@ -11,8 +11,8 @@ from heatproof.errors import InputError
 from heatproof.network.network import Network
 from heatproof.perturbation import Curves
 from heatproof.perturbation.bounds import bound_evaluations, order_bounds
-from heatproof.perturbation.sequences import OnProgress
-from heatproof.perturbation.single import single_region_drops, single_region_evaluations
+from heatproof.perturbation.subsets import single_region_drops, single_region_evaluations
+from heatproof.perturbation.trajectories import OnProgress
 from heatproof.registry import Registry, parse_spec
 from heatproof.studies.task import Task
 

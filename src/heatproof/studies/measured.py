@@ -7,7 +7,7 @@ import numpy as np
 import polars as pl
 from torch import Tensor
 
-from heatproof.measures import MEASURES, Estimate, estimate, measure_all
+from heatproof.measures import MEASURES, Estimate, MeasureInputs, estimate, measure_all
 from heatproof.perturbation import Curves
 from heatproof.perturbation.regions import relevance_of_regions
 from heatproof.report import Table
@@ -31,12 +31,12 @@ def measured(
         random: in random order, if that ran.
         heatmaps: (N, H, W) by method.
         regions: (N, H, W) region indices.
-        further: what was evaluated for measures that need more than curves, as ``measure_all`` takes it.
+        further: what was evaluated for measures that need more than curves, as ``MeasureInputs`` names it.
     """
     found: Measured = {}
     for name, morf in curves.items():
         relevance = relevance_of_regions(heatmaps[name], regions)
-        values = measure_all(morf, lerf.get(name), random, relevance=relevance, **further)
+        values = measure_all(MeasureInputs(morf, lerf.get(name), random, relevance, **further))
         found[name] = {measure: each for measure, each in values.items() if np.isfinite(each).all()}
     return found
 

@@ -5,8 +5,9 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from heatproof.measures import Estimate, estimate
+from heatproof.measures.agreement import spearman
 from heatproof.measures.quality import CONTROLS, QUALITIES
-from heatproof.measures.series import Series, spearman
+from heatproof.measures.series import Series
 from heatproof.studies.verdict import FEW_IMAGES
 
 LEADING = "standardised"  # neither scaling nor shifting the logits changes it

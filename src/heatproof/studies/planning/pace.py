@@ -12,7 +12,7 @@ from heatproof.network.incremental import Plan
 from heatproof.perturbation import Engine, perturb_orders
 from heatproof.perturbation.engine import at_once, choose
 from heatproof.perturbation.scores import SCORES
-from heatproof.perturbation.sequences import distinct
+from heatproof.perturbation.trajectories import distinct
 from heatproof.studies.task import Task
 
 FEW_STEPS = 8

@@ -14,7 +14,7 @@ from heatproof.heatmaps.precomputed import ImageSelection, MapFile
 from heatproof.measures import aopc
 from heatproof.network import Network
 from heatproof.perturbation import Protocol
-from heatproof.perturbation.sequences import OnProgress
+from heatproof.perturbation.trajectories import OnProgress
 from heatproof.runs.workers import Direct, Done, LocalWorkers, Make, Workers, this_worker
 from heatproof.studies.further import needs_of
 from heatproof.studies.parts import Part, part_of

@@ -17,8 +17,8 @@ from heatproof.perturbation import Protocol
 from heatproof.perturbation.engine import choose
 from heatproof.perturbation.regions import as_regions, differ_in_number
 from heatproof.perturbation.scores import SCORES
-from heatproof.perturbation.sequences import distinct
 from heatproof.perturbation.statistics import Statistics
+from heatproof.perturbation.trajectories import distinct
 from heatproof.studies.further import needs_of
 from heatproof.studies.road import driver
 from heatproof.studies.road.driver import Assignment

@@ -1,4 +1,4 @@
-"""Perturbation sequences: which regions of which image go, in which order, and what takes their place."""
+"""Perturbation trajectories: which regions of which image go, in which order, and what takes their place."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,8 +12,8 @@ Impute = Callable[[Tensor, Tensor, Tensor], Tensor]  # (images, removed (B, H, W
 
 
 @dataclass(frozen=True)
-class Sequences:
-    """Perturbation sequences of a block of n images, M orders and T repeats.
+class Trajectories:
+    """Perturbation trajectories of a block of n images, M orders and T repeats.
 
     Attributes:
         images: (n, C, H, W) in [0, 1].
@@ -35,14 +35,14 @@ class Sequences:
     impute: Impute | None = None
 
     def __len__(self) -> int:
-        """How many sequences there are: n · M · T."""
+        """How many trajectories there are: n · M · T."""
         return self.orders.shape[:3].numel()
 
-    def owners(self, sequences: Tensor) -> tuple[Tensor, Tensor]:
-        """Of some sequences, counted through: the index of their image, and of their replacement, n · T in all."""
+    def owners(self, trajectories: Tensor) -> tuple[Tensor, Tensor]:
+        """Of some trajectories, counted through: the index of their image, and of their replacement, n · T in all."""
         _, orders, repeats, _ = self.orders.shape
-        image = sequences // (orders * repeats)
-        return image, image * repeats + sequences % repeats
+        image = trajectories // (orders * repeats)
+        return image, image * repeats + trajectories % repeats
 
     @cached_property
     def maps(self) -> Tensor:

@@ -13,14 +13,13 @@ variances add up to the data's. Images with C channels have a Dirichlet distribu
 of channels follow from that; they are about half of those in photographs (0.45 where these have 0.8 to 0.9).
 """
 
-from collections.abc import Sequence
 from functools import lru_cache
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from heatproof.perturbation.replacements.replacements import register
+from heatproof.perturbation.replacements import REPLACEMENTS, Generators
 from heatproof.perturbation.statistics import Statistics
 
 BRIGHTEST = 1 - 1e-6  # a mean of 1 would need infinite α
@@ -28,8 +27,8 @@ LEAST, MOST = 0.02, 1e8  # of α_0: below, draws underflow; above, they are the 
 HALVINGS = 60
 
 
-@register("dirichlet")
-def dirichlet(images: Tensor, *, generators: Sequence[np.random.Generator], statistics: Statistics) -> Tensor:
+@REPLACEMENTS.register("dirichlet")
+def dirichlet(images: Tensor, *, generators: Generators, statistics: Statistics) -> Tensor:
     """Colours from a Dirichlet distribution with a data set's mean and spread at each location [Samek2017]."""
     shapes = _shapes(statistics)  # (C + 1, H, W)
     draws = [_channels(generator.standard_gamma(shapes)) for generator in generators]
