@@ -70,7 +70,9 @@ class ZarrArray:
             for place in product(*map(range, self._grid)):
                 cut = _cut(place, self.chunks[1:])
                 sizes = found[(slice(0), *cut)].shape[1:]  # at the border, less than a chunk
-                found[(here, *cut)] = self._chunk((int(number), *place))[(inside, *map(slice, sizes))]
+                whole: tuple[Any, ...] = (here, *cut)
+                part: tuple[Any, ...] = (inside, *map(slice, sizes))
+                found[whole] = self._chunk((int(number), *place))[part]
         return found
 
     def _chunk(self, place: tuple[int, ...]) -> np.ndarray:

@@ -4,7 +4,7 @@ from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
 from heatproof.data.dataset import Dataset
-from heatproof.data.layouts.lists import Entry, listed, read_list
+from heatproof.data.layouts.lists import ListedPath, listed, read_list
 from heatproof.data.layouts.opening import DATASETS, check_option, expect, find
 from heatproof.errors import InputError
 
@@ -46,7 +46,7 @@ def _places(name: str, names: Path, pictures: Path, categories: Path | None) -> 
     return listed(name, names, entries, pictures, read_categories(categories) if categories else ())
 
 
-def _inside(entry: Entry, names: Path) -> Entry:
+def _inside(entry: ListedPath, names: Path) -> ListedPath:
     """Paths in these lists may begin with a slash and mean the data set's folder all the same; they never leave it."""
     relative = PurePosixPath(entry.path.lstrip("/"))
     if ".." in relative.parts:

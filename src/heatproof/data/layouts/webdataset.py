@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import product
+from math import prod
 from pathlib import Path
 from typing import BinaryIO
 
@@ -13,10 +14,11 @@ from PIL import Image
 
 from heatproof.data.dataset import LARGEST_LABEL, Dataset, Member, as_text
 from heatproof.data.decoding import decode_bytes
-from heatproof.data.layouts.opening import DATASETS, open_regular
+from heatproof.data.layouts.opening import DATASETS, without_labels
 from heatproof.data.layouts.tar import TarEntry, plain_files
 from heatproof.data.sources import EXTENSIONS, examine
 from heatproof.errors import InputError
+from heatproof.guarded import opened
 from heatproof.registry import is_whole
 
 MOST_SHARDS = 100_000
@@ -34,15 +36,18 @@ def webdataset(path: Path) -> Dataset:
     shards = _shards(path)
     stems = [shard.stem for shard in shards]
     unique = len(set(stems)) == len(stems)
-    members = [
-        _member(shard, shard.stem if unique else f"{number:05d}-{shard.stem}", sample)
+    members = tuple(
+        Member(
+            f"{as_text(shard.stem if unique else f'{number:05d}-{shard.stem}')}/{sample.key}",
+            _TarPicture(str(shard), sample.offset, sample.size),
+            sample.labels.get(".cls", sample.labels.get(".json")),
+        )
         for number, shard in enumerate(shards)
         for sample in _samples(shard)
-    ]
+    )
     if not members:
         raise InputError(f"expected pictures ({', '.join(EXTENSIONS)}) in {len(shards)} tar files, got none")
-    notes = () if all(member.label is not None for member in members) else ("no labels, or not for all pictures",)
-    return Dataset("webdataset", tuple(members), (), notes)
+    return Dataset("webdataset", members, (), without_labels(members))
 
 
 def _shards(path: Path) -> list[Path]:
@@ -68,9 +73,7 @@ def expanded(text: str) -> list[str]:
     """
     pieces = _BRACES.split(text)
     choices = [_choices(piece) if odd % 2 else [piece] for odd, piece in enumerate(pieces)]
-    count = 1
-    for choice in choices:
-        count *= len(choice)
+    count = prod(map(len, choices))
     if count > MOST_SHARDS:
         raise InputError(f"expected at most {MOST_SHARDS:,} shards, got {count:,}")
     return ["".join(parts) for parts in product(*choices)]
@@ -91,7 +94,8 @@ class _Sample:
     """Files of one key: where its picture lies, and its label."""
 
     key: str
-    place: tuple[int, int] | None = None  # offset and size
+    offset: int = 0  # of its picture; none where it is 0, where a header lies
+    size: int = 0
     exact: bool = False  # whether the picture is key.png, rather than key.something.png
     labels: dict[str, int] = field(default_factory=dict)
 
@@ -100,7 +104,7 @@ def _samples(shard: Path) -> Iterator[_Sample]:
     """Files that stand one after the other and have the same name up to the first dot."""
     sample: _Sample | None = None
     try:
-        with open_regular(shard) as archive:
+        with opened(shard, repr(shard.name)) as archive:
             for entry in plain_files(archive):
                 folder, slash, file = as_text(entry.name).rpartition("/")
                 key, _, ending = file.partition(".")
@@ -115,14 +119,14 @@ def _samples(shard: Path) -> Iterator[_Sample]:
 
 
 def _whole(sample: _Sample | None) -> Iterator[_Sample]:
-    if sample and sample.place:
+    if sample and sample.offset:
         yield sample
 
 
 def _add(sample: _Sample, archive: BinaryIO, entry: TarEntry, ending: str) -> None:
     exact = ending in EXTENSIONS
-    if ending.endswith(EXTENSIONS) and (sample.place is None or (exact and not sample.exact)):
-        sample.place, sample.exact = (entry.offset, entry.size), exact
+    if ending.endswith(EXTENSIONS) and (not sample.offset or (exact and not sample.exact)):
+        sample.offset, sample.size, sample.exact = entry.offset, entry.size, exact
     elif ending in (".cls", ".json") and entry.size <= LARGEST_LABEL_FILE:
         archive.seek(entry.offset)
         label = _label(ending, archive.read(entry.size))
@@ -143,14 +147,8 @@ def _label(ending: str, content: bytes) -> int | None:
     return next((v for v in values if isinstance(v, int) and not isinstance(v, bool) and 0 <= v <= LARGEST_LABEL), None)
 
 
-def _member(shard: Path, name: str, sample: _Sample) -> Member:
-    assert sample.place is not None, "samples without a picture are left out"
-    label = sample.labels.get(".cls", sample.labels.get(".json"))
-    return Member(f"{as_text(name)}/{sample.key}", _Entry(str(shard), *sample.place), label)
-
-
 @dataclass(frozen=True, slots=True)
-class _Entry:
+class _TarPicture:
     """A picture within a tar file."""
 
     shard: str
@@ -160,12 +158,13 @@ class _Entry:
     def __call__(self, max_pixels: int) -> Image.Image:
         if self.size > LARGEST_PICTURE:
             raise InputError(f"expected at most {LARGEST_PICTURE:,} bytes, got {self.size:,}")
+        shard = Path(self.shard)
         try:
-            with open_regular(Path(self.shard)) as file:
+            with opened(shard, repr(shard.name)) as file:
                 file.seek(self.offset)
                 content = file.read(self.size)
         except OSError as error:
-            raise InputError(f"{Path(self.shard).name}: {error.strerror}") from error
+            raise InputError(f"{shard.name}: {error.strerror}") from error
         if len(content) < self.size:
             raise InputError("expected a whole picture, got the end of the tar file")
         return decode_bytes(content, max_pixels)

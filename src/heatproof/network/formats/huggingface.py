@@ -10,9 +10,9 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from heatproof.data.json_files import read_object
 from heatproof.data.preprocessing import Preprocessing
 from heatproof.errors import InputError
+from heatproof.json_objects import read_json_object
 from heatproof.network.formats.configuration import ADAPTER, Counted, check_config
 
 INSTALL = 'pip install "heatproof[transformers]"'
@@ -71,7 +71,7 @@ def read_classifier(name: str, *, download: bool) -> tuple[nn.Module, Preprocess
         )
     library = _needed()
     folder = folder if folder.is_dir() else _downloaded(name)
-    config = read_object(folder / CONFIG)
+    config = read_json_object(folder / CONFIG)
     if not any((folder / file).is_file() for file in WEIGHTS):
         raise InputError(f"expected {WEIGHTS[0]} in {name!r}, found none; pickled weights (.bin) are not read")
     try:
@@ -80,7 +80,7 @@ def read_classifier(name: str, *, download: bool) -> tuple[nn.Module, Preprocess
     except InputError as error:
         raise InputError(f"{name!r} is refused: {error}") from error
     processor = folder / PROCESSOR
-    preprocessing = preprocessing_of(read_object(processor)) if processor.is_file() else None
+    preprocessing = preprocessing_of(read_json_object(processor)) if processor.is_file() else None
     return _load(library, folder), preprocessing
 
 
@@ -114,7 +114,7 @@ def _check_files(folder: Path) -> None:
         raise InputError(f"it has an adapter ({ADAPTER}), which names another network; merge the two and save them")
     index = folder / WEIGHTS[1]
     if index.is_file() and not (folder / WEIGHTS[0]).is_file():
-        parts = read_object(index).get("weight_map")
+        parts = read_json_object(index).get("weight_map")
         names = set(parts.values()) if isinstance(parts, dict) and all(map(_is_text, parts.values())) else {""}
         wrong = next((name for name in names if not _PART.fullmatch(name) or not (folder / name).is_file()), None)
         if wrong is not None:
