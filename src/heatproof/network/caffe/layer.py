@@ -7,7 +7,7 @@ from typing import Literal, TypeVar
 import torch
 from torch import Tensor, nn
 
-from heatproof.network.caffe.given import Given
+from heatproof.network.caffe.fields import Fields, number, whole
 
 Shape = tuple[int, ...]  # of a value, for one image
 Start = Literal["weights", "zeros", "ones"]
@@ -28,7 +28,7 @@ class Layer:
     state: Callable[..., dict[str, Tensor]] = dict
 
 
-Builder = Callable[[Given, Sequence[Shape]], Layer]
+Builder = Callable[[Fields, Sequence[Shape]], Layer]
 F = TypeVar("F", bound=Builder)
 
 LAYERS: dict[str, Builder] = {}
@@ -47,41 +47,41 @@ def layer(*types: str) -> Callable[[F], F]:
     return register
 
 
-def inputs_of(given: Given, shapes: Sequence[Shape], count: int) -> Sequence[Shape]:
-    """Shapes of so many inputs."""
-    if len(shapes) != count:
-        raise given.error(f"it must have {count} input{'s' if count > 1 else ''} (bottom), got {len(shapes)}")
-    return shapes
+def input_of(layer: Fields, shapes: Sequence[Shape]) -> Shape:
+    """Shape of the one input."""
+    if len(shapes) != 1:
+        raise layer.error(f"it must have 1 input (bottom), got {len(shapes)}")
+    return shapes[0]
 
 
-def map_of(given: Given, shapes: Sequence[Shape]) -> Shape:
+def map_of(layer: Fields, shapes: Sequence[Shape]) -> Shape:
     """Shape (C, H, W) of the one input."""
-    (shape,) = inputs_of(given, shapes, 1)
+    shape = input_of(layer, shapes)
     if len(shape) != 3:
-        raise given.error(f"its input must be a map (channels, height, width), got {shape}")
+        raise layer.error(f"its input must be a map (channels, height, width), got {shape}")
     return shape
 
 
-def fixed(given: Given, name: str, value: int) -> None:
+def fixed(said: Fields, name: str, value: int) -> None:
     """A field that heatproof can take at one value only."""
-    found = given.number(name, value)
+    found = said.one(name, number, float(value))
     if found != value:
-        raise given.error(f"{name} must be {value}, got {found:g}; other values are not supported")
+        raise said.error(f"{name} must be {value}, got {found:g}; other values are not supported")
 
 
-def pair(given: Given, name: str, tall: str, wide: str, default: int | None, least: int = 0) -> tuple[int, int]:
+def pair(said: Fields, name: str, sides: Sequence[str], default: int | None, least: int = 0) -> tuple[int, int]:
     """Along the height and along the width: one number for both, one for each, or two fields."""
-    both = given.wholes(name, least)
-    apart = [given.wholes(side, least) for side in (tall, wide)] if tall else [[], []]
-    if len(both) > 2 or (both and any(apart)) or bool(apart[0]) != bool(apart[1]):
-        raise given.error(f"{name} must be one or two numbers, or {tall} and {wide}, each once")
-    if any(apart):
-        return apart[0][-1], apart[1][-1]
-    if not both:
-        if default is None:
-            raise given.error(f"{name} is missing")
-        return default, default
-    return both[0], both[-1]
+    both = said.all(name, whole(least))
+    tall, wide = [said.all(side, whole(least)) for side in sides] or [[], []]
+    if len(both) > 2 or (both and (tall or wide)) or bool(tall) != bool(wide):
+        raise said.error(f"{name} must be one or two numbers, or {' and '.join(sides)}, each once")
+    if tall:
+        return tall[-1], wide[-1]
+    if both:
+        return both[0], both[-1]
+    if default is None:
+        raise said.error(f"{name} is missing")
+    return default, default
 
 
 def listed(shapes: Sequence[Shape]) -> str:
