@@ -59,7 +59,7 @@ class Files:
 
 
 @dataclass(frozen=True, eq=False)
-class Given:
+class GivenImages:
     """Images (N, C, H, W) in [0, 1] that are there, and their names."""
 
     images: Tensor

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from torch import Tensor
 
-from heatproof.data.source import Given
+from heatproof.data.source import GivenImages
 from heatproof.defaults import SHOWN
 from heatproof.errors import InputError
 from heatproof.network.network import Network
@@ -50,7 +50,7 @@ def compared(
     given = protocol.regions
     if isinstance(given, Tensor) and given.ndim == 3:
         given = given[list(order)]
-    shown, source = chosen_numbers(show, [labels[place] for place in order]), Given(images, labels)
+    shown, source = chosen_numbers(show, [labels[place] for place in order]), GivenImages(images, labels)
     assignment = Assignment(
         load=lambda: (network, source),
         methods={**task.computed, **task.given},
