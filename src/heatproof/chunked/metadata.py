@@ -145,7 +145,12 @@ def _described(found: Mapping[str, Any], path: str) -> Described:
         raise InputError(f"{path!r} is no array of Zarr's format 3")
     if found.get("storage_transformers"):
         raise InputError(f"{path!r} has storage transformers; none are read")
-    unknown = [key for key, value in found.items() if key not in ARRAY and not _may_be_left_out(value)]
+    further = {key: value for key, value in found.items() if key not in ARRAY}
+    unknown = [
+        key
+        for key, value in further.items()
+        if not isinstance(value, dict) or value.get("must_understand") is not False
+    ]
     if unknown:
         raise InputError(f"the metadata of {path!r} have unknown keys: {', '.join(unknown[:5])!s:.200}")
     grid, naming = _named(found["chunk_grid"]), _named(found["chunk_key_encoding"])
@@ -153,17 +158,13 @@ def _described(found: Mapping[str, Any], path: str) -> Described:
     if grid[0] != "regular" or naming[0] not in ("default", "v2") or len(chunks) != len(shape):
         raise InputError(f"{path!r} has chunks {grid[0]!r:.40} with names {naming[0]!r:.40}; expected regular ones")
     separator = naming[1].get("separator", "/" if naming[0] == "default" else ".")
-    attributes = found.get("attributes") or {}
-    if separator not in ("/", ".") or not isinstance(attributes, Mapping):
-        raise ValueError(f"expected the separator / or . and attributes, got {separator!r:.40}, {attributes!r:.80}")
+    if separator not in ("/", "."):
+        raise ValueError(f"expected the separator / or ., got {separator!r:.40}")
     dtype = _type_of(found["data_type"], path)
     pipeline = _pipeline(found["codecs"], dtype, chunks, path)
     prefix = "c" if naming[0] == "default" else ""
+    attributes = dict(found.get("attributes") or {})
     return Described(shape, _fill_of(found["fill_value"], dtype), pipeline, prefix, separator, attributes)
-
-
-def _may_be_left_out(value: object) -> bool:
-    return isinstance(value, Mapping) and value.get("must_understand") is False
 
 
 def _upgraded(old: Mapping[str, Any], path: str) -> dict[str, Any]:
@@ -173,51 +174,40 @@ def _upgraded(old: Mapping[str, Any], path: str) -> dict[str, Any]:
     codecs = [*(old.get("filters") or []), *([old["compressor"]] if old["compressor"] is not None else [])]
     dtype = str(old["dtype"])
     kind: object = dtype
-    makes_bytes: dict[str, Any] = {
-        "name": "bytes",
-        "configuration": {"endian": "big" if dtype.startswith(">") else "little"},
-    }
+    makes_bytes: dict[str, Any] = _step("bytes", endian="big" if dtype.startswith(">") else "little")
     if codecs and codecs[0].get("id") == "vlen-utf8" and re.fullmatch(r"\|O|[<>|=]?[US]\d+", dtype):  # 3.0: <U, too
-        kind, makes_bytes = "string", {"name": codecs.pop(0)["id"]}
+        kind, makes_bytes = "string", _step(codecs.pop(0)["id"])
     elif OLD_NUMBER.fullmatch(dtype):
         kind = np.dtype(dtype).name
     elif text := OLD_TEXT.fullmatch(dtype):
-        kind = {"name": "fixed_length_utf32", "configuration": {"length_bytes": 4 * int(text[1])}}
-    order = [{"name": "transpose", "configuration": {"order": list(range(len(old["shape"])))[::-1]}}]
+        kind = _step("fixed_length_utf32", length_bytes=4 * int(text[1]))
+    order = [_step("transpose", order=list(range(len(old["shape"])))[::-1])] if old["order"] == "F" else []
     return {
         "zarr_format": 3,
         "node_type": "array",
         "shape": old["shape"],
         "data_type": kind,
-        "chunk_grid": {"name": "regular", "configuration": {"chunk_shape": old["chunks"]}},
-        "chunk_key_encoding": {"name": "v2", "configuration": {"separator": old.get("dimension_separator", ".")}},
+        "chunk_grid": _step("regular", chunk_shape=old["chunks"]),
+        "chunk_key_encoding": _step("v2", separator=old.get("dimension_separator", ".")),
         "fill_value": old["fill_value"],
-        "codecs": [
-            *(order if old["order"] == "F" else []),
-            makes_bytes,
-            *({"name": one["id"], "configuration": one} for one in codecs),
-        ],
+        "codecs": [*order, makes_bytes, *({"name": one["id"], "configuration": one} for one in codecs)],
     }
 
 
-def _named(value: object) -> tuple[str, Mapping[str, Any]]:
+def _step(name: str, **settings: object) -> dict[str, Any]:
+    return {"name": name, "configuration": settings}
+
+
+def _named(value: Any) -> tuple[str, dict[str, Any]]:  # noqa: ANN401 - whatever JSON holds
     """A name and its configuration, which format 3 writes in two ways."""
-    if isinstance(value, str):
-        return value, {}
-    if not isinstance(value, Mapping) or not isinstance(value["name"], str):
-        raise TypeError(f"expected a name, got {value!r:.80}")
-    settings = value.get("configuration") or {}
-    if not isinstance(settings, Mapping):
-        raise TypeError(f"expected a configuration, got {settings!r:.80}")
-    return value["name"], settings
+    return (value, {}) if isinstance(value, str) else (value["name"], dict(value.get("configuration") or {}))
 
 
 def _sizes(values: object, least: int) -> tuple[int, ...]:
     """Numbers of at least so much, one for each axis."""
-    if not isinstance(values, list) or len(values) > MOST_AXES:
-        raise ValueError(f"expected at most {MOST_AXES} sizes, got {values!r:.80}")
-    if not all(isinstance(one, int) and not isinstance(one, bool) and least <= one <= LONGEST for one in values):
-        raise ValueError(f"expected sizes of at least {least}, got {values!r:.80}")
+    fits = isinstance(values, list) and all(type(one) is int and least <= one <= LONGEST for one in values)
+    if not isinstance(values, list) or not fits or len(values) > MOST_AXES:
+        raise ValueError(f"expected at most {MOST_AXES} sizes from {least} on, got {values!r:.80}")
     return tuple(values)
 
 

@@ -3,9 +3,9 @@
 import glob
 import json
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass, field
-from itertools import product
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from itertools import groupby, product
 from math import prod
 from pathlib import Path
 from typing import BinaryIO
@@ -37,13 +37,9 @@ def webdataset(path: Path) -> Dataset:
     stems = [shard.stem for shard in shards]
     unique = len(set(stems)) == len(stems)
     members = tuple(
-        Member(
-            f"{as_text(shard.stem if unique else f'{number:05d}-{shard.stem}')}/{sample.key}",
-            _TarPicture(str(shard), sample.offset, sample.size),
-            sample.labels.get(".cls", sample.labels.get(".json")),
-        )
+        member
         for number, shard in enumerate(shards)
-        for sample in _samples(shard)
+        for member in _members(shard, shard.stem if unique else f"{number:05d}-{shard.stem}")
     )
     if not members:
         raise InputError(f"expected pictures ({', '.join(EXTENSIONS)}) in {len(shards)} tar files, got none")
@@ -89,49 +85,42 @@ def _choices(inside: str) -> list[str]:
     return [str(number).zfill(len(found[1])) for number in range(low, high + 1)]
 
 
-@dataclass
-class _Sample:
-    """Files of one key: where its picture lies, and its label."""
-
-    key: str
-    offset: int = 0  # of its picture; none where it is 0, where a header lies
-    size: int = 0
-    exact: bool = False  # whether the picture is key.png, rather than key.something.png
-    labels: dict[str, int] = field(default_factory=dict)
-
-
-def _samples(shard: Path) -> Iterator[_Sample]:
-    """Files that stand one after the other and have the same name up to the first dot."""
-    sample: _Sample | None = None
+def _members(shard: Path, name: str) -> Iterator[Member]:
+    """Samples: files that stand one after the other and have the same name up to the first dot."""
     try:
         with opened(shard, repr(shard.name)) as archive:
-            for entry in plain_files(archive):
-                folder, slash, file = as_text(entry.name).rpartition("/")
-                key, _, ending = file.partition(".")
-                name = folder + slash + key
-                if sample is None or sample.key != name:
-                    yield from _whole(sample)
-                    sample = _Sample(name)
-                _add(sample, archive, entry, f".{ending.lower()}")
+            for key, entries in groupby(plain_files(archive), lambda entry: _split(entry)[0]):
+                member = _member(shard, f"{as_text(name)}/{key}", archive, entries)
+                if member:
+                    yield member
     except (InputError, OSError) as error:
         raise InputError(f"expected an uncompressed tar file, got {shard.name!r}: {error}") from error
-    yield from _whole(sample)
 
 
-def _whole(sample: _Sample | None) -> Iterator[_Sample]:
-    if sample and sample.offset:
-        yield sample
+def _split(entry: TarEntry) -> tuple[str, str]:
+    """What the files of a sample have in common, and the ending."""
+    folder, slash, file = as_text(entry.name).rpartition("/")
+    key, _, ending = file.partition(".")
+    return folder + slash + key, f".{ending.lower()}"
 
 
-def _add(sample: _Sample, archive: BinaryIO, entry: TarEntry, ending: str) -> None:
-    exact = ending in EXTENSIONS
-    if ending.endswith(EXTENSIONS) and (not sample.offset or (exact and not sample.exact)):
-        sample.offset, sample.size, sample.exact = entry.offset, entry.size, exact
-    elif ending in (".cls", ".json") and entry.size <= LARGEST_LABEL_FILE:
-        archive.seek(entry.offset)
-        label = _label(ending, archive.read(entry.size))
-        if label is not None:
-            sample.labels[ending] = label
+def _member(shard: Path, name: str, archive: BinaryIO, entries: Iterable[TarEntry]) -> Member | None:
+    """The picture and the label in the files of a sample; key.png comes before key.something.png."""
+    pictures: dict[bool, TarEntry] = {}
+    labels: dict[str, int] = {}
+    for entry in entries:
+        ending = _split(entry)[1]
+        if ending.endswith(EXTENSIONS):
+            pictures.setdefault(ending in EXTENSIONS, entry)
+        elif ending in (".cls", ".json") and entry.size <= LARGEST_LABEL_FILE:
+            archive.seek(entry.offset)
+            label = _label(ending, archive.read(entry.size))
+            labels |= {} if label is None else {ending: label}
+    picture = pictures.get(True, pictures.get(False))
+    if picture is None:
+        return None
+    reading = _TarPicture(str(shard), picture.offset, picture.size)
+    return Member(name, reading, labels.get(".cls", labels.get(".json")))
 
 
 def _label(ending: str, content: bytes) -> int | None:

@@ -111,13 +111,14 @@ class Fields:
         self._parts += found
         return found
 
-    def part(self, name: str) -> "Fields":
-        """The message in a field; an empty one where it is missing. A later one adds to an earlier one."""
+    def part(self, name: str, *ignored: str) -> "Fields":
+        """The message in a field, of which some fields make no difference; a later one adds to an earlier one."""
         merged = Message()
         for part in self.all(name, message):
             for key, values in part.fields.items():
                 merged.fields.setdefault(key, []).extend(values)
         self._parts.append(Fields(merged, self.place, f"{self._prefix}{name}"))
+        self._parts[-1].ignore(*ignored)
         return self._parts[-1]
 
     def ignore(self, *names: str) -> None:

@@ -29,8 +29,7 @@ KERNEL, STRIDE, PADDING = ("kernel_h", "kernel_w"), ("stride_h", "stride_w"), ("
 def convolution(given: Fields, shapes: Sequence[Shape]) -> Layer:
     """A convolution with groups, strides, padding and dilation."""
     channels, _, _ = map_of(given, shapes)
-    said = given.part("convolution_param")
-    said.ignore("weight_filler", "bias_filler", "engine", "force_nd_im2col")
+    said = given.part("convolution_param", "weight_filler", "bias_filler", "engine", "force_nd_im2col")
     fixed(said, "axis", 1)
     outputs, groups = said.one("num_output", whole(1)), said.one("group", whole(1), 1)
     bias = said.flag("bias_term", True)
@@ -48,8 +47,7 @@ def convolution(given: Fields, shapes: Sequence[Shape]) -> Layer:
 def inner_product(given: Fields, shapes: Sequence[Shape]) -> Layer:
     """A dense layer over all values."""
     shape = input_of(given, shapes)
-    said = given.part("inner_product_param")
-    said.ignore("weight_filler", "bias_filler")
+    said = given.part("inner_product_param", "weight_filler", "bias_filler")
     fixed(said, "axis", 1)
     inputs, outputs, bias = prod(shape), said.one("num_output", whole(1)), said.flag("bias_term", True)
     transposed = said.flag("transpose", False)
@@ -64,8 +62,7 @@ def pooling(given: Fields, shapes: Sequence[Shape]) -> Layer:
     Means at a border count the padding, but not what lies behind it.
     """
     _, *size = map_of(given, shapes)
-    said = given.part("pooling_param")
-    said.ignore("engine")
+    said = given.part("pooling_param", "engine")
     mean = said.one("pool", choice("MAX", "AVE"), "MAX") == "AVE"
     up = said.one("round_mode", choice("CEIL", "FLOOR"), "CEIL") == "CEIL"
     if said.flag("global_pooling", False):
@@ -87,8 +84,7 @@ def pooling(given: Fields, shapes: Sequence[Shape]) -> Layer:
 def local_response_norm(given: Fields, shapes: Sequence[Shape]) -> Layer:
     """Local response normalisation, across channels or within them."""
     map_of(given, shapes)
-    said = given.part("lrn_param")
-    said.ignore("engine")
+    said = given.part("lrn_param", "engine")
     size, k = said.one("local_size", whole(1), 5), said.one("k", number, 1.0)
     alpha, beta = said.one("alpha", number, 1.0), said.one("beta", number, 0.75)
     within = said.one("norm_region", choice("ACROSS_CHANNELS", "WITHIN_CHANNEL"), "ACROSS_CHANNELS") == "WITHIN_CHANNEL"
@@ -105,8 +101,7 @@ def local_response_norm(given: Fields, shapes: Sequence[Shape]) -> Layer:
 def relu(given: Fields, shapes: Sequence[Shape]) -> Layer:
     """max(0, x), or a leaky one."""
     input_of(given, shapes)
-    said = given.part("relu_param")
-    said.ignore("engine")
+    said = given.part("relu_param", "engine")
     slope = said.one("negative_slope", number, 0.0)
     return Layer(nn.LeakyReLU(slope) if slope else nn.ReLU())
 
@@ -131,8 +126,7 @@ layer("Dropout", "DROPOUT")(_plain(nn.Identity, "dropout_param"))  # Caffe scale
 def softmax(given: Fields, shapes: Sequence[Shape]) -> Layer:
     """Probabilities over the channels; at the end of a network it is left out."""
     input_of(given, shapes)
-    said = given.part("softmax_param")
-    said.ignore("engine")
+    said = given.part("softmax_param", "engine")
     fixed(said, "axis", 1)
     return Layer(nn.Softmax(dim=1))
 
@@ -164,8 +158,7 @@ def eltwise(given: Fields, shapes: Sequence[Shape]) -> Layer:
     """The sum (with coefficients), the product or the maximum of several maps."""
     if len(shapes) < 2 or len(set(shapes)) > 1:
         raise given.error(f"it needs two or more inputs of the same shape, got {listed(shapes)}")
-    said = given.part("eltwise_param")
-    said.ignore("stable_prod_grad")
+    said = given.part("eltwise_param", "stable_prod_grad")
     kind = said.one("operation", choice("PROD", "SUM", "MAX"), "SUM")
     coefficients = said.all("coeff", number)
     if coefficients and (kind != "SUM" or len(coefficients) != len(shapes)):
@@ -177,8 +170,7 @@ def eltwise(given: Fields, shapes: Sequence[Shape]) -> Layer:
 def batch_norm(given: Fields, shapes: Sequence[Shape]) -> Layer:
     """Subtracts a mean and divides by a standard deviation, per channel; the file holds both times a third number."""
     channels = input_of(given, shapes)[0]
-    said = given.part("batch_norm_param")
-    said.ignore("moving_average_fraction", "engine")
+    said = given.part("batch_norm_param", "moving_average_fraction", "engine")
     epsilon = said.one("eps", number, 1e-5)
     if not said.flag("use_global_stats", True):
         raise given.error(
@@ -199,8 +191,7 @@ def batch_norm(given: Fields, shapes: Sequence[Shape]) -> Layer:
 def scale(given: Fields, shapes: Sequence[Shape]) -> Layer:
     """A factor per channel, and a summand; built as a batch norm without statistics, which can be folded."""
     channels = input_of(given, shapes)[0]
-    said = given.part("scale_param")
-    said.ignore("filler", "bias_filler")
+    said = given.part("scale_param", "filler", "bias_filler")
     fixed(said, "axis", 1)
     fixed(said, "num_axes", 1)
     bias = said.flag("bias_term", False)
