@@ -1,28 +1,53 @@
 """Caffe's layers as torch modules: what each type says, and which arrays of a ``.caffemodel`` it needs."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from math import ceil, prod
+from typing import Literal, TypeVar
 
 import torch
 from torch import Tensor, nn
 
 from heatproof.network.caffe.fields import Fields, choice, number, whole
-from heatproof.network.caffe.layer import (
-    META,
-    Builder,
-    Layer,
-    Shape,
-    Start,
-    fixed,
-    input_of,
-    layer,
-    listed,
-    map_of,
-    pair,
-)
 from heatproof.network.caffe.modules import Combination, InnerProduct, PerChannel, WithinChannelNorm
 
+Shape = tuple[int, ...]  # of a value, for one image
+Array = tuple[Shape, Literal["weights", "zeros", "ones"]]  # and what stands for it where there is none
+
+
+@dataclass(frozen=True)
+class Layer:
+    """A layer of Caffe without its numbers.
+
+    Attributes:
+        module: on the device ``meta``.
+        arrays: in the ``.caffemodel``, in order.
+        state: the module's tensors by name, from these arrays.
+    """
+
+    module: nn.Module
+    arrays: tuple[Array, ...] = ()
+    state: Callable[..., dict[str, Tensor]] = dict
+
+
+Builder = Callable[[Fields, Sequence[Shape]], Layer]
+F = TypeVar("F", bound=Builder)
+
+LAYERS: dict[str, Builder] = {}
+"""How a layer is built from what the text says and the shapes of its inputs, by type (old files have capitals)."""
+
+META = torch.device("meta")
 KERNEL, STRIDE, PADDING = ("kernel_h", "kernel_w"), ("stride_h", "stride_w"), ("pad_h", "pad_w")
+
+
+def layer(*types: str) -> Callable[[F], F]:
+    """Decorator: the function builds layers of these types."""
+
+    def register(builder: F) -> F:
+        LAYERS.update(dict.fromkeys(types, builder))
+        return builder
+
+    return register
 
 
 @layer("Convolution", "CONVOLUTION")
@@ -183,7 +208,7 @@ def batch_norm(given: Fields, shapes: Sequence[Shape]) -> Layer:
         factor = 0 if float(times) == 0 else 1 / times
         return {"mean": mean * factor, "variance": variance * factor, "weight": torch.ones_like(mean), "bias": mean * 0}
 
-    arrays: tuple[tuple[Shape, Start], ...] = (((channels,), "zeros"), ((channels,), "ones"), ((1,), "ones"))
+    arrays: tuple[Array, ...] = (((channels,), "zeros"), ((channels,), "ones"), ((1,), "ones"))
     return Layer(PerChannel(channels, epsilon), arrays, state)
 
 
@@ -200,8 +225,50 @@ def scale(given: Fields, shapes: Sequence[Shape]) -> Layer:
         zeros = torch.zeros_like(weight)
         return {"mean": zeros, "variance": zeros + 1, "weight": weight, "bias": rest[0] if rest else zeros}
 
-    arrays: tuple[tuple[Shape, Start], ...] = (((channels,), "ones"), ((channels,), "zeros"))
+    arrays: tuple[Array, ...] = (((channels,), "ones"), ((channels,), "zeros"))
     return Layer(PerChannel(channels, 0.0), arrays[: 1 + bias], state)
+
+
+def input_of(layer: Fields, shapes: Sequence[Shape]) -> Shape:
+    """Shape of the one input."""
+    if len(shapes) != 1:
+        raise layer.error(f"it must have 1 input (bottom), got {len(shapes)}")
+    return shapes[0]
+
+
+def map_of(layer: Fields, shapes: Sequence[Shape]) -> Shape:
+    """Shape (C, H, W) of the one input."""
+    shape = input_of(layer, shapes)
+    if len(shape) != 3:
+        raise layer.error(f"its input must be a map (channels, height, width), got {shape}")
+    return shape
+
+
+def fixed(said: Fields, name: str, value: int) -> None:
+    """A field that heatproof can take at one value only."""
+    found = said.one(name, number, float(value))
+    if found != value:
+        raise said.error(f"{name} must be {value}, got {found:g}; other values are not supported")
+
+
+def pair(said: Fields, name: str, sides: Sequence[str], default: int | None, least: int = 0) -> tuple[int, int]:
+    """Along the height and along the width: one number for both, one for each, or two fields."""
+    both = said.all(name, whole(least))
+    tall, wide = [said.all(side, whole(least)) for side in sides] or [[], []]
+    if len(both) > 2 or (both and (tall or wide)) or bool(tall) != bool(wide):
+        raise said.error(f"{name} must be one or two numbers, or {' and '.join(sides)}, each once")
+    if tall:
+        return tall[-1], wide[-1]
+    if both:
+        return both[0], both[-1]
+    if default is None:
+        raise said.error(f"{name} is missing")
+    return default, default
+
+
+def listed(shapes: Sequence[Shape]) -> str:
+    """Shapes, for a message."""
+    return ", ".join(map(str, shapes)) or "none"
 
 
 def _weighted(module: nn.Module, shape: Shape, bias: bool, *, transposed: bool = False) -> Layer:
@@ -211,7 +278,7 @@ def _weighted(module: nn.Module, shape: Shape, bias: bool, *, transposed: bool =
         return {"weight": weight.t().contiguous() if transposed else weight, **({"bias": rest[0]} if rest else {})}
 
     outputs = shape[1] if transposed else shape[0]
-    arrays: tuple[tuple[Shape, Start], ...] = ((shape, "weights"), ((outputs,), "zeros"))
+    arrays: tuple[Array, ...] = ((shape, "weights"), ((outputs,), "zeros"))
     return Layer(module, arrays[: 1 + bias], state)
 
 

@@ -9,12 +9,11 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-import heatproof.network.caffe.layers  # noqa: F401 - registers the types of layers
 from heatproof.data.preprocessing import PRESETS, Preprocessing
 from heatproof.errors import InputError
 from heatproof.network.caffe.blobs import Blob, read_blobs
 from heatproof.network.caffe.fields import Fields, choice, text, whole
-from heatproof.network.caffe.layer import LAYERS, META, Layer, Shape, Start, listed
+from heatproof.network.caffe.layers import LAYERS, META, Layer, Shape, listed
 from heatproof.network.caffe.modules import InnerProduct
 from heatproof.network.caffe.text import read_text
 from heatproof.randomness import addressed
@@ -248,14 +247,14 @@ def _stored(placed: PlacedLayer, blobs: Mapping[str, list[Blob]], file: str) -> 
 def _random(placed: PlacedLayer) -> list[Tensor]:
     """Arrays that keep values about as large as they came."""
     draws = addressed(seed=0, image=placed.name, purpose="weights")
-
-    def started(shape: Shape, start: Start) -> Tensor:
-        if start != "weights":
-            return torch.zeros(shape) if start == "zeros" else torch.ones(shape)
-        values = torch.from_numpy(draws.standard_normal(shape, dtype=np.float32))
-        return values.mul_((2 / max(1, prod(shape[1:]))) ** 0.5)
-
-    return [started(shape, start) for shape, start in placed.layer.arrays]
+    found = []
+    for shape, start in placed.layer.arrays:
+        if start == "weights":
+            values = torch.from_numpy(draws.standard_normal(shape, dtype=np.float32))
+            found.append(values.mul_((2 / max(1, prod(shape[1:]))) ** 0.5))
+        else:
+            found.append(torch.zeros(shape) if start == "zeros" else torch.ones(shape))
+    return found
 
 
 def _first_line(error: Exception) -> str:
