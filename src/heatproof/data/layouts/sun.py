@@ -36,7 +36,11 @@ def sun397(path: Path, *, categories: str = "all") -> Dataset:
             f"expected folders letter/category of SUN397 with pictures ({categories=}), got none among "
             f"{len(foreign)} folders; 'folder:' takes any"
         )
-    return Dataset("sun397", tuple(members), classes, _notes(foreign))
+    examples = ", ".join(sorted(foreign)[:3])
+    note = (
+        f"{foreign.total()} pictures in {len(foreign)} folders that are no SUN397 categories are left out ({examples})"
+    )
+    return Dataset("sun397", tuple(members), classes, (note,) if foreign else ())
 
 
 def sun_to_places365() -> list[tuple[str, int | None]]:
@@ -79,10 +83,3 @@ def _label_set(categories: str) -> tuple[dict[str, int], tuple[str, ...]]:
     others = read_categories(Path(categories))
     found = match(names, others)
     return {plain(name): index for name, index in zip(names, found, strict=True) if index is not None}, others
-
-
-def _notes(foreign: Counter[str]) -> tuple[str, ...]:
-    if not foreign:
-        return ()
-    count, examples = sum(foreign.values()), ", ".join(sorted(foreign)[:3])
-    return (f"{count} pictures in {len(foreign)} folders that are no SUN397 categories are left out ({examples})",)

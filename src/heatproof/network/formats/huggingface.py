@@ -14,7 +14,7 @@ from heatproof.data.preprocessing import Preprocessing
 from heatproof.errors import InputError
 from heatproof.json_objects import read_json_object
 from heatproof.network.formats.archives import first_line
-from heatproof.network.formats.configuration import ADAPTER, Counted, check_config
+from heatproof.network.formats.configuration import ADAPTER, check_config, no_larger_than
 
 INSTALL = 'pip install "heatproof[transformers]"'
 CONFIG, PROCESSOR = "config.json", "preprocessor_config.json"
@@ -91,7 +91,7 @@ def read_classifier(name: str, *, download: bool) -> tuple[nn.Module, Preprocess
 def _load(library: Any, folder: Path) -> nn.Module:  # noqa: ANN401 - a module
     size = sum(file.stat().st_size for file in folder.glob("*.safetensors"))
     try:
-        with warnings.catch_warnings(), _silent(library), Counted(size):
+        with warnings.catch_warnings(), _silent(library), no_larger_than(size):
             warnings.simplefilter("ignore")
             model, told = library.AutoModelForImageClassification.from_pretrained(
                 str(folder),
