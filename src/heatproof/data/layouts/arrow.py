@@ -1,6 +1,5 @@
 """Data sets of Hugging Face's ``datasets`` as ``save_to_disk`` writes them: Arrow streams, mapped and not read."""
 
-import importlib
 import struct
 from contextlib import suppress
 from pathlib import Path
@@ -12,10 +11,10 @@ from heatproof.data.layouts.rows import PictureInRow, RowReader, class_names
 from heatproof.errors import InputError
 from heatproof.guarded import opened
 from heatproof.json_objects import read_json_object
+from heatproof.lazily import optional
 from heatproof.registry import unknown
 
 STATE, INFO, SPLITS = "state.json", "dataset_info.json", "dataset_dict.json"
-INSTALL = 'pip install "heatproof[arrow]"'
 
 
 @DATASETS.register("huggingface")
@@ -85,7 +84,8 @@ class ArrowColumns(RowReader):
 
     def load(self, file: Path, part: int) -> Any:  # noqa: ANN401 - a table of Arrow's
         """The table in a file, which is mapped."""
-        arrow = _needed()
+        optional("pyarrow.ipc", extra="arrow", what="Arrow files")
+        arrow = optional("pyarrow", extra="arrow", what="Arrow files")
         try:
             with opened(file, repr(file.name)), arrow.memory_map(str(file)) as source:
                 _refuse_compressed(arrow, file, source)
@@ -153,11 +153,3 @@ def _inner(content: bytes, table: int, number: int) -> int:
     if not place:
         raise InputError("expected records in a message of Arrow's, got none")
     return place + int(struct.unpack_from("<I", content, place)[0])
-
-
-def _needed() -> Any:  # noqa: ANN401 - a module
-    try:
-        importlib.import_module("pyarrow.ipc")
-        return importlib.import_module("pyarrow")
-    except ImportError as error:
-        raise InputError(f"Arrow files need the package pyarrow: {INSTALL}") from error

@@ -1,6 +1,5 @@
 """Image classifiers of Hugging Face's ``transformers``: a folder with weights, configuration and preprocessing."""
 
-import importlib
 import re
 import warnings
 from collections.abc import Iterator, Mapping
@@ -13,10 +12,10 @@ from torch import Tensor, nn
 from heatproof.data.preprocessing import Preprocessing
 from heatproof.errors import InputError
 from heatproof.json_objects import read_json_object
+from heatproof.lazily import optional
 from heatproof.network.formats.archives import first_line
 from heatproof.network.formats.configuration import ADAPTER, check_config, no_larger_than
 
-INSTALL = 'pip install "heatproof[transformers]"'
 CONFIG, PROCESSOR = "config.json", "preprocessor_config.json"
 WEIGHTS = ("model.safetensors", "model.safetensors.index.json")
 
@@ -73,7 +72,7 @@ def read_classifier(name: str, *, download: bool) -> tuple[nn.Module, Preprocess
             f"network: there is no folder {name!r}; a name on the Hugging Face hub would be downloaded, which has to "
             "be asked for: --download (download=True)"
         )
-    library = _needed()
+    library = optional("transformers", extra="transformers", what="Hugging Face's networks")
     folder = folder if folder.is_dir() else _downloaded(name)
     config = read_json_object(folder / CONFIG)
     if not any((folder / file).is_file() for file in WEIGHTS):
@@ -189,7 +188,7 @@ def _sides(size: Any) -> Sides:  # noqa: ANN401 - whatever JSON holds
 
 def _downloaded(name: str) -> Path:
     """A model of the hub, in its cache."""
-    hub = importlib.import_module("huggingface_hub")
+    hub = optional("huggingface_hub", extra="transformers", what="downloads")
     try:
         return Path(hub.snapshot_download(name, allow_patterns=[CONFIG, PROCESSOR, "*.safetensors", WEIGHTS[1]]))
     except Exception as error:  # no network, no such name, no right to it
@@ -207,10 +206,3 @@ def _silent(library: Any) -> Iterator[None]:  # noqa: ANN401 - a module
     finally:
         if before:
             logging.enable_progress_bar()
-
-
-def _needed() -> Any:  # noqa: ANN401 - a module
-    try:
-        return importlib.import_module("transformers")
-    except ImportError as error:
-        raise InputError(f"transformers is not installed: {INSTALL}") from error

@@ -4,7 +4,6 @@ They may ask for ONNX's own operations on numbers, and for weights in plain file
 came version by version (links within 1.21, sizes later), so those of the weights come first.
 """
 
-import importlib
 import os
 import stat
 import warnings
@@ -16,10 +15,10 @@ from typing import Any
 from torch import Tensor, nn
 
 from heatproof.errors import InputError
+from heatproof.lazily import optional
 from heatproof.network.formats.archives import first_line
 
 KIND = "an ONNX file"
-INSTALL = 'pip install "heatproof[onnx]"'
 LARGEST = 2 * 2**30  # bytes, what one protobuf message may have
 WIDEST = 16  # bytes of one number
 DOMAINS = ("", "ai.onnx")
@@ -53,7 +52,7 @@ def read_onnx(path: Path) -> tuple[nn.Module, tuple[int, int] | None, tuple[str,
         raise InputError(f"network: there is no file {str(path)!r}")
     if path.stat().st_size > LARGEST:
         raise InputError(f"{path.name} is refused: it has more than {LARGEST:,} bytes")
-    onnx, converter = _needed()
+    onnx, converter = (optional(name, extra="onnx", what="ONNX files") for name in ("onnx", "onnx2pytorch"))
     try:
         model = onnx.load(str(path), load_external_data=False)
         _check_operations(model)
@@ -72,13 +71,6 @@ def read_onnx(path: Path) -> tuple[nn.Module, tuple[int, int] | None, tuple[str,
             f"{path.name} cannot be converted to torch by onnx2pytorch: {first_line(error)}; give the original "
             "network, or export it by torch.export (.pt2)"
         ) from error
-
-
-def _needed() -> tuple[Any, Any]:
-    try:
-        return importlib.import_module("onnx"), importlib.import_module("onnx2pytorch")
-    except ImportError as error:
-        raise InputError(f"ONNX files need the packages onnx and onnx2pytorch: {INSTALL}") from error
 
 
 def _image_size(path: Path, graph: Any) -> tuple[int, int] | None:  # noqa: ANN401 - a message of ONNX's
