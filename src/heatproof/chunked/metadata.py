@@ -96,9 +96,9 @@ def is_array(source: Source, path: str) -> bool:
     found = _object(source, path, "zarr.json")
     if found is not None:
         return bool(found.get("node_type") == "array")
-    if _object(source, path, ".zarray") is not None:
+    if source(_join(path, ".zarray"), MOST_METADATA) is not None:
         return True
-    if _object(source, path, ".zgroup") is None:
+    if source(_join(path, ".zgroup"), MOST_METADATA) is None:
         raise InputError(f"there is no Zarr array or group {path!r}")
     return False
 
@@ -134,8 +134,12 @@ def describe(source: Source, path: str) -> Described:
         ) from error
 
 
+def _join(path: str, name: str) -> str:
+    return f"{path}/{name}" if path else name
+
+
 def _object(source: Source, path: str, name: str) -> Mapping[str, Any] | None:
-    key = f"{path}/{name}" if path else name
+    key = _join(path, name)
     data = source(key, MOST_METADATA)
     return None if data is None else json_object(data, key, most_values=MOST_VALUES)
 
@@ -173,7 +177,7 @@ def _upgraded(old: Mapping[str, Any], path: str) -> dict[str, Any]:
         raise InputError(f"{path!r} is no array of Zarr's format 2")
     codecs = [*(old.get("filters") or []), *([old["compressor"]] if old["compressor"] is not None else [])]
     dtype = str(old["dtype"])
-    kind: object = dtype
+    kind: object
     makes_bytes: dict[str, Any] = _step("bytes", endian="big" if dtype.startswith(">") else "little")
     if codecs and codecs[0].get("id") == "vlen-utf8" and re.fullmatch(r"\|O|[<>|=]?[US]\d+", dtype):  # 3.0: <U, too
         kind, makes_bytes = "string", _step(codecs.pop(0)["id"])
@@ -181,6 +185,8 @@ def _upgraded(old: Mapping[str, Any], path: str) -> dict[str, Any]:
         kind = np.dtype(dtype).name
     elif text := OLD_TEXT.fullmatch(dtype):
         kind = _step("fixed_length_utf32", length_bytes=4 * int(text[1]))
+    else:
+        raise InputError(f"{path!r} holds {dtype!r:.80}; expected numbers of at most 64 bits, or texts")
     order = [_step("transpose", order=list(range(len(old["shape"])))[::-1])] if old["order"] == "F" else []
     return {
         "zarr_format": 3,
