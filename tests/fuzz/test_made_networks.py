@@ -236,7 +236,7 @@ def test_networks_larger_than_their_weights_are_not_built(judge, monkeypatch):
         no_larger_than(1000),
     ):
         nn.Linear(10**6, 10**6, device="meta")
-    monkeypatch.setattr("heatproof.network.formats.configuration.MOST_MODULES", 100)
+    monkeypatch.setitem(no_larger_than.__wrapped__.__globals__, "MOST_MODULES", 100)
     with (
         judge.strictly("configurations, made up"),
         pytest.raises(InputError, match="more than 100 layers"),
