@@ -1,11 +1,14 @@
 """Objects of JSON that strangers may have made."""
 
 import json
+from pathlib import Path
 from typing import Any
 
 from heatproof.errors import InputError
+from heatproof.guarded import read_regular
 
 MOST_VALUES = 5_000_000
+LARGEST_FILE = 2**26  # bytes
 SHOWN = 80  # characters of a value in a message
 LARGEST_NUMBER = 10**12  # in a message
 
@@ -22,7 +25,8 @@ def json_object(data: bytes, name: str, *, most_values: int = MOST_VALUES) -> di
     Raises:
         InputError: if they hold none, or one of more values; the message begins with ``name``.
     """
-    check_values(data, name, most_values)
+    if sum(map(data.count, (b",", b"[", b"{"))) > most_values:  # before any is made: each takes up to 200 bytes
+        raise InputError(f"{name}: expected at most {most_values:,} values, it has more")
     try:
         found = json.loads(data)
     except (ValueError, RecursionError) as error:
@@ -32,10 +36,16 @@ def json_object(data: bytes, name: str, *, most_values: int = MOST_VALUES) -> di
     return found
 
 
-def check_values(data: bytes, name: str, most: int = MOST_VALUES) -> None:
-    """Refuses JSON of more values, counted before any is made: each takes up to 200 bytes of memory."""
-    if sum(map(data.count, (b",", b"[", b"{"))) > most:
-        raise InputError(f"{name}: expected at most {most:,} values, it has more")
+def read_json_object(path: Path) -> dict[str, Any]:
+    """The JSON object that a regular file of at most 64 MB holds.
+
+    Raises:
+        InputError: if there is no such file, or it holds something else.
+    """
+    try:
+        return json_object(read_regular(path, repr(path.name), at_most=LARGEST_FILE), path.name)
+    except OSError as error:
+        raise InputError(f"expected {path.name} in {path.parent.name!r}, found none: {error.strerror}") from error
 
 
 def shown(value: object) -> str:

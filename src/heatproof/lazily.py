@@ -1,8 +1,11 @@
-"""Names of a package that are imported when they are first used [PEP 562]."""
+"""Names and packages that are imported when they are first used [PEP 562]."""
 
 import sys
 from collections.abc import Callable, Mapping
 from importlib import import_module
+from typing import Any
+
+from heatproof.errors import InputError
 
 
 def lazily(package: str, homes: Mapping[str, str]) -> Callable[[str], object]:
@@ -33,3 +36,26 @@ def lazily(package: str, homes: Mapping[str, str]) -> Callable[[str], object]:
         return found
 
     return find
+
+
+def optional(package: str, *, extra: str, what: str) -> Any:  # noqa: ANN401 - a module
+    """A package that only one part of heatproof needs.
+
+    >>> optional("json", extra="demo", what="demonstrations").__name__
+    'json'
+    >>> optional("jsonn", extra="demo", what="demonstrations")
+    Traceback (most recent call last):
+    heatproof.errors.InputError: demonstrations: the package jsonn is not installed; pip install "heatproof[demo]"
+
+    Args:
+        package: its name.
+        extra: of heatproof, which brings it.
+        what: needs it.
+
+    Raises:
+        InputError: if it is not installed.
+    """
+    try:
+        return import_module(package)
+    except ImportError as error:
+        raise InputError(f'{what}: the package {package} is not installed; pip install "heatproof[{extra}]"') from error

@@ -2,9 +2,9 @@
 
 import difflib
 import inspect
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Annotated, Any, Generic, Literal, TypeVar, get_args, get_origin
+from typing import Annotated, Any, Literal, TypeVar, get_args, get_origin
 
 from heatproof.bounds import ANY, Bounds
 from heatproof.errors import InputError
@@ -13,7 +13,7 @@ Option = int | float | str
 F = TypeVar("F", bound=Callable[..., Any])
 
 
-class Registry(Mapping[str, F], Generic[F]):
+class Registry(dict[str, F]):
     """Functions by name; keyword-only arguments with a default are the options that a user may set.
 
     What an option may be stands in its annotation: ``Annotated[float, Bounds(0.1, 10.0)]``, or ``Literal["a", "b"]``.
@@ -33,15 +33,15 @@ class Registry(Mapping[str, F], Generic[F]):
     """
 
     def __init__(self, kind: str) -> None:
+        super().__init__()
         self.kind = kind
-        self._functions: dict[str, F] = {}
 
     def register(self, name: str) -> Callable[[F], F]:
         """Decorator that makes a function known under ``name``."""
 
         def add(function: F) -> F:
-            assert name not in self._functions, f"{self.kind} {name!r} is registered twice"
-            self._functions[name] = function
+            assert name not in self, f"{self.kind} {name!r} is registered twice"
+            self[name] = function
             return function
 
         return add
@@ -53,7 +53,7 @@ class Registry(Mapping[str, F], Generic[F]):
             InputError: for an unknown name, an unknown option or one out of bounds, or brackets that cannot be read.
         """
         name, options = parse_spec(spec)
-        function = self._functions.get(name)
+        function = self.get(name)
         if function is None:
             raise InputError(unknown(self.kind, name, sorted(self)))
         known, hints = options_of(function), hints_of(function)
@@ -73,17 +73,8 @@ class Registry(Mapping[str, F], Generic[F]):
         True
         """
         name, options = parse_spec(spec)
-        defaults = options_of(self._functions[name]) if name in self._functions else {}
+        defaults = options_of(self[name]) if name in self else {}
         return name, *sorted((defaults | options).items())
-
-    def __getitem__(self, name: str) -> F:
-        return self._functions[name]
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._functions)
-
-    def __len__(self) -> int:
-        return len(self._functions)
 
 
 def options_of(function: Callable[..., Any]) -> dict[str, Option]:

@@ -631,7 +631,7 @@ def test_names_that_are_no_utf_8_become_text_that_any_file_can_hold(tmp_path):
     [
         ("l.txt", "a.png " + "9" * 5000, "line 1: expected a class index up to 999999999, got 9{40}$"),
         ("l.csv", "path,label\na.png," + "9" * 10, "line 2: expected a class index up to 999999999"),
-        ("l.csv", "label,path\n3\n", "line 2: expected a path in column 'path', got none"),
+        ("l.csv", "label,path\n3\n", r"line 2 of l\.csv: expected a path in column 2, got none"),
     ],
 )
 def test_lists_with_absurd_labels_or_none(tmp_path, name, text, message):

@@ -3,7 +3,7 @@ import sys
 
 import pytest
 
-from heatproof.data import Preprocessing, built_in_photographs, find_pictures, photographs, read_pictures
+from heatproof.data import Preprocessing, built_in_photographs, find_pictures, read_pictures, sources
 from heatproof.errors import InputError
 
 PROBE = """
@@ -37,12 +37,12 @@ def test_packages_are_not_imported():
 
 
 def test_one_package_is_enough(monkeypatch):
-    find = photographs.find_spec
-    monkeypatch.setattr(photographs, "find_spec", lambda name: None if name == "foolbox" else find(name))
+    find = sources.find_spec
+    monkeypatch.setattr(sources, "find_spec", lambda name: None if name == "foolbox" else find(name))
     assert [path.name for path in built_in_photographs()][:2] == ["chelsea.png", "camera.png"]
 
 
 def test_none_installed_says_what_to_install(monkeypatch):
-    monkeypatch.setattr(photographs, "find_spec", lambda name: None)
+    monkeypatch.setattr(sources, "find_spec", lambda name: None)
     with pytest.raises(InputError, match=r'foolbox or scikit-image, found neither; pip install "heatproof\[demo\]"'):
         built_in_photographs()

@@ -17,7 +17,7 @@ from tests.fuzz.test_data_sets import look, png
 from torch import nn
 
 import heatproof.network.formats.huggingface as transformers
-from heatproof.data.json_files import read_object
+from heatproof.json_objects import read_json_object
 from heatproof.network import load_network
 
 
@@ -172,5 +172,5 @@ PROCESSOR = json.dumps(
 def test_damaged_preprocessing(judge, text):
     path = Path(judge.file(text.encode("utf-8", "surrogatepass"), ".json"))
     with judge.judging("image processors"):
-        transformers.preprocessing_of(read_object(path))
+        transformers.preprocessing_of(read_json_object(path))
     os.unlink(path)  # noqa: PTH108

@@ -16,7 +16,7 @@ import torch
 from torch import nn
 
 from heatproof.errors import InputError
-from heatproof.network.formats.configuration import Counted, check_config
+from heatproof.network.formats.configuration import check_config, no_larger_than
 from heatproof.network.formats.huggingface import read_classifier
 from heatproof.network.formats.onnx import read_onnx
 from heatproof.network.formats.scripts import read_script
@@ -230,13 +230,17 @@ def test_usual_configurations_are_let_through():
 
 
 def test_networks_larger_than_their_weights_are_not_built(judge, monkeypatch):
-    with judge.strictly("configurations, made up"), pytest.raises(InputError, match="far more weights"), Counted(1000):
+    with (
+        judge.strictly("configurations, made up"),
+        pytest.raises(InputError, match="far more weights"),
+        no_larger_than(1000),
+    ):
         nn.Linear(10**6, 10**6, device="meta")
-    monkeypatch.setattr("heatproof.network.formats.configuration.MOST_MODULES", 100)
+    monkeypatch.setitem(no_larger_than.__wrapped__.__globals__, "MOST_MODULES", 100)
     with (
         judge.strictly("configurations, made up"),
         pytest.raises(InputError, match="more than 100 layers"),
-        Counted(1000),
+        no_larger_than(1000),
     ):
         nn.Sequential(*(nn.ReLU() for _ in range(101)))
     nn.Linear(10**6, 10**6, device="meta")

@@ -190,13 +190,13 @@ def test_layers_that_the_description_lacks_are_left_out(tmp_path):
     [
         (
             changed(fc=[np.ones((3, 9), np.float32), ARRAYS["fc"][1]]),
-            r"layer 'fc' \(Dense\) needs \(3, 8\) as array 1, got \(3, 9\)",
+            r"layer 'fc' \(InnerProduct\) needs \(3, 8\) as array 1, got \(3, 9\)",
         ),
         (
             changed(fc=[ARRAYS["fc"][0].T, ARRAYS["fc"][1]]),
-            r"layer 'fc' \(Dense\) needs \(3, 8\) as array 1, got \(8, 3\)",
+            r"layer 'fc' \(InnerProduct\) needs \(3, 8\) as array 1, got \(8, 3\)",
         ),
-        (changed(fc=ARRAYS["fc"][:1]), r"layer 'fc' \(Dense\) needs 2 arrays, got 1"),
+        (changed(fc=ARRAYS["fc"][:1]), r"layer 'fc' \(InnerProduct\) needs 2 arrays, got 1"),
         (changed(conv1=[*ARRAYS["conv1"], np.zeros(2, np.float32)]), r"layer 'conv1' \(Conv2d\) needs 2 arrays, got 3"),
         (
             caffemodel({"conv1": ARRAYS["conv1"], "fc7": ARRAYS["fc"]}),
@@ -268,7 +268,7 @@ def test_any_bytes_are_read_or_told(content, tmp_path):
 def test_weights_of_four_sizes_may_have_ones_in_front_only(tmp_path):
     """As Caffe itself compares shapes: (1, 1, 3, 8) is (3, 8), but (3, 8, 1, 1) is not."""
     wrong = [np.ones((3, 8, 1, 1), np.float32), ARRAYS["fc"][1]]
-    with pytest.raises(InputError, match=r"layer 'fc' \(Dense\) needs \(3, 8\) as array 1, got \(3, 8, 1, 1\)"):
+    with pytest.raises(InputError, match=r"layer 'fc' \(InnerProduct\) needs \(3, 8\) as array 1, got \(3, 8, 1, 1\)"):
         read(tmp_path, content=changed(fc=wrong))
 
 

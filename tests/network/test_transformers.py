@@ -166,7 +166,7 @@ def test_folders_that_cannot_be_used_are_told(folder, tmp_path):
     with pytest.raises(InputError, match=r"brings code of its own \(auto_map\), which is never run"):
         hp.load_network(f"transformers:{folder}")
     (folder / "config.json").write_text("[" * 10**5)
-    with pytest.raises(InputError, match=r"expected config\.json to be JSON"):
+    with pytest.raises(InputError, match=r"config\.json: it is no JSON"):
         hp.load_network(f"transformers:{folder}")
 
 

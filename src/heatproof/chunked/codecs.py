@@ -2,59 +2,40 @@
 
 import zlib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from heatproof.errors import InputError
 
+Codec = tuple[str, Mapping[str, Any]]  # name, settings
 Decoder = Callable[[bytes, int, Mapping[str, Any]], bytes]
 ZSTD = 0xFD2FB528
 BLOSC_HEADER = 16
 SLACK = 4096  # bytes by which data that cannot be compressed may grow, beside an eighth
 
 
-@dataclass(frozen=True)
-class Codec:
-    """A codec that makes bytes of bytes."""
-
-    name: str
-    settings: Mapping[str, Any]
-
-    def decode(self, data: bytes, at_most: int) -> bytes:
-        """What was encoded, if it is not more than so many bytes."""
-        return DECODERS[self.name](data, at_most, self.settings)
-
-    def most_encoded(self, size: int) -> int:
-        """How many bytes so many may become."""
-        return size + size // 8 + SLACK
-
-
-def known(name: object, settings: object, what: str) -> Codec:
+def known(name: str, settings: Mapping[str, Any], what: str) -> Codec:
     """A codec of the list below, or InputError."""
-    if not isinstance(name, str) or name.removeprefix("numcodecs.") not in DECODERS:
-        raise InputError(f"{what} has the codec {str(name)!r:.100}; expected one of {', '.join(DECODERS)}")
-    if not isinstance(settings, Mapping):
-        raise InputError(f"{what} has the codec {name!r} without settings")
-    return Codec(name.removeprefix("numcodecs."), settings)
+    if name.removeprefix("numcodecs.") not in DECODERS:
+        raise InputError(f"{what} has the codec {name!r:.100}; expected one of {', '.join(DECODERS)}")
+    return name.removeprefix("numcodecs."), settings
 
 
 def decoded(data: bytes, codecs: Sequence[Codec], at_most: int) -> bytes:
-    """What lies behind all of the codecs, which were applied in this order."""
-    bounds = [at_most]
-    for codec in codecs:
-        bounds.append(codec.most_encoded(bounds[-1]))
-    for codec, bound in zip(reversed(codecs), reversed(bounds[:-1]), strict=True):
-        data = codec.decode(data, bound)
-        _check(codec.name, len(data), bound)
+    """What lies behind all of the codecs, which were applied in this order, if it is not more than so many bytes."""
+    for place in reversed(range(len(codecs))):
+        name, settings = codecs[place]
+        bound = most_encoded(codecs[:place], at_most)
+        data = DECODERS[name](data, bound, settings)
+        _check(name, len(data), bound)
     return data
 
 
 def most_encoded(codecs: Sequence[Codec], size: int) -> int:
     """How many bytes so many may become by all of the codecs."""
-    for codec in codecs:
-        size = codec.most_encoded(size)
+    for _ in codecs:
+        size += size // 8 + SLACK
     return size
 
 
@@ -98,46 +79,37 @@ def _blosc(data: bytes, at_most: int, settings: Mapping[str, Any]) -> bytes:
     _check("blosc", size, at_most)
     if packed != len(data) or not 0 <= block <= max(size, 1):
         raise InputError(f"a chunk is a torn Blosc frame: {len(data):,} bytes, its header says {packed:,}")
-    if not size:
-        return b""
     unpacked = np.empty(size, np.uint8)
-    blosc.decompress(data, unpacked)
+    if size:
+        blosc.decompress(data, unpacked)
     return unpacked.tobytes()
 
 
 def _lz4(data: bytes, at_most: int, settings: Mapping[str, Any]) -> bytes:
     from numcodecs import lz4
 
-    size = int.from_bytes(data[:4], "little")
-    _check("lz4", size, at_most)
+    _check("lz4", int.from_bytes(data[:4], "little"), at_most)
     return bytes(lz4.decompress(data))
 
 
-def _deflated(wbits: int) -> Decoder:
-    def decode(data: bytes, at_most: int, settings: Mapping[str, Any]) -> bytes:
-        found = b""
-        while data:  # gzip's files may follow one another
-            stream = zlib.decompressobj(wbits)
-            found += stream.decompress(data, at_most + 1 - len(found))
-            if len(found) > at_most:
-                raise InputError(
-                    f"a chunk unpacks (deflate) to more than the {at_most:,} bytes that its metadata allows"
-                )
-            if not stream.eof:
-                raise InputError("a chunk is a torn gzip or zlib stream")
-            data = stream.unused_data
-        return found
-
-    return decode
+def _deflated(data: bytes, at_most: int, settings: Mapping[str, Any]) -> bytes:
+    found = b""
+    while data:  # gzip's files may follow one another
+        stream = zlib.decompressobj(zlib.MAX_WBITS | 32)  # of gzip or of zlib, whichever it is
+        found += stream.decompress(data, at_most + 1 - len(found))
+        _check("deflate", len(found), at_most)
+        if not stream.eof:
+            raise InputError("a chunk is a torn gzip or zlib stream")
+        data = stream.unused_data
+    return found
 
 
 def _crc32c(data: bytes, at_most: int, settings: Mapping[str, Any]) -> bytes:
     import google_crc32c
 
-    content = data[:-4]
-    if len(data) < 4 or google_crc32c.value(content) != int.from_bytes(data[-4:], "little"):
+    if len(data) < 4 or google_crc32c.value(data[:-4]) != int.from_bytes(data[-4:], "little"):
         raise InputError("a chunk does not fit its checksum (crc32c)")
-    return content
+    return data[:-4]
 
 
 def _shuffle(data: bytes, at_most: int, settings: Mapping[str, Any]) -> bytes:
@@ -150,9 +122,9 @@ def _shuffle(data: bytes, at_most: int, settings: Mapping[str, Any]) -> bytes:
 DECODERS: dict[str, Decoder] = {
     "blosc": _blosc,
     "crc32c": _crc32c,
-    "gzip": _deflated(zlib.MAX_WBITS | 16),
+    "gzip": _deflated,
     "lz4": _lz4,
     "shuffle": _shuffle,
-    "zlib": _deflated(zlib.MAX_WBITS),
+    "zlib": _deflated,
     "zstd": _zstd,
 }

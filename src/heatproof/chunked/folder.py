@@ -29,13 +29,9 @@ class ZarrFolder:
 
     def arrays(self) -> tuple[str, ...]:
         """Paths of all arrays, sorted; links are not followed."""
-        return tuple(sorted(self._arrays()))
-
-    def _arrays(self) -> Iterator[str]:
-        for folder, names in _folders(self.path):
-            inside = folder.relative_to(self.path).as_posix()
-            if folder != self.path and names & {"zarr.json", ".zarray"} and is_array(self, inside):
-                yield inside
+        with_metadata = (folder for folder, names in _folders(self.path) if names & {"zarr.json", ".zarray"})
+        inside = [folder.relative_to(self.path).as_posix() for folder in with_metadata if folder != self.path]
+        return tuple(sorted(path for path in inside if is_array(self, path)))
 
 
 def files_below(folder: Path) -> Iterator[Path]:

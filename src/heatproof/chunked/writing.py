@@ -11,28 +11,28 @@ LEVEL = 0  # of zstd: its own default, and Zarr's
 
 def group_metadata(attributes: Mapping[str, Any]) -> bytes:
     """The ``zarr.json`` of a group."""
-    return _json({"attributes": dict(attributes), "zarr_format": 3, "node_type": "group"})
+    content = {"attributes": dict(attributes), "zarr_format": 3, "node_type": "group"}
+    return json.dumps(content, indent=2).encode()
 
 
 def array_metadata(shape: Sequence[int], chunks: Sequence[int], attributes: Mapping[str, Any]) -> bytes:
     """The ``zarr.json`` of an array of 32-bit floats that are NaN until they are written."""
-    return _json(
-        {
-            "shape": list(shape),
-            "data_type": "float32",
-            "chunk_grid": {"name": "regular", "configuration": {"chunk_shape": list(chunks)}},
-            "chunk_key_encoding": {"name": "default", "configuration": {"separator": "/"}},
-            "fill_value": "NaN",
-            "codecs": [
-                {"name": "bytes", "configuration": {"endian": "little"}},
-                {"name": "zstd", "configuration": {"level": LEVEL, "checksum": False}},
-            ],
-            "attributes": dict(attributes),
-            "zarr_format": 3,
-            "node_type": "array",
-            "storage_transformers": [],
-        }
-    )
+    content = {
+        "shape": list(shape),
+        "data_type": "float32",
+        "chunk_grid": {"name": "regular", "configuration": {"chunk_shape": list(chunks)}},
+        "chunk_key_encoding": {"name": "default", "configuration": {"separator": "/"}},
+        "fill_value": "NaN",
+        "codecs": [
+            {"name": "bytes", "configuration": {"endian": "little"}},
+            {"name": "zstd", "configuration": {"level": LEVEL, "checksum": False}},
+        ],
+        "attributes": dict(attributes),
+        "zarr_format": 3,
+        "node_type": "array",
+        "storage_transformers": [],
+    }
+    return json.dumps(content, indent=2).encode()
 
 
 def chunk_key(place: int, axes: int) -> str:
@@ -45,7 +45,3 @@ def encoded(values: np.ndarray) -> bytes:
     from numcodecs import zstd
 
     return bytes(zstd.compress(np.ascontiguousarray(values, dtype="<f4").tobytes(), LEVEL))
-
-
-def _json(content: Mapping[str, Any]) -> bytes:
-    return json.dumps(content, indent=2).encode()

@@ -1,13 +1,12 @@
 """Where images come from: files, folders, data sets and built-in photographs, read as a network wants them."""
 
-from heatproof.data.ahead import Read, read_ahead
+from heatproof.data.ahead import read_ahead
 from heatproof.data.dataset import Dataset, Member
 from heatproof.data.decoding import MAX_PIXELS, read_picture
 from heatproof.data.layouts import DATASETS, open_dataset
-from heatproof.data.photographs import built_in_photographs
 from heatproof.data.pictures import Pictures, as_dataset, load_dataset, load_images, read_pictures, read_shard
 from heatproof.data.preprocessing import PRESETS, Preprocessing
-from heatproof.data.sources import find_pictures
+from heatproof.data.sources import built_in_photographs, find_pictures
 
 __all__ = [
     "DATASETS",
@@ -17,7 +16,6 @@ __all__ = [
     "Member",
     "Pictures",
     "Preprocessing",
-    "Read",
     "as_dataset",
     "built_in_photographs",
     "find_pictures",

@@ -12,13 +12,11 @@ from heatproof.data.dataset import Member
 from heatproof.data.preprocessing import Preprocessing
 from heatproof.errors import InputError
 
-Reads = Generator["Read", None, None]
-
 MOST_WORKERS = 4  # more wait for the disk, or for one another
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Read:
+class ReadPicture:
     """What became of one member.
 
     Args:
@@ -38,7 +36,7 @@ def read_ahead(
     *,
     workers: int | None = None,
     ahead: int | None = None,
-) -> Reads:
+) -> Generator[ReadPicture, None, None]:
     """The pictures of ``members`` in their order, resized and cropped; threads decode while the consumer works.
 
     At most ``ahead`` pictures are held, however many there are. Whatever goes wrong with one picture is that picture's
@@ -52,7 +50,7 @@ def read_ahead(
         ahead: pictures that are decoded or being decoded; by default twice as many as there are threads.
 
     Yields:
-        One :class:`Read` for each member.
+        One :class:`ReadPicture` for each member.
 
     Raises:
         InputError: for less than one thread, or fewer pictures than threads.
@@ -70,8 +68,10 @@ def read_ahead(
     return _in_order(members, preprocessing, count, held)
 
 
-def _in_order(members: Iterable[Member], preprocessing: Preprocessing, workers: int, ahead: int) -> Reads:
-    waiting: deque[Future[Read]] = deque()
+def _in_order(
+    members: Iterable[Member], preprocessing: Preprocessing, workers: int, ahead: int
+) -> Generator[ReadPicture, None, None]:
+    waiting: deque[Future[ReadPicture]] = deque()
     pool = ThreadPoolExecutor(workers, thread_name_prefix="heatproof-read")
     try:
         for member in members:
@@ -89,14 +89,14 @@ def _cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def _read(member: Member, preprocessing: Preprocessing) -> Read:
+def _read(member: Member, preprocessing: Preprocessing) -> ReadPicture:
     from torchvision.transforms import functional as F  # takes seconds, so when a picture comes
 
     try:
-        return Read(member, F.pil_to_tensor(preprocessing.fit(member.read(preprocessing.max_pixels))))
+        return ReadPicture(member, F.pil_to_tensor(preprocessing.fit(member.read(preprocessing.max_pixels))))
     except InputError as error:
-        return Read(member, None, str(error))
+        return ReadPicture(member, None, str(error))
     except MemoryError:  # no fault of the picture: with more memory the run would have it
         raise
     except Exception as error:  # of a data set of someone's own
-        return Read(member, None, f"expected a picture, got {type(error).__name__}: {error}")
+        return ReadPicture(member, None, f"expected a picture, got {type(error).__name__}: {error}")

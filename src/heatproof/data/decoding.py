@@ -55,7 +55,13 @@ def read_picture(path: str | Path, *, max_pixels: int = MAX_PIXELS) -> Image.Ima
 
 def decode(path: Path, max_pixels: int = MAX_PIXELS) -> Image.Image:
     """As :func:`read_picture`, with errors that leave naming the file to the caller."""
-    _check_file(path)
+    found = examine(path)
+    if stat.S_ISDIR(found.st_mode):
+        raise InputError("expected a picture file, got a folder; give one of the files in it")
+    if not stat.S_ISREG(found.st_mode):  # opening a pipe would wait for ever
+        raise InputError("expected a picture file, got a device, pipe or socket")
+    if found.st_size == 0:
+        raise InputError("expected a picture file, got an empty file")
     with _explained(max_pixels), path.open("rb") as file:
         return _decode(file, max_pixels)
 
@@ -82,20 +88,14 @@ def _explained(max_pixels: int) -> Iterator[None]:
         raise InputError(f"expected a whole picture, got a broken one ({type(error).__name__}: {error})") from error
 
 
-def _check_file(path: Path) -> None:
-    found = examine(path)
-    if stat.S_ISDIR(found.st_mode):
-        raise InputError("expected a picture file, got a folder; give one of the files in it")
-    if not stat.S_ISREG(found.st_mode):  # opening a pipe would wait for ever
-        raise InputError("expected a picture file, got a device, pipe or socket")
-    if found.st_size == 0:
-        raise InputError("expected a picture file, got an empty file")
-
-
 def _decode(file: BinaryIO, max_pixels: int) -> Image.Image:
     check_header(file)
     with _quiet, _open(file, max_pixels) as picture:
-        _check_size(*picture.size, max_pixels)
+        width, height = picture.size
+        if width * height > max_pixels:
+            raise InputError(f"expected at most {max_pixels:,} pixels, got {width} x {height}{_RAISED}")
+        if min(width, height) < MIN_SIDE:
+            raise InputError(f"expected sides of at least {MIN_SIDE} pixels, got {width} x {height} (width x height)")
         check_exif(picture)
         tags: dict[int, Any] = dict(getattr(picture, "tag_v2", {}))
         ImageOps.exif_transpose(picture, in_place=True)
@@ -144,13 +144,6 @@ class _Quiet:
 _quiet = _Quiet()
 
 
-def _check_size(width: int, height: int, max_pixels: int) -> None:
-    if width * height > max_pixels:
-        raise InputError(f"expected at most {max_pixels:,} pixels, got {width} x {height}{_RAISED}")
-    if min(width, height) < MIN_SIDE:
-        raise InputError(f"expected sides of at least {MIN_SIDE} pixels, got {width} x {height} (width x height)")
-
-
 def _to_rgb(picture: Image.Image, tags: dict[int, Any]) -> Image.Image:
     if picture.mode in ("I", "F"):
         raise InputError(
@@ -160,7 +153,7 @@ def _to_rgb(picture: Image.Image, tags: dict[int, Any]) -> Image.Image:
     if picture.mode.startswith("I;16"):
         return _from_deep_grey(picture, tags)
     if picture.has_transparency_data:
-        return _over_white(picture)
+        picture = Image.alpha_composite(Image.new("RGBA", picture.size, "white"), picture.convert("RGBA"))
     return picture.convert("RGB")
 
 
@@ -174,8 +167,3 @@ def _from_deep_grey(picture: Image.Image, tags: dict[int, Any]) -> Image.Image:
         values[values == picture.info["transparency"]] = full
     rounded = (values * 255 + full // 2) // full
     return Image.fromarray(rounded.astype(np.uint8)).convert("RGB")
-
-
-def _over_white(picture: Image.Image) -> Image.Image:
-    white = Image.new("RGBA", picture.size, "white")
-    return Image.alpha_composite(white, picture.convert("RGBA")).convert("RGB")

@@ -6,9 +6,8 @@ tags that all mean the same bytes, tiles larger than their picture, metadata joi
 
 import io
 import re
-import struct
-from collections.abc import Callable, Iterator
-from typing import BinaryIO
+from collections.abc import Callable
+from typing import BinaryIO, Literal
 
 from PIL import Image
 
@@ -30,14 +29,14 @@ _SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12
 _SOS, _EOI, _APP1 = 0xDA, 0xD9, 0xE1  # JPEG markers
 _MARKER = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]")
 _PIECE = 2**20
+_TIFFS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 
 
 def check_header(file: BinaryIO) -> None:
     """Refuses what Pillow would swell or hang on; other files, whole or broken, are left to Pillow."""
     size = file.seek(0, io.SEEK_END)
     file.seek(0)
-    if size > LARGEST_FILE:
-        raise InputError(f"expected at most {LARGEST_FILE:,} bytes, got {size:,}")
+    _check_most(size, LARGEST_FILE, "bytes")
     start = file.read(16)
     for begins, check in _CHECKS.items():
         if start.startswith(begins):
@@ -58,47 +57,40 @@ def check_exif(picture: Image.Image) -> None:
 
 def _check_exif(found: bytes) -> None:
     content = found.removeprefix(b"Exif\0\0")
-    if content[:4] in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"):
+    if content.startswith(_TIFFS):
         _tiff(io.BytesIO(content), len(content))
+
+
+def _check_most(count: int, most: int, what: str) -> None:
+    if count > most:
+        raise InputError(f"expected at most {most:,} {what}, got {count:,}")
 
 
 def _tiff(file: BinaryIO, size: int) -> None:
     """The first directory: bytes that its tags mean, and the size of its tiles."""
+    file.seek(0)
+    head = file.read(16)
+    order: Literal["little", "big"] = "little" if head[:2] == b"II" else "big"
+    big = 43 in head[2:4]
+    width = 8 if big else 4  # of an amount, and of a value or its offset
+    file.seek(int.from_bytes(head[8:16] if big else head[4:8], order))
+    count = int.from_bytes(file.read(8 if big else 2), order)
+    _check_most(count, MOST_PIECES, "tags")
     numbers: dict[int, int] = {}
     total = 0
-    for tag, kind, count, value in _tags(file):
-        total += min(count * _SIZES.get(kind, 0), size)
+    for _ in range(count):
+        row = file.read(4 + 2 * width)
+        if len(row) < 4 + 2 * width:
+            break
+        tag, kind, amount = (int.from_bytes(part, order) for part in (row[:2], row[2:4], row[4 : 4 + width]))
+        total += min(amount * _SIZES.get(kind, 0), size)
         if total > MOST_METADATA:
             raise InputError(f"expected tags with at most {MOST_METADATA:,} bytes, got more than these")
-        if count == 1 and kind in (1, 3, 4, 16):
-            numbers.setdefault(tag, value)
+        if amount == 1 and kind in (1, 3, 4, 16):
+            numbers.setdefault(tag, int.from_bytes(row[4 + width :][: min(_SIZES[kind], width)], order))
     tile = numbers.get(_TILE_WIDTH, 0) * numbers.get(_TILE_HEIGHT, 0)
     if tile > max(2**22, 4 * numbers.get(_WIDTH, 0) * numbers.get(_HEIGHT, 0)):
         raise InputError(f"expected tiles smaller than the picture, got some of {tile:,} pixels")
-
-
-def _tags(file: BinaryIO) -> Iterator[tuple[int, int, int, int]]:
-    """Tag, kind, count and value (or offset) of each entry."""
-    file.seek(0)
-    head = file.read(16)
-    order, big = "<" if head[:2] == b"II" else ">", 43 in head[2:4]
-    entry, one = struct.Struct(f"{order}{'HHQ' if big else 'HHL'}"), 8 if big else 4
-    file.seek(int.from_bytes(head[8:16] if big else head[4:8], "little" if order == "<" else "big"))
-    (count,) = struct.unpack(f"{order}{'Q' if big else 'H'}", file.read(8 if big else 2).rjust(8 if big else 2, b"\0"))
-    if count > MOST_PIECES:
-        raise InputError(f"expected at most {MOST_PIECES:,} tags, got {count:,}")
-    for _ in range(count):
-        row = file.read(entry.size + one)
-        if len(row) < entry.size + one:
-            return
-        tag, kind, amount = entry.unpack(row[: entry.size])
-        width = min(_SIZES.get(kind, 1), one)
-        yield (
-            tag,
-            kind,
-            amount,
-            int.from_bytes(row[entry.size : entry.size + width], "little" if order == "<" else "big"),
-        )
 
 
 def _png(file: BinaryIO, _: int) -> None:
@@ -128,10 +120,8 @@ def _jpeg(file: BinaryIO, _: int) -> None:
         scans += marker == _SOS
         pieces, total = pieces + 1, total + length
         _check_pieces(pieces, total)
-        if scans > MOST_SCANS:
-            raise InputError(f"expected at most {MOST_SCANS} scans of a JPEG file, got more")
-        if len(exif) > MOST_EXIF:
-            raise InputError(f"expected at most {MOST_EXIF:,} bytes of Exif data, got more")
+        _check_most(scans, MOST_SCANS, "scans of a JPEG file")
+        _check_most(len(exif), MOST_EXIF, "bytes of Exif data")
     _check_exif(exif)
 
 
@@ -144,8 +134,8 @@ def _next_marker(file: BinaryIO, *, in_header: bool) -> int | None:
             file.seek(found.end() - len(piece), io.SEEK_CUR)
             return piece[found.end() - 1]
         skipped += len(piece) - 1
-        if in_header and skipped > _PIECE:  # Pillow looks at each byte
-            raise InputError(f"expected segments of a JPEG file, got more than {_PIECE:,} bytes of nothing")
+        if in_header:  # Pillow looks at each byte
+            _check_most(skipped, _PIECE, "bytes of nothing between segments of a JPEG file")
         if len(piece) == 1:
             return None
         file.seek(-1, io.SEEK_CUR)  # a marker may lie across
@@ -164,13 +154,8 @@ def _gif(file: BinaryIO, _: int) -> None:
             file.seek(1, io.SEEK_CUR)
             while (length := file.read(1)) not in (b"", b"\0"):
                 file.seek(length[0], io.SEEK_CUR)
-                _check_before_a_frame(file.tell() - start)
-        _check_before_a_frame(file.tell() - start)
-
-
-def _check_before_a_frame(count: int) -> None:
-    if count > MOST_BEFORE_A_FRAME:
-        raise InputError(f"expected at most {MOST_BEFORE_A_FRAME:,} bytes before the first frame, got more")
+                _check_most(file.tell() - start, MOST_BEFORE_A_FRAME, "bytes before the first frame")
+        _check_most(file.tell() - start, MOST_BEFORE_A_FRAME, "bytes before the first frame")
 
 
 def _bmp(file: BinaryIO, size: int) -> None:
@@ -186,8 +171,7 @@ def _bmp(file: BinaryIO, size: int) -> None:
 
 
 def _riff(_: BinaryIO, size: int) -> None:
-    if size > LARGEST_IN_MEMORY:
-        raise InputError(f"expected at most {LARGEST_IN_MEMORY:,} bytes of a WebP file, got {size:,}")
+    _check_most(size, LARGEST_IN_MEMORY, "bytes of a WebP file")
 
 
 def _check_pieces(pieces: int, total: int) -> None:
@@ -198,11 +182,11 @@ def _check_pieces(pieces: int, total: int) -> None:
         )
 
 
-_CHECKS: dict[bytes, Callable[[BinaryIO, int], None]] = {
+_CHECKS: dict[bytes | tuple[bytes, ...], Callable[[BinaryIO, int], None]] = {
     b"\x89PNG\r\n\x1a\n": _png,
     b"\xff\xd8": _jpeg,
     b"GIF8": _gif,
     b"BM": _bmp,
     b"RIFF": _riff,
-    **dict.fromkeys((b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"), _tiff),
+    _TIFFS: _tiff,
 }

@@ -71,8 +71,13 @@ def read_pictures(
     """
     dataset = sources if isinstance(sources, Dataset) else as_dataset(sources)
     pictures = read_shard(dataset, range(len(dataset)), preprocessing, on_progress=on_progress)
-    if not pictures.names:
-        raise InputError(_refusal(pictures.skipped))
+    skipped = pictures.skipped
+    if len(skipped) == len(dataset) == 1:
+        raise InputError(f"cannot use {skipped[0][0]!r}: {skipped[0][1]}")
+    if len(skipped) == len(dataset):
+        raise InputError(
+            f"expected at least one picture that can be used, got none of {len(skipped)}:\n{_listed(skipped)}"
+        )
     return pictures
 
 
@@ -104,7 +109,10 @@ def read_shard(
     >>> pictures.images.shape, pictures.numbers
     (torch.Size([2, 3, 64, 64]), (3, 5))
     """
-    _check_numbers(numbers, len(dataset))
+    if len(set(numbers)) < len(numbers) or not all(0 <= number < len(dataset) for number in numbers):
+        raise InputError(
+            f"expected different places from 0 to {len(dataset) - 1} in the data set, got {list(numbers)!r:.80}"
+        )
     images = torch.empty(0, len(preprocessing.mean), 0, 0)
     kept: list[int] = []
     skipped: list[tuple[str, str]] = []
@@ -198,25 +206,13 @@ def _loaded(sources: Sources | Dataset, network: Preprocessing | HasPreprocessin
     return pictures
 
 
-def _check_numbers(numbers: Sequence[int], count: int) -> None:
-    if len(set(numbers)) < len(numbers) or not all(0 <= number < count for number in numbers):
-        raise InputError(f"expected different places from 0 to {count - 1} in the data set, got {list(numbers)!r:.80}")
-
-
 def _check_same_size(images: Tensor, pixels: Tensor, members: Sequence[Member]) -> None:
     if images.shape[1:] != pixels.shape:
-        height, width = images.shape[2:]
-        other_height, other_width = pixels.shape[1:]
+        one, other = (" x ".join(map(str, values.shape[-2:])) for values in (images, pixels))
         raise InputError(
-            f"expected pictures of one size, got {height} x {width} for {members[0].name!r} and {other_height} x "
-            f"{other_width} for {members[-1].name!r} (height x width); set crop, or resize=(height, width)"
+            f"expected pictures of one size, got {one} for {members[0].name!r} and {other} for {members[-1].name!r} "
+            "(height x width); set crop, or resize=(height, width)"
         )
-
-
-def _refusal(skipped: Sequence[tuple[str, str]]) -> str:
-    if len(skipped) == 1:
-        return f"cannot use {skipped[0][0]!r}: {skipped[0][1]}"
-    return f"expected at least one picture that can be used, got none of {len(skipped)}:\n{_listed(skipped)}"
 
 
 def _listed(skipped: Sequence[tuple[str, str]]) -> str:

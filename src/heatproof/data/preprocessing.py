@@ -62,8 +62,7 @@ class Preprocessing:
         for name in ("mean", "std"):
             object.__setattr__(self, name, _as_numbers(name, getattr(self, name)))
         object.__setattr__(self, "scale", *_as_numbers("scale", [self.scale]))
-        _check_names(self)
-        _check_numbers(self)
+        _check_values(self)
         _check_crop(self)
 
     def fit(self, picture: Image.Image) -> Image.Image:
@@ -125,7 +124,8 @@ class Preprocessing:
 
         if self.resize is None:
             return picture
-        height, width = _resized(self.resize, picture)
+        short, long = sorted(picture.size)
+        height, width = (self.resize, self.resize * long // short) if isinstance(self.resize, int) else self.resize
         if height * width > self.max_pixels:
             raise InputError(
                 f"expected at most {self.max_pixels:,} pixels after resizing, got {height} x {width} from "
@@ -154,13 +154,6 @@ def _sides(size: Size) -> tuple[int, int]:
     return (size, size) if isinstance(size, int) else size
 
 
-def _resized(resize: Size, picture: Image.Image) -> tuple[int, int]:
-    if not isinstance(resize, int):
-        return resize
-    short, long = sorted(picture.size)
-    return resize, resize * long // short
-
-
 def _as_size(name: str, value: Any) -> Size | None:  # noqa: ANN401 - checks what a caller gave, whatever it is
     if value is None:
         return None
@@ -186,14 +179,11 @@ def _as_numbers(name: str, values: Any) -> tuple[float, ...]:  # noqa: ANN401 - 
     return numbers
 
 
-def _check_names(given: Preprocessing) -> None:
+def _check_values(given: Preprocessing) -> None:
     if given.interpolation not in INTERPOLATIONS:
         raise InputError(unknown("interpolation", str(given.interpolation), INTERPOLATIONS))
     if given.channels not in CHANNELS:
         raise InputError(unknown("order of channels", str(given.channels), CHANNELS))
-
-
-def _check_numbers(given: Preprocessing) -> None:
     if len(given.mean) != len(given.std) or not given.mean:
         raise InputError(
             f"expected as many values of mean as of std, one for each channel, got {len(given.mean)} and "
@@ -211,15 +201,12 @@ def _check_numbers(given: Preprocessing) -> None:
 def _check_crop(given: Preprocessing) -> None:
     if given.resize is None or given.crop is None:
         return
-    crop = _sides(given.crop)
+    height, width = _sides(given.crop)
     # A short side of 256 has room for a crop of (224, 448) in some pictures, for (300, 300) in none.
-    fits = min(crop) <= given.resize if isinstance(given.resize, int) else _within(crop, given.resize)
+    tall, wide = _sides(given.resize)
+    fits = min(height, width) <= tall if isinstance(given.resize, int) else height <= tall and width <= wide
     if not fits:
         raise InputError(f"expected a crop no larger than resize = {given.resize}, got crop = {given.crop}")
-
-
-def _within(inner: tuple[int, int], outer: tuple[int, int]) -> bool:
-    return inner[0] <= outer[0] and inner[1] <= outer[1]
 
 
 PRESETS = {

@@ -1,35 +1,18 @@
-"""Where a study's images come from: files that are decoded when they are wanted, or a tensor."""
+"""Where a study's images come from: files that are decoded when they are wanted, or a tensor.
+
+Images have different names, and an order of their own. A fingerprint tells a resumed run that it goes on with the same.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from hashlib import blake2b
-from typing import Protocol
 
 from torch import Tensor
 
 from heatproof.data.dataset import Dataset
 from heatproof.data.pictures import Pictures, read_shard
 from heatproof.data.preprocessing import Preprocessing
-
-
-class Source(Protocol):
-    """Images with different names, in an order of their own."""
-
-    @property
-    def name(self) -> str:
-        """Of all of them together."""
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """Of each image."""
-
-    @property
-    def fingerprint(self) -> str:
-        """Tells a resumed run that it goes on with the same images."""
-
-    def read(self, numbers: Sequence[int]) -> Pictures:
-        """Images at these places, counted from 0; those that cannot be used are skipped."""
 
 
 class Files:
@@ -59,7 +42,7 @@ class Files:
 
 
 @dataclass(frozen=True, eq=False)
-class Given:
+class GivenImages:
     """Images (N, C, H, W) in [0, 1] that are there, and their names."""
 
     images: Tensor
@@ -81,3 +64,6 @@ class Given:
         whole = places == list(range(len(self.images)))
         images = self.images if whole else self.images[places]
         return Pictures(images, tuple(self.names[place] for place in places), numbers=tuple(places))
+
+
+Source = Files | GivenImages

@@ -7,8 +7,9 @@ import numpy as np
 from PIL import Image
 
 from heatproof.data.dataset import Dataset, Member
-from heatproof.data.layouts.opening import DATASETS, check_option, check_regular, find, read_text
+from heatproof.data.layouts.opening import DATASETS, check_option, find, read_text
 from heatproof.errors import InputError
+from heatproof.guarded import opened
 
 CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
 SHAPE = (3, 32, 32)
@@ -34,12 +35,13 @@ def cifar10(path: Path, *, split: str = "test") -> Dataset:
 
 
 def _members(file: Path) -> list[Member]:
-    size = check_regular(file)
-    if size > MOST_RECORDS * RECORD:
-        raise InputError(f"expected at most {MOST_RECORDS:,} records in {file.name!r}, got {size:,} bytes")
-    if not size or size % RECORD:
-        raise InputError(f"expected records of {RECORD:,} bytes in {file.name!r}, got {size:,} bytes; get it again")
-    labels = np.memmap(file, dtype=np.uint8, mode="r").reshape(-1, RECORD)[:, 0].tolist()
+    with opened(file, repr(file.name)) as records:
+        size = records.seek(0, 2)
+        if size > MOST_RECORDS * RECORD:
+            raise InputError(f"expected at most {MOST_RECORDS:,} records in {file.name!r}, got {size:,} bytes")
+        if not size or size % RECORD:
+            raise InputError(f"expected records of {RECORD:,} bytes in {file.name!r}, got {size:,} bytes; get it again")
+        labels = np.memmap(records, dtype=np.uint8, mode="r").reshape(-1, RECORD)[:, 0].tolist()
     return [
         Member(f"{file.stem}-{number:05d}", partial(_read, file, number, label), label)
         for number, label in enumerate(labels)

@@ -5,8 +5,8 @@ import zlib
 from math import prod
 from pathlib import Path
 
-from heatproof.data.layouts.opening import check_regular
 from heatproof.errors import InputError
+from heatproof.guarded import read_regular
 
 LARGEST = 2**26  # bytes, as unpacked; the ILSVRC2012 development kit's has 1 MB
 DEEPEST = 8  # arrays within arrays
@@ -20,9 +20,7 @@ def unpacked(path: Path) -> bytes:
     Raises:
         InputError: for a file that is too large, or would be, and for arrays that lie too deep in one another.
     """
-    if check_regular(path) > LARGEST:
-        raise InputError(f"expected at most {LARGEST:,} bytes in {path.name!r}")
-    content = path.read_bytes()
+    content = read_regular(path, repr(path.name), at_most=LARGEST)
     order = "<" if content[126:128] == b"IM" else ">"
     made = bytearray(content[:_HEADER])
     position = _HEADER

@@ -2,14 +2,13 @@
 
 import os
 import re
-import stat
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import BinaryIO
 
-from heatproof.data.dataset import Dataset
+from heatproof.data.dataset import Dataset, Member
 from heatproof.data.sources import examine
 from heatproof.errors import InputError
+from heatproof.guarded import read_regular
 from heatproof.registry import Registry, unknown
 
 Layout = Callable[..., Dataset]  # (path, *, options) -> Dataset
@@ -34,7 +33,7 @@ def open_dataset(spec: str) -> Dataset:
         if not (name.partition("[")[0] in PATTERNS and set(path) & set("{*?")):
             examine(Path(path))
         dataset: Dataset = layout(Path(path))
-    except InputError as error:
+    except (InputError, OSError) as error:
         raise InputError(f"cannot use {path!r} as {name}: {error}") from error
     return dataset
 
@@ -68,27 +67,16 @@ def expect(path: Path, places: Sequence[str]) -> Path:
     return found
 
 
-def check_regular(path: Path) -> int:
-    """Size of a plain file; pipes and devices, which may never end, are refused."""
-    found = examine(path)
-    if not stat.S_ISREG(found.st_mode):
-        kind = "a folder" if stat.S_ISDIR(found.st_mode) else "a device, pipe or socket"
-        raise InputError(f"expected {path.name!r} to be a file, got {kind}")
-    return found.st_size
-
-
-def open_regular(path: Path) -> BinaryIO:
-    """A plain file, opened for reading."""
-    check_regular(path)
-    return path.open("rb")
-
-
 def read_text(path: Path) -> str:
     """A text file of the data set."""
-    size = check_regular(path)
-    if size > LARGEST_TEXT:
-        raise InputError(f"expected at most {LARGEST_TEXT:,} bytes in {path.name!r}, got {size:,}")
+    if path.is_dir():
+        raise InputError("expected a file, got a folder; 'folder:' takes class folders")
     try:
-        return path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
+        return read_regular(path, repr(path.name), at_most=LARGEST_TEXT).decode("utf-8-sig")
+    except UnicodeDecodeError as error:
         raise InputError(f"expected a text file in UTF-8, got {path.name!r}: {error}") from error
+
+
+def without_labels(members: Iterable[Member]) -> tuple[str, ...]:
+    """A note, unless all members have labels."""
+    return () if all(member.label is not None for member in members) else ("no labels, or not for all pictures",)

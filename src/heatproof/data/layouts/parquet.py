@@ -2,19 +2,14 @@
 
 import json
 import os
-import threading
-from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import polars as pl
-from PIL import Image
 
 from heatproof.data.dataset import Dataset, Member, as_text
-from heatproof.data.decoding import decode_bytes
-from heatproof.data.layouts.arrow import class_names
-from heatproof.data.layouts.opening import DATASETS, check_regular
+from heatproof.data.layouts.opening import DATASETS, without_labels
+from heatproof.data.layouts.rows import PictureInRow, RowReader, class_names
 from heatproof.errors import InputError
 from heatproof.guarded import check_size, opened
 from heatproof.parquet import check_parquet
@@ -29,21 +24,18 @@ BLOCK = 256  # rows that are read at once: members are mostly read one after the
 def parquet(path: Path, *, image: str = "image", label: str = "label") -> Dataset:
     """A Parquet file or a folder of them: column image (bytes, or a struct with a field bytes), column label."""
     files = sorted(path.glob("*.parquet")) if path.is_dir() else [path]
-    for file in files:
-        check_regular(file)
     if not files:
         raise InputError("expected a Parquet file or a folder with *.parquet, got a folder without any")
     rows = [(file, row, value) for file in files for row, value in enumerate(_labels(file, image, label))]
-    values = [value for _, _, value in rows]
-    classes = tuple(sorted({value for value in values if isinstance(value, str)})) or _named(files[0], label)
+    found = {value for _, _, value in rows if isinstance(value, str)}
+    classes = tuple(sorted(found)) or _named(files[0], label)
     indices = {name: index for index, name in enumerate(classes)}
-    blocks = _Blocks(image)
+    reader = ParquetBlocks(image)
     members = tuple(
-        Member(f"{as_text(file.stem)}-{row:05d}", _Row(blocks, file, row), _index(value, indices))
+        Member(f"{as_text(file.stem)}-{row:05d}", PictureInRow(reader, file, row), _index(value, indices))
         for file, row, value in rows
     )
-    notes = () if all(member.label is not None for member in members) else ("no labels, or not for all pictures",)
-    return Dataset("parquet", members, classes, notes)
+    return Dataset("parquet", members, classes, without_labels(members))
 
 
 def _scan(file: Path) -> pl.LazyFrame:
@@ -65,13 +57,11 @@ def _labels(file: Path, image: str, label: str) -> list[Any]:
         in_struct = isinstance(kind, pl.Struct) and any(f.name == "bytes" and f.dtype == pl.Binary for f in kind.fields)
         if kind != pl.Binary and not in_struct:
             raise InputError(f"expected column {image!r} to hold bytes, or a struct with a field bytes, got {kind}")
-        wanted = pl.col(label) if label in columns else pl.lit(None).alias(label)
-        if label in columns and not (columns[label].is_integer() or columns[label] == pl.String):
-            raise InputError(f"expected column {label!r} to hold class indices or names, got {columns[label]}")
-        height = int(table.select(pl.len()).collect().item())
         if label not in columns:
-            return [None] * height
-        labels = table.select(wanted).collect()[label]
+            return [None] * int(table.select(pl.len()).collect().item())
+        if not (columns[label].is_integer() or columns[label] == pl.String):
+            raise InputError(f"expected column {label!r} to hold class indices or names, got {columns[label]}")
+        labels = table.select(label).collect()[label]
         if labels.dtype == pl.String:  # a dictionary can say one long text a million times
             check_size(f"column {label!r} of {file.name!r}", int(labels.str.len_bytes().sum()), max(MOST_TEXT, size))
         return labels.to_list()
@@ -97,42 +87,22 @@ def _index(value: int | str | None, indices: dict[str, int]) -> int | None:
     return value if value is not None and value >= 0 else None
 
 
-class _Blocks:
-    """The blocks of rows that were read last; when several threads want one, one of them reads it."""
+class ParquetBlocks(RowReader):
+    """The blocks of rows that were read last."""
 
-    def __init__(self, image: str) -> None:
-        self._image = image
-        self._lock = threading.Lock()
-        self._cached = lru_cache(maxsize=2)(self._collect)
-
-    def __reduce__(self) -> tuple[type["_Blocks"], tuple[str]]:
-        return _Blocks, (self._image,)
+    most_kept = 2
 
     def content(self, file: Path, row: int) -> bytes | None:
         """The bytes in one row."""
-        with self._lock:
-            block = self._cached(file, row // BLOCK)
+        block = self.kept(file, row // BLOCK)
         content: bytes | None = block[row % BLOCK] if row % BLOCK < len(block) else None
         return content
 
-    def _collect(self, file: Path, number: int) -> pl.Series:
+    def load(self, file: Path, part: int) -> pl.Series:
+        """A block of rows."""
+        (image,) = self.columns
         try:
-            rows = _scan(file).select(self._image).slice(number * BLOCK, BLOCK).collect()[self._image]
+            rows = _scan(file).select(image).slice(part * BLOCK, BLOCK).collect()[image]
             return rows.struct.field("bytes") if isinstance(rows.dtype, pl.Struct) else rows
         except BROKEN as error:
             raise InputError(f"expected a whole Parquet file, got a broken one: {error}") from error
-
-
-@dataclass(frozen=True, slots=True)
-class _Row:
-    """The picture in one row."""
-
-    blocks: _Blocks
-    file: Path
-    row: int
-
-    def __call__(self, max_pixels: int) -> Image.Image:
-        content = self.blocks.content(self.file, self.row)
-        if content is None:
-            raise InputError("expected the bytes of a picture, got none; paths to files elsewhere are not followed")
-        return decode_bytes(content, max_pixels)

@@ -4,7 +4,7 @@ from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
 from heatproof.data.dataset import Dataset
-from heatproof.data.layouts.lists import Entry, listed, read_list
+from heatproof.data.layouts.lists import listed, read_list
 from heatproof.data.layouts.opening import DATASETS, check_option, expect, find
 from heatproof.errors import InputError
 
@@ -42,16 +42,16 @@ def read_categories(path: Path) -> tuple[str, ...]:
 
 
 def _places(name: str, names: Path, pictures: Path, categories: Path | None) -> Dataset:
-    entries = [_inside(entry, names) for entry in read_list(names)]
-    return listed(name, names, entries, pictures, read_categories(categories) if categories else ())
-
-
-def _inside(entry: Entry, names: Path) -> Entry:
     """Paths in these lists may begin with a slash and mean the data set's folder all the same; they never leave it."""
-    relative = PurePosixPath(entry.path.lstrip("/"))
-    if ".." in relative.parts:
-        raise InputError(f"line {entry.line} of {names.name}: expected a path inside the data set, got {entry.path!r}")
-    return replace(entry, path=str(relative))
+    entries = []
+    for entry in read_list(names):
+        path = PurePosixPath(entry.path.lstrip("/"))
+        if ".." in path.parts:
+            raise InputError(
+                f"line {entry.line} of {names.name}: expected a path inside the data set, got {entry.path!r}"
+            )
+        entries.append(replace(entry, path=str(path)))
+    return listed(name, names, entries, pictures, read_categories(categories) if categories else ())
 
 
 def _in(folders: tuple[str, ...], file: str) -> tuple[str, ...]:

@@ -22,21 +22,25 @@ def sun397(path: Path, *, categories: str = "all") -> Dataset:
     root = find(path, ("SUN397", ".")) or path
     index, classes = _label_set(categories)
     members: list[Member] = []
-    foreign: Counter[str] = Counter()
+    unknown: Counter[str] = Counter()
     known = {plain(name) for name, _ in sun_to_places365()}
     for picture in search(root):
         folder = picture.rpartition("/")[0]
         category = plain(folder)
         if category not in known:
-            foreign[as_text(folder) or "."] += 1
+            unknown[as_text(folder) or "."] += 1
         elif category in index:
             members.append(file_member(str(root), picture, index[category]))
     if not members:
         raise InputError(
             f"expected folders letter/category of SUN397 with pictures ({categories=}), got none among "
-            f"{len(foreign)} folders; 'folder:' takes any"
+            f"{len(unknown)} folders; 'folder:' takes any"
         )
-    return Dataset("sun397", tuple(members), classes, _notes(foreign))
+    examples = ", ".join(sorted(unknown)[:3])
+    note = (
+        f"{unknown.total()} pictures in {len(unknown)} folders that are no SUN397 categories are left out ({examples})"
+    )
+    return Dataset("sun397", tuple(members), classes, (note,) if unknown else ())
 
 
 def sun_to_places365() -> list[tuple[str, int | None]]:
@@ -79,10 +83,3 @@ def _label_set(categories: str) -> tuple[dict[str, int], tuple[str, ...]]:
     others = read_categories(Path(categories))
     found = match(names, others)
     return {plain(name): index for name, index in zip(names, found, strict=True) if index is not None}, others
-
-
-def _notes(foreign: Counter[str]) -> tuple[str, ...]:
-    if not foreign:
-        return ()
-    count, examples = sum(foreign.values()), ", ".join(sorted(foreign)[:3])
-    return (f"{count} pictures in {len(foreign)} folders that are no SUN397 categories are left out ({examples})",)

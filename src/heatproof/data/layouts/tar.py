@@ -49,7 +49,8 @@ def plain_files(file: BinaryIO) -> Iterator[TarEntry]:
         if size > end - position:
             raise InputError(f"an entry should have {size:,} bytes, and {end - position:,} are left")
         if kind in (_LONG_NAME, *_ATTRIBUTES):
-            said |= _said(kind, _limited(file, position, size))
+            file.seek(position)
+            said |= _said(kind, file, size)
         elif kind not in (_LONG_LINK, _FOR_ALL):
             if kind in (*_PLAIN, _CONTIGUOUS) and not any(key.startswith(b"GNU.sparse") for key in said):
                 name = said.get(b"path") or _name(header)
@@ -76,12 +77,9 @@ def _header(file: BinaryIO, position: int) -> bytes:
 
 
 def _size(field: bytes) -> int:
-    if field[0] in (0x80, 0xFF):  # in binary, since larger than what digits can say; or negative
-        number = int.from_bytes(field[1:], "big")
-        if field[0] == 0xFF:
-            raise InputError("an entry has a negative size")
-        return number
-    return _octal(field)
+    if field[0] == 0xFF:
+        raise InputError("an entry has a negative size")
+    return int.from_bytes(field[1:], "big") if field[0] == 0x80 else _octal(field)  # more than digits can say
 
 
 def _octal(field: bytes) -> int:
@@ -103,15 +101,11 @@ def _name(header: bytes) -> bytes:
     return prefix + b"/" + name if prefix and is_posix else name
 
 
-def _limited(file: BinaryIO, position: int, size: int) -> bytes:
+def _said(kind: bytes, file: BinaryIO, size: int) -> dict[bytes, bytes]:
+    """What a header says of the next entry: ``path``, ``size``, and whether it is sparse."""
     if size > LARGEST_NAME:
         raise InputError(f"expected names and attributes of at most {LARGEST_NAME:,} bytes, got {size:,}")
-    file.seek(position)
-    return file.read(size)
-
-
-def _said(kind: bytes, content: bytes) -> dict[bytes, bytes]:
-    """What a header says of the next entry: ``path``, ``size``, and whether it is sparse."""
+    content = file.read(size)
     if kind == _LONG_NAME:
         return {b"path": content.split(b"\0")[0]}
     found: dict[bytes, bytes] = {}

@@ -3,9 +3,10 @@
 import glob
 import json
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass, field
-from itertools import product
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from itertools import groupby, product
+from math import prod
 from pathlib import Path
 from typing import BinaryIO
 
@@ -13,10 +14,11 @@ from PIL import Image
 
 from heatproof.data.dataset import LARGEST_LABEL, Dataset, Member, as_text
 from heatproof.data.decoding import decode_bytes
-from heatproof.data.layouts.opening import DATASETS, open_regular
+from heatproof.data.layouts.opening import DATASETS, without_labels
 from heatproof.data.layouts.tar import TarEntry, plain_files
 from heatproof.data.sources import EXTENSIONS, examine
 from heatproof.errors import InputError
+from heatproof.guarded import opened
 from heatproof.registry import is_whole
 
 MOST_SHARDS = 100_000
@@ -34,15 +36,14 @@ def webdataset(path: Path) -> Dataset:
     shards = _shards(path)
     stems = [shard.stem for shard in shards]
     unique = len(set(stems)) == len(stems)
-    members = [
-        _member(shard, shard.stem if unique else f"{number:05d}-{shard.stem}", sample)
+    members = tuple(
+        member
         for number, shard in enumerate(shards)
-        for sample in _samples(shard)
-    ]
+        for member in _members(shard, shard.stem if unique else f"{number:05d}-{shard.stem}")
+    )
     if not members:
         raise InputError(f"expected pictures ({', '.join(EXTENSIONS)}) in {len(shards)} tar files, got none")
-    notes = () if all(member.label is not None for member in members) else ("no labels, or not for all pictures",)
-    return Dataset("webdataset", tuple(members), (), notes)
+    return Dataset("webdataset", members, (), without_labels(members))
 
 
 def _shards(path: Path) -> list[Path]:
@@ -68,9 +69,7 @@ def expanded(text: str) -> list[str]:
     """
     pieces = _BRACES.split(text)
     choices = [_choices(piece) if odd % 2 else [piece] for odd, piece in enumerate(pieces)]
-    count = 1
-    for choice in choices:
-        count *= len(choice)
+    count = prod(map(len, choices))
     if count > MOST_SHARDS:
         raise InputError(f"expected at most {MOST_SHARDS:,} shards, got {count:,}")
     return ["".join(parts) for parts in product(*choices)]
@@ -86,48 +85,42 @@ def _choices(inside: str) -> list[str]:
     return [str(number).zfill(len(found[1])) for number in range(low, high + 1)]
 
 
-@dataclass
-class _Sample:
-    """Files of one key: where its picture lies, and its label."""
-
-    key: str
-    place: tuple[int, int] | None = None  # offset and size
-    exact: bool = False  # whether the picture is key.png, rather than key.something.png
-    labels: dict[str, int] = field(default_factory=dict)
-
-
-def _samples(shard: Path) -> Iterator[_Sample]:
-    """Files that stand one after the other and have the same name up to the first dot."""
-    sample: _Sample | None = None
+def _members(shard: Path, name: str) -> Iterator[Member]:
+    """Samples: files that stand one after the other and have the same name up to the first dot."""
     try:
-        with open_regular(shard) as archive:
-            for entry in plain_files(archive):
-                folder, slash, file = as_text(entry.name).rpartition("/")
-                key, _, ending = file.partition(".")
-                name = folder + slash + key
-                if sample is None or sample.key != name:
-                    yield from _whole(sample)
-                    sample = _Sample(name)
-                _add(sample, archive, entry, f".{ending.lower()}")
+        with opened(shard, repr(shard.name)) as archive:
+            for key, entries in groupby(plain_files(archive), lambda entry: _split(entry)[0]):
+                member = _member(shard, f"{as_text(name)}/{key}", archive, entries)
+                if member:
+                    yield member
     except (InputError, OSError) as error:
         raise InputError(f"expected an uncompressed tar file, got {shard.name!r}: {error}") from error
-    yield from _whole(sample)
 
 
-def _whole(sample: _Sample | None) -> Iterator[_Sample]:
-    if sample and sample.place:
-        yield sample
+def _split(entry: TarEntry) -> tuple[str, str]:
+    """What the files of a sample have in common, and the ending."""
+    folder, slash, file = as_text(entry.name).rpartition("/")
+    key, _, ending = file.partition(".")
+    return folder + slash + key, f".{ending.lower()}"
 
 
-def _add(sample: _Sample, archive: BinaryIO, entry: TarEntry, ending: str) -> None:
-    exact = ending in EXTENSIONS
-    if ending.endswith(EXTENSIONS) and (sample.place is None or (exact and not sample.exact)):
-        sample.place, sample.exact = (entry.offset, entry.size), exact
-    elif ending in (".cls", ".json") and entry.size <= LARGEST_LABEL_FILE:
-        archive.seek(entry.offset)
-        label = _label(ending, archive.read(entry.size))
-        if label is not None:
-            sample.labels[ending] = label
+def _member(shard: Path, name: str, archive: BinaryIO, entries: Iterable[TarEntry]) -> Member | None:
+    """The picture and the label in the files of a sample; key.png comes before key.something.png."""
+    pictures: dict[bool, TarEntry] = {}
+    labels: dict[str, int] = {}
+    for entry in entries:
+        ending = _split(entry)[1]
+        if ending.endswith(EXTENSIONS):
+            pictures.setdefault(ending in EXTENSIONS, entry)
+        elif ending in (".cls", ".json") and entry.size <= LARGEST_LABEL_FILE:
+            archive.seek(entry.offset)
+            label = _label(ending, archive.read(entry.size))
+            labels |= {} if label is None else {ending: label}
+    picture = pictures.get(True, pictures.get(False))
+    if picture is None:
+        return None
+    reading = _TarPicture(str(shard), picture.offset, picture.size)
+    return Member(name, reading, labels.get(".cls", labels.get(".json")))
 
 
 def _label(ending: str, content: bytes) -> int | None:
@@ -143,14 +136,8 @@ def _label(ending: str, content: bytes) -> int | None:
     return next((v for v in values if isinstance(v, int) and not isinstance(v, bool) and 0 <= v <= LARGEST_LABEL), None)
 
 
-def _member(shard: Path, name: str, sample: _Sample) -> Member:
-    assert sample.place is not None, "samples without a picture are left out"
-    label = sample.labels.get(".cls", sample.labels.get(".json"))
-    return Member(f"{as_text(name)}/{sample.key}", _Entry(str(shard), *sample.place), label)
-
-
 @dataclass(frozen=True, slots=True)
-class _Entry:
+class _TarPicture:
     """A picture within a tar file."""
 
     shard: str
@@ -160,12 +147,13 @@ class _Entry:
     def __call__(self, max_pixels: int) -> Image.Image:
         if self.size > LARGEST_PICTURE:
             raise InputError(f"expected at most {LARGEST_PICTURE:,} bytes, got {self.size:,}")
+        shard = Path(self.shard)
         try:
-            with open_regular(Path(self.shard)) as file:
+            with opened(shard, repr(shard.name)) as file:
                 file.seek(self.offset)
                 content = file.read(self.size)
         except OSError as error:
-            raise InputError(f"{Path(self.shard).name}: {error.strerror}") from error
+            raise InputError(f"{shard.name}: {error.strerror}") from error
         if len(content) < self.size:
             raise InputError("expected a whole picture, got the end of the tar file")
         return decode_bytes(content, max_pixels)

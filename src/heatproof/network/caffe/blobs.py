@@ -1,18 +1,21 @@
-"""Caffe's binary files: the weights of a ``.caffemodel`` and the mean of a ``.binaryproto``."""
+"""Caffe's binary files: the weights of a ``.caffemodel`` and the mean of a ``.binaryproto``.
+
+Both are messages of protocol buffers, whose fields have numbers. They are read where they lie in the file.
+"""
 
 import mmap
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import islice
+from itertools import dropwhile, islice
 from math import prod
 from pathlib import Path
-from typing import Any
+from typing import NamedTuple
 
 import numpy as np
 
 from heatproof.errors import InputError
-from heatproof.network.caffe.wire import BYTES, EIGHT_BYTES, FOUR_BYTES, Field, fields, text, varint
 
+VARINT, EIGHT_BYTES, BYTES, FOUR_BYTES = 0, 1, 2, 5  # kinds of values
 # numbers of the fields, as Caffe's published message definitions fix them
 _NET_LAYERS, _NET_LAYER = 2, 100  # the layers of a network: the old form (V1), the new form
 _OLD_FIRST, _OLD_NAME, _OLD_BLOBS = 1, 4, 6
@@ -51,10 +54,10 @@ def read_blobs(path: Path) -> dict[str, list[Blob]]:
     Raises:
         InputError: if the file is missing, no whole ``.caffemodel``, or of the first form (of 2013).
     """
-    _check_there(path, "weights")
+    data = _mapped(path, "weights", ".caffemodel")
     found: dict[str, list[Blob]] = {}
     try:
-        for field in fields(_mapped(path)):
+        for field in wire_fields(data):
             if field.number in (_NET_LAYERS, _NET_LAYER) and field.kind == BYTES:
                 name, blobs = _layer(field)
                 if blobs:
@@ -76,9 +79,9 @@ def read_mean(path: Path) -> tuple[float, ...]:
     Raises:
         InputError: if the file is missing, or holds no mean of one or three channels.
     """
-    _check_there(path, "mean")
+    data = _mapped(path, "mean", ".binaryproto")
     try:
-        blob = _blob(_mapped(path))
+        blob = _blob(data)
     except InputError as error:
         raise InputError(f"{path.name} is no whole .binaryproto: {error}") from None
     sizes = _without_ones(blob.shape) if blob.values.size == 3 else (1, 1, 1, *blob.shape)[-3:]
@@ -91,32 +94,88 @@ def read_mean(path: Path) -> tuple[float, ...]:
     return tuple(mean.tolist())
 
 
-def _check_there(path: Path, what: str) -> None:
+def _mapped(path: Path, what: str, kind: str) -> memoryview:
+    """The bytes of a file, read when they are looked at."""
     if not path.is_file():
         raise InputError(f"{what}: there is no file {str(path)!r}")
-
-
-def _mapped(path: Path) -> memoryview:
-    """The bytes of a file, read when they are looked at."""
     if path.stat().st_size == 0:
-        raise InputError("it is empty")
+        raise InputError(f"{path.name} is no whole {kind}: it is empty")
     with path.open("rb") as file:
         data = memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
     if bytes(data[:4]) == b"\x89HDF":
-        raise InputError("it is an HDF5 file; Caffe's upgrade_net_proto_binary writes the other form")
+        other = "Caffe's upgrade_net_proto_binary writes the other form"
+        raise InputError(f"{path.name} is no whole {kind}: it is an HDF5 file; {other}")
     return data
 
 
-def _layer(field: Field) -> tuple[str, list[Blob]]:
+class WireField(NamedTuple):
+    """One field of a message; the value of a varint is a number, any other is a view of the file's bytes."""
+
+    number: int
+    kind: int
+    value: int | memoryview
+
+    @property
+    def view(self) -> memoryview:
+        """The bytes of a message, a text, or packed numbers."""
+        if isinstance(self.value, int):
+            raise InputError(f"field {self.number} must be a message, a text, or packed numbers")
+        return self.value
+
+
+def wire_fields(data: memoryview) -> Iterator[WireField]:
+    r"""The fields of a message, in order.
+
+    Raises:
+        InputError: where the bytes are no message, or end within a field.
+
+    >>> [(field.number, bytes(field.view)) for field in wire_fields(memoryview(b"\x0a\x02hi"))]
+    [(1, b'hi')]
+    """
+    position = 0
+    while position < len(data):
+        tag, position = _varint(data, position)
+        number, kind = tag >> 3, tag & 7
+        if number == 0:
+            raise InputError("a field has the number 0, which no message has")
+        if kind not in (VARINT, BYTES, FOUR_BYTES, EIGHT_BYTES):
+            raise InputError(f"field {number} has the wire type {kind}, which Caffe's files do not have")
+        size = {FOUR_BYTES: 4, EIGHT_BYTES: 8}.get(kind, 0)
+        if not size:
+            size, position = _varint(data, position)  # or the value itself
+        if kind == VARINT:
+            yield WireField(number, kind, size)
+            continue
+        if size > len(data) - position:
+            raise InputError(f"field {number} should have {size} bytes, and {len(data) - position} are left")
+        yield WireField(number, kind, data[position : position + size])
+        position += size
+
+
+def _varint(data: memoryview, position: int) -> tuple[int, int]:
+    """A whole number of seven bits a byte, and the position behind it."""
+    value = 0
+    for shift in range(0, 70, 7):
+        if position >= len(data):
+            raise InputError("the bytes end within a number")
+        byte = data[position]
+        position += 1
+        value |= (byte & 0x7F) << shift
+        if byte < 0x80:
+            return value, position
+    raise InputError("a number has more than ten bytes")
+
+
+def _layer(field: WireField) -> tuple[str, list[Blob]]:
     """Name and blobs of one layer."""
     old = field.number == _NET_LAYERS
     named, holding = (_OLD_NAME, _OLD_BLOBS) if old else (_NEW_NAME, _NEW_BLOBS)
     name = "without a name"
     blobs = []
     try:
-        for part in fields(field.view):
+        for part in wire_fields(field.view):
             if part.number == named:
-                name = text(part.view)
+                name = bytes(part.view).decode(errors="replace")
             elif part.number == holding:
                 blobs.append(_blob(part.view))
                 if len(blobs) > MOST_ARRAYS:
@@ -130,54 +189,54 @@ def _layer(field: Field) -> tuple[str, list[Blob]]:
 
 def _blob(data: memoryview) -> Blob:
     """One array; its sizes must be those of its numbers."""
-    sizes = dict.fromkeys(_BLOB_SIZES, 1)
+    sizes: dict[int, int] = dict.fromkeys(_BLOB_SIZES, 1)
     shape: tuple[int, ...] | None = None
     held: memoryview | bytearray = memoryview(b"")
-    dtype = np.dtype("<f4")
-    for field in fields(data):
+    dtype = "<f4"
+    for field in wire_fields(data):
         if field.number in sizes:
-            sizes[field.number] = field.whole
+            if not isinstance(field.value, int):
+                raise InputError(f"field {field.number} must be a whole number")
+            sizes[field.number] = field.value
         elif field.number == _BLOB_SHAPE:
-            shape = tuple(islice(_wholes(field.view), MOST_AXES + 1))
+            shape = tuple(islice(_dimensions(field.view), MOST_AXES + 1))
         elif field.number in (_BLOB_DATA, _BLOB_DOUBLE):
-            before, (dtype, numbers) = dtype, _numbers(field)
-            if not held:
-                held = numbers
-                continue
-            if dtype != before:
-                raise InputError("an array holds numbers of four and of eight bytes")
-            held = bytearray(held) if isinstance(held, memoryview) else held
-            held += numbers  # numbers that are not packed come one by one
+            dtype, held = _longer(dtype, held, field)
     shape = tuple(sizes.values()) if shape is None else shape
     if len(shape) > MOST_AXES:
         raise InputError(f"an array has more than {MOST_AXES} sizes")
-    values = np.frombuffer(held, dtype) if held else np.empty(0, dtype)
+    values = np.frombuffer(held, dtype)
     if prod(shape) != values.size or not values.size:
         raise InputError(f"an array {shape} should hold {prod(shape)} numbers (one at least), got {values.size}")
     return Blob(shape, values)
 
 
-def _numbers(field: Field) -> tuple[np.dtype[Any], memoryview]:
-    """The bytes of numbers, packed or one alone, and their type."""
-    kind, dtype = (FOUR_BYTES, np.dtype("<f4")) if field.number == _BLOB_DATA else (EIGHT_BYTES, np.dtype("<f8"))
-    if field.kind not in (kind, BYTES) or len(field.view) % dtype.itemsize:
-        raise InputError(f"field {field.number} must hold numbers of {dtype.itemsize} bytes each")
-    return dtype, field.view
+def _longer(before: str, held: memoryview | bytearray, field: WireField) -> tuple[str, memoryview | bytearray]:
+    """Type and bytes of numbers, with those of one more field: packed ones, or one alone."""
+    dtype, size, kind = ("<f4", 4, FOUR_BYTES) if field.number == _BLOB_DATA else ("<f8", 8, EIGHT_BYTES)
+    if field.kind not in (kind, BYTES) or len(field.view) % size:
+        raise InputError(f"field {field.number} must hold numbers of {size} bytes each")
+    if not held:
+        return dtype, field.view
+    if dtype != before:
+        raise InputError("an array holds numbers of four and of eight bytes")
+    held = bytearray(held) if isinstance(held, memoryview) else held
+    held += field.view
+    return dtype, held
 
 
-def _wholes(data: memoryview) -> Iterator[int]:
+def _dimensions(data: memoryview) -> Iterator[int]:
     """The sizes of a shape, packed or one by one."""
-    for field in fields(data):
+    for field in wire_fields(data):
         if field.number == _SHAPE_DIM and isinstance(field.value, int):
             yield field.value
         elif field.number == _SHAPE_DIM:
             position = 0
             while position < len(field.view):
-                size, position = varint(field.view, position)
+                size, position = _varint(field.view, position)
                 yield size
 
 
 def _without_ones(shape: tuple[int, ...]) -> tuple[int, ...]:
     """The shape without the ones in front."""
-    significant = [index for index, size in enumerate(shape) if size != 1]
-    return shape[significant[0] :] if significant else ()
+    return tuple(dropwhile(lambda size: size == 1, shape))

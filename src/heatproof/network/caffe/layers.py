@@ -1,75 +1,103 @@
 """Caffe's layers as torch modules: what each type says, and which arrays of a ``.caffemodel`` it needs."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from math import ceil, prod
+from typing import Literal, TypeVar
 
 import torch
 from torch import Tensor, nn
 
-from heatproof.network.caffe.given import Given
-from heatproof.network.caffe.layer import META, Layer, Shape, Start, fixed, inputs_of, layer, listed, map_of, pair
-from heatproof.network.caffe.modules import Combination, Dense, Flat, PerChannel, WithinChannelNorm
+from heatproof.network.caffe.fields import Fields, choice, number, whole
+from heatproof.network.caffe.modules import Combination, InnerProduct, PerChannel, WithinChannelNorm
+
+Shape = tuple[int, ...]  # of a value, for one image
+Array = tuple[Shape, Literal["weights", "zeros", "ones"]]  # and what stands for it where there is none
+
+
+@dataclass(frozen=True)
+class Layer:
+    """A layer of Caffe without its numbers.
+
+    Attributes:
+        module: on the device ``meta``.
+        arrays: in the ``.caffemodel``, in order.
+        state: the module's tensors by name, from these arrays.
+    """
+
+    module: nn.Module
+    arrays: tuple[Array, ...] = ()
+    state: Callable[..., dict[str, Tensor]] = dict
+
+
+Builder = Callable[[Fields, Sequence[Shape]], Layer]
+F = TypeVar("F", bound=Builder)
+
+LAYERS: dict[str, Builder] = {}
+"""How a layer is built from what the text says and the shapes of its inputs, by type (old files have capitals)."""
+
+META = torch.device("meta")
+KERNEL, STRIDE, PADDING = ("kernel_h", "kernel_w"), ("stride_h", "stride_w"), ("pad_h", "pad_w")
+
+
+def layer(*types: str) -> Callable[[F], F]:
+    """Decorator: the function builds layers of these types."""
+
+    def register(builder: F) -> F:
+        LAYERS.update(dict.fromkeys(types, builder))
+        return builder
+
+    return register
 
 
 @layer("Convolution", "CONVOLUTION")
-def convolution(given: Given, shapes: Sequence[Shape]) -> Layer:
+def convolution(given: Fields, shapes: Sequence[Shape]) -> Layer:
     """A convolution with groups, strides, padding and dilation."""
     channels, _, _ = map_of(given, shapes)
-    said = given.part("convolution_param")
-    said.ignore("weight_filler", "bias_filler", "engine", "force_nd_im2col")
+    said = given.part("convolution_param", "weight_filler", "bias_filler", "engine", "force_nd_im2col")
     fixed(said, "axis", 1)
-    outputs, groups, bias = (
-        said.whole("num_output", least=1),
-        said.whole("group", 1, least=1),
-        said.flag("bias_term", True),
-    )
+    outputs, groups = said.one("num_output", whole(1)), said.one("group", whole(1), 1)
+    bias = said.flag("bias_term", True)
     if channels % groups or outputs % groups:
         raise given.error(f"group = {groups} must divide its {channels} input and {outputs} output channels")
-    kernel = pair(said, "kernel_size", "kernel_h", "kernel_w", None, least=1)
-    stride = pair(said, "stride", "stride_h", "stride_w", 1, least=1)
-    padding = pair(said, "pad", "pad_h", "pad_w", 0)
-    dilation = pair(said, "dilation", "", "", 1, least=1)
+    kernel = pair(said, "kernel_size", KERNEL, None, least=1)
+    stride = pair(said, "stride", STRIDE, 1, least=1)
+    padding = pair(said, "pad", PADDING, 0)
+    dilation = pair(said, "dilation", (), 1, least=1)
     module = nn.Conv2d(channels, outputs, kernel, stride, padding, dilation, groups, bias, device=META)
     return _weighted(module, (outputs, channels // groups, *kernel), bias)
 
 
 @layer("InnerProduct", "INNER_PRODUCT")
-def inner_product(given: Given, shapes: Sequence[Shape]) -> Layer:
+def inner_product(given: Fields, shapes: Sequence[Shape]) -> Layer:
     """A dense layer over all values."""
-    (shape,) = inputs_of(given, shapes, 1)
-    said = given.part("inner_product_param")
-    said.ignore("weight_filler", "bias_filler")
+    shape = input_of(given, shapes)
+    said = given.part("inner_product_param", "weight_filler", "bias_filler")
     fixed(said, "axis", 1)
-    outputs, bias, transposed = (
-        said.whole("num_output", least=1),
-        said.flag("bias_term", True),
-        said.flag("transpose", False),
-    )
-    module = Dense(prod(shape), outputs, bias, device=META)
-    return _weighted(
-        module, (prod(shape), outputs) if transposed else (outputs, prod(shape)), bias, transposed=transposed
-    )
+    inputs, outputs, bias = prod(shape), said.one("num_output", whole(1)), said.flag("bias_term", True)
+    transposed = said.flag("transpose", False)
+    module = InnerProduct(inputs, outputs, bias, device=META)
+    return _weighted(module, (inputs, outputs) if transposed else (outputs, inputs), bias, transposed=transposed)
 
 
 @layer("Pooling", "POOLING")
-def pooling(given: Given, shapes: Sequence[Shape]) -> Layer:
+def pooling(given: Fields, shapes: Sequence[Shape]) -> Layer:
     """The maximum or the mean, with Caffe's rounding: up, but no window may begin in the padding behind the map.
 
     Means at a border count the padding, but not what lies behind it.
     """
     _, *size = map_of(given, shapes)
-    said = given.part("pooling_param")
-    said.ignore("engine")
-    mean = said.choice("pool", {"MAX": False, "AVE": True, 0: False, 1: True}, False)
-    up = said.choice("round_mode", {"CEIL": True, "FLOOR": False, 0: True, 1: False}, True)
+    said = given.part("pooling_param", "engine")
+    mean = said.one("pool", choice("MAX", "AVE"), "MAX") == "AVE"
+    up = said.one("round_mode", choice("CEIL", "FLOOR"), "CEIL") == "CEIL"
     if said.flag("global_pooling", False):
-        if said.wholes("kernel_size") or said.wholes("kernel_h") or said.wholes("kernel_w"):
+        if any([said.all(name, whole()) for name in ("kernel_size", *KERNEL)]):
             raise given.error("global_pooling takes the whole map, so kernel_size must be left out")
         said.ignore("stride", "pad")
         return Layer(nn.AdaptiveAvgPool2d(1) if mean else nn.AdaptiveMaxPool2d(1))
-    kernel = pair(said, "kernel_size", "kernel_h", "kernel_w", None, least=1)
-    stride = pair(said, "stride", "stride_h", "stride_w", 1, least=1)
-    padding = pair(said, "pad", "pad_h", "pad_w", 0)
+    kernel = pair(said, "kernel_size", KERNEL, None, least=1)
+    stride = pair(said, "stride", STRIDE, 1, least=1)
+    padding = pair(said, "pad", PADDING, 0)
     for length, side, step, margin in zip(size, kernel, stride, padding, strict=True):
         _check_window(given, length, side, step, margin, up=up)
     if mean:
@@ -78,14 +106,13 @@ def pooling(given: Given, shapes: Sequence[Shape]) -> Layer:
 
 
 @layer("LRN", "LRN")
-def local_response_norm(given: Given, shapes: Sequence[Shape]) -> Layer:
+def local_response_norm(given: Fields, shapes: Sequence[Shape]) -> Layer:
     """Local response normalisation, across channels or within them."""
     map_of(given, shapes)
-    said = given.part("lrn_param")
-    said.ignore("engine")
-    size, alpha, beta = said.whole("local_size", 5, least=1), said.number("alpha", 1.0), said.number("beta", 0.75)
-    within = said.choice("norm_region", {"ACROSS_CHANNELS": False, "WITHIN_CHANNEL": True, 0: False, 1: True}, False)
-    k = said.number("k", 1.0)
+    said = given.part("lrn_param", "engine")
+    size, k = said.one("local_size", whole(1), 5), said.one("k", number, 1.0)
+    alpha, beta = said.one("alpha", number, 1.0), said.one("beta", number, 0.75)
+    within = said.one("norm_region", choice("ACROSS_CHANNELS", "WITHIN_CHANNEL"), "ACROSS_CHANNELS") == "WITHIN_CHANNEL"
     if size % 2 == 0 or min(alpha, beta) < 0 or k <= 0:
         raise given.error(
             f"lrn_param needs an odd local_size, alpha and beta from 0 on, and k above 0, got {size}, {alpha}, "
@@ -96,101 +123,80 @@ def local_response_norm(given: Given, shapes: Sequence[Shape]) -> Layer:
 
 
 @layer("ReLU", "RELU")
-def relu(given: Given, shapes: Sequence[Shape]) -> Layer:
+def relu(given: Fields, shapes: Sequence[Shape]) -> Layer:
     """max(0, x), or a leaky one."""
-    inputs_of(given, shapes, 1)
-    said = given.part("relu_param")
-    said.ignore("engine")
-    slope = said.number("negative_slope", 0.0)
+    input_of(given, shapes)
+    said = given.part("relu_param", "engine")
+    slope = said.one("negative_slope", number, 0.0)
     return Layer(nn.LeakyReLU(slope) if slope else nn.ReLU())
 
 
-@layer("Sigmoid", "SIGMOID")
-def sigmoid(given: Given, shapes: Sequence[Shape]) -> Layer:
-    """1 / (1 + e^−x)."""
-    inputs_of(given, shapes, 1)
-    given.ignore("sigmoid_param")
-    return Layer(nn.Sigmoid())
+def _plain(module: Callable[[], nn.Module], ignored: str) -> Builder:
+    """A layer of which the file says nothing that matters."""
+
+    def build(given: Fields, shapes: Sequence[Shape]) -> Layer:
+        input_of(given, shapes)
+        given.ignore(ignored)
+        return Layer(module())
+
+    return build
 
 
-@layer("TanH", "TANH")
-def tanh(given: Given, shapes: Sequence[Shape]) -> Layer:
-    """The hyperbolic tangent."""
-    inputs_of(given, shapes, 1)
-    given.ignore("tanh_param")
-    return Layer(nn.Tanh())
-
-
-@layer("Dropout", "DROPOUT")
-def dropout(given: Given, shapes: Sequence[Shape]) -> Layer:
-    """Nothing, in evaluation: Caffe scales in training."""
-    inputs_of(given, shapes, 1)
-    given.ignore("dropout_param")
-    return Layer(nn.Identity())
+layer("Sigmoid", "SIGMOID")(_plain(nn.Sigmoid, "sigmoid_param"))
+layer("TanH", "TANH")(_plain(nn.Tanh, "tanh_param"))
+layer("Dropout", "DROPOUT")(_plain(nn.Identity, "dropout_param"))  # Caffe scales in training
 
 
 @layer("Softmax", "SOFTMAX")
-def softmax(given: Given, shapes: Sequence[Shape]) -> Layer:
+def softmax(given: Fields, shapes: Sequence[Shape]) -> Layer:
     """Probabilities over the channels; at the end of a network it is left out."""
-    inputs_of(given, shapes, 1)
-    said = given.part("softmax_param")
-    said.ignore("engine")
+    input_of(given, shapes)
+    said = given.part("softmax_param", "engine")
     fixed(said, "axis", 1)
     return Layer(nn.Softmax(dim=1))
 
 
 @layer("Flatten", "FLATTEN")
-def flatten(given: Given, shapes: Sequence[Shape]) -> Layer:
+def flatten(given: Fields, shapes: Sequence[Shape]) -> Layer:
     """All values in a row."""
-    inputs_of(given, shapes, 1)
+    input_of(given, shapes)
     said = given.part("flatten_param")
     fixed(said, "axis", 1)
-    if said.number("end_axis", -1) != -1:
+    if said.one("end_axis", number, -1.0) != -1:
         raise given.error("flatten_param.end_axis must be -1")
-    return Layer(Flat())
+    return Layer(nn.Flatten())
 
 
 @layer("Concat", "CONCAT")
-def concat(given: Given, shapes: Sequence[Shape]) -> Layer:
+def concat(given: Fields, shapes: Sequence[Shape]) -> Layer:
     """Channels side by side."""
-    inputs_of(given, shapes, len(shapes) or 1)
     said = given.part("concat_param")
     fixed(said, "axis", 1)
     fixed(said, "concat_dim", 1)
-    if len({shape[1:] for shape in shapes}) > 1:
+    if len({shape[1:] for shape in shapes}) != 1:
         raise given.error(f"its inputs must have the same size but for their channels, got {listed(shapes)}")
-    return Layer(Combination("concatenate"))
+    return Layer(Combination("CONCAT"))
 
 
 @layer("Eltwise", "ELTWISE")
-def eltwise(given: Given, shapes: Sequence[Shape]) -> Layer:
+def eltwise(given: Fields, shapes: Sequence[Shape]) -> Layer:
     """The sum (with coefficients), the product or the maximum of several maps."""
     if len(shapes) < 2 or len(set(shapes)) > 1:
         raise given.error(f"it needs two or more inputs of the same shape, got {listed(shapes)}")
-    said = given.part("eltwise_param")
-    said.ignore("stable_prod_grad")
-    choices: dict[str | int, str] = {
-        "PROD": "product",
-        "SUM": "sum",
-        "MAX": "maximum",
-        0: "product",
-        1: "sum",
-        2: "maximum",
-    }
-    kind = said.choice("operation", choices, "sum")
-    coefficients = said.numbers("coeff")
-    if coefficients and (kind != "sum" or len(coefficients) != len(shapes)):
+    said = given.part("eltwise_param", "stable_prod_grad")
+    kind = said.one("operation", choice("PROD", "SUM", "MAX"), "SUM")
+    coefficients = said.all("coeff", number)
+    if coefficients and (kind != "SUM" or len(coefficients) != len(shapes)):
         raise given.error(f"coeff must be one number for each of the {len(shapes)} inputs of a SUM")
     return Layer(Combination(kind, coefficients))
 
 
 @layer("BatchNorm")
-def batch_norm(given: Given, shapes: Sequence[Shape]) -> Layer:
+def batch_norm(given: Fields, shapes: Sequence[Shape]) -> Layer:
     """Subtracts a mean and divides by a standard deviation, per channel; the file holds both times a third number."""
-    channels = inputs_of(given, shapes, 1)[0][0]
-    said = given.part("batch_norm_param")
-    said.ignore("moving_average_fraction", "engine")
-    epsilon = said.number("eps", 1e-5)
+    channels = input_of(given, shapes)[0]
+    said = given.part("batch_norm_param", "moving_average_fraction", "engine")
+    epsilon = said.one("eps", number, 1e-5)
     if not said.flag("use_global_stats", True):
         raise given.error(
             "use_global_stats: false would take the statistics of the batch; a deploy file has fixed ones"
@@ -202,16 +208,15 @@ def batch_norm(given: Given, shapes: Sequence[Shape]) -> Layer:
         factor = 0 if float(times) == 0 else 1 / times
         return {"mean": mean * factor, "variance": variance * factor, "weight": torch.ones_like(mean), "bias": mean * 0}
 
-    arrays: tuple[tuple[Shape, Start], ...] = (((channels,), "zeros"), ((channels,), "ones"), ((1,), "ones"))
+    arrays: tuple[Array, ...] = (((channels,), "zeros"), ((channels,), "ones"), ((1,), "ones"))
     return Layer(PerChannel(channels, epsilon), arrays, state)
 
 
 @layer("Scale")
-def scale(given: Given, shapes: Sequence[Shape]) -> Layer:
+def scale(given: Fields, shapes: Sequence[Shape]) -> Layer:
     """A factor per channel, and a summand; built as a batch norm without statistics, which can be folded."""
-    channels = inputs_of(given, shapes, 1)[0][0]
-    said = given.part("scale_param")
-    said.ignore("filler", "bias_filler")
+    channels = input_of(given, shapes)[0]
+    said = given.part("scale_param", "filler", "bias_filler")
     fixed(said, "axis", 1)
     fixed(said, "num_axes", 1)
     bias = said.flag("bias_term", False)
@@ -220,8 +225,50 @@ def scale(given: Given, shapes: Sequence[Shape]) -> Layer:
         zeros = torch.zeros_like(weight)
         return {"mean": zeros, "variance": zeros + 1, "weight": weight, "bias": rest[0] if rest else zeros}
 
-    arrays: tuple[tuple[Shape, Start], ...] = (((channels,), "ones"), ((channels,), "zeros"))
+    arrays: tuple[Array, ...] = (((channels,), "ones"), ((channels,), "zeros"))
     return Layer(PerChannel(channels, 0.0), arrays[: 1 + bias], state)
+
+
+def input_of(layer: Fields, shapes: Sequence[Shape]) -> Shape:
+    """Shape of the one input."""
+    if len(shapes) != 1:
+        raise layer.error(f"it must have 1 input (bottom), got {len(shapes)}")
+    return shapes[0]
+
+
+def map_of(layer: Fields, shapes: Sequence[Shape]) -> Shape:
+    """Shape (C, H, W) of the one input."""
+    shape = input_of(layer, shapes)
+    if len(shape) != 3:
+        raise layer.error(f"its input must be a map (channels, height, width), got {shape}")
+    return shape
+
+
+def fixed(said: Fields, name: str, value: int) -> None:
+    """A field that heatproof can take at one value only."""
+    found = said.one(name, number, float(value))
+    if found != value:
+        raise said.error(f"{name} must be {value}, got {found:g}; other values are not supported")
+
+
+def pair(said: Fields, name: str, sides: Sequence[str], default: int | None, least: int = 0) -> tuple[int, int]:
+    """Along the height and along the width: one number for both, one for each, or two fields."""
+    both = said.all(name, whole(least))
+    tall, wide = [said.all(side, whole(least)) for side in sides] or [[], []]
+    if len(both) > 2 or (both and (tall or wide)) or bool(tall) != bool(wide):
+        raise said.error(f"{name} must be one or two numbers, or {' and '.join(sides)}, each once")
+    if tall:
+        return tall[-1], wide[-1]
+    if both:
+        return both[0], both[-1]
+    if default is None:
+        raise said.error(f"{name} is missing")
+    return default, default
+
+
+def listed(shapes: Sequence[Shape]) -> str:
+    """Shapes, for a message."""
+    return ", ".join(map(str, shapes)) or "none"
 
 
 def _weighted(module: nn.Module, shape: Shape, bias: bool, *, transposed: bool = False) -> Layer:
@@ -231,11 +278,11 @@ def _weighted(module: nn.Module, shape: Shape, bias: bool, *, transposed: bool =
         return {"weight": weight.t().contiguous() if transposed else weight, **({"bias": rest[0]} if rest else {})}
 
     outputs = shape[1] if transposed else shape[0]
-    arrays: tuple[tuple[Shape, Start], ...] = ((shape, "weights"), ((outputs,), "zeros"))
+    arrays: tuple[Array, ...] = ((shape, "weights"), ((outputs,), "zeros"))
     return Layer(module, arrays[: 1 + bias], state)
 
 
-def _check_window(given: Given, length: int, side: int, step: int, margin: int, *, up: bool) -> None:
+def _check_window(given: Fields, length: int, side: int, step: int, margin: int, *, up: bool) -> None:
     """Refuses windows that see nothing of the map, where Caffe's own values mean nothing."""
     if margin * 2 > side:
         raise given.error(f"pad = {margin} must be at most half of kernel_size = {side}")

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from heatproof.network.operations.normalization import norm_within_channels
 
 
-class Dense(nn.Linear):
+class InnerProduct(nn.Linear):
     """A dense layer over all values of a map."""
 
     def forward(self, input: Tensor) -> Tensor:
@@ -18,16 +18,13 @@ class Dense(nn.Linear):
         return super().forward(input if input.ndim == 2 else input.flatten(start_dim=1))
 
 
-class Flat(nn.Module):
-    """All values of an image in a row."""
-
-    def forward(self, value: Tensor) -> Tensor:
-        """(B, …) to (B, values)."""
-        return value.flatten(start_dim=1)
-
-
 class PerChannel(nn.Module):
     """(x − mean) / √(variance + ε) · weight + bias, with numbers of their own for each channel."""
+
+    mean: Tensor
+    variance: Tensor
+    weight: Tensor
+    bias: Tensor
 
     def __init__(self, channels: int, epsilon: float) -> None:
         super().__init__()
@@ -37,8 +34,7 @@ class PerChannel(nn.Module):
 
     def forward(self, value: Tensor) -> Tensor:
         """(B, channels, …), the same shape."""
-        named = dict(self.named_buffers())
-        return F.batch_norm(value, named["mean"], named["variance"], named["weight"], named["bias"], eps=self.epsilon)
+        return F.batch_norm(value, self.mean, self.variance, self.weight, self.bias, eps=self.epsilon)
 
 
 class WithinChannelNorm(nn.Module):
@@ -54,7 +50,7 @@ class WithinChannelNorm(nn.Module):
 
 
 class Combination(nn.Module):
-    """Several maps as one: ``concatenate``, ``sum`` (with coefficients), ``product``, or ``maximum``."""
+    """Several maps as one: ``CONCAT``, ``SUM`` (with coefficients), ``PROD``, or ``MAX``."""
 
     def __init__(self, kind: str, coefficients: Sequence[float] = ()) -> None:
         super().__init__()
@@ -63,12 +59,10 @@ class Combination(nn.Module):
 
     def forward(self, *values: Tensor) -> Tensor:
         """Maps (B, C, H, W)."""
-        if self.kind == "concatenate":
+        if self.kind == "CONCAT":
             return torch.cat(values, dim=1)
-        if self.kind == "sum":
-            return reduce(torch.add, self._scaled(values))
-        return reduce(torch.mul if self.kind == "product" else torch.maximum, values)
-
-    def _scaled(self, values: Sequence[Tensor]) -> list[Tensor]:
-        factors = self.coefficients or [1.0] * len(values)
-        return [value if factor == 1 else value * factor for value, factor in zip(values, factors, strict=True)]
+        if self.kind == "SUM":
+            factors = self.coefficients or [1.0] * len(values)
+            scaled = (value if factor == 1 else value * factor for value, factor in zip(values, factors, strict=True))
+            return reduce(torch.add, scaled)
+        return reduce(torch.mul if self.kind == "PROD" else torch.maximum, values)

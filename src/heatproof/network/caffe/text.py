@@ -1,6 +1,7 @@
 """The text form of protocol buffers (``.prototxt``): fields by name, each with its values in order."""
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
@@ -29,9 +30,8 @@ class Word(str):
 
 @dataclass
 class Message:
-    """Fields by name, each with its values in order, and the line where the message begins."""
+    """Fields by name, each with its values in order."""
 
-    line: int = 1
     fields: "dict[str, list[Value]]" = field(default_factory=dict)
 
 
@@ -68,37 +68,43 @@ def parse(source: str) -> Message:
     >>> parse('layer { name: "conv1" pool: MAX pad: 1 pad: 2 }').fields["layer"][0].fields
     {'name': ['conv1'], 'pool': ['MAX'], 'pad': [1, 2]}
     """
-    return _Parser(_tokens(source)).message(None, 0)
+    return _Parser(source).message(None, 0)
 
 
-def _tokens(source: str) -> list[_Token]:
-    tokens = []
+def _tokens(source: str) -> Iterator[_Token]:
     line, position = 1, 0
     while position < len(source):
         found = _TOKEN.match(source, position)
         if found is None:
             raise InputError(f"line {line}: expected a name, a number, a text or a bracket, got {source[position]!r}")
-        kind = str(found.lastgroup)
-        if kind != "space":
-            tokens.append(_Token(kind, found.group(), line))
+        if found.lastgroup != "space":
+            yield _Token(str(found.lastgroup), found.group(), line)
         line += found.group().count("\n")
         position = found.end()
-    tokens.append(_Token("end", "the end", line))
-    return tokens
+    yield _Token("end", "the end", line)
 
 
 class _Parser:
     """Takes the tokens of a text one by one."""
 
-    def __init__(self, tokens: list[_Token]) -> None:
-        self.tokens = tokens
-        self.position = 0
+    def __init__(self, source: str) -> None:
+        self._tokens = _tokens(source)
+        self._next = next(self._tokens)
+
+    def _take(self) -> _Token:
+        token = self._next
+        self._next = next(self._tokens, token)  # the end comes again and again
+        return token
+
+    def _took(self, mark: str) -> bool:
+        """Whether this mark is next; it is taken."""
+        return self._next.kind == "mark" and self._next.text == mark and bool(self._take())
 
     def message(self, closing: str | None, depth: int) -> Message:
         """The fields up to the closing bracket, or to the end."""
         if depth > DEEPEST:
             raise InputError(f"line {self._next.line}: messages lie more than {DEEPEST} deep in one another")
-        message = Message(self._next.line)
+        message = Message()
         while True:
             token = self._take()
             if token.text == closing or (closing is None and token.kind == "end"):
@@ -107,23 +113,18 @@ class _Parser:
                 wanted = f"a name or {closing!r}" if closing else "a name"
                 raise InputError(f"line {token.line}: expected {wanted}, got {token.text[:40]!r}")
             message.fields.setdefault(token.text, []).extend(self._values(depth))
-            while self._next.text in (";", ","):
-                self._take()
+            while self._took(";") or self._took(","):
+                pass
 
     def _values(self, depth: int) -> list[Value]:
         """What follows a name: one value, or a list of them in brackets."""
-        colon = self._next.text == ":"
-        if colon:
-            self._take()
-        if self._next.text != "[":
+        colon = self._took(":")
+        if not self._took("["):
             return [self._value(depth, colon=colon)]
-        self._take()
         values: list[Value] = []
-        while self._next.text != "]":
+        while not self._took("]"):
             values.append(self._value(depth, colon=True))
-            if self._next.text == ",":
-                self._take()
-        self._take()
+            self._took(",")
         return values
 
     def _value(self, depth: int, *, colon: bool) -> Value:
@@ -141,15 +142,6 @@ class _Parser:
             return value
         wanted = "a value" if colon else "':' or '{'"
         raise InputError(f"line {token.line}: expected {wanted}, got {token.text[:40]!r}")
-
-    @property
-    def _next(self) -> _Token:
-        return self.tokens[self.position]
-
-    def _take(self) -> _Token:
-        token = self.tokens[self.position]
-        self.position = min(self.position + 1, len(self.tokens) - 1)
-        return token
 
 
 def _number(token: _Token) -> int | float:

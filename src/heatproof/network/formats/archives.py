@@ -1,7 +1,8 @@
 """Archives of PyTorch's are looked into before torch opens them."""
 
+import io
 import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from heatproof.errors import InputError
@@ -33,11 +34,6 @@ def entries(path: Path, kind: str) -> dict[str, zipfile.ZipInfo]:
     return by_path
 
 
-def read_entry(path: Path, entry: zipfile.ZipInfo, largest: int | None = None) -> bytes:
-    """The content of an entry."""
-    return next(read_entries(path, {entry.filename: entry}, largest))[1]
-
-
 def read_entries(
     path: Path, found: Mapping[str, zipfile.ZipInfo], largest: int | None = None
 ) -> Iterator[tuple[str, bytes]]:
@@ -53,3 +49,18 @@ def read_entries(
         raise
     except Exception as error:
         raise InputError(f"{path.name} cannot be read: {error}") from error
+
+
+def repacked(contents: Iterable[tuple[str, bytes | str]]) -> io.BytesIO:
+    """An archive of our own, with these entries and nothing else."""
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w") as archive:
+        for name, content in contents:
+            archive.writestr(f"checked/{name}", content)
+    file.seek(0)
+    return file
+
+
+def first_line(error: Exception) -> str:
+    """What an error of another library's says first."""
+    return (str(error).strip() or type(error).__name__).splitlines()[0][:300]

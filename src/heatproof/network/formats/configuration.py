@@ -1,8 +1,8 @@
 """Configurations of Hugging Face's networks: what in them could lead to other files, code or the network is refused."""
 
 import re
-from collections.abc import Mapping
-from types import TracebackType
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 from torch import nn
@@ -57,32 +57,27 @@ def _check(value: Any, depth: int) -> None:  # noqa: ANN401 - whatever JSON hold
         raise InputError(f"its configuration says {value!r:.100}, which could be the name of a file or a repository")
 
 
-class Counted:
+@contextmanager
+def no_larger_than(size: int) -> Iterator[None]:
     """Within it, no more modules and parameters can be made than fit to weights of so many bytes.
 
     A configuration of a hundred bytes can ask for a billion layers; of what it asks for, the weights must be there.
     """
+    modules, numbers = MOST_MODULES, 4 * size + 2**20  # four to a byte are more than any file holds
 
-    def __init__(self, size: int) -> None:
-        self._numbers = 4 * size + 2**20  # four to a byte are more than any file holds
-        self._modules = MOST_MODULES
-
-    def __enter__(self) -> None:
-        self._hooks = (
-            register_module_module_registration_hook(self._count_module),
-            register_module_parameter_registration_hook(self._count_parameter),
-        )
-
-    def __exit__(self, kind: type | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        for hook in self._hooks:
-            hook.remove()
-
-    def _count_module(self, _: nn.Module, name: str, module: nn.Module | None) -> None:
-        self._modules -= 1
-        if self._modules < 0:
+    def count_module(_: nn.Module, name: str, module: nn.Module | None) -> None:
+        nonlocal modules
+        modules -= 1
+        if modules < 0:
             raise InputError(f"its configuration asks for more than {MOST_MODULES:,} layers")
 
-    def _count_parameter(self, _: nn.Module, name: str, parameter: nn.Parameter | None) -> None:
-        self._numbers -= 0 if parameter is None else parameter.numel()
-        if self._numbers < 0:
+    def count_parameter(_: nn.Module, name: str, parameter: nn.Parameter | None) -> None:
+        nonlocal numbers
+        numbers -= 0 if parameter is None else parameter.numel()
+        if numbers < 0:
             raise InputError("its configuration asks for far more weights than the file holds")
+
+    with ExitStack() as hooks:
+        hooks.callback(register_module_module_registration_hook(count_module).remove)
+        hooks.callback(register_module_parameter_registration_hook(count_parameter).remove)
+        yield

@@ -53,7 +53,7 @@ def open_file(
         module: nn.Module = model
     else:
         module, size, notes = FILES[kind](Path(name))
-        own = _fitting(size)
+        own = size and Preprocessing(resize=size[0] if size[0] == size[1] else size, crop=size)
         notes = notes if preprocessing else (*notes, _unsaid(size))
     return Network(
         module,
@@ -69,10 +69,6 @@ def refuse_weights(weights: str | Path | None, spec: str) -> None:
     """A network in a file brings its weights."""
     if weights is not None:
         raise InputError(f"{spec} brings its own weights, so weights ({str(weights)!r}) cannot be given")
-
-
-def _fitting(size: Sides | None) -> Preprocessing | None:
-    return size and Preprocessing(resize=size[0] if size[0] == size[1] else size, crop=size)
 
 
 def _unsaid(size: Sides | None) -> str:

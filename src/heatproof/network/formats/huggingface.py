@@ -1,6 +1,5 @@
 """Image classifiers of Hugging Face's ``transformers``: a folder with weights, configuration and preprocessing."""
 
-import importlib
 import re
 import warnings
 from collections.abc import Iterator, Mapping
@@ -10,18 +9,22 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from heatproof.data.json_files import read_object
 from heatproof.data.preprocessing import Preprocessing
 from heatproof.errors import InputError
-from heatproof.network.formats.configuration import ADAPTER, Counted, check_config
+from heatproof.json_objects import read_json_object
+from heatproof.lazily import optional
+from heatproof.network.formats.archives import first_line
+from heatproof.network.formats.configuration import ADAPTER, check_config, no_larger_than
 
-INSTALL = 'pip install "heatproof[transformers]"'
 CONFIG, PROCESSOR = "config.json", "preprocessor_config.json"
 WEIGHTS = ("model.safetensors", "model.safetensors.index.json")
 
 _PART = re.compile(r"\w[\w.\-]{0,200}\.safetensors")
 _FILTERS = {0: "nearest", 1: "lanczos", 2: "bilinear", 3: "bicubic"}  # Pillow's numbers
-_UNUSED = frozenset({"do_convert_rgb", "do_reduce_labels", "do_resize", "do_rescale", "do_normalize", "do_center_crop"})
+_KNOWN = (
+    "do_convert_rgb", "do_reduce_labels", "do_resize", "do_rescale", "do_normalize", "do_center_crop",
+    "do_flip_channel_order",
+)  # fmt: skip
 
 
 class Logits(nn.Module):
@@ -69,9 +72,9 @@ def read_classifier(name: str, *, download: bool) -> tuple[nn.Module, Preprocess
             f"network: there is no folder {name!r}; a name on the Hugging Face hub would be downloaded, which has to "
             "be asked for: --download (download=True)"
         )
-    library = _needed()
+    library = optional("transformers", extra="transformers", what="Hugging Face's networks")
     folder = folder if folder.is_dir() else _downloaded(name)
-    config = read_object(folder / CONFIG)
+    config = read_json_object(folder / CONFIG)
     if not any((folder / file).is_file() for file in WEIGHTS):
         raise InputError(f"expected {WEIGHTS[0]} in {name!r}, found none; pickled weights (.bin) are not read")
     try:
@@ -80,13 +83,14 @@ def read_classifier(name: str, *, download: bool) -> tuple[nn.Module, Preprocess
     except InputError as error:
         raise InputError(f"{name!r} is refused: {error}") from error
     processor = folder / PROCESSOR
-    preprocessing = preprocessing_of(read_object(processor)) if processor.is_file() else None
+    preprocessing = preprocessing_of(read_json_object(processor)) if processor.is_file() else None
     return _load(library, folder), preprocessing
 
 
 def _load(library: Any, folder: Path) -> nn.Module:  # noqa: ANN401 - a module
+    size = sum(file.stat().st_size for file in folder.glob("*.safetensors"))
     try:
-        with warnings.catch_warnings(), _silent(library), Counted(_weights(folder)):
+        with warnings.catch_warnings(), _silent(library), no_larger_than(size):
             warnings.simplefilter("ignore")
             model, told = library.AutoModelForImageClassification.from_pretrained(
                 str(folder),
@@ -98,8 +102,9 @@ def _load(library: Any, folder: Path) -> nn.Module:  # noqa: ANN401 - a module
     except InputError as error:
         raise InputError(f"{folder.name!r} is refused: {error}") from error
     except Exception as error:  # transformers raises whatever comes
-        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
-        raise InputError(f"{folder.name!r} is no image classifier that transformers can load: {reason:.300}") from error
+        raise InputError(
+            f"{folder.name!r} is no image classifier that transformers can load: {first_line(error)}"
+        ) from error
     for problem in ("missing_keys", "mismatched_keys", "error_msgs"):
         if told.get(problem):
             found = ", ".join(sorted(map(str, told[problem]))[:3])
@@ -114,20 +119,10 @@ def _check_files(folder: Path) -> None:
         raise InputError(f"it has an adapter ({ADAPTER}), which names another network; merge the two and save them")
     index = folder / WEIGHTS[1]
     if index.is_file() and not (folder / WEIGHTS[0]).is_file():
-        parts = read_object(index).get("weight_map")
-        names = set(parts.values()) if isinstance(parts, dict) and all(map(_is_text, parts.values())) else {""}
-        wrong = next((name for name in names if not _PART.fullmatch(name) or not (folder / name).is_file()), None)
-        if wrong is not None:
-            raise InputError(f"expected names of .safetensors files in it in {WEIGHTS[1]}, got {wrong!r:.100}")
-
-
-def _is_text(value: object) -> bool:
-    return isinstance(value, str)
-
-
-def _weights(folder: Path) -> int:
-    """Bytes of the weights in a folder."""
-    return sum(file.stat().st_size for file in folder.glob("*.safetensors"))
+        parts = read_json_object(index).get("weight_map")
+        for name in parts.values() if isinstance(parts, dict) else [parts]:
+            if not isinstance(name, str) or not _PART.fullmatch(name) or not (folder / name).is_file():
+                raise InputError(f"expected names of .safetensors files in it in {WEIGHTS[1]}, got {name!r:.100}")
 
 
 def preprocessing_of(config: Mapping[str, Any]) -> Preprocessing:
@@ -142,10 +137,8 @@ def preprocessing_of(config: Mapping[str, Any]) -> Preprocessing:
         InputError: for a step that :class:`heatproof.Preprocessing` has not, such as padding.
     """
     kind = str(config.get("image_processor_type") or config.get("feature_extractor_type") or "")
-    odd = [key for key, on in config.items() if on is True and key.startswith("do_") and key not in _UNUSED]
-    odd = [key for key in odd if key != "do_flip_channel_order"] + [
-        key for key in ("rescale_offset",) if config.get(key) is True
-    ]
+    asked = [key for key, on in config.items() if on is True and key not in _KNOWN]
+    odd = [key for key in asked if key.startswith("do_") or key == "rescale_offset"]
     if odd or kind.startswith("Timm"):
         raise InputError(
             f"{PROCESSOR} asks for {', '.join(odd) or kind}, which heatproof cannot do; say what the network wants "
@@ -153,13 +146,12 @@ def preprocessing_of(config: Mapping[str, Any]) -> Preprocessing:
         )
     resize, crop = _sizes(config)
     scale = 255 * float(config.get("rescale_factor", 1 / 255)) if config.get("do_rescale", True) else 255.0
-    normalises = config.get("do_normalize", True)
-    given = {name: config.get(f"image_{name}") if normalises else None for name in ("mean", "std")}
-    std = tuple(float(value) for value in given["std"] or (1.0, 1.0, 1.0))
+    said = config if config.get("do_normalize", True) else {}
+    std = tuple(float(value) for value in said.get("image_std") or (1.0, 1.0, 1.0))
     return Preprocessing(
         resize=resize,
         crop=crop,
-        mean=tuple(given["mean"] or (0.0, 0.0, 0.0)),
+        mean=tuple(said.get("image_mean") or (0.0, 0.0, 0.0)),
         std=tuple(value**2 for value in std) if config.get("include_top") else std,  # EfficientNet's divides twice
         interpolation=_FILTERS.get(config.get("resample", 2), "unknown"),
         channels="bgr" if config.get("do_flip_channel_order") else "rgb",
@@ -196,12 +188,11 @@ def _sides(size: Any) -> Sides:  # noqa: ANN401 - whatever JSON holds
 
 def _downloaded(name: str) -> Path:
     """A model of the hub, in its cache."""
-    hub = importlib.import_module("huggingface_hub")
+    hub = optional("huggingface_hub", extra="transformers", what="downloads")
     try:
         return Path(hub.snapshot_download(name, allow_patterns=[CONFIG, PROCESSOR, "*.safetensors", WEIGHTS[1]]))
     except Exception as error:  # no network, no such name, no right to it
-        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
-        raise InputError(f"{name!r} cannot be downloaded: {reason:.300}") from error
+        raise InputError(f"{name!r} cannot be downloaded: {first_line(error)}") from error
 
 
 @contextmanager
@@ -215,10 +206,3 @@ def _silent(library: Any) -> Iterator[None]:  # noqa: ANN401 - a module
     finally:
         if before:
             logging.enable_progress_bar()
-
-
-def _needed() -> Any:  # noqa: ANN401 - a module
-    try:
-        return importlib.import_module("transformers")
-    except ImportError as error:
-        raise InputError(f"transformers is not installed: {INSTALL}") from error

@@ -11,6 +11,7 @@ import re
 import warnings
 import zipfile
 from collections.abc import Mapping
+from itertools import chain
 from math import prod
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,7 @@ import torch
 from torch import Tensor, nn
 
 from heatproof.errors import InputError
-from heatproof.network.formats.archives import LARGEST_TEXT, entries, read_entries, read_entry
+from heatproof.network.formats.archives import LARGEST_TEXT, entries, first_line, read_entries, repacked
 
 KIND = "a program of torch.export (.pt2)"
 MODEL, SAMPLES = "models/model.json", "data/sample_inputs/model.pt"
@@ -28,6 +29,9 @@ _DYNAMIC = (
     'torch.export.export(model, (images,), dynamic_shapes=({0: torch.export.Dim("batch")},)) for 2 or more images'
 )
 
+_FIXED = {
+    "archive_format": "pt2", "archive_version": "0", ".data/version": "6\n", "byteorder": "little", SAMPLES: "",
+}  # fmt: skip
 _OPERATORS = "add|sub|mul|floordiv|truediv|mod|neg|eq|ne|lt|le|gt|ge|and_|or_|not_|getitem"
 _TARGET = re.compile(
     rf"torch\.ops\.aten\.(?!from_file)\w+\.\w+|_operator\.(?:{_OPERATORS})|math\.(?:ceil|floor|trunc)|torch\.sym_\w+"
@@ -87,8 +91,7 @@ def read_program(path: Path) -> tuple[nn.Module, tuple[int, int] | None, tuple[s
             program = torch.export.load(archive)
             module = program.module(check_guards=False)
     except Exception as error:  # a damaged one can raise anything
-        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
-        raise InputError(f"{path.name} cannot be loaded by torch.export.load: {reason:.300}") from error
+        raise InputError(f"{path.name} cannot be loaded by torch.export.load: {first_line(error)}") from error
     shape = _image_shape(path, program)
     size = shape[2:] if all(isinstance(side, int) for side in shape[2:]) else None
     if not isinstance(shape[0], int):
@@ -121,43 +124,20 @@ def _checked(path: Path) -> io.BytesIO:
     if MODEL not in found or WEIGHTS not in found or CONSTANTS not in found:
         raise InputError(f"expected {KIND} of torch.export.save, torch 2.8 or later, got {path.name} without {MODEL}")
     try:
-        described = {
-            name: json.loads(read_entry(path, found[name], LARGEST_TEXT)) for name in (MODEL, WEIGHTS, CONSTANTS)
+        texts = read_entries(path, {name: found[name] for name in (MODEL, WEIGHTS, CONSTANTS)}, LARGEST_TEXT)
+        described = {name: json.loads(text) for name, text in texts}
+        described[MODEL] = _program(described[MODEL])
+        tensors = {
+            name: found[name]
+            for config in (WEIGHTS, CONSTANTS)
+            for name in _tensors(described[config], config.rpartition("/")[0], found)
         }
-        texts = {
-            MODEL: json.dumps(_program(described[MODEL])),
-            WEIGHTS: json.dumps(described[WEIGHTS]),
-            CONSTANTS: json.dumps(described[CONSTANTS]),
-        }
-        tensors = [
-            _tensors(described[WEIGHTS], "data/weights", found),
-            _tensors(described[CONSTANTS], "data/constants", found),
-        ]
     except InputError as error:
         raise InputError(f"{path.name} is refused: {error}") from error
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
         raise InputError(f"expected {KIND}, got {path.name}, which is not written like one ({error!r:.200})") from error
-    return _archive(path, found, texts, {name for names in tensors for name in names})
-
-
-def _archive(
-    path: Path, found: Mapping[str, zipfile.ZipInfo], texts: Mapping[str, str], tensors: set[str]
-) -> io.BytesIO:
-    file = io.BytesIO()
-    fixed = {
-        "archive_format": "pt2",
-        "archive_version": "0",
-        ".data/version": "6\n",
-        "byteorder": "little",
-        SAMPLES: "",
-    }
-    with zipfile.ZipFile(file, "w") as archive:
-        for name, text in {**fixed, **texts}.items():
-            archive.writestr(f"checked/{name}", text)
-        for name, content in read_entries(path, {name: found[name] for name in sorted(tensors)}):
-            archive.writestr(f"checked/{name}", content)
-    file.seek(0)
-    return file
+    written = [(name, json.dumps(content)) for name, content in described.items()]
+    return repacked(chain(_FIXED.items(), written, read_entries(path, tensors)))
 
 
 def _program(described: dict[str, Any]) -> dict[str, Any]:

@@ -7,8 +7,8 @@ What loading runs is refused before torch sees it, and torch gets an archive of 
 import io
 import re
 import warnings
-import zipfile
 from collections.abc import Iterator
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from heatproof.errors import InputError
 from heatproof.network.copying import loaded_again
-from heatproof.network.formats.archives import entries, read_entries
+from heatproof.network.formats.archives import entries, read_entries, repacked
 from heatproof.network.formats.pickled import LARGEST, check_pickle
 from heatproof.network.weights import check_plain
 
@@ -44,78 +44,20 @@ _CLASSES = re.compile(
     r"|torch\.\w+Storage|collections\.OrderedDict"
 )
 
-_LANGUAGE = frozenset(
-    f"prim::{name}"
-    for name in [
-        "Constant",
-        "ConstantChunk",
-        "CreateObject",
-        "DictConstruct",
-        "EnumName",
-        "EnumValue",
-        "GetAttr",
-        "If",
-        "ListConstruct",
-        "ListUnpack",
-        "Loop",
-        "NumToTensor",
-        "RaiseException",
-        "SetAttr",
-        "StringIndex",
-        "TupleConstruct",
-        "TupleIndex",
-        "TupleSlice",
-        "TupleUnpack",
-        "Uninitialized",
-        "abs",
-        "data",
-        "device",
-        "dtype",
-        "index",
-        "is_cpu",
-        "is_cuda",
-        "is_meta",
-        "is_mkldnn",
-        "is_mps",
-        "is_nested",
-        "is_quantized",
-        "is_sparse",
-        "is_sparse_csr",
-        "is_xla",
-        "is_xpu",
-        "isinstance",
-        "itemsize",
-        "layout",
-        "max",
-        "min",
-        "nbytes",
-        "rangelist",
-        "requires_grad",
-        "shape",
-        "tolist",
-        "type",
-        "unchecked_cast",
-        "unchecked_unwrap_optional",
-    ]
+# what the language itself is made of
+_LANGUAGE = re.compile(
+    r"""prim::(?:Constant|ConstantChunk|CreateObject|DictConstruct|EnumName|EnumValue|GetAttr|If|ListConstruct|ListUnpack
+    |Loop|NumToTensor|RaiseException|SetAttr|StringIndex|TupleConstruct|TupleIndex|TupleSlice|TupleUnpack|Uninitialized
+    |abs|data|device|dtype|index|is_cpu|is_cuda|is_meta|is_mkldnn|is_mps|is_nested|is_quantized|is_sparse|is_sparse_csr
+    |is_xla|is_xpu|isinstance|itemsize|layout|max|min|nbytes|rangelist|requires_grad|shape|tolist|type|unchecked_cast
+    |unchecked_unwrap_optional)""",
+    re.VERBOSE,
 )
-_COMPUTES = re.compile(r"(?:aten|torchvision)::\w+")
-# ATen's operations that do more than compute; chr makes texts that are checked nowhere.
-_DOES_MORE = frozenset(
-    f"aten::{name}"
-    for name in [
-        "save",
-        "from_file",
-        "_print",
-        "manual_seed",
-        "seed",
-        "set_",
-        "set_data",
-        "set_grad_enabled",
-        "record_stream",
-        "wait",
-        "chr",
-        "_cufft_set_plan_cache_max_size",
-    ]
+# ATen's operations that compute; others do more, and chr makes texts that are checked nowhere
+_COMPUTES = re.compile(
+    r"""(?!aten::(?:save|from_file|_print|manual_seed|seed|set_|set_data|set_grad_enabled|record_stream|wait|chr
+    |_cufft_set_plan_cache_max_size)$)(?:aten|torchvision)::\w+""",
+    re.VERBOSE,
 )
 _NAMES_A_FILE = re.compile(r"\bstr\??(?:\[\])?\s+\w*(?:file|path|url|dir)\w*", re.IGNORECASE)
 
@@ -166,21 +108,15 @@ def read_script(path: Path) -> tuple[nn.Module, None, tuple[str, ...]]:
 def _checked(path: Path) -> io.BytesIO:
     """An archive with what was checked of the one in ``path``, and nothing else."""
     found = {name: entry for name, entry in entries(path, KIND).items() if _NEEDED.fullmatch(name)}
-    code = [name for name in found if name.startswith("code/")]
+    code = {name: entry for name, entry in found.items() if name.startswith("code/")}
     if not code or not all(name in found for name in OBJECTS):
         raise InputError(f"expected {KIND}, got {path.name}, which holds no code of it")
-    file = io.BytesIO()
-    with zipfile.ZipFile(file, "w") as archive:
-        for name, content in read_entries(path, {name: found[name] for name in code}, LARGEST_CODE):
-            _check_code(path, content)
-            archive.writestr(f"checked/{name}", content)
-        for name, content in read_entries(path, {name: found[name] for name in OBJECTS}, LARGEST):
-            _check_objects(path, content)
-            archive.writestr(f"checked/{name}", content)
-        for name, content in read_entries(path, {n: e for n, e in found.items() if n not in (*code, *OBJECTS)}):
-            archive.writestr(f"checked/{name}", content)
-    file.seek(0)
-    return file
+    objects = {name: found[name] for name in OBJECTS}
+    texts = [*read_entries(path, code, LARGEST_CODE), *read_entries(path, objects, LARGEST)]
+    for name, content in texts:
+        _check_objects(path, content) if name in objects else _check_code(path, content)
+    others = {name: entry for name, entry in found.items() if name not in {**code, **objects}}
+    return repacked(chain(texts, read_entries(path, others)))
 
 
 def _check_code(path: Path, code: bytes) -> None:
@@ -233,9 +169,10 @@ def _nodes(block: Any) -> Iterator[Any]:  # noqa: ANN401 - graphs, blocks and no
 def _check_node(path: Path, node: Any) -> None:  # noqa: ANN401
     """Arithmetic, and what the language itself is made of; no operation may name a file."""
     kind = node.kind()
-    if kind in _DOES_MORE or not (kind in _LANGUAGE or _COMPUTES.fullmatch(kind)):
+    of_language = _LANGUAGE.fullmatch(kind)
+    if not of_language and not _COMPUTES.fullmatch(kind):
         raise _reaches(path, f"it calls {kind!r:.100}")
-    if kind not in _LANGUAGE and _NAMES_A_FILE.search(node.schema()):
+    if not of_language and _NAMES_A_FILE.search(node.schema()):
         raise _reaches(path, f"it calls {node.schema()!r:.100}")
     for name in node.attributeNames():
         how = node.kindOf(name)

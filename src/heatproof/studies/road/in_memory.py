@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from torch import Tensor
 
-from heatproof.data.source import Given
+from heatproof.data.source import GivenImages
 from heatproof.errors import InputError
 from heatproof.network.network import Network
 from heatproof.studies.comparison import Comparison
@@ -41,7 +41,7 @@ def compared(
     given = wanted.protocol.regions
     if isinstance(given, Tensor) and given.ndim == 3:
         given = given[list(order)]
-    shown, source = chosen_numbers(wanted.show, [labels[place] for place in order]), Given(images, labels)
+    shown, source = chosen_numbers(wanted.show, [labels[place] for place in order]), GivenImages(images, labels)
     protocol = replace(task.protocol, steps=task.steps, regions=given)
     assignment = Assignment(
         replace(wanted, methods={**task.computed, **task.given}, protocol=protocol),
