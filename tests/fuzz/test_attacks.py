@@ -26,7 +26,7 @@ from heatproof.perturbation import Protocol
 from heatproof.runs.ledger import digest
 from heatproof.runs.log import read_log
 from heatproof.runs.maps import MapArrays
-from heatproof.runs.progress_reading import read_progress
+from heatproof.runs.progress import read_progress
 from heatproof.runs.results import from_parquet, parquet_bytes
 from heatproof.runs.store import LocalStore, open_store
 from heatproof.studies.road import driver

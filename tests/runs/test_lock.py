@@ -12,7 +12,8 @@ import pytest
 from heatproof.errors import InputError
 from heatproof.runs import lock
 from heatproof.runs.lock import Holder, holder, locked
-from heatproof.runs.store import LocalStore, StoreError
+from heatproof.runs.objects import StoreError
+from heatproof.runs.store import LocalStore
 
 HOLDING = """
 from heatproof.runs.lock import locked

@@ -13,7 +13,7 @@ import heatproof as hp
 from heatproof.json_objects import MOST_VALUES, json_object
 from heatproof.measures.spending import boundaries
 from heatproof.runs.below import runs_below
-from heatproof.runs.progress_reading import read_progress
+from heatproof.runs.progress import read_progress
 from heatproof.runs.run_record import MOST_MEMBERS
 from heatproof.runs.store import LocalStore
 from heatproof.studies.racing import Race, Rule

@@ -16,7 +16,7 @@ import heatproof as hp
 from heatproof.data import as_dataset
 from heatproof.perturbation import Protocol
 from heatproof.runs.ledger import digest
-from heatproof.runs.progress_reading import read_progress
+from heatproof.runs.progress import read_progress
 from heatproof.runs.results import from_parquet, parquet_bytes
 from heatproof.runs.run_record import read_content
 from heatproof.runs.schema import WITHOUT_AUDIT

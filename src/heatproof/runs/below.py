@@ -10,8 +10,7 @@ from typing import Any, Literal
 
 from heatproof.errors import InputError
 from heatproof.runs.places import RECORD
-from heatproof.runs.progress import State
-from heatproof.runs.progress_reading import read_progress
+from heatproof.runs.progress import State, read_progress
 from heatproof.runs.run_record import read_any
 from heatproof.runs.store import LocalStore
 

@@ -11,20 +11,22 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager, nullco
 from pathlib import Path
 
 from heatproof.errors import InputError
-from heatproof.runs.ledger import LEDGER, LOCK, delete_written, is_ledger, strangers
+from heatproof.runs.atomic_files import disk_errors, sync_folder
+from heatproof.runs.ledger import LEDGER, LOCK, begin_ledger, delete_written, is_ledger, strangers
 from heatproof.runs.lock import locked
+from heatproof.runs.objects import Store, StoreError
 from heatproof.runs.places import (
     RECORD,
-    at_url,
     check_apart,
     check_own,
-    is_ours,
+    check_url,
+    has_ledger,
     is_run,
     is_taken,
     opened,
     refuse_taken,
 )
-from heatproof.runs.store import LocalStore, Store, StoreError, sync_folder, told
+from heatproof.runs.store import LocalStore
 
 NEW, REPLACED = "heatproof-new", "heatproof-replaced"  # ends of the hidden folders' names
 
@@ -57,17 +59,18 @@ def destination(
     """
     store = opened(out)
     if not isinstance(store, LocalStore):
-        yield at_url(store, overwrite=overwrite, resumes=resumes)
+        check_url(store, overwrite=overwrite, resumes=resumes)
+        yield store
         return
     folder = Path(os.path.realpath(store.path))
     check_apart(folder, str(out), inputs)
-    with told("written", folder):
-        _restore(folder)
+    with disk_errors("written", folder):
+        _complete_renames(folder)
     taken = is_taken(folder)
-    if taken and not overwrite and not (resumes and is_run(store)):
-        refuse_taken(folder, str(out))
     if taken and overwrite:
         check_own(folder, str(out))
+    elif taken and not (resumes and is_run(store)):
+        refuse_taken(folder, str(out))
     if resumes and not overwrite:
         with _in_place(store):
             yield store
@@ -92,7 +95,7 @@ def _in_place(store: LocalStore) -> Iterator[None]:
             refuse_taken(store.path, str(store))
         try:
             if not begun:
-                store.begin_ledger()
+                begin_ledger(store.path)
             yield
         finally:
             if not store.exists(RECORD):
@@ -102,26 +105,26 @@ def _in_place(store: LocalStore) -> Iterator[None]:
 @contextmanager
 def _beside(folder: Path, *, replaces: bool, keeps_record: bool) -> Iterator[LocalStore]:
     """A hidden folder beside it, which takes its name in the end."""
-    new = LocalStore(_hidden(folder, NEW))
+    new, old = LocalStore(_hidden(folder, NEW)), _hidden(folder, REPLACED)
     made, complete, held = _first_missing(new.path), False, (folder / LOCK).exists()
     with ExitStack() as locks:
         if not is_ledger(new.path / LEDGER):
             _check_free(new.path)
-        if folder.exists() and os.path.lexists(_hidden(folder, REPLACED)):
-            raise InputError(f"{str(_hidden(folder, REPLACED))!r} is in the way; move it away")
+        if folder.exists() and os.path.lexists(old):
+            raise InputError(f"{str(old)!r} is in the way; move it away")
         if os.path.ismount(folder):
             raise InputError(f"{str(folder)!r} is a mount point, which nothing can replace; choose a folder in it")
         if held:
             locks.enter_context(locked(folder))
         locks.enter_context(locked(new.path))
         try:
-            if not (keeps_record and is_ours(new)):
+            if not (keeps_record and has_ledger(new)):
                 begin_anew(new)
             yield new
             complete = True
             _swap(new.path, folder, replaces=replaces, keeps_lock=keeps_record, held=held)
         finally:
-            if not complete and not (keeps_record and is_ours(new)):
+            if not complete and not (keeps_record and has_ledger(new)):
                 _take_away(new.path, made or new.path)
 
 
@@ -132,10 +135,10 @@ def begin_anew(store: Store) -> None:
         InputError: if something else lies there.
     """
     assert isinstance(store, LocalStore), "nothing is overwritten under a URL"
-    with told("deleted", store.path):
+    with disk_errors("deleted", store.path):
         _check_free(store.path)
         delete_written(store.path, spare=[LOCK])
-        store.begin_ledger()
+        begin_ledger(store.path)
 
 
 def _check_free(folder: Path) -> None:
@@ -180,20 +183,14 @@ def _swap(new: Path, folder: Path, *, replaces: bool, keeps_lock: bool, held: bo
             new.rename(folder)
             sync_folder(folder.parent)
     except (InputError, OSError) as error:
+        kept = new.with_name(f"{new.name}-{secrets.token_hex(4)}")  # where no later command writes
+        with suppress(OSError):
+            new = new.rename(kept)
         raise StoreError(
-            f"{str(folder)!r} could not be written: {error}; the result is complete, and lies in {str(_kept(new))!r}"
+            f"{str(folder)!r} could not be written: {error}; the result is complete, and lies in {str(new)!r}"
         ) from error
     if old.exists():
         _delete(old)
-
-
-def _kept(new: Path) -> Path:
-    """Where a complete result lies that could not take its place; no later command writes there."""
-    place = new.with_name(f"{new.name}-{secrets.token_hex(4)}")
-    with suppress(OSError):
-        new.rename(place)
-        return place
-    return new
 
 
 def _check_as_it_was(folder: Path, *, replaces: bool) -> None:
@@ -203,7 +200,7 @@ def _check_as_it_was(folder: Path, *, replaces: bool) -> None:
         raise InputError("something was put there meanwhile")
 
 
-def _restore(folder: Path) -> None:
+def _complete_renames(folder: Path) -> None:
     """Completes what a command that was killed between two renames left."""
     old = _hidden(folder, REPLACED)
     with suppress(OSError):

@@ -9,13 +9,14 @@ import stat
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
 from heatproof.errors import InputError
+from heatproof.runs.atomic_files import disk_errors
 from heatproof.runs.ledger import LOCK, LONGEST_LOCK, is_lock
-from heatproof.runs.store import LocalStore, told
+from heatproof.runs.store import LocalStore
 
 TRIES, PAUSE = 5, 0.05  # seconds; whoever asks for the holder holds the lock for a moment
 UNLOCKED = (
@@ -56,10 +57,15 @@ def locked(run: Path) -> Iterator[None]:
         StoreError: if the disk refuses, or the file system has no locks.
     """
     descriptor = _take(run)
+    _held.add(descriptor)
     try:
         yield
     finally:
-        _give_back(descriptor)
+        if descriptor in _held:  # and not in a forked child
+            _held.discard(descriptor)
+            with suppress(OSError):
+                os.ftruncate(descriptor, 0)
+            os.close(descriptor)
 
 
 def holder(run: Path) -> Holder | None:
@@ -72,7 +78,7 @@ def holder(run: Path) -> Holder | None:
     path = LocalStore(run).local_path(LOCK)
     if not path.is_file():
         return None
-    with told("read", path):
+    with disk_errors("read", path):
         descriptor = _opened(path, os.O_RDONLY)
         try:
             return None if _flocked(descriptor, fcntl.LOCK_SH, tries=1) else _holder(descriptor)
@@ -82,9 +88,10 @@ def holder(run: Path) -> Holder | None:
 
 def _take(run: Path) -> int:
     path = LocalStore(run).local_path(LOCK)
+    in_the_way = InputError(f"{str(path)!r} is in the way, and not heatproof's; move it away")
     if path.is_symlink():
-        raise InputError(f"{str(path)!r} is in the way, and not heatproof's; move it away")
-    with told("locked", path):
+        raise in_the_way
+    with disk_errors("locked", path):
         run.mkdir(parents=True, exist_ok=True)
         descriptor = _opened(path, os.O_RDWR | os.O_CREAT)
         try:
@@ -94,13 +101,14 @@ def _take(run: Path) -> int:
                     "or choose another folder"
                 )
             if not is_lock(os.pread(descriptor, LONGEST_LOCK + 1, 0)):
-                raise InputError(f"{str(path)!r} is in the way, and not heatproof's; move it away")
+                raise in_the_way
             now = datetime.now(UTC).isoformat(timespec="seconds")
-            _record(descriptor, Holder(os.getpid(), socket.gethostname(), now))
+            content = json.dumps({"pid": os.getpid(), "host": socket.gethostname(), "since": now}) + "\n"
+            os.ftruncate(descriptor, 0)
+            os.pwrite(descriptor, content.encode(), 0)
         except BaseException:
             os.close(descriptor)
             raise
-    _held.add(descriptor)
     return descriptor
 
 
@@ -110,14 +118,6 @@ def _lies_at(path: Path, descriptor: int) -> bool:
         return os.path.samestat(path.lstat(), os.fstat(descriptor))
     except FileNotFoundError:
         return False
-
-
-def _give_back(descriptor: int) -> None:
-    if descriptor in _held:  # and not in a forked child
-        _held.discard(descriptor)
-        with suppress(OSError):
-            os.ftruncate(descriptor, 0)
-        os.close(descriptor)
 
 
 def _opened(path: Path, flags: int) -> int:
@@ -137,11 +137,6 @@ def _flocked(descriptor: int, kind: int, *, tries: int) -> bool:
         else:
             return True
     return False
-
-
-def _record(descriptor: int, who: Holder) -> None:
-    os.ftruncate(descriptor, 0)
-    os.pwrite(descriptor, json.dumps(asdict(who)).encode() + b"\n", 0)
 
 
 def _holder(descriptor: int) -> Holder:

@@ -3,6 +3,7 @@
 import io
 import json
 import secrets
+from collections.abc import Iterator
 from contextlib import suppress
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -11,12 +12,9 @@ from heatproof.errors import InputError
 from heatproof.runs.objects import LARGEST_LINE, LARGEST_LOG, MissingError, Store
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from heatproof.runs.shard_records import EventRecord
 
 FILE, FOLDER = "log.jsonl", "log"
-AT_ONCE = 500  # objects that are read at once
 
 
 class RunLog:
@@ -55,19 +53,14 @@ def read_log(store: Store) -> "Iterator[EventRecord]":
     """
     from heatproof.runs.shard_records import EventRecord  # pydantic, which writers do not need
 
-    for line in _lines(store):
-        try:
-            yield EventRecord.read(line, FILE)
-        except InputError:  # torn, or no event
-            continue
-
-
-def _lines(store: Store) -> "Iterator[bytes]":
     if store.local_path(FILE) is None:
-        names = store.names(f"{FOLDER}/")
-        for first in range(0, len(names), AT_ONCE):
-            yield from store.get_many(names[first : first + AT_ONCE], at_most=LARGEST_LINE)
+        lines = store.get_each(store.names(f"{FOLDER}/"), at_most=LARGEST_LINE)
     else:
-        with suppress(MissingError):
+        try:
             lines = io.BytesIO(store.get(FILE, at_most=LARGEST_LOG))
-            yield from (line for line in lines if len(line) <= LARGEST_LINE)
+        except MissingError:
+            return
+    for line in lines:
+        if isinstance(line, bytes) and len(line) <= LARGEST_LINE:
+            with suppress(InputError):  # torn, or no event
+                yield EventRecord.read(line, FILE)

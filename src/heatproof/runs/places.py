@@ -7,9 +7,10 @@ from pathlib import Path
 
 from heatproof.errors import InputError
 from heatproof.json_objects import json_object
-from heatproof.runs.ledger import LEDGER, LEFTOVER, LOCK, is_ledger, strangers
-from heatproof.runs.objects import LARGEST_RECORD
-from heatproof.runs.store import LocalStore, Store, open_store, put_new, told
+from heatproof.runs.atomic_files import LEFTOVER, disk_errors, put_new_file
+from heatproof.runs.ledger import LEDGER, LOCK, is_ledger, strangers
+from heatproof.runs.objects import LARGEST_RECORD, Store
+from heatproof.runs.store import LocalStore, open_store
 
 RECORD = "run.json"
 NAMED = 3  # files that a message names
@@ -63,12 +64,12 @@ def write_file(out: str | Path, data: bytes) -> None:
     Raises:
         InputError: as :func:`check_new_file`.
     """
-    if not put_new(check_new_file(out), data):
+    if not put_new_file(check_new_file(out), data):
         raise InputError(f"{str(out)!r} is there already; choose another name")
 
 
-def at_url(store: Store, *, overwrite: bool, resumes: bool) -> Store:
-    """A place under a URL, where nothing can be moved aside."""
+def check_url(store: Store, *, overwrite: bool, resumes: bool) -> None:
+    """Refuses a URL where something lies that is not resumed: nothing can be moved aside there."""
     if store.exists(RECORD):
         if overwrite:
             raise InputError(f"{store} holds a run, and nothing under a URL is overwritten; choose another --out")
@@ -76,7 +77,6 @@ def at_url(store: Store, *, overwrite: bool, resumes: bool) -> Store:
             raise InputError(f"{store} holds a run; choose another --out")
     elif store.names():
         raise InputError(f"{store} is not empty, and no run; choose another --out")
-    return store
 
 
 def check_apart(folder: Path, out: str, inputs: Sequence[Path]) -> None:
@@ -95,19 +95,19 @@ def is_taken(folder: Path) -> bool:
     """Whether something is there, other than what a run leaves that was killed before it began."""
     if not folder.is_dir():
         return os.path.lexists(folder)
-    with told("read", folder):
+    with disk_errors("read", folder):
         names = {path.name for path in folder.iterdir() if not LEFTOVER.fullmatch(path.name)}
         return not names <= {LOCK, LEDGER} or next(strangers(folder), None) is not None
 
 
-def is_ours(store: LocalStore) -> bool:
+def has_ledger(store: LocalStore) -> bool:
     """Whether a folder holds a run that has a ledger."""
     return store.exists(RECORD) and is_ledger(store.path / LEDGER)
 
 
 def is_run(store: LocalStore) -> bool:
     """Whether a folder holds a run; those of earlier versions have no ledger."""
-    if is_ours(store):
+    if has_ledger(store):
         return True
     try:
         versions = json_object(store.get(RECORD, at_most=LARGEST_RECORD), RECORD).get("versions")
@@ -131,7 +131,7 @@ def check_own(folder: Path, out: str) -> None:
             f"{out!r} is no result that may be overwritten: it has no {LEDGER}, heatproof's list of what it wrote; "
             "choose another --out"
         )
-    with told("read", folder):
+    with disk_errors("read", folder):
         named = list(islice(strangers(folder), NAMED + 1))
     if named:
         more = " and more" if len(named) > NAMED else ""

@@ -25,7 +25,7 @@ Sentences = Annotated[tuple[Prose, ...], Strict(False), Field(max_length=MOST_EN
 Object = Annotated[dict[Text, JsonValue], Field(max_length=MOST_ENTRIES)]
 
 
-class Record(BaseModel):
+class StoredRecord(BaseModel):
     """What a file of a run says. Other fields than a model's are ignored, but must be JSON that is not too deep."""
 
     model_config = ConfigDict(strict=True, frozen=True, extra="allow")
@@ -35,7 +35,7 @@ class Record(BaseModel):
     def of(cls, content: Mapping[str, Any], name: str) -> Self:
         """The record with this content.
 
-        >>> class Small(Record):
+        >>> class Small(StoredRecord):
         ...     size: Count
         >>> Small.of({"size": 3}, "small.json").size
         3

@@ -1,5 +1,6 @@
 """``run.json``: the record of a run in shards, and the records that other studies save."""
 
+from collections.abc import Callable
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, Strict
@@ -8,7 +9,7 @@ from heatproof.errors import InputError
 from heatproof.json_objects import json_object
 from heatproof.runs.objects import LARGEST_RECORD, Store
 from heatproof.runs.places import RECORD
-from heatproof.runs.records import MOST, MOST_ENTRIES, Count, Object, Prose, Record, Sentences, Text, Texts
+from heatproof.runs.records import MOST, MOST_ENTRIES, Count, Object, Prose, Sentences, StoredRecord, Text, Texts
 from heatproof.runs.schema import READABLE, migrated
 
 MOST_MEMBERS = 100_000_000
@@ -22,34 +23,37 @@ Whole = Annotated[int, Field(ge=-MOST, le=MOST)]
 Positive = Annotated[int, Field(ge=1, le=MOST)]
 
 
-def _texts(found: dict[Any, Any] | list[Any]) -> dict[Any, Any] | list[Any]:
-    """Names of all images, and their identities if there are some: one error, however many there are."""
-    if not all(isinstance(text, str) for text in (found if isinstance(found, list) else (*found, *found.values()))):
-        raise ValueError("must hold texts only")
-    return found
+def _each(fits: Callable[[Any], bool], expected: str) -> AfterValidator:
+    """Refuses what has an entry that does not fit: one error, however many images there are."""
+
+    def checked(found: dict[Any, Any] | list[Any]) -> dict[Any, Any] | list[Any]:
+        if not all(map(fits, found.items() if isinstance(found, dict) else found)):
+            raise ValueError(expected)
+        return found
+
+    return AfterValidator(checked)
 
 
-def _numbers(found: dict[Any, Any]) -> dict[Any, Any]:
-    """Classes of all images by name."""
-    if not all(isinstance(name, str) and type(number) is int and number >= 0 for name, number in found.items()):
-        raise ValueError("must hold a class index for each name")
-    return found
+def _is_reason(one: Any) -> bool:  # noqa: ANN401 - JSON
+    return isinstance(one, dict) and isinstance(one.get("image"), str) and isinstance(one.get("reason"), str)
 
 
-def _reasons(found: list[Any]) -> list[Any]:
-    """Names of pictures that could not be used, each with the reason; they may be as many as images."""
-    for one in found:
-        if not isinstance(one, dict) or not all(isinstance(one.get(key), str) for key in ("image", "reason")):
-            raise ValueError("must be a list of objects with an image and a reason")
-    return found
+TEXTS_ONLY = "must hold texts only"
+Identities = Annotated[  # of all images by name
+    dict[Any, Any], _each(lambda item: isinstance(item[0], str) and isinstance(item[1], str), TEXTS_ONLY)
+]
+Names = Annotated[list[Any], _each(lambda name: isinstance(name, str), TEXTS_ONLY)]
+Labels = Annotated[
+    dict[Any, Any],
+    _each(
+        lambda item: isinstance(item[0], str) and type(item[1]) is int and item[1] >= 0,
+        "must hold a class index for each name",
+    ),
+]
+Reasons = Annotated[list[Any], _each(_is_reason, "must be a list of objects with an image and a reason")]
 
 
-Identities = Annotated[dict[Any, Any], AfterValidator(_texts)]
-Names = Annotated[list[Any], AfterValidator(_texts)]
-Reasons = Annotated[list[Any], AfterValidator(_reasons)]
-
-
-class NetworkRecord(Record):
+class NetworkRecord(StoredRecord):
     """The network of a study."""
 
     name: Text
@@ -59,7 +63,7 @@ class NetworkRecord(Record):
     notes: Sentences
 
 
-class DataRecord(Record):
+class DataRecord(StoredRecord):
     """The data set of a run."""
 
     name: Text
@@ -67,14 +71,14 @@ class DataRecord(Record):
     fingerprint: Text
 
 
-class RuleRecord(Record):
+class RuleRecord(StoredRecord):
     """When to stop adding images."""
 
     until: Literal["signs", "ranked"]
     indifference: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None
 
 
-class ProtocolRecord(Record):
+class ProtocolRecord(StoredRecord):
     """How regions are removed and scored."""
 
     replacement: Text
@@ -88,7 +92,7 @@ class ProtocolRecord(Record):
     scored: Positive | None
 
 
-class PlanRecord(Record):
+class PlanRecord(StoredRecord):
     """What is done with each image."""
 
     methods: Annotated[Texts, Field(min_length=1)]
@@ -101,7 +105,7 @@ class PlanRecord(Record):
     removes: bool = True
 
 
-class CostsRecord(Record):
+class CostsRecord(StoredRecord):
     """What the nodes of a network cost for images of one size, in seconds."""
 
     key: Annotated[tuple[Count, ...], Strict(False), Field(max_length=16)]
@@ -109,19 +113,12 @@ class CostsRecord(Record):
     full: Annotated[dict[Text, float], Field(max_length=MOST_ENTRIES)]
 
 
-class RunRecord(Record):
-    """``run.json`` of a run in shards: what it was begun with, and once it is finished, what was found."""
+class StudyRecord(StoredRecord):
+    """What ``run.json`` says of each study that is begun in a store, and once it is finished, of what was found."""
 
     schema_: Annotated[int, Field(alias="schema")]
-    study: Literal["compare", "complexity"]
+    study: Text
     configuration: Annotated[dict[Text, Scalar | Values], Field(max_length=MOST_ENTRIES)]
-    network: NetworkRecord
-    data: DataRecord
-    shard_size: Annotated[int, Field(ge=1, le=MOST_IN_A_SHARD)]
-    own: Annotated[dict[Text, Text], Field(max_length=MOST_ENTRIES)] = {}
-    plan: PlanRecord
-    costs: Annotated[tuple[CostsRecord, ...], Strict(False), Field(max_length=1_000)]
-    notes: Sentences
     versions: Object
     machine: Object
     images: Identities | Names | None = None
@@ -129,31 +126,35 @@ class RunRecord(Record):
     complete: bool | None = None
     verdict: Sentences | None = None
     warnings: Sentences = ()
-    audit: Object | None = None
     reproduce: Prose = ""
 
 
-class CellsRecord(Record):
+class RunRecord(StudyRecord):
+    """``run.json`` of a run in shards."""
+
+    study: Literal["compare", "complexity"]
+    network: NetworkRecord
+    data: DataRecord
+    shard_size: Annotated[int, Field(ge=1, le=MOST_IN_A_SHARD)]
+    own: Annotated[dict[Text, Text], Field(max_length=MOST_ENTRIES)] = {}
+    plan: PlanRecord
+    costs: Annotated[tuple[CostsRecord, ...], Strict(False), Field(max_length=1_000)]
+    notes: Sentences
+    audit: Object | None = None
+
+
+class CellsRecord(StudyRecord):
     """``run.json`` of a study that makes several comparisons, each a run of its own below ``cells/``."""
 
-    schema_: Annotated[int, Field(alias="schema")]
     study: Literal["assess", "replacements"]
-    configuration: Annotated[dict[Text, Scalar | Values], Field(max_length=MOST_ENTRIES)]
     cells: Annotated[Texts, Field(min_length=1)]
     method: Text
     topology: Text = ""
-    labels: Annotated[dict[Any, Any], AfterValidator(_numbers)] | None = None
-    versions: Object
-    machine: Object
+    labels: Labels | None = None
     images: Identities | None = None
-    skipped: Reasons = []
-    complete: bool | None = None
-    verdict: Sentences | None = None
-    warnings: Sentences = ()
-    reproduce: Prose = ""
 
 
-class SavedRecord(Record):
+class SavedRecord(StoredRecord):
     """``run.json`` of a study that was saved at once."""
 
     study: Literal["compare", "assess", "replacements", "complexity"]
@@ -176,22 +177,9 @@ def read_run(store: Store) -> RunRecord:
     return RunRecord.of(read_content(store), f"{RECORD} of {store}")
 
 
-def read_content(store: Store) -> dict[str, Any]:
-    """The same as it stands in the file, for whoever writes it again."""
-    content = _content(store)
-    name = f"{RECORD} of {store}"
-    if content.get("schema") not in READABLE:
-        schema = repr(content.get("schema"))[:20]
-        raise InputError(f"{name} has schema {schema}; this version reads {READABLES}: compute it again")
-    content = migrated(content)
-    _kind(content).of(content, name)
-    return content
-
-
 def read_begun(store: Store) -> RunRecord | CellsRecord:
     """The record of a run of any study, as ``read_run`` and with its errors."""
-    content = read_content(store)
-    return _kind(content).of(content, f"{RECORD} of {store}")
+    return _record(read_content(store), store)
 
 
 def read_any(store: Store) -> RunRecord | CellsRecord | SavedRecord:
@@ -200,8 +188,20 @@ def read_any(store: Store) -> RunRecord | CellsRecord | SavedRecord:
     return SavedRecord.of(content, f"{RECORD} of {store}") if content.get("schema") == SAVED else read_begun(store)
 
 
-def _kind(content: dict[str, Any]) -> type[RunRecord | CellsRecord]:
-    return CellsRecord if content.get("study") in ("replacements", "assess") else RunRecord
+def read_content(store: Store) -> dict[str, Any]:
+    """The same as it stands in the file, for whoever writes it again."""
+    content = _content(store)
+    if content.get("schema") not in READABLE:
+        schema = repr(content.get("schema"))[:20]
+        raise InputError(f"{RECORD} of {store} has schema {schema}; this version reads {READABLES}: compute it again")
+    content = migrated(content)
+    _record(content, store)
+    return content
+
+
+def _record(content: dict[str, Any], store: Store) -> RunRecord | CellsRecord:
+    kind = CellsRecord if content.get("study") in ("replacements", "assess") else RunRecord
+    return kind.of(content, f"{RECORD} of {store}")
 
 
 def _content(store: Store) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, Strict
 
-from heatproof.runs.records import MOST_ENTRIES, Count, Digest, Prose, Record, Seconds, Text, Texts
+from heatproof.runs.records import MOST_ENTRIES, Count, Digest, Prose, Seconds, StoredRecord, Text, Texts
 from heatproof.runs.run_record import MOST_IN_A_SHARD, MOST_MEMBERS, Positive
 
 Schema = Literal[2, 3]
@@ -13,7 +13,7 @@ Position = Annotated[int, Field(ge=0, lt=MOST_MEMBERS)]
 Pair = Annotated[tuple[Text, Prose], Strict(False)]
 
 
-class EngineRecord(Record):
+class EngineRecord(StoredRecord):
     """Which engine evaluated perturbed images, and why."""
 
     name: Text
@@ -22,7 +22,7 @@ class EngineRecord(Record):
     reason: Text
 
 
-class PartRecord(Record):
+class PartRecord(StoredRecord):
     """What is the same for all rows of a shard's tables."""
 
     methods: Annotated[Texts, Field(min_length=1)]
@@ -34,7 +34,7 @@ class PartRecord(Record):
     scores: Texts = ()
 
 
-class ShardRecord(Record):
+class ShardRecord(StoredRecord):
     """The marker of a shard that is whole."""
 
     schema_: Annotated[Schema, Field(alias="schema")]
@@ -67,7 +67,7 @@ class ShardRecord(Record):
         return ""
 
 
-class FailureRecord(Record):
+class FailureRecord(StoredRecord):
     """A shard that was set aside."""
 
     shard: Count
@@ -76,7 +76,7 @@ class FailureRecord(Record):
     worker: Text
 
 
-class SettingRecord(Record):
+class SettingRecord(StoredRecord):
     """A setting of an audit."""
 
     changed: Text
@@ -85,7 +85,7 @@ class SettingRecord(Record):
     regions: Text
 
 
-class AuditRecord(Record):
+class AuditRecord(StoredRecord):
     """The marker of an audit."""
 
     schema_: Annotated[Schema, Field(alias="schema")]
@@ -100,7 +100,7 @@ class AuditRecord(Record):
     objects: Annotated[dict[Literal["audit/sequences.parquet"], Digest], Field(min_length=1)]
 
 
-class EventRecord(Record):
+class EventRecord(StoredRecord):
     """A line of the log; what else it says is for people."""
 
     time: Text
@@ -108,7 +108,7 @@ class EventRecord(Record):
     shard: Count | None = None
 
 
-class LockRecord(Record):
+class LockRecord(StoredRecord):
     """Who holds a lock."""
 
     pid: Count

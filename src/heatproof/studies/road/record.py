@@ -15,7 +15,7 @@ from heatproof.perturbation import Protocol
 from heatproof.perturbation.statistics import Statistics
 from heatproof.runs.objects import LARGEST_STATISTICS, MissingError, Store
 from heatproof.runs.places import RECORD
-from heatproof.runs.records import Record
+from heatproof.runs.records import StoredRecord
 from heatproof.runs.run_record import read_any, read_run
 from heatproof.runs.schema import SCHEMA
 from heatproof.runs.study_file import differences
@@ -59,7 +59,7 @@ def read_assignment(store: Store) -> Assignment:
         raise InputError(f"{RECORD} of {store}: its plan cannot be followed: {error}") from error
 
 
-def _named(record: Record) -> dict[str, Any]:
+def _named(record: StoredRecord) -> dict[str, Any]:
     """What a record says, by the names that its model knows."""
     return {name: getattr(record, name) for name in type(record).model_fields}
 
