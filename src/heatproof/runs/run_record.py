@@ -119,8 +119,6 @@ class StudyRecord(StoredRecord):
     schema_: Annotated[int, Field(alias="schema")]
     study: Text
     configuration: Annotated[dict[Text, Scalar | Values], Field(max_length=MOST_ENTRIES)]
-    versions: Object
-    machine: Object
     images: Identities | Names | None = None
     skipped: Reasons = []
     complete: bool | None = None
@@ -140,6 +138,8 @@ class RunRecord(StudyRecord):
     plan: PlanRecord
     costs: Annotated[tuple[CostsRecord, ...], Strict(False), Field(max_length=1_000)]
     notes: Sentences
+    versions: Object
+    machine: Object
     audit: Object | None = None
 
 
@@ -151,6 +151,8 @@ class CellsRecord(StudyRecord):
     method: Text
     topology: Text = ""
     labels: Labels | None = None
+    versions: Object
+    machine: Object
     images: Identities | None = None
 
 
