@@ -7,22 +7,23 @@ import warnings
 from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field
-from types import ModuleType, TracebackType
+from dataclasses import KW_ONLY, dataclass, field
+from types import ModuleType
 from typing import Any, Self
 
 import torch
 
 from heatproof.errors import InputError
 from heatproof.runs.ray_session import check_ray, ray_session
-from heatproof.runs.workers import Attempt, Done, Make, Shard, attempt, checked_tries, described, this_worker
+from heatproof.runs.workers import Attempt, Done, Make, Shard, Workers, attempt, checked_tries, described, this_worker
 
 IN_FLIGHT = 2  # shards that a worker has: the one it computes, and the next
 PATIENCE = 60  # seconds without any worker after which to say so
 LONGEST_CAUSE = 1000  # characters of what Ray says about a death
 
 
-class RayWorkers:
+@dataclass(eq=False)
+class RayWorkers(Workers):
     """Processes that Ray starts and watches, each of which makes the function once.
 
     Results are delivered as they come. A worker has at most two shards, so that what is computed and not yet delivered
@@ -45,29 +46,24 @@ class RayWorkers:
         InputError: if Ray is missing, or something asked for makes no sense.
     """
 
-    def __init__(
-        self,
-        make: Make,
-        address: str | None = None,
-        count: int | None = None,
-        cores: int = 1,
-        gpus: float | None = None,
-        tries: int = 3,
-        *,
-        logs: bool = False,
-    ) -> None:
+    make: Make
+    address: str | None = None
+    count: int | None = None
+    cores: int = 1
+    gpus: float | None = None
+    tries: int = 3
+    _: KW_ONLY
+    logs: bool = False
+    _afterwards: ExitStack = field(default_factory=ExitStack, init=False)
+    _crew: "Crew | None" = field(default=None, init=False)
+
+    def __post_init__(self) -> None:
         check_ray()
-        if cores < 1 or (count is not None and count < 1) or (gpus is not None and gpus < 0):
-            raise InputError(f"workers need at least one core each; got count={count}, cores={cores}, gpus={gpus}")
-        self._make = make
-        self._address = address
-        self._count = count
-        self._cores = cores
-        self._gpus = gpus
-        self._tries = checked_tries(tries)
-        self._logs = logs
-        self._afterwards = ExitStack()
-        self._crew: Crew | None = None
+        checked_tries(self.tries)
+        if self.cores < 1 or (self.count is not None and self.count < 1) or (self.gpus is not None and self.gpus < 0):
+            raise InputError(
+                f"workers need at least one core each; got count={self.count}, cores={self.cores}, gpus={self.gpus}"
+            )
 
     def __enter__(self) -> Self:
         """Starts or joins Ray; workers start with the first run.
@@ -75,31 +71,29 @@ class RayWorkers:
         Raises:
             InputError: if Ray cannot be joined, or has no room for a worker.
         """
-        cores = max(len(os.sched_getaffinity(0)), (self._count or 1) * self._cores)
+        cores = max(len(os.sched_getaffinity(0)), (self.count or 1) * self.cores)
         with ExitStack() as started:
-            ray = started.enter_context(ray_session(self._address, cores, logs=self._logs))
-            gpus, room = _room(ray, self._cores, self._gpus)
-            if not (self._count or room):
+            ray = started.enter_context(ray_session(self.address, cores, logs=self.logs))
+            gpus, room = _room(ray, self.cores, self.gpus)
+            if not (self.count or room):
                 raise InputError(
-                    f"no machine of this Ray has {self._cores} cores and {gpus:g} GPUs for a worker; "
+                    f"no machine of this Ray has {self.cores} cores and {gpus:g} GPUs for a worker; "
                     "ask for fewer, or give count to wait until machines join"
                 )
-            options = {"num_cpus": self._cores, "num_gpus": gpus, "scheduling_strategy": "SPREAD"}
+            options = {"num_cpus": self.cores, "num_gpus": gpus, "scheduling_strategy": "SPREAD"}
             self._crew = Crew(
                 ray=ray,
                 recruit=ray.remote(_Worker).options(**options).remote,
-                make=ray.cloudpickle.dumps(self._make),
-                cores=self._cores,
-                most=self._count or room,
-                tries=self._tries,
+                make=ray.cloudpickle.dumps(self.make),
+                cores=self.cores,
+                most=self.count or room,
+                tries=self.tries,
             )
             started.callback(self._crew.dismiss)
             self._afterwards = started.pop_all()
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, where: TracebackType | None
-    ) -> None:
+    def __exit__(self, *raised: object) -> None:
         self._crew = None
         self._afterwards.close()
 
@@ -132,16 +126,17 @@ class _Worker:
 
     def start(self) -> Attempt:
         """Makes the function; the value is the worker's name."""
-        return attempt(lambda _: self._begin(), 0)
+
+        def begin(_: int) -> str:
+            torch.set_num_threads(self._cores)
+            self._shard = importlib.import_module("ray.cloudpickle").loads(self._make)()
+            return this_worker()
+
+        return attempt(begin, 0)
 
     def compute(self, number: int) -> Attempt:
         """Tries one shard. Errors come back as text, so that no exception needs to be unpickled elsewhere."""
         return attempt(self._shard, number)
-
-    def _begin(self) -> str:
-        torch.set_num_threads(self._cores)
-        self._shard = importlib.import_module("ray.cloudpickle").loads(self._make)()
-        return this_worker()
 
 
 @dataclass(eq=False)
@@ -202,7 +197,10 @@ class Crew:
 
     def _grow(self, wanted: int) -> None:
         if len(self.failures) >= self.tries and not self.members and not self.starting:
-            raise self._cannot_start()
+            last = self.failures[-1]
+            self.failures.clear()
+            kind = InputError if last.final else RuntimeError
+            raise kind(f"{self.tries} workers in a row could not be started; the last one: {last.error}")
         while len(self.members) + len(self.starting) < wanted and len(self.failures) < self.tries:
             actor = self.recruit(self.make, self.cores)
             self.starting[actor.start.remote()] = actor
@@ -261,21 +259,13 @@ class Crew:
     def _end(self, actor: object) -> None:
         self.ray.kill(actor, no_restart=True)
 
-    def _cannot_start(self) -> Exception:
-        last = self.failures[-1]
-        self.failures.clear()
-        kind = InputError if last.final else RuntimeError
-        return kind(f"{self.tries} workers in a row could not be started; the last one: {last.error}")
-
 
 def _room(ray: ModuleType, cores: int, gpus: float | None) -> tuple[float, int]:
     """GPUs of each worker, and how many workers all machines have room for."""
     machines = [node["Resources"] for node in ray.nodes() if node["Alive"]]
     if gpus is None:
         gpus = float(any(machine.get("GPU", 0) >= 1 for machine in machines))
-    return gpus, sum(_fits(machine, cores, gpus) for machine in machines)
-
-
-def _fits(machine: dict[str, float], cores: int, gpus: float) -> int:
-    by_cores = machine.get("CPU", 0) // cores
-    return int(min(by_cores, machine.get("GPU", 0) // gpus) if gpus else by_cores)
+    rooms = [machine.get("CPU", 0) // cores for machine in machines]
+    if gpus:
+        rooms = [min(room, machine.get("GPU", 0) // gpus) for room, machine in zip(rooms, machines, strict=True)]
+    return gpus, int(sum(rooms))

@@ -4,10 +4,11 @@ import os
 import platform
 import time
 import traceback
+from abc import abstractmethod
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from types import TracebackType
-from typing import Any, Protocol, Self
+from typing import Any
 
 from heatproof.errors import InputError
 from heatproof.runs.memory import REMEDY, ran_out
@@ -46,15 +47,10 @@ class Done:
     worker: str
 
 
-class Workers(Protocol):
+class Workers(AbstractContextManager["Workers"]):
     """Computes shards. Inside ``with`` it keeps what it started from one ``run`` to the next."""
 
-    def __enter__(self) -> Self: ...
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, where: TracebackType | None
-    ) -> None: ...
-
+    @abstractmethod
     def run(self, numbers: Sequence[int], on_done: Callable[[Done], None]) -> None:
         """Computes all ``numbers``; calls ``on_done`` exactly once for each, in this thread and in any order.
 
@@ -64,10 +60,9 @@ class Workers(Protocol):
         Raises:
             InputError: if workers cannot be made, for a reason that the caller can mend.
         """
-        ...
 
 
-class LocalWorkers:
+class LocalWorkers(Workers):
     """This process, one shard after the other, in order.
 
     The function is made at the first shard and kept.
@@ -87,12 +82,7 @@ class LocalWorkers:
         self._tries = checked_tries(tries)
         self._shard: Shard | None = None
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, where: TracebackType | None
-    ) -> None:
+    def __exit__(self, *raised: object) -> None:
         self._shard = None
 
     def run(self, numbers: Sequence[int], on_done: Callable[[Done], None]) -> None:
@@ -137,12 +127,11 @@ def described(error: BaseException) -> str:
         message = str(error)
     except Exception:  # a broken __str__ must not stop the other shards
         message = "(its message cannot be shown)"
-    kind = type(error).__name__
     if ran_out(error):
         message = f"{message.strip()}; {REMEDY}" if message else REMEDY
-    message = message[:LONGEST_MESSAGE]
+    kind = type(error).__name__
     lines = "".join(traceback.format_tb(error.__traceback__)).splitlines()[-TRACEBACK_LINES:]
-    return "\n".join([f"{kind}: {message}" if message else kind, *lines])
+    return "\n".join([f"{kind}: {message[:LONGEST_MESSAGE]}" if message else kind, *lines])
 
 
 def this_worker() -> str:
