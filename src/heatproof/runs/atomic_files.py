@@ -34,11 +34,7 @@ def disk_errors(done: str, path: Path) -> Iterator[None]:
 
 
 def put_file(path: Path, data: bytes) -> None:
-    """Writes a file, or replaces it: temporary file, fsync, rename, fsync of the folder.
-
-    Raises:
-        StoreError: if the disk refuses.
-    """
+    """Writes a file, or replaces it: temporary file, fsync, rename, fsync of the folder."""
     temporary = path.with_name(f".{secrets.token_hex(16)}.partial")
     with disk_errors("written", path):
         _make_folder(path.parent)
@@ -74,10 +70,7 @@ def put_new_file(path: Path, data: bytes) -> bool:
 
 
 def append_line(path: Path, line: bytes) -> None:
-    """Adds a line by one write, so that lines of several processes never mix.
-
-    A line that a full disk has torn is ended by the next one.
-    """
+    """Adds a line by one write, so that lines of several processes never mix; ends one that a full disk has torn."""
     flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NONBLOCK  # a pipe must not make us wait
     descriptor = os.open(path, flags, 0o666)
     try:

@@ -21,27 +21,16 @@ LONGEST = 500  # characters of what a record says
 
 @dataclass(frozen=True)
 class Run:
-    """A run.
+    """A run."""
 
-    Attributes:
-        name: its path from the folder that was searched.
-        path: its folder, from the root and without links.
-        study: which study it is; empty if its record cannot be read.
-        state: as :mod:`heatproof.runs.progress` has it, or ``unreadable``.
-        images: that were evaluated so far.
-        members: of the data set, while the run is not finished.
-        verdict: its first sentence; of a run that is unreadable, why.
-        date: when its record was last written.
-    """
-
-    name: str
-    path: Path
-    study: str
+    name: str  # its path from the folder that was searched
+    path: Path  # its folder, from the root and without links
+    study: str  # empty if its record cannot be read
     state: State | Literal["unreadable"]
-    images: int | None
-    members: int | None
-    verdict: str
-    date: datetime
+    images: int | None  # that were evaluated so far
+    members: int | None  # of the data set, while the run is not finished
+    verdict: str  # its first sentence; of a run that is unreadable, why
+    date: datetime  # when its record was last written
 
     @property
     def count(self) -> str:

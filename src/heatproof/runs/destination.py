@@ -129,11 +129,7 @@ def _beside(folder: Path, *, replaces: bool, keeps_record: bool) -> Iterator[Loc
 
 
 def begin_anew(store: Store) -> None:
-    """Deletes what heatproof wrote into a folder that it holds, and begins another ledger.
-
-    Raises:
-        InputError: if something else lies there.
-    """
+    """Deletes what heatproof wrote into a folder that it holds, where nothing else may lie; begins another ledger."""
     assert isinstance(store, LocalStore), "nothing is overwritten under a URL"
     with disk_errors("deleted", store.path):
         _check_free(store.path)
@@ -153,13 +149,7 @@ def _first_missing(folder: Path) -> Path | None:
 
 
 def _take_away(folder: Path, made: Path | None, spare: Collection[str] | None = None) -> None:
-    """Deletes what was written into a folder, and those folders that were made for it.
-
-    Args:
-        folder: where to write.
-        made: the topmost folder that was made.
-        spare: what had been in the folder, if it was there.
-    """
+    """Deletes what was written into a folder but for what it had (``spare``), and folders from ``made`` down to it."""
     with suppress(OSError):
         delete_written(folder, spare or ())
         if spare is None:

@@ -31,12 +31,7 @@ def begin_ledger(folder: Path) -> None:
 
 
 def write_noted(folder: Path, name: str, data: bytes) -> None:
-    """Writes a file of a folder whole, and notes it in the folder's ledger before.
-
-    Raises:
-        InputError: if it would replace a file that heatproof did not write.
-        StoreError: if the disk refuses.
-    """
+    """Writes a file of a folder whole, and notes it in the folder's ledger before; InputError as check_replaceable."""
     with disk_errors("written", folder / name):
         check_replaceable(folder, name)
         note(folder, name, data)
@@ -44,9 +39,9 @@ def write_noted(folder: Path, name: str, data: bytes) -> None:
 
 
 def note(folder: Path, name: str, data: bytes | None) -> None:
-    """Notes that a file is about to be written, or with ``None`` that lines will be added to it.
+    """Notes that a file is about to be written (``None``: lines will be added to it), if there is a ledger.
 
-    Nothing is noted where no ledger was begun: runs of earlier versions have none.
+    Runs of earlier versions have none.
     """
     if is_ledger(folder / LEDGER):
         line = json.dumps({"name": name, "blake2b": GROWS if data is None else digest(data)}) + "\n"
@@ -77,11 +72,7 @@ def ledger_of(folder: Path) -> Ledger | None:
 
 
 def check_replaceable(folder: Path, name: str) -> None:
-    """Refuses to replace a file that heatproof did not write as it is there now, where there is a ledger.
-
-    Raises:
-        InputError: if somebody else wrote or changed the file.
-    """
+    """Refuses to replace a file that heatproof did not write as it is there now, where there is a ledger."""
     path = folder / name
     if os.path.lexists(path) and (noted := ledger_of(folder)) is not None and not _is_as_written(path, name, noted):
         raise InputError(

@@ -34,11 +34,7 @@ class RunLog:
         self._store = store
 
     def write(self, event: str, **values: Any) -> None:  # noqa: ANN401 - whatever JSON has
-        """Appends what happened, with the time now (UTC); what JSON does not have becomes text.
-
-        Raises:
-            StoreError: where the disk or the service refuses.
-        """
+        """Appends what happened, with the time now (UTC); what JSON does not have becomes text."""
         now = datetime.now(UTC)
         line = json.dumps({"time": now.isoformat(timespec="milliseconds"), "event": event} | values, default=str) + "\n"
         if not self._store.append(FILE, line.encode()):
@@ -46,11 +42,7 @@ class RunLog:
 
 
 def read_log(store: Store) -> "Iterator[EventRecord]":
-    """All events that are whole, in the order of their writing.
-
-    Raises:
-        InputError: if the log is larger than any run writes.
-    """
+    """All events that are whole, in the order of their writing; InputError if the log is larger than any run's."""
     from heatproof.runs.shard_records import EventRecord  # pydantic, which writers do not need
 
     if store.local_path(FILE) is None:

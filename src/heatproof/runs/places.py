@@ -17,11 +17,7 @@ NAMED = 3  # files that a message names
 
 
 def opened(out: str | Path) -> Store:
-    """The folder or URL that a user named; ``~`` is expanded.
-
-    Raises:
-        InputError: for an empty place, an unknown user, or a link that leads nowhere.
-    """
+    """The folder or URL that a user named, with ``~`` expanded; InputError for what can be neither."""
     text = str(out)
     if not text.strip() or "\0" in text:
         raise InputError(f"expected a place to write to (--out), got {text!r}")
@@ -31,22 +27,17 @@ def opened(out: str | Path) -> Store:
     expanded = os.path.expanduser(text)  # noqa: PTH111 - never raises
     if expanded.startswith("~"):
         raise InputError(f"there is no user {expanded.split('/')[0]!r}; a folder of that name is given as ./{expanded}")
-    place = LocalStore(Path(expanded)) if expanded != text else store
+    folder = LocalStore(Path(expanded)) if expanded != text else store
     try:
-        leads_nowhere = place.path.is_symlink() and not place.path.exists()
+        if folder.path.is_symlink() and not folder.path.exists():
+            raise InputError(f"{text!r} is a link that leads nowhere; take it away, or choose another --out")
     except OSError as error:  # such as a name that is too long
         raise InputError(f"{text!r:.80} cannot be written to: {error.strerror}; choose another --out") from error
-    if leads_nowhere:
-        raise InputError(f"{text!r} is a link that leads nowhere; take it away, or choose another --out")
-    return place
+    return folder
 
 
 def check_new_file(out: str | Path, inputs: Sequence[Path] = ()) -> Path:
-    """The path of a file that is to be written.
-
-    Raises:
-        InputError: if something is there, there is no folder for it, or it would lie in what is read.
-    """
+    """The path of a file to write; InputError if it is there, has no folder, or would lie in what is read."""
     store = opened(out)
     if not isinstance(store, LocalStore):
         raise InputError(f"expected a file to write, got the URL {store}")
@@ -59,11 +50,7 @@ def check_new_file(out: str | Path, inputs: Sequence[Path] = ()) -> Path:
 
 
 def write_file(out: str | Path, data: bytes) -> None:
-    """Writes a file that must not be there yet; it appears complete or not at all.
-
-    Raises:
-        InputError: as :func:`check_new_file`.
-    """
+    """Writes a file that must not be there yet (InputError); it appears complete or not at all."""
     if not put_new_file(check_new_file(out), data):
         raise InputError(f"{str(out)!r} is there already; choose another name")
 

@@ -47,62 +47,35 @@ class WorkerTotals:
 
 @dataclass(frozen=True)
 class Throughput:
-    """How fast the run was since it was last started.
+    """How fast the run was since it was last started."""
 
-    Attributes:
-        since: when it was started, or continued.
-        last: when the last shard was done.
-        shards: done since.
-        images: done since, skipped ones included.
-        seconds: from start to the last shard.
-    """
-
-    since: datetime
-    last: datetime
-    shards: int
-    images: int
-    seconds: float
+    since: datetime  # when it was started, or resumed
+    last: datetime  # when the last shard was done
+    shards: int  # done since
+    images: int  # done since, skipped ones included
+    seconds: float  # from start to the last shard
 
 
 @dataclass(frozen=True)
 class RunProgress:
-    """How far a run is.
+    """How far a run is; what is not said is of all workers together."""
 
-    Attributes:
-        place: folder or URL.
-        study: which study it is.
-        data: name of the data set.
-        state: ``unknown`` under a URL, which has no lock.
-        holder: the process that writes it, if one does.
-        members: of the data set.
-        shards: how many there are to do.
-        whole: how many are done.
-        failed: those set aside.
-        images: that were evaluated.
-        skipped: that could not be read.
-        evaluations: of the network.
-        seconds: of computing, all workers together.
-        workers: who did it.
-        pace: None before a shard was done.
-        problems: what lies in the run and cannot be used.
-    """
-
-    place: str
+    place: str  # folder or URL
     study: str
-    data: str
-    state: State
-    holder: Holder | None
-    members: int
-    shards: int
-    whole: int
-    failed: tuple[Failure, ...]
-    images: int
-    skipped: int
-    evaluations: int
-    seconds: float
+    data: str  # name of the data set
+    state: State  # unknown under a URL, which has no lock
+    holder: Holder | None  # the process that writes it, if one does
+    members: int  # of the data set
+    shards: int  # to do, in all
+    whole: int  # shards that are done
+    failed: tuple[Failure, ...]  # shards that were set aside
+    images: int  # that were evaluated
+    skipped: int  # images that could not be read
+    evaluations: int  # of the network
+    seconds: float  # of computing
     workers: tuple[WorkerTotals, ...]
-    pace: Throughput | None
-    problems: tuple[str, ...]
+    pace: Throughput | None  # None before a shard was done
+    problems: tuple[str, ...]  # what lies in the run and cannot be used
 
     @property
     def left(self) -> int:
@@ -132,11 +105,9 @@ class RunProgress:
 
 
 def read_progress(store: Store) -> RunProgress:
-    """How far the run in a store is. Records that cannot be used are left out, and named in ``problems``.
+    """How far the run in a store is; InputError if there is none, or its ``run.json`` is not what it should be.
 
-    Raises:
-        InputError: if there is no run, or its ``run.json`` is not what it should be.
-        StoreError: where the disk or the service fails.
+    Other records that cannot be used are left out, and named in ``problems``.
     """
     run = read_begun(store)
     who = holder(store.path) if isinstance(store, LocalStore) else None

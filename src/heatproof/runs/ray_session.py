@@ -21,11 +21,7 @@ SECONDS_TO_ANSWER = 10
 
 
 def check_ray() -> None:
-    """Refuses to go on where Ray is not installed.
-
-    Raises:
-        InputError: with what to install.
-    """
+    """Refuses to go on where Ray is not installed; says what to install."""
     if importlib.util.find_spec("ray") is None:
         raise InputError('workers on Ray need the package ray, which is not installed: pip install "heatproof[ray]"')
 
@@ -97,20 +93,15 @@ def _join(ray: ModuleType, address: str, logs: bool) -> None:
         ) from error
 
 
+@cache
 def _confined() -> Mapping[str, str]:
-    """What keeps a new Ray to this machine and this user."""
+    """What keeps a new Ray to this machine and this user; the secret stays the same, since Ray reads it once."""
     return {
         "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",  # on every system: the machine's address is loopback; read on import
         "RAY_USAGE_STATS_ENABLED": "0",
         "RAY_AUTH_MODE": "token",
-        "RAY_AUTH_TOKEN": _secret(),
+        "RAY_AUTH_TOKEN": secrets.token_hex(32),
     }
-
-
-@cache
-def _secret() -> str:
-    """One for this process, since Ray reads it once."""
-    return secrets.token_hex(32)
 
 
 @contextmanager

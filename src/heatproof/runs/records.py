@@ -53,11 +53,7 @@ class StoredRecord(BaseModel):
 
     @classmethod
     def read(cls, data: bytes, name: str) -> Self:
-        """The record that these bytes hold.
-
-        Raises:
-            InputError: if they are no JSON, or not what the model says; the message begins with ``name``.
-        """
+        """The record that these bytes hold; InputError as ``of``, and if they are no JSON."""
         return cls.of(json_object(data, name), name)
 
 

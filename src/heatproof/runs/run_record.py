@@ -171,11 +171,7 @@ class SavedRecord(StoredRecord):
 
 
 def read_run(store: Store) -> RunRecord:
-    """What a comparison was begun with, in the schema of now.
-
-    Raises:
-        InputError: if it is no record of such a run that this version reads.
-    """
+    """What a comparison was begun with, in the schema of now; InputError if it is no record that this version reads."""
     return RunRecord.of(read_content(store), f"{RECORD} of {store}")
 
 

@@ -32,19 +32,14 @@ class Attempt:
 
 @dataclass(frozen=True)
 class Done:
-    """What became of a shard.
-
-    ``error`` is None where it succeeded (``value`` is what the function returned); otherwise it has the exception's
-    type, its message, and the last lines of its traceback. ``tries`` counts all tries, ``seconds`` is the time of the
-    last one, and ``worker`` is the machine and process that made it.
-    """
+    """What became of a shard."""
 
     number: int
-    value: Any
-    error: str | None
-    tries: int
-    seconds: float
-    worker: str
+    value: Any  # what the function returned
+    error: str | None  # type, message and last lines of the traceback of what was raised; None if nothing was
+    tries: int  # in all
+    seconds: float  # of the last try
+    worker: str  # the machine and process of the last try
 
 
 class Workers(AbstractContextManager["Workers"]):
@@ -140,11 +135,7 @@ def this_worker() -> str:
 
 
 def checked_tries(tries: int) -> int:
-    """``tries``, if a shard is tried at all.
-
-    Raises:
-        InputError: if it is below 1.
-    """
+    """``tries``, if a shard is tried at all."""
     if tries < 1:
         raise InputError(f"a shard is tried at least once; got tries={tries}")
     return tries

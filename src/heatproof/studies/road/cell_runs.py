@@ -4,14 +4,13 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from heatproof import runs
 from heatproof.data import Dataset
 from heatproof.errors import InputError
 from heatproof.network import Network
 from heatproof.runs.objects import Store, cell_of
 from heatproof.runs.places import RECORD
+from heatproof.runs.results import begin_record, parquet_bytes, write_record
 from heatproof.runs.run_record import CellsRecord, read_content
-from heatproof.runs.schema import SCHEMA
 from heatproof.runs.workers import Make, Workers
 from heatproof.studies.assessment import Assessment
 from heatproof.studies.between import ReplacementComparison
@@ -105,10 +104,10 @@ def read_cells(store: Store) -> OfCells:
 
 def write_results(study: OfCells, store: Store, reproduce: str) -> None:
     """Writes everything that is derived from cells: scores, tables, figures, the page, and the record."""
-    store.put("scores.parquet", runs.parquet_bytes(study.frame()))
+    store.put("scores.parquet", parquet_bytes(study.frame()))
     for name, content in study.derived(reproduce=reproduce).items():
         store.put(name, content)
-    store.put(RECORD, runs.json_bytes(read_content(store) | study.describe() | {"reproduce": reproduce}))
+    write_record(store, read_content(store) | study.describe() | {"reproduce": reproduce})
 
 
 def _study_of(study: str, cells: Mapping[str, Comparison], about: Mapping[str, Any]) -> OfCells:
@@ -128,5 +127,4 @@ def _begin(wanted: WantedCells, store: Store, *, anew: bool) -> None:
 def _put_record(
     study: str, cells: Sequence[str], about: Mapping[str, Any], configuration: Mapping[str, Any], store: Store
 ) -> None:
-    record = {"schema": SCHEMA, "study": study, "configuration": dict(configuration), "cells": list(cells)}
-    store.put(RECORD, runs.json_bytes(record | dict(about) | runs.environment()))
+    begin_record(store, study, configuration=dict(configuration), cells=list(cells), **about)

@@ -4,14 +4,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from heatproof import runs
 from heatproof.data.pictures import Pictures
 from heatproof.data.source import Source
 from heatproof.errors import InputError
 from heatproof.network import Network
 from heatproof.perturbation import Engine
 from heatproof.runs.objects import Store
-from heatproof.runs.places import RECORD
+from heatproof.runs.results import write_record
 from heatproof.runs.run_record import read_content
 from heatproof.runs.schema import SCHEMA
 from heatproof.studies.audit import FITTED_ON, audited, images_to_audit
@@ -170,4 +169,4 @@ def write_results(study: Comparison | Simplicity, store: Store, reproduce: str) 
     told = study.describe() | {"schema": SCHEMA, "reproduce": reproduce}
     if isinstance(study, Comparison):
         told |= {"notes": list(study.notes), "audit": told["audit"] or begun.get("audit")}
-    store.put(RECORD, runs.json_bytes(begun | told))
+    write_record(store, begun | told)

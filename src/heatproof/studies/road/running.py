@@ -5,7 +5,6 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
-from heatproof import runs
 from heatproof.data import Dataset
 from heatproof.data.source import Files
 from heatproof.defaults import SHOWN
@@ -19,8 +18,8 @@ from heatproof.runs.destination import begin_anew
 from heatproof.runs.log import RunLog
 from heatproof.runs.objects import Store
 from heatproof.runs.places import RECORD
+from heatproof.runs.results import begin_record
 from heatproof.runs.run_record import read_content
-from heatproof.runs.schema import SCHEMA
 from heatproof.runs.workers import Make, Workers
 from heatproof.studies.audit import check_audit
 from heatproof.studies.comparison import Comparison
@@ -189,16 +188,14 @@ def _assigned(wanted: Wanted, load: Load, network: Network, source: Files, store
         check_files(assignment, source, pictures)
         try_one(assignment, network, pictures)
         shape = pictures.images.shape[1:]
-        record = {
-            "schema": SCHEMA,
-            "study": wanted.study,
+        record = begin_record(  # first: a folder with it is a run, whatever is missing yet
+            store,
+            wanted.study,
             **now,
-            "plan": assignment.describe(),
-            "costs": list(measured_costs(assignment, network, pictures)),
-            "notes": notes_of(network, (shape[0], shape[1], shape[2]), assignment),
-            **runs.environment(),
-        }
-        store.put(RECORD, runs.json_bytes(record))  # first: a folder with it is a run, whatever is missing yet
+            plan=assignment.describe(),
+            costs=list(measured_costs(assignment, network, pictures)),
+            notes=notes_of(network, (shape[0], shape[1], shape[2]), assignment),
+        )
     shown = chosen_numbers(wanted.show, [names[place] for place in order])
     prepare(shards, list(wanted.methods), assignment.protocol, shown, tuple(pictures.images.shape[1:]))
     if not store.exists(STUDY_FILE):

@@ -7,12 +7,11 @@ from typing import Literal
 import polars as pl
 from torch import Tensor
 
-from heatproof import runs
 from heatproof.errors import InputError
 from heatproof.perturbation import Curves, Engine, Protocol
 from heatproof.runs.ledger import digest
 from heatproof.runs.objects import LARGEST_MARKER, LARGEST_TABLE, MissingError, Store
-from heatproof.runs.results import from_parquet, parquet_bytes
+from heatproof.runs.results import from_parquet, json_bytes, parquet_bytes
 from heatproof.runs.schema import SCHEMA
 from heatproof.runs.shard_records import AuditRecord, EngineRecord
 from heatproof.studies.audit import SIZE
@@ -75,7 +74,7 @@ def store_audit(store: Store, audit: Audit, images: int) -> None:
         "objects": {TABLE: digest(data)},
     }
     store.put(TABLE, data)
-    store.put(MARKER, runs.json_bytes(marker))
+    store.put(MARKER, json_bytes(marker))
 
 
 def stored_audit(store: Store, protocol: Protocol, images: int) -> Audit | None:
