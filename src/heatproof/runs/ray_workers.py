@@ -141,12 +141,12 @@ class _Worker:
 
 @dataclass(eq=False)
 class _Member:
-    """A worker that has started, with the shards it was given, in the order in which it computes them."""
+    """A worker with its calls, in the order in which it answers them: its start (None), and the shards it was given."""
 
     actor: Any
-    name: str
-    shards: deque[tuple[Any, int]] = field(default_factory=deque)
-    since: float = 0.0  # when it was free for the first of them
+    calls: deque[tuple[Any, int | None]]
+    since: float  # when it was free for the first of them
+    name: str = ""  # once it has started
 
 
 @dataclass(eq=False)
@@ -164,7 +164,6 @@ class Crew:
     most: int
     tries: int
     members: list[_Member] = field(default_factory=list)
-    starting: dict[Any, Any] = field(default_factory=dict)  # what says that a worker has started -> the worker
     failures: list[Attempt] = field(default_factory=list)  # starts that failed in a row
 
     def compute(self, numbers: Sequence[int]) -> Iterator[Done]:
@@ -175,79 +174,71 @@ class Crew:
         while left:
             self._grow(min(self.most, left))
             self._feed(waiting)
-            for ready in self._ready():
-                if ready in self.starting:
-                    self._welcome(ready)
+            for member in self._ready():
+                number, result = self._collect(member, waiting)
+                if number is None:
                     continue
-                number, result, worker = self._collect(ready, waiting)
                 tried[number] += 1
                 if result.error is not None and not result.final and tried[number] < self.tries:
                     waiting.append(number)
                     continue
                 left -= 1
                 self._feed(waiting)  # nobody idles while the caller writes
-                yield Done(number, result.value, result.error, tried[number], result.seconds, worker)
+                yield Done(number, result.value, result.error, tried[number], result.seconds, member.name)
 
     def dismiss(self) -> None:
         """Ends all workers, whatever they do."""
-        for actor in [*(member.actor for member in self.members), *self.starting.values()]:
-            self._end(actor)
-        self.members.clear()
-        self.starting.clear()
+        while self.members:
+            self._end(self.members[-1])
 
     def _grow(self, wanted: int) -> None:
-        if len(self.failures) >= self.tries and not self.members and not self.starting:
+        if len(self.failures) >= self.tries and not self.members:
             last = self.failures[-1]
             self.failures.clear()
             kind = InputError if last.final else RuntimeError
             raise kind(f"{self.tries} workers in a row could not be started; the last one: {last.error}")
-        while len(self.members) + len(self.starting) < wanted and len(self.failures) < self.tries:
+        while len(self.members) < wanted and len(self.failures) < self.tries:
             actor = self.recruit(self.make, self.cores)
-            self.starting[actor.start.remote()] = actor
+            self.members.append(_Member(actor, deque([(actor.start.remote(), None)]), time.perf_counter()))
 
     def _feed(self, waiting: deque[int]) -> None:
         """Gives everyone a shard, and then a second one as long as there are enough for all."""
+        started = [member for member in self.members if member.name]
         for full in range(1, IN_FLIGHT + 1):
-            for member in self.members:
-                enough = full == 1 or len(waiting) >= len(self.members)
-                if waiting and enough and len(member.shards) < full:
+            for member in started:
+                enough = full == 1 or len(waiting) >= len(started)
+                if waiting and enough and len(member.calls) < full:
                     number = waiting.popleft()
-                    member.since = member.since if member.shards else time.perf_counter()
-                    member.shards.append((member.actor.compute.remote(number), number))
+                    member.since = member.since if member.calls else time.perf_counter()
+                    member.calls.append((member.actor.compute.remote(number), number))
 
-    def _ready(self) -> list[Any]:
-        first = [member.shards[0][0] for member in self.members if member.shards]
-        ready, _ = self.ray.wait([*self.starting, *first], num_returns=1, timeout=PATIENCE)
-        if not ready and not self.members:
+    def _ready(self) -> list[_Member]:
+        """Whose first call is answered."""
+        first = {member.calls[0][0]: member for member in self.members if member.calls}
+        ready, _ = self.ray.wait([*first], num_returns=1, timeout=PATIENCE)
+        if not ready and not any(member.name for member in self.members):
             warnings.warn("no worker has started yet: does the cluster have room for one?", stacklevel=4)
-        return list(ready)
+        return [first[call] for call in ready]
 
-    def _welcome(self, ready: object) -> None:
-        actor = self.starting.pop(ready)
-        started, _ = self._get(ready, time.perf_counter())
-        if started.error is None:
-            self.failures.clear()
-            self.members.append(_Member(actor, started.value))
-        else:
-            self.failures.append(started)
-            self._end(actor)
-
-    def _collect(self, ready: object, waiting: deque[int]) -> tuple[int, Attempt, str]:
-        """The number, result and worker of a shard. A dead worker's other shards wait again, in front."""
-        member = next(member for member in self.members if member.shards and member.shards[0][0] == ready)
-        _, number = member.shards.popleft()
-        result, dead = self._get(ready, member.since)
+    def _collect(self, member: _Member, waiting: deque[int]) -> tuple[int | None, Attempt]:
+        """The first call's number and result. A dead worker's other shards wait again, in front."""
+        call, number = member.calls.popleft()
+        result, dead = self._get(call, member.since)
         member.since = time.perf_counter()
-        if dead:
-            waiting.extendleft(other for _, other in reversed(member.shards))
-            self.members.remove(member)
-            self._end(member.actor)
-        return number, result, member.name
+        if number is None and result.error is None:
+            self.failures.clear()
+            member.name = result.value
+        elif number is None:
+            self.failures.append(result)
+        if dead or not member.name:
+            waiting.extendleft(other for _, other in reversed(member.calls) if other is not None)
+            self._end(member)
+        return number, result
 
-    def _get(self, ready: object, since: float) -> tuple[Attempt, bool]:
+    def _get(self, call: object, since: float) -> tuple[Attempt, bool]:
         """What a worker returned, and whether it is dead."""
         try:
-            result: Attempt = self.ray.get(ready)
+            result: Attempt = self.ray.get(call)
         except self.ray.exceptions.RayActorError as error:
             told, dead = f"the worker died: {str(error)[:LONGEST_CAUSE]}", True
         except Exception as error:  # the value could not be sent, or its machine died with it
@@ -256,8 +247,9 @@ class Crew:
             return result, False
         return Attempt(None, told, False, time.perf_counter() - since), dead
 
-    def _end(self, actor: object) -> None:
-        self.ray.kill(actor, no_restart=True)
+    def _end(self, member: _Member) -> None:
+        self.members.remove(member)
+        self.ray.kill(member.actor, no_restart=True)
 
 
 def _room(ray: ModuleType, cores: int, gpus: float | None) -> tuple[float, int]:

@@ -1,5 +1,6 @@
 """Who computes numbered shards: a function made once in each worker, called with one number after the other."""
 
+import errno
 import os
 import platform
 import time
@@ -11,13 +12,17 @@ from dataclasses import dataclass
 from typing import Any
 
 from heatproof.errors import InputError
-from heatproof.runs.memory import REMEDY, ran_out
 
 Shard = Callable[[int], Any]
 Make = Callable[[], Shard]  # picklable, where workers are other processes
 
 TRACEBACK_LINES = 12
 LONGEST_MESSAGE = 10_000  # characters: what a record of a run can hold, and people can read
+SAYINGS = ("can't allocate memory", "std::bad_alloc", "out of memory")  # torch's allocators, and libraries below it
+REMEDY = (
+    "memory ran out: end other programs, or take a machine with more, and give the same command again; or begin "
+    "another run with a smaller --memory"
+)
 
 
 @dataclass(frozen=True)
@@ -127,6 +132,19 @@ def described(error: BaseException) -> str:
     kind = type(error).__name__
     lines = "".join(traceback.format_tb(error.__traceback__)).splitlines()[-TRACEBACK_LINES:]
     return "\n".join([f"{kind}: {message[:LONGEST_MESSAGE]}" if message else kind, *lines])
+
+
+def ran_out(error: BaseException) -> bool:
+    """Whether it says that there was not enough memory.
+
+    >>> ran_out(MemoryError()), ran_out(RuntimeError("DefaultCPUAllocator: can't allocate memory")), ran_out(KeyError())
+    (True, True, False)
+    """
+    if isinstance(error, OSError):
+        return error.errno == errno.ENOMEM
+    return isinstance(error, MemoryError) or (
+        isinstance(error, RuntimeError) and any(saying in str(error).lower() for saying in SAYINGS)
+    )
 
 
 def this_worker() -> str:
