@@ -13,12 +13,12 @@ from hypothesis import strategies as st
 
 from heatproof.errors import InputError
 from heatproof.runs.destination import begin_anew, destination
+from heatproof.runs.heatmap_arrays import MapArrays
 from heatproof.runs.ledger import HEAD, LEDGER, begin_ledger, digest, ledger_of, strangers
 from heatproof.runs.lock import locked
 from heatproof.runs.log import RunLog, read_log
-from heatproof.runs.maps import MapArrays
-from heatproof.runs.objects import StoreError
-from heatproof.runs.places import RECORD, check_new_file, opened, write_file
+from heatproof.runs.objects import RECORD, StoreError
+from heatproof.runs.output_paths import check_new_file, opened, write_file
 from heatproof.runs.store import LocalStore
 
 

@@ -22,7 +22,7 @@ import pickle
 import s3fs
 from heatproof.errors import InputError
 from heatproof.runs.log import RunLog, read_log
-from heatproof.runs.maps import MapArrays
+from heatproof.runs.heatmap_arrays import MapArrays
 from heatproof.runs.objects import StoreError
 from heatproof.runs.store import open_store
 import numpy as np

@@ -24,7 +24,7 @@ from tests.disks import small_disk
 
 from heatproof.errors import InputError
 from heatproof.runs.fsspec_store import FsspecStore
-from heatproof.runs.maps import MapArrays
+from heatproof.runs.heatmap_arrays import MapArrays
 from heatproof.runs.objects import MissingError, Store, StoreError, checked_name
 from heatproof.runs.store import LocalStore, open_store
 

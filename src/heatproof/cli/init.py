@@ -11,7 +11,7 @@ from heatproof.cli.output import tell
 from heatproof.cli.printing import say
 from heatproof.cli.study_file import ENDING, STUDIES, command_of, commented
 from heatproof.errors import InputError
-from heatproof.runs.places import write_file
+from heatproof.runs.output_paths import write_file
 
 
 @app.command("init")

@@ -14,9 +14,8 @@ from heatproof.errors import InputError
 from heatproof.runs.atomic_files import disk_errors, sync_folder
 from heatproof.runs.ledger import LEDGER, LOCK, begin_ledger, delete_written, is_ledger, strangers
 from heatproof.runs.lock import locked
-from heatproof.runs.objects import Store, StoreError
-from heatproof.runs.places import (
-    RECORD,
+from heatproof.runs.objects import RECORD, Store, StoreError
+from heatproof.runs.output_paths import (
     check_apart,
     check_own,
     check_url,

@@ -19,7 +19,6 @@ from heatproof.runs.objects import (
     Store,
     StoreError,
     checked_name,
-    folder_of,
     is_name,
 )
 
@@ -60,7 +59,7 @@ class FsspecStore(Store):
             if self._puts_whole:
                 self._system.pipe_file(path, data)
                 return
-            folder = folder_of(path)
+            folder = path.rpartition("/")[0]
             temporary = f"{folder}/.{secrets.token_hex(16)}.partial"
             self._system.makedirs(folder, exist_ok=True)
             try:
@@ -115,7 +114,7 @@ class FsspecStore(Store):
 
     def names(self, prefix: str = "") -> list[str]:
         """Names of all objects below the URL, listed anew."""
-        folder = folder_of(prefix)
+        folder = prefix.rpartition("/")[0]
         with self._service_errors("read", prefix):
             paths = self._find(self._path(folder) if folder else self._root)
         found = (path.removeprefix(self._root + "/") for path in paths)

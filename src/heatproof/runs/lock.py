@@ -140,7 +140,7 @@ def _flocked(descriptor: int, kind: int, *, tries: int) -> bool:
 
 
 def _holder(descriptor: int) -> Holder:
-    from heatproof.runs.shard_records import LockRecord  # pydantic, which whoever takes a lock does not need
+    from heatproof.runs.records import LockRecord  # pydantic, which whoever takes a lock does not need
 
     try:
         said = LockRecord.read(os.pread(descriptor, LONGEST_LOCK, 0), LOCK)

@@ -12,7 +12,7 @@ from heatproof.errors import InputError
 from heatproof.runs.objects import LARGEST_LINE, LARGEST_LOG, MissingError, Store
 
 if TYPE_CHECKING:
-    from heatproof.runs.shard_records import EventRecord
+    from heatproof.runs.records import EventRecord
 
 FILE, FOLDER = "log.jsonl", "log"
 
@@ -43,7 +43,7 @@ class RunLog:
 
 def read_log(store: Store) -> "Iterator[EventRecord]":
     """All events that are whole, in the order of their writing; InputError if the log is larger than any run's."""
-    from heatproof.runs.shard_records import EventRecord  # pydantic, which writers do not need
+    from heatproof.runs.records import EventRecord  # pydantic, which writers do not need
 
     if store.local_path(FILE) is None:
         lines = store.get_each(store.names(f"{FOLDER}/"), at_most=LARGEST_LINE)

@@ -9,6 +9,7 @@ from heatproof.errors import InputError
 
 PART = r"(?![^/]*\.partial(?:/|$))[A-Za-z0-9_][A-Za-z0-9_.,=+@-]{0,199}"
 NAME = re.compile(f"{PART}(?:/{PART})*")
+RECORD = "run.json"  # of a run
 KEPT = "what was finished is kept"
 # bytes that are read at most, far more than a run of all ImageNet writes
 LARGEST_OBJECT = 2**28  # of whatever has no limit of its own, and of all that is read at once
@@ -120,8 +121,3 @@ def checked_name(name: str) -> str:
             "with slashes between them, each beginning with a letter, a digit or _, none ending in .partial"
         )
     return name
-
-
-def folder_of(prefix: str) -> str:
-    """The folder that names with that prefix lie in: what stands before the last slash."""
-    return prefix.rpartition("/")[0]

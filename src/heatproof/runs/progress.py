@@ -10,11 +10,9 @@ from typing import Any, Literal, TypeVar
 from heatproof.errors import InputError
 from heatproof.runs.lock import Holder, holder
 from heatproof.runs.log import read_log
-from heatproof.runs.objects import LARGEST_FAILURE, LARGEST_MARKER, MissingError, Store, cell_of
-from heatproof.runs.places import RECORD
-from heatproof.runs.records import StoredRecord
+from heatproof.runs.objects import LARGEST_FAILURE, LARGEST_MARKER, RECORD, MissingError, Store, cell_of
+from heatproof.runs.records import EventRecord, FailureRecord, ShardRecord, StoredRecord
 from heatproof.runs.run_record import CellsRecord, RunRecord, read_begun, read_run
-from heatproof.runs.shard_records import EventRecord, FailureRecord, ShardRecord
 from heatproof.runs.store import LocalStore
 
 LONGEST_ERROR = 10_000  # characters

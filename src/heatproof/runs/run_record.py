@@ -7,20 +7,29 @@ from pydantic import AfterValidator, Field, Strict
 
 from heatproof.errors import InputError
 from heatproof.json_objects import json_object
-from heatproof.runs.objects import LARGEST_RECORD, Store
-from heatproof.runs.places import RECORD
-from heatproof.runs.records import MOST, MOST_ENTRIES, Count, Object, Prose, Sentences, StoredRecord, Text, Texts
+from heatproof.runs.objects import LARGEST_RECORD, RECORD, Store
+from heatproof.runs.records import (
+    MOST,
+    MOST_ENTRIES,
+    MOST_IN_A_SHARD,
+    MOST_MEMBERS,
+    Count,
+    Object,
+    Positive,
+    Prose,
+    Sentences,
+    StoredRecord,
+    Text,
+    Texts,
+)
 from heatproof.runs.schema import READABLE, migrated
 
-MOST_MEMBERS = 100_000_000
-MOST_IN_A_SHARD = 4_096
 READABLES = " and ".join(map(str, READABLE))
 SAVED = 1  # the schema of studies that are saved at once
 
 Scalar = bool | int | float | Text | None
 Values = Annotated[tuple[Scalar, ...], Strict(False), Field(max_length=MOST_ENTRIES)]
 Whole = Annotated[int, Field(ge=-MOST, le=MOST)]
-Positive = Annotated[int, Field(ge=1, le=MOST)]
 
 
 def _each(fits: Callable[[Any], bool], expected: str) -> AfterValidator:

@@ -13,7 +13,7 @@ from heatproof.guarded import read_regular
 from heatproof.runs.atomic_files import LEFTOVER, append_line, disk_errors, sync_folder
 from heatproof.runs.fsspec_store import FsspecStore
 from heatproof.runs.ledger import check_replaceable, note, write_noted
-from heatproof.runs.objects import LARGEST_OBJECT, MissingError, Store, checked_name, folder_of, is_name
+from heatproof.runs.objects import LARGEST_OBJECT, MissingError, Store, checked_name, is_name
 
 URL = re.compile(r"[A-Za-z][A-Za-z0-9+.:-]+:/.*", re.DOTALL)
 
@@ -80,7 +80,7 @@ class LocalStore(Store):
 
     def names(self, prefix: str = "") -> list[str]:
         """Names of all that may be objects, folders apart; links to folders are not followed."""
-        inside = folder_of(prefix)
+        inside = prefix.rpartition("/")[0]
         folder = self.local_path(inside) if inside else self.path
         with disk_errors("read", folder):
             found = [f"{inside}/{path}" if inside else path for path in _files(folder)]

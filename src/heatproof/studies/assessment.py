@@ -19,8 +19,8 @@ from heatproof.perturbation import Curves
 from heatproof.perturbation.engine import least_on_windows
 from heatproof.report import Band, Table, gallery_figure, series_figure
 from heatproof.report.page import Page
-from heatproof.runs.results import environment, scores_frame
 from heatproof.runs.schema import SCHEMA
+from heatproof.runs.serialization import environment, scores_frame
 from heatproof.studies.cells import OfCells
 from heatproof.studies.comparison import Comparison
 from heatproof.studies.merit import merit

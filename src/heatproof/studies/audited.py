@@ -15,7 +15,7 @@ from heatproof.measures.off_manifold import r_oms
 from heatproof.measures.reversals import Reversal, ranking_agreement, reversals
 from heatproof.perturbation import Curves
 from heatproof.report import Band, Table, counted, curves_figure
-from heatproof.runs.results import scores_frame
+from heatproof.runs.serialization import scores_frame
 from heatproof.studies.verdict import listed
 
 AS_COMPARED = "as compared"

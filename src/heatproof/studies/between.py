@@ -19,8 +19,8 @@ from heatproof.perturbation import Curves, Engine
 from heatproof.perturbation.replacing import with_removed
 from heatproof.report import Panel, Table, areas_figure, pictures_figure
 from heatproof.report.page import Page
-from heatproof.runs.results import environment, scores_frame
 from heatproof.runs.schema import SCHEMA
+from heatproof.runs.serialization import environment, scores_frame
 from heatproof.studies.bands import counted_steps, score_band
 from heatproof.studies.cells import OfCells
 from heatproof.studies.comparison import Comparison

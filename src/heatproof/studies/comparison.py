@@ -18,7 +18,7 @@ from heatproof.perturbation import Curves, Protocol
 from heatproof.report import Band, Table, curves_figure, draw_curves, gallery_figure
 from heatproof.report.page import Page
 from heatproof.runs.objects import Store
-from heatproof.runs.results import SCHEMA, environment, scores_frame
+from heatproof.runs.serialization import SCHEMA, environment, scores_frame
 from heatproof.studies.audited import Audit
 from heatproof.studies.bands import counted_steps, relative_bands, score_band
 from heatproof.studies.contrast import contrasts_table

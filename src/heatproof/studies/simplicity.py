@@ -16,8 +16,8 @@ from heatproof.measures.complexity import encoders
 from heatproof.report import Table, boxes_figure, gallery_figure, scatter_figure
 from heatproof.report.page import Page
 from heatproof.runs.objects import Store
-from heatproof.runs.results import environment
 from heatproof.runs.schema import SCHEMA
+from heatproof.runs.serialization import environment
 from heatproof.studies.comparison import Comparison
 from heatproof.studies.complexities import QUANTITIES
 from heatproof.studies.contrast import Contrast, contrasts, contrasts_table

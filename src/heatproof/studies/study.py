@@ -15,7 +15,7 @@ from heatproof.report.markdown import fenced
 from heatproof.report.page import Page
 from heatproof.runs.destination import destination
 from heatproof.runs.objects import Store
-from heatproof.runs.results import environment, parquet_bytes
+from heatproof.runs.serialization import environment, parquet_bytes
 from heatproof.showing import sentences_html
 from heatproof.studies.work import Work
 

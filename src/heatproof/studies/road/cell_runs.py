@@ -7,10 +7,9 @@ from typing import Any
 from heatproof.data import Dataset
 from heatproof.errors import InputError
 from heatproof.network import Network
-from heatproof.runs.objects import Store, cell_of
-from heatproof.runs.places import RECORD
-from heatproof.runs.results import begin_record, parquet_bytes, write_record
+from heatproof.runs.objects import RECORD, Store, cell_of
 from heatproof.runs.run_record import CellsRecord, read_content
+from heatproof.runs.serialization import begin_record, parquet_bytes, write_record
 from heatproof.runs.workers import Make, Workers
 from heatproof.studies.assessment import Assessment
 from heatproof.studies.between import ReplacementComparison

@@ -10,9 +10,9 @@ from heatproof.errors import InputError
 from heatproof.network import Network
 from heatproof.perturbation import Engine
 from heatproof.runs.objects import Store
-from heatproof.runs.results import write_record
 from heatproof.runs.run_record import read_content
 from heatproof.runs.schema import SCHEMA
+from heatproof.runs.serialization import write_record
 from heatproof.studies.audit import FITTED_ON, audited, images_to_audit
 from heatproof.studies.audited import Audit
 from heatproof.studies.comparison import Comparison

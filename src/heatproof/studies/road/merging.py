@@ -5,9 +5,9 @@ from contextlib import suppress
 
 from heatproof.errors import InputError
 from heatproof.runs.objects import MissingError, Store
-from heatproof.runs.results import write_record
 from heatproof.runs.run_record import read_content
 from heatproof.runs.schema import SCHEMA
+from heatproof.runs.serialization import write_record
 from heatproof.studies.road.record import STATISTICS, STUDY_FILE, check_same, read_shards
 from heatproof.studies.road.shards import Shards
 

@@ -13,8 +13,7 @@ from heatproof.errors import InputError
 from heatproof.network import Network
 from heatproof.perturbation import Protocol
 from heatproof.perturbation.statistics import Statistics
-from heatproof.runs.objects import LARGEST_STATISTICS, MissingError, Store
-from heatproof.runs.places import RECORD
+from heatproof.runs.objects import LARGEST_STATISTICS, RECORD, MissingError, Store
 from heatproof.runs.records import StoredRecord
 from heatproof.runs.run_record import read_any, read_run
 from heatproof.runs.schema import SCHEMA

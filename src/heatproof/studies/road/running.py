@@ -16,10 +16,9 @@ from heatproof.perturbation import Protocol
 from heatproof.report import counted
 from heatproof.runs.destination import begin_anew
 from heatproof.runs.log import RunLog
-from heatproof.runs.objects import Store
-from heatproof.runs.places import RECORD
-from heatproof.runs.results import begin_record
+from heatproof.runs.objects import RECORD, Store
 from heatproof.runs.run_record import read_content
+from heatproof.runs.serialization import begin_record
 from heatproof.runs.workers import Make, Workers
 from heatproof.studies.audit import check_audit
 from heatproof.studies.comparison import Comparison

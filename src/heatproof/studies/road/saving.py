@@ -6,7 +6,7 @@ from safetensors.torch import save
 from torch import Tensor
 
 from heatproof.runs.objects import Store
-from heatproof.runs.results import begin_record
+from heatproof.runs.serialization import begin_record
 from heatproof.runs.workers import this_worker
 from heatproof.studies.comparison import Comparison
 from heatproof.studies.road.collecting import write_results

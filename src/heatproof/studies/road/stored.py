@@ -13,7 +13,7 @@ from torch import Tensor
 from heatproof.errors import InputError
 from heatproof.heatmaps import Conservation
 from heatproof.perturbation import Curves, Engine, Protocol
-from heatproof.runs.shard_records import EngineRecord, PartRecord
+from heatproof.runs.records import EngineRecord, PartRecord
 from heatproof.studies.parts import Part
 from heatproof.studies.road.table_checks import (
     check_images,

@@ -11,9 +11,9 @@ from heatproof.errors import InputError
 from heatproof.perturbation import Curves, Engine, Protocol
 from heatproof.runs.ledger import digest
 from heatproof.runs.objects import LARGEST_MARKER, LARGEST_TABLE, MissingError, Store
-from heatproof.runs.results import from_parquet, json_bytes, parquet_bytes
+from heatproof.runs.records import AuditRecord, EngineRecord
 from heatproof.runs.schema import SCHEMA
-from heatproof.runs.shard_records import AuditRecord, EngineRecord
+from heatproof.runs.serialization import from_parquet, json_bytes, parquet_bytes
 from heatproof.studies.audit import SIZE
 from heatproof.studies.audited import Audit, Evaluated
 from heatproof.studies.road.stored import BROKEN, SEQUENCES, curves_of, sequence_rows

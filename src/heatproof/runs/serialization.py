@@ -17,8 +17,7 @@ from heatproof.guarded import check_size
 from heatproof.parquet import check_parquet
 from heatproof.perturbation.curves import Curves
 from heatproof.runs import schema
-from heatproof.runs.objects import Store
-from heatproof.runs.places import RECORD
+from heatproof.runs.objects import RECORD, Store
 
 SCHEMA = 1
 MOST_ROWS = 2**20  # of a table that is read

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from heatproof.errors import InputError
-from heatproof.runs.places import RECORD
+from heatproof.runs.objects import RECORD
 from heatproof.runs.progress import State, read_progress
 from heatproof.runs.run_record import read_any
 from heatproof.runs.store import LocalStore
@@ -45,14 +45,14 @@ class Run:
 
 
 @dataclass(frozen=True)
-class Found:
+class RunList:
     """Runs, the newest first, and what a reader must know of the search."""
 
     runs: tuple[Run, ...]
     notes: tuple[str, ...]
 
 
-def runs_below(folder: Path) -> Found:
+def runs_below(folder: Path) -> RunList:
     """All folders with a ``run.json`` in or below a folder; links are not followed, hidden folders are left out.
 
     >>> import tempfile
@@ -70,7 +70,7 @@ def runs_below(folder: Path) -> Found:
     root = Path(os.path.realpath(folder))
     paths, notes = _search(root)
     runs = [run for path in paths if (run := _run(path, root))]
-    return Found(tuple(sorted(runs, key=lambda run: (-run.date.timestamp(), run.name))), tuple(notes))
+    return RunList(tuple(sorted(runs, key=lambda run: (-run.date.timestamp(), run.name))), tuple(notes))
 
 
 def _search(root: Path) -> tuple[list[Path], list[str]]:

@@ -9,10 +9,9 @@ from heatproof.errors import InputError
 from heatproof.json_objects import json_object
 from heatproof.runs.atomic_files import LEFTOVER, disk_errors, put_new_file
 from heatproof.runs.ledger import LEDGER, LOCK, is_ledger, strangers
-from heatproof.runs.objects import LARGEST_RECORD, Store
+from heatproof.runs.objects import LARGEST_RECORD, RECORD, Store
 from heatproof.runs.store import LocalStore, open_store
 
-RECORD = "run.json"
 NAMED = 3  # files that a message names
 
 
