@@ -12,7 +12,8 @@ from heatproof.report.quantities import counted, duration
 from heatproof.runs.store import open_store
 
 if TYPE_CHECKING:
-    from heatproof.runs.progress import Failure, RunProgress
+    from heatproof.runs.progress import RunProgress
+    from heatproof.runs.records import FailureRecord
 
 SHOWN = 20  # of failures, workers, problems; --json has all
 
@@ -89,7 +90,7 @@ def _workers(progress: "RunProgress") -> list[str]:
     return [*texts, f"… and {len(busiest) - SHOWN:,} more"] if len(busiest) > SHOWN else texts
 
 
-def _told(failure: "Failure") -> str:
+def _told(failure: "FailureRecord") -> str:
     return f"shard {failure.shard} (tries: {failure.tries}; last on {failure.worker}): {failure.error}"
 
 

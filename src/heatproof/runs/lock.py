@@ -9,14 +9,17 @@ import stat
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from heatproof.errors import InputError
 from heatproof.runs.atomic_files import disk_errors
 from heatproof.runs.ledger import LOCK, LONGEST_LOCK, is_lock
 from heatproof.runs.store import LocalStore
+
+if TYPE_CHECKING:
+    from heatproof.runs.records import LockRecord
 
 TRIES, PAUSE = 5, 0.05  # seconds; whoever asks for the holder holds the lock for a moment
 UNLOCKED = (
@@ -25,18 +28,6 @@ UNLOCKED = (
 )
 
 _held: set[int] = set()
-
-
-@dataclass(frozen=True)
-class Holder:
-    """Who holds a lock, as far as its file says it."""
-
-    pid: int | None = None
-    host: str | None = None
-    since: str | None = None
-
-    def __str__(self) -> str:
-        return f"process {self.pid or '?'} on {self.host or 'an unknown host'}, since {self.since or 'an unknown time'}"
 
 
 @contextmanager
@@ -68,7 +59,7 @@ def locked(run: Path) -> Iterator[None]:
             os.close(descriptor)
 
 
-def holder(run: Path) -> Holder | None:
+def holder(run: Path) -> "LockRecord | None":
     """Who writes the run now, if somebody does; only asks.
 
     >>> import tempfile
@@ -139,14 +130,13 @@ def _flocked(descriptor: int, kind: int, *, tries: int) -> bool:
     return False
 
 
-def _holder(descriptor: int) -> Holder:
+def _holder(descriptor: int) -> "LockRecord":
     from heatproof.runs.records import LockRecord  # pydantic, which whoever takes a lock does not need
 
     try:
-        said = LockRecord.read(os.pread(descriptor, LONGEST_LOCK, 0), LOCK)
+        return LockRecord.read(os.pread(descriptor, LONGEST_LOCK, 0), LOCK)
     except InputError:  # about to be written, or garbage
-        return Holder()
-    return Holder(said.pid, said.host, said.since)
+        return LockRecord.of({}, LOCK)
 
 
 def _forget() -> None:

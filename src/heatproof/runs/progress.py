@@ -8,10 +8,10 @@ from datetime import UTC, datetime
 from typing import Any, Literal, TypeVar
 
 from heatproof.errors import InputError
-from heatproof.runs.lock import Holder, holder
+from heatproof.runs.lock import holder
 from heatproof.runs.log import read_log
 from heatproof.runs.objects import LARGEST_FAILURE, LARGEST_MARKER, RECORD, MissingError, Store, cell_of
-from heatproof.runs.records import EventRecord, FailureRecord, ShardRecord, StoredRecord
+from heatproof.runs.records import EventRecord, FailureRecord, LockRecord, ShardRecord, StoredRecord
 from heatproof.runs.run_record import CellsRecord, RunRecord, read_begun, read_run
 from heatproof.runs.store import LocalStore
 
@@ -21,16 +21,6 @@ BEGINNINGS = ("start", "resume")
 
 State = Literal["finished", "running", "stopped", "unknown"]
 Found = TypeVar("Found", bound=StoredRecord)
-
-
-@dataclass(frozen=True)
-class Failure:
-    """A shard that was set aside."""
-
-    shard: int
-    error: str
-    tries: int
-    worker: str
 
 
 @dataclass(frozen=True)
@@ -62,11 +52,11 @@ class RunProgress:
     study: str
     data: str  # name of the data set
     state: State  # unknown under a URL, which has no lock
-    holder: Holder | None  # the process that writes it, if one does
+    holder: LockRecord | None  # the process that writes it, if one does
     members: int  # of the data set
     shards: int  # to do, in all
     whole: int  # shards that are done
-    failed: tuple[Failure, ...]  # shards that were set aside
+    failed: tuple[FailureRecord, ...]  # shards that were set aside
     images: int  # that were evaluated
     skipped: int  # images that could not be read
     evaluations: int  # of the network
@@ -99,7 +89,8 @@ class RunProgress:
             "last": self.pace.last.isoformat(),
         }
         derived = {name: getattr(self, name) for name in ("left", "seconds_left", "images_per_second")}
-        return asdict(self) | {"pace": pace} | derived
+        who, failed = self.holder and self.holder.named(), [failure.named() for failure in self.failed]
+        return asdict(self) | {"pace": pace, "holder": who, "failed": failed} | derived
 
 
 def read_progress(store: Store) -> RunProgress:
@@ -117,7 +108,7 @@ def read_progress(store: Store) -> RunProgress:
     return _of_cells(store, run, state, who) if isinstance(run, CellsRecord) else _of_run(store, run, state, who)
 
 
-def _of_cells(store: Store, run: CellsRecord, state: State, who: Holder | None) -> RunProgress:
+def _of_cells(store: Store, run: CellsRecord, state: State, who: LockRecord | None) -> RunProgress:
     """All cells together; those that were not begun have as many shards as the first."""
     cells = [cell_of(store, number) for number in range(len(run.cells))]
     parts = [_of_run(cell, read_run(cell), state, who) for cell in cells if cell.exists(RECORD)]
@@ -142,7 +133,7 @@ def _of_cells(store: Store, run: CellsRecord, state: State, who: Holder | None) 
     )
 
 
-def _of_run(store: Store, run: RunRecord, state: State, who: Holder | None) -> RunProgress:
+def _of_run(store: Store, run: RunRecord, state: State, who: LockRecord | None) -> RunProgress:
     members, size, problems = run.data.members, run.shard_size, list[str]()
     shards = -(-members // size)
 
@@ -165,7 +156,7 @@ def _of_run(store: Store, run: RunRecord, state: State, who: Holder | None) -> R
         shards=shards,
         whole=len(markers),
         failed=tuple(
-            Failure(number, failure.error[:LONGEST_ERROR], failure.tries, failure.worker)
+            failure.model_copy(update={"error": failure.error[:LONGEST_ERROR]})
             for number, failure in sorted(failures.items())
             if number not in markers
         ),

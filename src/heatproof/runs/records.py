@@ -62,6 +62,10 @@ class StoredRecord(BaseModel):
         """The record that these bytes hold; InputError as ``of``, and if they are no JSON."""
         return cls.of(json_object(data, name), name)
 
+    def named(self) -> dict[str, Any]:
+        """The fields that the model names, without what else the file says."""
+        return {name: getattr(self, name) for name in type(self).model_fields}
+
 
 def _said(error: ValidationError) -> str:
     """The first thing that is wrong, and how many more there are."""
@@ -170,8 +174,11 @@ class EventRecord(StoredRecord):
 
 
 class LockRecord(StoredRecord):
-    """Who holds a lock."""
+    """Who holds a lock, as far as its file says it."""
 
-    pid: Count
-    host: Text
-    since: Text
+    pid: Count | None = None
+    host: Text | None = None
+    since: Text | None = None
+
+    def __str__(self) -> str:
+        return f"process {self.pid or '?'} on {self.host or 'an unknown host'}, since {self.since or 'an unknown time'}"
