@@ -1,4 +1,4 @@
-"""Files that are there as a whole or not at all, and what is said where a disk refuses."""
+"""Files that are complete or absent, even after a kill, and the error message where a disk refuses."""
 
 import errno
 import os
@@ -84,7 +84,7 @@ def append_line(path: Path, line: bytes) -> None:
 
 
 def sync_folder(folder: Path) -> None:
-    """Brings the names in a folder to the disk."""
+    """Flushes the names in a folder to the disk."""
     try:
         descriptor = os.open(folder, os.O_RDONLY)
         try:

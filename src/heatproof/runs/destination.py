@@ -1,4 +1,4 @@
-"""Where a command writes: a free place, a run that it resumes, or an earlier result that it replaces in the end.
+"""Where a command writes: a new folder, a run that it resumes, or an earlier result that it replaces at the end.
 
 What replaces something is written beside it, in a hidden folder, and takes its name when it is complete. Only files
 that heatproof wrote are ever deleted; see :mod:`heatproof.runs.ledger`.
@@ -12,12 +12,12 @@ from pathlib import Path
 
 from heatproof.errors import InputError
 from heatproof.runs.atomic_files import disk_errors, sync_folder
-from heatproof.runs.ledger import LEDGER, LOCK, begin_ledger, delete_written, is_ledger, strangers
+from heatproof.runs.ledger import LEDGER, LOCK, begin_ledger, delete_written, is_ledger, unrecorded_files
 from heatproof.runs.lock import locked
 from heatproof.runs.objects import RECORD, Store, StoreError
 from heatproof.runs.output_paths import (
     check_apart,
-    check_own,
+    check_overwritable,
     check_url,
     has_ledger,
     is_run,
@@ -67,7 +67,7 @@ def destination(
         _complete_renames(folder)
     taken = is_taken(folder)
     if taken and overwrite:
-        check_own(folder, str(out))
+        check_overwritable(folder, str(out))
     elif taken and not (resumes and is_run(store)):
         refuse_taken(folder, str(out))
     if resumes and not overwrite:
@@ -98,7 +98,7 @@ def _in_place(store: LocalStore) -> Iterator[None]:
             yield
         finally:
             if not store.exists(RECORD):
-                _take_away(store.path, made, spare=before)
+                _remove_written(store.path, made, spare=before)
 
 
 @contextmanager
@@ -124,7 +124,7 @@ def _beside(folder: Path, *, replaces: bool, keeps_record: bool) -> Iterator[Loc
             _swap(new.path, folder, replaces=replaces, keeps_lock=keeps_record, held=held)
         finally:
             if not complete and not (keeps_record and has_ledger(new)):
-                _take_away(new.path, made or new.path)
+                _remove_written(new.path, made or new.path)
 
 
 def begin_anew(store: Store) -> None:
@@ -137,7 +137,7 @@ def begin_anew(store: Store) -> None:
 
 
 def _check_free(folder: Path) -> None:
-    named = next(strangers(folder), None)
+    named = next(unrecorded_files(folder), None)
     if named:
         raise InputError(f"{str(folder / named)!r} is in the way, and not heatproof's; move it away")
 
@@ -147,7 +147,7 @@ def _first_missing(folder: Path) -> Path | None:
     return next((path for path in reversed([folder, *folder.parents]) if not path.exists()), None)
 
 
-def _take_away(folder: Path, made: Path | None, spare: Collection[str] | None = None) -> None:
+def _remove_written(folder: Path, made: Path | None, spare: Collection[str] | None = None) -> None:
     """Deletes what was written into a folder but for what it had (``spare``), and folders from ``made`` down to it."""
     with suppress(OSError):
         delete_written(folder, spare or ())
@@ -184,7 +184,7 @@ def _swap(new: Path, folder: Path, *, replaces: bool, keeps_lock: bool, held: bo
 
 def _check_as_it_was(folder: Path, *, replaces: bool) -> None:
     if replaces:
-        check_own(folder, str(folder))
+        check_overwritable(folder, str(folder))
     elif is_taken(folder):
         raise InputError("something was put there meanwhile")
 

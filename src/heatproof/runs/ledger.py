@@ -81,8 +81,8 @@ def check_replaceable(folder: Path, name: str) -> None:
         )
 
 
-def strangers(folder: Path) -> Iterator[str]:
-    """Names of everything in a folder that heatproof did not write: files, links, and folders of others."""
+def unrecorded_files(folder: Path) -> Iterator[str]:
+    """Names of everything in a folder that its ledger does not have as it is: files, links, and folders of others."""
     noted = ledger_of(folder) or {}
     folders = _folders(noted)
     for path, name in _entries(folder):

@@ -1,4 +1,4 @@
-"""One process writes a run; a second one is refused."""
+"""The lock of a run: one process writes it, and a second one is refused."""
 
 import errno
 import fcntl
@@ -139,9 +139,9 @@ def _holder(descriptor: int) -> "LockRecord":
         return LockRecord.of({}, LOCK)
 
 
-def _forget() -> None:
+def _close_in_child() -> None:
     while _held:
         os.close(_held.pop())
 
 
-os.register_at_fork(after_in_child=_forget)  # an orphaned worker must not hold what its parent held
+os.register_at_fork(after_in_child=_close_in_child)  # an orphaned worker must not hold what its parent held

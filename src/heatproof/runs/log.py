@@ -1,4 +1,4 @@
-"""What happened to a run, and when: one JSON line per event."""
+"""The log of a run: one JSON line per event, with its time."""
 
 import io
 import json

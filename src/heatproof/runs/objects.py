@@ -1,4 +1,4 @@
-"""What a store of objects is: bytes by name, there whole or not at all, whenever the process that writes them dies."""
+"""Stores of objects: bytes by name, each complete or absent, even where the process that writes it is killed."""
 
 import re
 from abc import ABC, abstractmethod
@@ -73,11 +73,11 @@ class Store(ABC):
 
     @abstractmethod
     def delete(self, name: str) -> None:
-        """Takes an object away, if there is one."""
+        """Deletes an object, if there is one."""
 
     @abstractmethod
     def sweep(self) -> int:
-        """Takes away what killed writers left, and says how many; only for who knows that nobody else is writing."""
+        """Deletes what killed writers left, and returns how many; to be called only where nobody else is writing."""
 
     @abstractmethod
     def within(self, folder: str) -> "Store":
@@ -88,7 +88,7 @@ class Store(ABC):
         return False
 
     def local_path(self, name: str) -> Path | None:
-        """Where an object or a folder of that name lies on this machine, if it does."""
+        """The local path of an object or a folder of that name; None under a URL."""
         checked_name(name)
         return None
 
@@ -100,7 +100,7 @@ class Store(ABC):
 
 
 def cell_of(store: Store, number: int) -> Store:
-    """Where a study of several comparisons keeps one of them."""
+    """The store of one comparison, in the store of a study that makes several."""
     return store.within(f"cells/{number:05}")
 
 

@@ -1,4 +1,4 @@
-"""Places that a user may name to write to: which are refused, and why."""
+"""Checks of the paths and URLs that a user gives to write to: which are refused, and why."""
 
 import os
 from collections.abc import Sequence
@@ -8,7 +8,7 @@ from pathlib import Path
 from heatproof.errors import InputError
 from heatproof.json_objects import json_object
 from heatproof.runs.atomic_files import LEFTOVER, disk_errors, put_new_file
-from heatproof.runs.ledger import LEDGER, LOCK, is_ledger, strangers
+from heatproof.runs.ledger import LEDGER, LOCK, is_ledger, unrecorded_files
 from heatproof.runs.objects import LARGEST_RECORD, RECORD, Store
 from heatproof.runs.store import LocalStore, open_store
 
@@ -83,7 +83,7 @@ def is_taken(folder: Path) -> bool:
         return os.path.lexists(folder)
     with disk_errors("read", folder):
         names = {path.name for path in folder.iterdir() if not LEFTOVER.fullmatch(path.name)}
-        return not names <= {LOCK, LEDGER} or next(strangers(folder), None) is not None
+        return not names <= {LOCK, LEDGER} or next(unrecorded_files(folder), None) is not None
 
 
 def has_ledger(store: LocalStore) -> bool:
@@ -110,7 +110,7 @@ def refuse_taken(folder: Path, out: str) -> None:
     raise InputError(f"{out!r} is there already and is not empty; choose another --out{hint}")
 
 
-def check_own(folder: Path, out: str) -> None:
+def check_overwritable(folder: Path, out: str) -> None:
     """Refuses to replace what heatproof did not write."""
     if not is_ledger(folder / LEDGER):
         raise InputError(
@@ -118,7 +118,7 @@ def check_own(folder: Path, out: str) -> None:
             "choose another --out"
         )
     with disk_errors("read", folder):
-        named = list(islice(strangers(folder), NAMED + 1))
+        named = list(islice(unrecorded_files(folder), NAMED + 1))
     if named:
         more = " and more" if len(named) > NAMED else ""
         raise InputError(

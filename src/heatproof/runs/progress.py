@@ -1,4 +1,4 @@
-"""How far a run is, read from what lies in it; nobody is asked, so a run is read while others write it."""
+"""The progress of a run, read from its files alone, so that it works while other processes write them."""
 
 import math
 import re

@@ -213,7 +213,7 @@ class Crew:
                     member.calls.append((member.actor.compute.remote(number), number))
 
     def _ready(self) -> list[_Member]:
-        """Whose first call is answered."""
+        """Workers whose first call is answered."""
         first = {member.calls[0][0]: member for member in self.members if member.calls}
         ready, _ = self.ray.wait([*first], num_returns=1, timeout=PATIENCE)
         if not ready and not any(member.name for member in self.members):

@@ -55,7 +55,7 @@ class StoredRecord(BaseModel):
         try:
             return cls.model_validate(content)
         except ValidationError as error:
-            raise InputError(f"{name}: {_said(error)}") from None
+            raise InputError(f"{name}: {_message(error)}") from None
 
     @classmethod
     def read(cls, data: bytes, name: str) -> Self:
@@ -67,7 +67,7 @@ class StoredRecord(BaseModel):
         return {name: getattr(self, name) for name in type(self).model_fields}
 
 
-def _said(error: ValidationError) -> str:
+def _message(error: ValidationError) -> str:
     """The first thing that is wrong, and how many more there are."""
     first, *others = error.errors(include_url=False)
     where = ".".join(str(part) for part in first["loc"][:8])[:SHOWN]

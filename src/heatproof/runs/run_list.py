@@ -1,4 +1,4 @@
-"""The runs below a folder, as a list shows them; nothing is changed, and nobody is asked."""
+"""The list of runs in and below a folder; the folder is only read."""
 
 import os
 from collections import deque

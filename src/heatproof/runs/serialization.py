@@ -1,4 +1,4 @@
-"""What a run stores: scores as Parquet, heatmaps as Zarr, everything else about it as JSON."""
+"""Tables of a run as Parquet, its records as JSON, and the versions that go into them."""
 
 import io
 import json

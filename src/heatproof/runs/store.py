@@ -1,4 +1,4 @@
-"""Where the objects of a run lie: a folder, or a URL."""
+"""The store in a folder, and how a folder or a URL is opened as a store."""
 
 import os
 import re
@@ -19,7 +19,7 @@ URL = re.compile(r"[A-Za-z][A-Za-z0-9+.:-]+:/.*", re.DOTALL)
 
 
 def open_store(place: str | Path) -> Store:
-    """A folder, or a URL as text; nothing is made or changed there yet.
+    """Opens a folder, or a URL given as text; nothing is made or changed there yet.
 
     >>> open_store("memory://example"), open_store("runs/first"), open_store("file:///tmp/a%20run")
     (FsspecStore('memory://example'), LocalStore('runs/first'), LocalStore('/tmp/a run'))

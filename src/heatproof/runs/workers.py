@@ -1,4 +1,4 @@
-"""Who computes numbered shards: a function made once in each worker, called with one number after the other."""
+"""Workers that compute numbered shards: each makes a function once, and calls it with one number after the other."""
 
 import errno
 import os
