@@ -24,7 +24,6 @@ from heatproof.runs.records import (
 )
 from heatproof.runs.schema import READABLE, migrated
 
-READABLES = " and ".join(map(str, READABLE))
 SAVED = 1  # the schema of studies that are saved at once
 
 Scalar = bool | int | float | Text | None
@@ -33,32 +32,31 @@ Whole = Annotated[int, Field(ge=-MOST, le=MOST)]
 
 
 def _each(fits: Callable[[Any], bool], expected: str) -> AfterValidator:
-    """Refuses what has an entry that does not fit: one error, however many images there are."""
+    """Refuses a list or a dict (whose keys JSON makes texts) with a value that does not fit, by one error."""
 
     def checked(found: dict[Any, Any] | list[Any]) -> dict[Any, Any] | list[Any]:
-        if not all(map(fits, found.items() if isinstance(found, dict) else found)):
+        if not all(map(fits, found.values() if isinstance(found, dict) else found)):
             raise ValueError(expected)
         return found
 
     return AfterValidator(checked)
 
 
-def _is_reason(one: Any) -> bool:  # noqa: ANN401 - JSON
-    return isinstance(one, dict) and isinstance(one.get("image"), str) and isinstance(one.get("reason"), str)
+def _is_text(one: object) -> bool:
+    return isinstance(one, str)
 
 
-TEXTS_ONLY = "must hold texts only"
-Identities = Annotated[  # of all images by name
-    dict[Any, Any], _each(lambda item: isinstance(item[0], str) and isinstance(item[1], str), TEXTS_ONLY)
-]
-Names = Annotated[list[Any], _each(lambda name: isinstance(name, str), TEXTS_ONLY)]
-Labels = Annotated[
-    dict[Any, Any],
-    _each(
-        lambda item: isinstance(item[0], str) and type(item[1]) is int and item[1] >= 0,
-        "must hold a class index for each name",
-    ),
-]
+def _is_class(one: object) -> bool:
+    return type(one) is int and one >= 0
+
+
+def _is_reason(one: object) -> bool:
+    return isinstance(one, dict) and _is_text(one.get("image")) and _is_text(one.get("reason"))
+
+
+Identities = Annotated[dict[Any, Any], _each(_is_text, "must hold texts only")]  # of all images by name
+Names = Annotated[list[Any], _each(_is_text, "must hold texts only")]
+Labels = Annotated[dict[Any, Any], _each(_is_class, "must hold a class index for each name")]
 Reasons = Annotated[list[Any], _each(_is_reason, "must be a list of objects with an image and a reason")]
 
 
@@ -199,8 +197,8 @@ def read_content(store: Store) -> dict[str, Any]:
     """The same as it stands in the file, for whoever writes it again."""
     content = _content(store)
     if content.get("schema") not in READABLE:
-        schema = repr(content.get("schema"))[:20]
-        raise InputError(f"{RECORD} of {store} has schema {schema}; this version reads {READABLES}: compute it again")
+        schema, readable = repr(content.get("schema"))[:20], " and ".join(map(str, READABLE))
+        raise InputError(f"{RECORD} of {store} has schema {schema}; this version reads {readable}: compute it again")
     content = migrated(content)
     _record(content, store)
     return content
