@@ -8,7 +8,7 @@ from selenium.webdriver.common.by import By
 from tests.browser.test_looks import AXE, DESK, OVERFLOW, PHONE
 
 from heatproof.cli.view import write_page
-from heatproof.runs.below import runs_below
+from heatproof.runs.run_list import runs_below
 
 
 @pytest.fixture

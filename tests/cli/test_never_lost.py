@@ -14,7 +14,7 @@ from PIL import Image
 from safetensors.torch import save_file
 
 from heatproof.cli.application import INPUT_ERROR
-from heatproof.runs.ledger import LEDGER, strangers
+from heatproof.runs.ledger import LEDGER, unrecorded_files
 from heatproof.runs.lock import holder
 from heatproof.studies.road import reading
 
@@ -104,7 +104,7 @@ def own(folder):
     """Files that heatproof wrote, as they are."""
     if not (folder / LEDGER).is_file():
         return set()
-    others = {name.rstrip("/") for name in strangers(folder)}
+    others = {name.rstrip("/") for name in unrecorded_files(folder)}
     return {name for name in files(folder) if str(name) not in others}
 
 

@@ -13,9 +13,9 @@ import pytest
 from tests.records import SAVED, marker, of_data
 
 from heatproof import cli
-from heatproof.runs import below, run_record
-from heatproof.runs.below import runs_below
+from heatproof.runs import run_list, run_record
 from heatproof.runs.lock import locked
+from heatproof.runs.run_list import runs_below
 
 HOSTILE = "<img src=x onerror=alert(1)>"
 VERDICT = [f"LRP wins & {HOSTILE}", "A second sentence."]
@@ -135,7 +135,7 @@ class TestList:
         def broken(*_):
             raise RuntimeError("a bug of ours")
 
-        monkeypatch.setattr(below, "read_any", broken)
+        monkeypatch.setattr(run_list, "read_any", broken)
         finished(tmp_path / "one")
         finished(tmp_path / "two")
         assert [(found.state, found.verdict) for found in runs_below(tmp_path).runs] == [
@@ -175,13 +175,13 @@ class TestList:
         found = runs_below(tmp_path)
         assert [run.name for run in found.runs] == ["a/b/c/d/e/f/g/h"]
         assert found.notes == ("folders more than 8 levels deep were not searched",)
-        monkeypatch.setattr(below, "MOST_RUNS", 2)
+        monkeypatch.setattr(run_list, "MOST_RUNS", 2)
         for number in range(4):
             finished(tmp_path / str(number + 2))
         found = runs_below(tmp_path)
         assert len(found.runs) == 2
         assert "not all was searched" in found.notes[-1]
-        monkeypatch.setattr(below, "MOST_ENTRIES", 3)
+        monkeypatch.setattr(run_list, "MOST_ENTRIES", 3)
         assert "not all was searched" in runs_below(tmp_path).notes[-1]
 
     def test_what_lies_in_a_run_is_not_searched(self, tmp_path):

@@ -23,11 +23,11 @@ from heatproof.chunked import array_metadata, chunk_key, encoded, group_metadata
 from heatproof.data import as_dataset
 from heatproof.heatmaps.precomputed import ImageSelection, MapFile
 from heatproof.perturbation import Protocol
+from heatproof.runs.heatmap_arrays import MapArrays
 from heatproof.runs.ledger import digest
 from heatproof.runs.log import read_log
-from heatproof.runs.maps import MapArrays
-from heatproof.runs.progress_reading import read_progress
-from heatproof.runs.results import from_parquet, parquet_bytes
+from heatproof.runs.progress import read_progress
+from heatproof.runs.serialization import from_parquet, parquet_bytes
 from heatproof.runs.store import LocalStore, open_store
 from heatproof.studies.road import driver
 from heatproof.studies.road.reading import read_comparison

@@ -11,9 +11,9 @@ from tests.fuzz.inputs import ODD, ODD_TEXTS, damaged_text, fuzzed
 from tests.records import FAILED, LOCK, SAVED
 
 from heatproof.errors import InputError
-from heatproof.runs.below import runs_below
 from heatproof.runs.lock import locked
-from heatproof.runs.progress_reading import read_progress
+from heatproof.runs.progress import read_progress
+from heatproof.runs.run_list import runs_below
 from heatproof.runs.store import LocalStore
 from heatproof.studies.road.reading import read_comparison
 

@@ -13,9 +13,9 @@ from tests.fuzz.inputs import ODD, ODD_TEXTS, damaged, damaged_text, fuzzed
 
 from heatproof.errors import InputError
 from heatproof.perturbation import Protocol
+from heatproof.runs.heatmap_arrays import MapArrays
 from heatproof.runs.log import read_log
-from heatproof.runs.maps import MapArrays
-from heatproof.runs.results import parquet_bytes
+from heatproof.runs.serialization import parquet_bytes
 from heatproof.runs.store import LocalStore
 from heatproof.studies.road.record import read_assignment
 from heatproof.studies.road.shards import Shards

@@ -8,7 +8,7 @@ import pytest
 
 from heatproof.errors import InputError
 from heatproof.parquet import check_parquet
-from heatproof.runs.results import from_parquet, parquet_bytes
+from heatproof.runs.serialization import from_parquet, parquet_bytes
 
 ROWS = 3000
 NOISE = np.random.default_rng(0)

@@ -13,12 +13,13 @@ from hypothesis import strategies as st
 
 from heatproof.errors import InputError
 from heatproof.runs.destination import begin_anew, destination
-from heatproof.runs.ledger import HEAD, LEDGER, digest, ledger_of, strangers
+from heatproof.runs.heatmap_arrays import MapArrays
+from heatproof.runs.ledger import HEAD, LEDGER, begin_ledger, digest, ledger_of, unrecorded_files
 from heatproof.runs.lock import locked
 from heatproof.runs.log import RunLog, read_log
-from heatproof.runs.maps import MapArrays
-from heatproof.runs.places import RECORD, check_new_file, opened, write_file
-from heatproof.runs.store import LocalStore, StoreError
+from heatproof.runs.objects import RECORD, StoreError
+from heatproof.runs.output_paths import check_new_file, opened, write_file
+from heatproof.runs.store import LocalStore
 
 
 @pytest.fixture(autouse=True)
@@ -136,7 +137,7 @@ def test_a_killed_command_is_not_in_its_own_way(tmp_path):
     out = tmp_path / "RUN"
     with locked(out):
         pass
-    LocalStore(out).begin_ledger()
+    begin_ledger(out)
     (out / f".{'0123' * 8}.partial").write_bytes(b"half")
     result(out)
     assert (out / "table.csv").read_bytes() == b"first"
@@ -325,7 +326,20 @@ def test_a_changed_file_is_not_replaced_and_others_are(tmp_path):
         with store.path.joinpath("log.jsonl").open("a") as file:
             file.write("theirs\n")
     assert [event.event for event in read_log(store)] == ["start", "finish"]
-    assert list(strangers(tmp_path / "RUN")) == ["log.jsonl", "table.csv"]
+    assert list(unrecorded_files(tmp_path / "RUN")) == ["log.jsonl", "table.csv"]
+
+
+def test_files_of_a_cell_stand_in_the_ledger_of_the_run(tmp_path):
+    with destination(tmp_path / "RUN", resumes=True) as store:
+        store.put(RECORD, b"{}")
+        cell = store.within("cells/00000")
+        cell.put("table.csv", b"1")
+        cell.append("log.jsonl", b'{"time": 1}\n')
+        assert list(unrecorded_files(tmp_path / "RUN")) == []
+        cell.path.joinpath("table.csv").write_bytes(b"theirs")
+        for use in (lambda: cell.put("table.csv", b"ours"), lambda: cell.delete("table.csv")):
+            with pytest.raises(InputError, match=r"table.csv' is not as heatproof wrote it"):
+                use()
 
 
 def test_heatmaps_of_others_are_neither_replaced_nor_deleted(tmp_path):
@@ -335,7 +349,7 @@ def test_heatmaps_of_others_are_neither_replaced_nor_deleted(tmp_path):
         arrays.make(["sobel"], (4, 2, 2), at_once=2, schema=3)
         for places in (range(2), range(2, 4)):
             arrays.write(places, [0, 1], {"sobel": np.ones((2, 2, 2))})
-        assert list(strangers(tmp_path / "RUN")) == []
+        assert list(unrecorded_files(tmp_path / "RUN")) == []
         chunk = tmp_path / "RUN/heatmaps.zarr/method-0/c/0/0/0"
         chunk.write_bytes(b"theirs")
         for value in (2, np.nan):  # chunks of NaN are deleted

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from heatproof.errors import InputError
 from heatproof.runs.log import RunLog, read_log
-from heatproof.runs.store import LocalStore, StoreError, open_store
+from heatproof.runs.objects import StoreError
+from heatproof.runs.store import LocalStore, open_store
 
 
 @pytest.fixture(params=["folder", "memory"])

@@ -120,7 +120,7 @@ def test_at_the_end_nobody_holds_what_another_could_do(waiting, given):
     workers = crew(ray, most=2)
     list(workers.compute(range(20)))
     workers._feed(deque(range(waiting)))
-    assert [len(member.shards) for member in workers.members] == given
+    assert [len(member.calls) for member in workers.members] == given
 
 
 def test_a_worker_that_cannot_start_is_replaced():

@@ -22,8 +22,9 @@ import pickle
 import s3fs
 from heatproof.errors import InputError
 from heatproof.runs.log import RunLog, read_log
-from heatproof.runs.maps import MapArrays
-from heatproof.runs.store import StoreError, open_store
+from heatproof.runs.heatmap_arrays import MapArrays
+from heatproof.runs.objects import StoreError
+from heatproof.runs.store import open_store
 import numpy as np
 
 def raises(kind, call, text):
@@ -43,7 +44,7 @@ assert second.names() == ["shards/00000.json"]
 first.put("shards/00000.json", b"after")
 first.put("shards/00001.json", b"")
 assert pickle.loads(pickle.dumps(second)).names("shards/") == ["shards/00000.json", "shards/00001.json"]
-assert second.get_many(["shards/00001.json", "shards/00000.json"]) == [b"", b"after"]
+assert list(second.get_each(["shards/00001.json", "shards/00000.json"])) == [b"", b"after"]
 first.delete("shards/00000.json")
 first.delete("shards/00000.json")
 assert not second.exists("shards/00000.json")

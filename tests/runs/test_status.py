@@ -16,8 +16,8 @@ from heatproof.cli.application import app, main
 from heatproof.cli.output import output
 from heatproof.errors import InputError
 from heatproof.runs.lock import locked
-from heatproof.runs.progress import Failure, Worker
-from heatproof.runs.progress_reading import read_progress
+from heatproof.runs.progress import WorkerTotals, read_progress
+from heatproof.runs.records import FailureRecord
 from heatproof.runs.store import LocalStore, open_store
 
 
@@ -71,9 +71,9 @@ def test_a_run_that_stopped(run):
     progress = read_progress(run)
     assert (progress.study, progress.data, progress.state, progress.holder) == ("compare", "made", "stopped", None)
     assert (progress.members, progress.shards, progress.whole, progress.left) == (70, 5, 3, 1)
-    assert progress.failed == (Failure(3, "ValueError: no\n  at line 3", 3, "host:2"),)
+    assert progress.failed == (FailureRecord(**FAILED),)
     assert (progress.images, progress.skipped, progress.evaluations, progress.seconds) == (46, 2, 3000, 20.0)
-    assert progress.workers == (Worker("host:1", 2, 31, 12.0), Worker("host:2", 1, 15, 8.0))
+    assert progress.workers == (WorkerTotals("host:1", 2, 31, 12.0), WorkerTotals("host:2", 1, 15, 8.0))
     assert progress.problems == ()
 
 

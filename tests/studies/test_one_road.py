@@ -15,7 +15,7 @@ import heatproof as hp
 from heatproof.data import as_dataset
 from heatproof.options.studies import AssessOptions, ReplacementsOptions
 from heatproof.perturbation import Protocol
-from heatproof.runs.progress_reading import read_progress
+from heatproof.runs.progress import read_progress
 from heatproof.runs.store import LocalStore, open_store
 from heatproof.studies.assess import loaded as reloaded
 from heatproof.studies.assess import wanted_assessment

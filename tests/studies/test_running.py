@@ -14,8 +14,9 @@ from tests.studied import draw_eleven, small_network
 import heatproof as hp
 from heatproof.data import as_dataset, source
 from heatproof.perturbation import Protocol
+from heatproof.runs.objects import StoreError
 from heatproof.runs.run_record import read_content
-from heatproof.runs.store import LocalStore, StoreError, open_store
+from heatproof.runs.store import LocalStore, open_store
 from heatproof.runs.workers import LocalWorkers
 from heatproof.studies.racing import Rule
 from heatproof.studies.road import driver

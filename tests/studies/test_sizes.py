@@ -12,9 +12,9 @@ from tests.records import RUN, of_data
 import heatproof as hp
 from heatproof.json_objects import MOST_VALUES, json_object
 from heatproof.measures.spending import boundaries
-from heatproof.runs.below import runs_below
-from heatproof.runs.progress_reading import read_progress
-from heatproof.runs.run_record import MOST_MEMBERS
+from heatproof.runs.progress import read_progress
+from heatproof.runs.records import MOST_MEMBERS
+from heatproof.runs.run_list import runs_below
 from heatproof.runs.store import LocalStore
 from heatproof.studies.racing import Race, Rule
 from heatproof.studies.road.reading import read_comparison

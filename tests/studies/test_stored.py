@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 import heatproof as hp
-from heatproof.runs.results import from_parquet, parquet_bytes
+from heatproof.runs.serialization import from_parquet, parquet_bytes
 from heatproof.studies.road.stored import StoredPart, restored, stored
 
 

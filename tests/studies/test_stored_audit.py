@@ -16,10 +16,10 @@ import heatproof as hp
 from heatproof.data import as_dataset
 from heatproof.perturbation import Protocol
 from heatproof.runs.ledger import digest
-from heatproof.runs.progress_reading import read_progress
-from heatproof.runs.results import from_parquet, parquet_bytes
+from heatproof.runs.progress import read_progress
 from heatproof.runs.run_record import read_content
 from heatproof.runs.schema import WITHOUT_AUDIT
+from heatproof.runs.serialization import from_parquet, parquet_bytes
 from heatproof.runs.store import open_store
 from heatproof.studies.road import driver
 from heatproof.studies.road.collecting import write_results

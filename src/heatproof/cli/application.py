@@ -168,8 +168,8 @@ def _undelivered(lost: UndeliveredError, out: Outlet, err: Outlet) -> int:
 
 def mendable(error: Exception) -> tuple[str, int] | None:
     """The message and the exit code of what is no bug: a user, a disk or a machine can mend it."""
-    from heatproof.runs.memory import REMEDY, ran_out
-    from heatproof.runs.store import StoreError
+    from heatproof.runs.objects import StoreError
+    from heatproof.runs.workers import REMEDY, ran_out
 
     if isinstance(error, InputError):
         return str(error), INPUT_ERROR

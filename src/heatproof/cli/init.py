@@ -12,7 +12,7 @@ from heatproof.cli.study_file import ENDING, STUDIES, command_of, commented
 from heatproof.errors import InputError
 from heatproof.options.names import among
 from heatproof.options.option import Option
-from heatproof.runs.places import write_file
+from heatproof.runs.output_paths import write_file
 
 
 @app.command("init")

@@ -27,7 +27,7 @@ def statistics_command(
     [bold]heatproof compare photos/ --replacement constant --statistics mean.safetensors --out RUN[/bold]
     """
     from heatproof.perturbation import Statistics
-    from heatproof.runs.places import check_new_file, write_file
+    from heatproof.runs.output_paths import check_new_file, write_file
 
     check_new_file(out, inputs_of(context))
     network = given.load_network()

@@ -11,7 +11,8 @@ from heatproof.report.quantities import counted, duration
 from heatproof.runs.store import open_store
 
 if TYPE_CHECKING:
-    from heatproof.runs.progress import Failure, Progress
+    from heatproof.runs.progress import RunProgress
+    from heatproof.runs.records import FailureRecord
 
 SHOWN = 20  # of failures, workers, problems; --json has all
 
@@ -26,7 +27,7 @@ def status_command(
 
     [bold]heatproof status RUN[/bold]
     """
-    from heatproof.runs.progress_reading import read_progress
+    from heatproof.runs.progress import read_progress
 
     progress = read_progress(open_store(run))
     tell(**progress.describe())
@@ -41,7 +42,7 @@ def status_command(
     _more(len(progress.problems), "problem")
 
 
-def _lines(progress: "Progress", now: datetime) -> list[tuple[str, str]]:
+def _lines(progress: "RunProgress", now: datetime) -> list[tuple[str, str]]:
     skipped = f", {progress.skipped:,} skipped" if progress.skipped else ""
     left = "not known yet" if progress.seconds_left is None else duration(progress.seconds_left)
     return [
@@ -59,7 +60,7 @@ def _lines(progress: "Progress", now: datetime) -> list[tuple[str, str]]:
     ]
 
 
-def _state(progress: "Progress") -> str:
+def _state(progress: "RunProgress") -> str:
     return {
         "finished": "finished",
         "running": f"being written by {progress.holder}",
@@ -68,7 +69,7 @@ def _state(progress: "Progress") -> str:
     }[progress.state]
 
 
-def _rate(progress: "Progress", now: datetime) -> str:
+def _rate(progress: "RunProgress", now: datetime) -> str:
     pace = progress.pace
     if not pace:
         return "not known yet"
@@ -78,7 +79,7 @@ def _rate(progress: "Progress", now: datetime) -> str:
     )
 
 
-def _workers(progress: "Progress") -> list[str]:
+def _workers(progress: "RunProgress") -> list[str]:
     busiest = sorted(progress.workers, key=lambda worker: -worker.shards)
     texts = [
         f"{worker.name}: {counted(worker.shards, 'shard')}, {counted(worker.images, 'image')} "
@@ -88,7 +89,7 @@ def _workers(progress: "Progress") -> list[str]:
     return [*texts, f"… and {len(busiest) - SHOWN:,} more"] if len(busiest) > SHOWN else texts
 
 
-def _told(failure: "Failure") -> str:
+def _told(failure: "FailureRecord") -> str:
     return f"shard {failure.shard} (tries: {failure.tries}; last on {failure.worker}): {failure.error}"
 
 

@@ -15,7 +15,7 @@ from heatproof.options.option import Option
 if TYPE_CHECKING:
     from heatproof.report import Table
     from heatproof.report.index import Entry
-    from heatproof.runs.below import Found, Run
+    from heatproof.runs.run_list import Run, RunList
 
 REPORT, KINDS = "report.html", (".png", ".svg", ".csv", ".md", ".parquet")
 MOST_FILES = 100  # of a run, on the page
@@ -40,8 +40,8 @@ def view_command(
 
     [bold]heatproof view runs/ --page runs/index.html[/bold]
     """
-    from heatproof.runs.below import runs_below
-    from heatproof.runs.places import check_new_file
+    from heatproof.runs.output_paths import check_new_file
+    from heatproof.runs.run_list import runs_below
 
     found = runs_below(folder)
     if page is not None:
@@ -61,7 +61,7 @@ def view_command(
         open_in_browser(written.as_uri())
 
 
-def table_of(found: "Found") -> "Table":
+def table_of(found: "RunList") -> "Table":
     """The runs, the newest first."""
     from heatproof.report import Table
 
@@ -71,10 +71,10 @@ def table_of(found: "Found") -> "Table":
     return Table(("study", "state", "images", "verdict", "date (UTC)", "path"), rows)
 
 
-def write_page(folder: Path, found: "Found", page: Path | None) -> Path:
+def write_page(folder: Path, found: "RunList", page: Path | None) -> Path:
     """Writes the list as a page, with links relative to it; a temporary page has absolute ones."""
     from heatproof.report.index import render_index
-    from heatproof.runs.places import write_file
+    from heatproof.runs.output_paths import write_file
 
     if page is None:
         start, place = None, Path(tempfile.mkdtemp(prefix="heatproof-view-"), "index.html")

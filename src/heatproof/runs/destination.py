@@ -1,4 +1,4 @@
-"""Where a command writes: a free place, a run that it resumes, or an earlier result that it replaces in the end.
+"""Where a command writes: a new folder, a run that it resumes, or an earlier result that it replaces at the end.
 
 What replaces something is written beside it, in a hidden folder, and takes its name when it is complete. Only files
 that heatproof wrote are ever deleted; see :mod:`heatproof.runs.ledger`.
@@ -11,20 +11,21 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager, nullco
 from pathlib import Path
 
 from heatproof.errors import InputError
-from heatproof.runs.ledger import LEDGER, LOCK, delete_written, is_ledger, strangers
+from heatproof.runs.atomic_files import disk_errors, sync_folder
+from heatproof.runs.ledger import LEDGER, LOCK, begin_ledger, delete_written, is_ledger, unrecorded_files
 from heatproof.runs.lock import locked
-from heatproof.runs.places import (
-    RECORD,
-    at_url,
+from heatproof.runs.objects import RECORD, Store, StoreError
+from heatproof.runs.output_paths import (
     check_apart,
-    check_own,
-    is_ours,
+    check_overwritable,
+    check_url,
+    has_ledger,
     is_run,
     is_taken,
     opened,
     refuse_taken,
 )
-from heatproof.runs.store import LocalStore, Store, StoreError, sync_folder, told
+from heatproof.runs.store import LocalStore
 
 NEW, REPLACED = "heatproof-new", "heatproof-replaced"  # ends of the hidden folders' names
 
@@ -57,17 +58,18 @@ def destination(
     """
     store = opened(out)
     if not isinstance(store, LocalStore):
-        yield at_url(store, overwrite=overwrite, resumes=resumes)
+        check_url(store, overwrite=overwrite, resumes=resumes)
+        yield store
         return
     folder = Path(os.path.realpath(store.path))
     check_apart(folder, str(out), inputs)
-    with told("written", folder):
-        _restore(folder)
+    with disk_errors("written", folder):
+        _complete_renames(folder)
     taken = is_taken(folder)
-    if taken and not overwrite and not (resumes and is_run(store)):
-        refuse_taken(folder, str(out))
     if taken and overwrite:
-        check_own(folder, str(out))
+        check_overwritable(folder, str(out))
+    elif taken and not (resumes and is_run(store)):
+        refuse_taken(folder, str(out))
     if resumes and not overwrite:
         with _in_place(store):
             yield store
@@ -92,54 +94,50 @@ def _in_place(store: LocalStore) -> Iterator[None]:
             refuse_taken(store.path, str(store))
         try:
             if not begun:
-                store.begin_ledger()
+                begin_ledger(store.path)
             yield
         finally:
             if not store.exists(RECORD):
-                _take_away(store.path, made, spare=before)
+                _remove_written(store.path, made, spare=before)
 
 
 @contextmanager
 def _beside(folder: Path, *, replaces: bool, keeps_record: bool) -> Iterator[LocalStore]:
     """A hidden folder beside it, which takes its name in the end."""
-    new = LocalStore(_hidden(folder, NEW))
+    new, old = LocalStore(_hidden(folder, NEW)), _hidden(folder, REPLACED)
     made, complete, held = _first_missing(new.path), False, (folder / LOCK).exists()
     with ExitStack() as locks:
         if not is_ledger(new.path / LEDGER):
             _check_free(new.path)
-        if folder.exists() and os.path.lexists(_hidden(folder, REPLACED)):
-            raise InputError(f"{str(_hidden(folder, REPLACED))!r} is in the way; move it away")
+        if folder.exists() and os.path.lexists(old):
+            raise InputError(f"{str(old)!r} is in the way; move it away")
         if os.path.ismount(folder):
             raise InputError(f"{str(folder)!r} is a mount point, which nothing can replace; choose a folder in it")
         if held:
             locks.enter_context(locked(folder))
         locks.enter_context(locked(new.path))
         try:
-            if not (keeps_record and is_ours(new)):
+            if not (keeps_record and has_ledger(new)):
                 begin_anew(new)
             yield new
             complete = True
             _swap(new.path, folder, replaces=replaces, keeps_lock=keeps_record, held=held)
         finally:
-            if not complete and not (keeps_record and is_ours(new)):
-                _take_away(new.path, made or new.path)
+            if not complete and not (keeps_record and has_ledger(new)):
+                _remove_written(new.path, made or new.path)
 
 
 def begin_anew(store: Store) -> None:
-    """Deletes what heatproof wrote into a folder that it holds, and begins another ledger.
-
-    Raises:
-        InputError: if something else lies there.
-    """
+    """Deletes what heatproof wrote into a folder that it holds, where nothing else may lie; begins another ledger."""
     assert isinstance(store, LocalStore), "nothing is overwritten under a URL"
-    with told("deleted", store.path):
+    with disk_errors("deleted", store.path):
         _check_free(store.path)
         delete_written(store.path, spare=[LOCK])
-        store.begin_ledger()
+        begin_ledger(store.path)
 
 
 def _check_free(folder: Path) -> None:
-    named = next(strangers(folder), None)
+    named = next(unrecorded_files(folder), None)
     if named:
         raise InputError(f"{str(folder / named)!r} is in the way, and not heatproof's; move it away")
 
@@ -149,14 +147,8 @@ def _first_missing(folder: Path) -> Path | None:
     return next((path for path in reversed([folder, *folder.parents]) if not path.exists()), None)
 
 
-def _take_away(folder: Path, made: Path | None, spare: Collection[str] | None = None) -> None:
-    """Deletes what was written into a folder, and those folders that were made for it.
-
-    Args:
-        folder: where to write.
-        made: the topmost folder that was made.
-        spare: what had been in the folder, if it was there.
-    """
+def _remove_written(folder: Path, made: Path | None, spare: Collection[str] | None = None) -> None:
+    """Deletes what was written into a folder but for what it had (``spare``), and folders from ``made`` down to it."""
     with suppress(OSError):
         delete_written(folder, spare or ())
         if spare is None:
@@ -180,30 +172,24 @@ def _swap(new: Path, folder: Path, *, replaces: bool, keeps_lock: bool, held: bo
             new.rename(folder)
             sync_folder(folder.parent)
     except (InputError, OSError) as error:
+        kept = new.with_name(f"{new.name}-{secrets.token_hex(4)}")  # where no later command writes
+        with suppress(OSError):
+            new = new.rename(kept)
         raise StoreError(
-            f"{str(folder)!r} could not be written: {error}; the result is complete, and lies in {str(_kept(new))!r}"
+            f"{str(folder)!r} could not be written: {error}; the result is complete, and lies in {str(new)!r}"
         ) from error
     if old.exists():
         _delete(old)
 
 
-def _kept(new: Path) -> Path:
-    """Where a complete result lies that could not take its place; no later command writes there."""
-    place = new.with_name(f"{new.name}-{secrets.token_hex(4)}")
-    with suppress(OSError):
-        new.rename(place)
-        return place
-    return new
-
-
 def _check_as_it_was(folder: Path, *, replaces: bool) -> None:
     if replaces:
-        check_own(folder, str(folder))
+        check_overwritable(folder, str(folder))
     elif is_taken(folder):
         raise InputError("something was put there meanwhile")
 
 
-def _restore(folder: Path) -> None:
+def _complete_renames(folder: Path) -> None:
     """Completes what a command that was killed between two renames left."""
     old = _hidden(folder, REPLACED)
     with suppress(OSError):

@@ -6,18 +6,21 @@ is as whole as their moves are.
 
 import re
 import secrets
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from functools import cached_property
-from typing import TYPE_CHECKING
 
 from heatproof.errors import InputError
 from heatproof.guarded import check_size
-from heatproof.runs.ledger import LEFTOVER
-from heatproof.runs.objects import KEPT, LARGEST_OBJECT, Store, StoreError, checked_name, folder_of, is_name, missing
-
-if TYPE_CHECKING:
-    from fsspec import AbstractFileSystem
+from heatproof.runs.atomic_files import LEFTOVER
+from heatproof.runs.objects import (
+    KEPT,
+    LARGEST_OBJECT,
+    MissingError,
+    Store,
+    StoreError,
+    checked_name,
+    is_name,
+)
 
 PUTS_WHOLE_OBJECTS = frozenset({"s3", "s3a", "gs", "gcs", "az", "abfs", "abfss", "oss", "memory"})
 AT_ONCE = 64  # objects
@@ -28,26 +31,37 @@ class FsspecStore(Store):
 
     >>> store = FsspecStore("memory://example/run")
     >>> store.put("shards/00000.json", b"{}")
-    >>> store.names("shards/"), store.get("shards/00000.json")
-    (['shards/00000.json'], b'{}')
+    >>> store.names("shards/"), store.get("shards/00000.json"), store.within("shards").names()
+    (['shards/00000.json'], b'{}', ['00000.json'])
     """
 
     def __init__(self, url: str) -> None:
-        if not url.partition("://")[2].strip("/"):
+        scheme, _, place = url.partition("://")
+        if not place.strip("/"):
             raise InputError(f"{url!r} names no place: expected a URL like s3://bucket/run")
         self.url = url.rstrip("/")
         self.description = re.sub(r"://([^/:@]*):[^/@]*@", r"://\1@", self.url)  # no passwords in messages
-        _ = self._root  # what is missing is said now, not after hours
+        self._puts_whole = scheme.lower() in PUTS_WHOLE_OBJECTS
+        try:
+            from fsspec.core import url_to_fs
+        except ImportError as error:
+            raise InputError(f'{self} needs the package fsspec: pip install "heatproof[remote]"') from error
+        try:
+            self._system, root = url_to_fs(self.url)  # what is missing is said now, not after hours
+        except (ImportError, ValueError) as error:  # the file system's package is missing; no such protocol
+            raise InputError(f"{self} cannot be opened: {error}") from error
+        self._root = root.rstrip("/")
 
     def put(self, name: str, data: bytes) -> None:
         """One put of the whole object, or a temporary object that is moved."""
         path = self._path(name)
-        with self._told("written", name):
-            if self.url.split("://")[0].lower() in PUTS_WHOLE_OBJECTS:
+        with self._service_errors("written", name):
+            if self._puts_whole:
                 self._system.pipe_file(path, data)
                 return
-            temporary = f"{path.rpartition('/')[0]}/.{secrets.token_hex(16)}.partial"
-            self._system.makedirs(path.rpartition("/")[0], exist_ok=True)
+            folder = path.rpartition("/")[0]
+            temporary = f"{folder}/.{secrets.token_hex(16)}.partial"
+            self._system.makedirs(folder, exist_ok=True)
             try:
                 self._system.pipe_file(temporary, data)
                 self._system.mv(temporary, path)
@@ -58,96 +72,71 @@ class FsspecStore(Store):
 
     def get(self, name: str, *, at_most: int = LARGEST_OBJECT) -> bytes:
         """Asks for one byte more than may come."""
-        return self.get_many([name], at_most=at_most)[0]
-
-    def get_many(self, names: Sequence[str], *, at_most: int = LARGEST_OBJECT) -> list[bytes]:
-        """Some at a time, by calls that ask for them at the same time where the file system can."""
-        found: list[bytes] = []
-        total = 0
-        together = max(1, min(AT_ONCE, LARGEST_OBJECT // at_most))
-        for begin in range(0, len(names), together):
-            found += self._ranges(names[begin : begin + together], at_most)
-            total += sum(map(len, found[begin:]))
-            check_size(f"{len(found)} of {len(names)} objects of {self}", total, LARGEST_OBJECT)
+        (found,) = self.get_each([name], at_most=at_most)
+        if isinstance(found, InputError):
+            raise found
         return found
 
-    def _ranges(self, names: Sequence[str], at_most: int) -> list[bytes]:
-        paths = [self._path(name) for name in names]
-        with self._told("read", names[0] + " …" * (len(names) > 1)):
-            came = self._system.cat_ranges(paths, [0] * len(paths), [at_most + 1] * len(paths), on_error="return")
-            return [self._whole(name, path, one, at_most) for name, path, one in zip(names, paths, came, strict=True)]
+    def get_each(self, names: Sequence[str], *, at_most: int = LARGEST_OBJECT) -> Iterator[bytes | InputError]:
+        """Some at a time, by calls that ask for them at the same time where the file system can."""
+        together = max(1, min(AT_ONCE, LARGEST_OBJECT // at_most))
+        for begin in range(0, len(names), together):
+            some = names[begin : begin + together]
+            paths = [self._path(name) for name in some]
+            found: list[bytes | InputError] = []
+            with self._service_errors("read", some[0] + " …" * (len(some) > 1)):
+                came = self._system.cat_ranges(paths, [0] * len(paths), [at_most + 1] * len(paths), on_error="return")
+                for name, one in zip(some, came, strict=True):
+                    try:
+                        found.append(self._checked(name, one, at_most))
+                    except InputError as error:
+                        found.append(error)
+            yield from found
 
-    def _whole(self, name: str, path: str, came: bytes | Exception, at_most: int) -> bytes:
+    def _checked(self, name: str, came: bytes | Exception, at_most: int) -> bytes:
         if isinstance(came, FileNotFoundError):
-            raise missing(self, name) from None
-        if isinstance(came, Exception):
-            if self._system.size(path) == 0:  # some services have no ranges of nothing
-                return b""
+            raise MissingError(f"{self} has no {name!r}")
+        if isinstance(came, bytes) and len(came) <= at_most:
+            return came
+        size = self._system.size(self._path(name))
+        if isinstance(came, bytes):
+            check_size(f"{name!r} of {self}", max(size or 0, len(came)), at_most)
+        elif size != 0:  # some services have no ranges of nothing
             raise came
-        if len(came) > at_most:
-            check_size(f"{name!r} of {self}", max(self._system.size(path) or 0, len(came)), at_most)
-        return came
+        return b""
 
     def exists(self, name: str) -> bool:
         """Whether there is an object, asked anew."""
         path = self._path(name)
-        with self._told("read", name):
+        with self._service_errors("read", name):
             self._system.invalidate_cache()
             return bool(self._system.isfile(path))
 
     def names(self, prefix: str = "") -> list[str]:
         """Names of all objects below the URL, listed anew."""
-        folder = folder_of(prefix)
-        with self._told("read", prefix):
-            found = (
-                path.removeprefix(self._root + "/") for path in self._find(self._path(folder) if folder else self._root)
-            )
-            return sorted(name for name in found if name.startswith(prefix) and is_name(name))
+        folder = prefix.rpartition("/")[0]
+        with self._service_errors("read", prefix):
+            paths = self._find(self._path(folder) if folder else self._root)
+        found = (path.removeprefix(self._root + "/") for path in paths)
+        return sorted(name for name in found if name.startswith(prefix) and is_name(name))
 
     def delete(self, name: str) -> None:
         """Removes the object."""
         path = self._path(name)
-        with self._told("deleted", name), suppress(FileNotFoundError):
+        with self._service_errors("deleted", name), suppress(FileNotFoundError):
             self._system.rm_file(path)
 
     def sweep(self) -> int:
         """Removes temporary objects."""
-        with self._told("read", ""):
+        with self._service_errors("read", ""):
             leftovers = [path for path in self._find(self._root) if LEFTOVER.fullmatch(path)]
             for path in leftovers:
                 self._system.rm_file(path)
         return len(leftovers)
 
-    def append(self, name: str, line: bytes) -> bool:
-        """Objects are whole: no."""
-        return False
-
-    def local_path(self, name: str) -> None:
-        """None: it lies elsewhere."""
-        checked_name(name)
-
-    def __reduce__(self) -> tuple[Callable[[str], "FsspecStore"], tuple[str]]:
-        return FsspecStore, (self.url,)
-
-    @cached_property
-    def _system_and_root(self) -> tuple["AbstractFileSystem", str]:
-        try:
-            from fsspec.core import url_to_fs
-        except ImportError as error:
-            raise InputError(f'{self} needs the package fsspec: pip install "heatproof[remote]"') from error
-        try:
-            system, root = url_to_fs(self.url)
-        except (ImportError, ValueError) as error:  # the file system's package is missing; no such protocol
-            raise InputError(f"{self} cannot be opened: {error}") from error
-        return system, root.rstrip("/")
-
-    @property
-    def _system(self) -> "AbstractFileSystem":
-        return self._system_and_root[0]
-
-    @property
-    def _root(self) -> str:
-        return self._system_and_root[1]
+    def within(self, folder: str) -> "FsspecStore":
+        """The store of a longer URL."""
+        return FsspecStore(f"{self.url}/{checked_name(folder)}")
 
     def _path(self, name: str) -> str:
         return f"{self._root}/{checked_name(name)}"
@@ -159,7 +148,7 @@ class FsspecStore(Store):
         return []
 
     @contextmanager
-    def _told(self, done: str, name: str) -> Iterator[None]:
+    def _service_errors(self, done: str, name: str) -> Iterator[None]:
         try:
             yield
         except InputError:

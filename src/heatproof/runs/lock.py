@@ -1,4 +1,4 @@
-"""One process writes a run; a second one is refused."""
+"""The lock of a run: one process writes it, and a second one is refused."""
 
 import errno
 import fcntl
@@ -9,13 +9,17 @@ import stat
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from heatproof.errors import InputError
+from heatproof.runs.atomic_files import disk_errors
 from heatproof.runs.ledger import LOCK, LONGEST_LOCK, is_lock
-from heatproof.runs.store import LocalStore, told
+from heatproof.runs.store import LocalStore
+
+if TYPE_CHECKING:
+    from heatproof.runs.records import LockRecord
 
 TRIES, PAUSE = 5, 0.05  # seconds; whoever asks for the holder holds the lock for a moment
 UNLOCKED = (
@@ -24,18 +28,6 @@ UNLOCKED = (
 )
 
 _held: set[int] = set()
-
-
-@dataclass(frozen=True)
-class Holder:
-    """Who holds a lock, as far as its file says it."""
-
-    pid: int | None = None
-    host: str | None = None
-    since: str | None = None
-
-    def __str__(self) -> str:
-        return f"process {self.pid or '?'} on {self.host or 'an unknown host'}, since {self.since or 'an unknown time'}"
 
 
 @contextmanager
@@ -56,13 +48,18 @@ def locked(run: Path) -> Iterator[None]:
         StoreError: if the disk refuses, or the file system has no locks.
     """
     descriptor = _take(run)
+    _held.add(descriptor)
     try:
         yield
     finally:
-        _give_back(descriptor)
+        if descriptor in _held:  # and not in a forked child
+            _held.discard(descriptor)
+            with suppress(OSError):
+                os.ftruncate(descriptor, 0)
+            os.close(descriptor)
 
 
-def holder(run: Path) -> Holder | None:
+def holder(run: Path) -> "LockRecord | None":
     """Who writes the run now, if somebody does; only asks.
 
     >>> import tempfile
@@ -72,7 +69,7 @@ def holder(run: Path) -> Holder | None:
     path = LocalStore(run).local_path(LOCK)
     if not path.is_file():
         return None
-    with told("read", path):
+    with disk_errors("read", path):
         descriptor = _opened(path, os.O_RDONLY)
         try:
             return None if _flocked(descriptor, fcntl.LOCK_SH, tries=1) else _holder(descriptor)
@@ -82,9 +79,10 @@ def holder(run: Path) -> Holder | None:
 
 def _take(run: Path) -> int:
     path = LocalStore(run).local_path(LOCK)
+    in_the_way = InputError(f"{str(path)!r} is in the way, and not heatproof's; move it away")
     if path.is_symlink():
-        raise InputError(f"{str(path)!r} is in the way, and not heatproof's; move it away")
-    with told("locked", path):
+        raise in_the_way
+    with disk_errors("locked", path):
         run.mkdir(parents=True, exist_ok=True)
         descriptor = _opened(path, os.O_RDWR | os.O_CREAT)
         try:
@@ -94,13 +92,14 @@ def _take(run: Path) -> int:
                     "or choose another folder"
                 )
             if not is_lock(os.pread(descriptor, LONGEST_LOCK + 1, 0)):
-                raise InputError(f"{str(path)!r} is in the way, and not heatproof's; move it away")
+                raise in_the_way
             now = datetime.now(UTC).isoformat(timespec="seconds")
-            _record(descriptor, Holder(os.getpid(), socket.gethostname(), now))
+            content = json.dumps({"pid": os.getpid(), "host": socket.gethostname(), "since": now}) + "\n"
+            os.ftruncate(descriptor, 0)
+            os.pwrite(descriptor, content.encode(), 0)
         except BaseException:
             os.close(descriptor)
             raise
-    _held.add(descriptor)
     return descriptor
 
 
@@ -110,14 +109,6 @@ def _lies_at(path: Path, descriptor: int) -> bool:
         return os.path.samestat(path.lstat(), os.fstat(descriptor))
     except FileNotFoundError:
         return False
-
-
-def _give_back(descriptor: int) -> None:
-    if descriptor in _held:  # and not in a forked child
-        _held.discard(descriptor)
-        with suppress(OSError):
-            os.ftruncate(descriptor, 0)
-        os.close(descriptor)
 
 
 def _opened(path: Path, flags: int) -> int:
@@ -139,24 +130,18 @@ def _flocked(descriptor: int, kind: int, *, tries: int) -> bool:
     return False
 
 
-def _record(descriptor: int, who: Holder) -> None:
-    os.ftruncate(descriptor, 0)
-    os.pwrite(descriptor, json.dumps(asdict(who)).encode() + b"\n", 0)
-
-
-def _holder(descriptor: int) -> Holder:
-    from heatproof.runs.shard_records import LockRecord  # pydantic, which whoever takes a lock does not need
+def _holder(descriptor: int) -> "LockRecord":
+    from heatproof.runs.records import LockRecord  # pydantic, which whoever takes a lock does not need
 
     try:
-        said = LockRecord.read(os.pread(descriptor, LONGEST_LOCK, 0), LOCK)
+        return LockRecord.read(os.pread(descriptor, LONGEST_LOCK, 0), LOCK)
     except InputError:  # about to be written, or garbage
-        return Holder()
-    return Holder(said.pid, said.host, said.since)
+        return LockRecord.of({}, LOCK)
 
 
-def _forget() -> None:
+def _close_in_child() -> None:
     while _held:
         os.close(_held.pop())
 
 
-os.register_at_fork(after_in_child=_forget)  # an orphaned worker must not hold what its parent held
+os.register_at_fork(after_in_child=_close_in_child)  # an orphaned worker must not hold what its parent held

@@ -1,8 +1,9 @@
-"""What happened to a run, and when: one JSON line per event."""
+"""The log of a run: one JSON line per event, with its time."""
 
 import io
 import json
 import secrets
+from collections.abc import Iterator
 from contextlib import suppress
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -11,12 +12,9 @@ from heatproof.errors import InputError
 from heatproof.runs.objects import LARGEST_LINE, LARGEST_LOG, MissingError, Store
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from heatproof.runs.shard_records import EventRecord
+    from heatproof.runs.records import EventRecord
 
 FILE, FOLDER = "log.jsonl", "log"
-AT_ONCE = 500  # objects that are read at once
 
 
 class RunLog:
@@ -36,11 +34,7 @@ class RunLog:
         self._store = store
 
     def write(self, event: str, **values: Any) -> None:  # noqa: ANN401 - whatever JSON has
-        """Appends what happened, with the time now (UTC); what JSON does not have becomes text.
-
-        Raises:
-            StoreError: where the disk or the service refuses.
-        """
+        """Appends what happened, with the time now (UTC); what JSON does not have becomes text."""
         now = datetime.now(UTC)
         line = json.dumps({"time": now.isoformat(timespec="milliseconds"), "event": event} | values, default=str) + "\n"
         if not self._store.append(FILE, line.encode()):
@@ -48,26 +42,17 @@ class RunLog:
 
 
 def read_log(store: Store) -> "Iterator[EventRecord]":
-    """All events that are whole, in the order of their writing.
+    """All events that are whole, in the order of their writing; InputError if the log is larger than any run's."""
+    from heatproof.runs.records import EventRecord  # pydantic, which writers do not need
 
-    Raises:
-        InputError: if the log is larger than any run writes.
-    """
-    from heatproof.runs.shard_records import EventRecord  # pydantic, which writers do not need
-
-    for line in _lines(store):
-        try:
-            yield EventRecord.read(line, FILE)
-        except InputError:  # torn, or no event
-            continue
-
-
-def _lines(store: Store) -> "Iterator[bytes]":
     if store.local_path(FILE) is None:
-        names = store.names(f"{FOLDER}/")
-        for first in range(0, len(names), AT_ONCE):
-            yield from store.get_many(names[first : first + AT_ONCE], at_most=LARGEST_LINE)
+        lines = store.get_each(store.names(f"{FOLDER}/"), at_most=LARGEST_LINE)
     else:
-        with suppress(MissingError):
+        try:
             lines = io.BytesIO(store.get(FILE, at_most=LARGEST_LOG))
-            yield from (line for line in lines if len(line) <= LARGEST_LINE)
+        except MissingError:
+            return
+    for line in lines:
+        if isinstance(line, bytes) and len(line) <= LARGEST_LINE:
+            with suppress(InputError):  # torn, or no event
+                yield EventRecord.read(line, FILE)

@@ -1,14 +1,15 @@
-"""What a store of objects is: bytes by name, there whole or not at all, whenever the process that writes them dies."""
+"""Stores of objects: bytes by name, each complete or absent, even where the process that writes it is killed."""
 
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from heatproof.errors import InputError
 
 PART = r"(?![^/]*\.partial(?:/|$))[A-Za-z0-9_][A-Za-z0-9_.,=+@-]{0,199}"
 NAME = re.compile(f"{PART}(?:/{PART})*")
+RECORD = "run.json"  # of a run
 KEPT = "what was finished is kept"
 # bytes that are read at most, far more than a run of all ImageNet writes
 LARGEST_OBJECT = 2**28  # of whatever has no limit of its own, and of all that is read at once
@@ -52,9 +53,15 @@ class Store(ABC):
     def get(self, name: str, *, at_most: int = LARGEST_OBJECT) -> bytes:
         """An object's content; MissingError if there is none, InputError if it has more than ``at_most`` bytes."""
 
-    @abstractmethod
-    def get_many(self, names: Sequence[str], *, at_most: int = LARGEST_OBJECT) -> list[bytes]:
-        """Contents of several objects, at once where that is faster; InputError as for one, and for too much in all."""
+    def get_each(self, names: Sequence[str], *, at_most: int = LARGEST_OBJECT) -> Iterator[bytes | InputError]:
+        """The content of each object, or the error that ``get`` would raise; only some are in memory at once."""
+        for name in names:
+            found: bytes | InputError
+            try:
+                found = self.get(name, at_most=at_most)
+            except InputError as error:
+                found = error
+            yield found
 
     @abstractmethod
     def exists(self, name: str) -> bool:
@@ -66,19 +73,24 @@ class Store(ABC):
 
     @abstractmethod
     def delete(self, name: str) -> None:
-        """Takes an object away, if there is one."""
+        """Deletes an object, if there is one."""
 
     @abstractmethod
     def sweep(self) -> int:
-        """Takes away what killed writers left, and says how many; only for who knows that nobody else is writing."""
+        """Deletes what killed writers left, and returns how many; to be called only where nobody else is writing."""
 
     @abstractmethod
+    def within(self, folder: str) -> "Store":
+        """The objects whose names begin with ``folder/``, by the rest of their names."""
+
     def append(self, name: str, line: bytes) -> bool:
         """Adds a line to an object that others add lines to as well; false where that is not possible."""
+        return False
 
-    @abstractmethod
     def local_path(self, name: str) -> Path | None:
-        """Where an object or a folder of that name lies on this machine, if it does."""
+        """The local path of an object or a folder of that name; None under a URL."""
+        checked_name(name)
+        return None
 
     def __str__(self) -> str:
         return self.description
@@ -87,63 +99,9 @@ class Store(ABC):
         return f"{type(self).__name__}({self.description!r})"
 
 
-class Within(Store):
-    """The objects of a store whose names begin with a folder's, by what is left of their names.
-
-    >>> from heatproof.runs.store import open_store
-    >>> store = open_store("memory://within")
-    >>> Within(store, "cells/00000").put("run.json", b"{}")
-    >>> store.names(), Within(store, "cells/00000").names()
-    (['cells/00000/run.json'], ['run.json'])
-    """
-
-    def __init__(self, store: Store, folder: str) -> None:
-        self.store, self.folder = store, checked_name(folder)
-        self.description = f"{store}/{folder}"
-
-    def put(self, name: str, data: bytes) -> None:
-        """Writes it below the folder."""
-        self.store.put(self._name(name), data)
-
-    def get(self, name: str, *, at_most: int = LARGEST_OBJECT) -> bytes:
-        """Reads it below the folder."""
-        return self.store.get(self._name(name), at_most=at_most)
-
-    def get_many(self, names: Sequence[str], *, at_most: int = LARGEST_OBJECT) -> list[bytes]:
-        """Reads them below the folder."""
-        return self.store.get_many([self._name(name) for name in names], at_most=at_most)
-
-    def exists(self, name: str) -> bool:
-        """Whether it is below the folder."""
-        return self.store.exists(self._name(name))
-
-    def names(self, prefix: str = "") -> list[str]:
-        """Names of what is below the folder."""
-        return [name[len(self.folder) + 1 :] for name in self.store.names(f"{self.folder}/{prefix}")]
-
-    def delete(self, name: str) -> None:
-        """Takes it away below the folder."""
-        self.store.delete(self._name(name))
-
-    def sweep(self) -> int:
-        """Sweeps the whole store."""
-        return self.store.sweep()
-
-    def append(self, name: str, line: bytes) -> bool:
-        """Adds a line to it below the folder."""
-        return self.store.append(self._name(name), line)
-
-    def local_path(self, name: str) -> Path | None:
-        """Where it lies."""
-        return self.store.local_path(self._name(name))
-
-    def _name(self, name: str) -> str:
-        return f"{self.folder}/{checked_name(name)}"
-
-
-def cell_of(store: Store, number: int) -> Within:
-    """Where a study of several comparisons keeps one of them."""
-    return Within(store, f"cells/{number:05}")
+def cell_of(store: Store, number: int) -> Store:
+    """The store of one comparison, in the store of a study that makes several."""
+    return store.within(f"cells/{number:05}")
 
 
 def is_name(name: str) -> bool:
@@ -163,13 +121,3 @@ def checked_name(name: str) -> str:
             "with slashes between them, each beginning with a letter, a digit or _, none ending in .partial"
         )
     return name
-
-
-def folder_of(prefix: str) -> str:
-    """The folder that names with that prefix lie in: what stands before the last slash."""
-    return prefix.rpartition("/")[0]
-
-
-def missing(store: Store, name: str) -> MissingError:
-    """What is said of an object that is not there."""
-    return MissingError(f"{store} has no {name!r}")

@@ -21,11 +21,7 @@ SECONDS_TO_ANSWER = 10
 
 
 def check_ray() -> None:
-    """Refuses to go on where Ray is not installed.
-
-    Raises:
-        InputError: with what to install.
-    """
+    """Refuses to go on where Ray is not installed; says what to install."""
     if importlib.util.find_spec("ray") is None:
         raise InputError('workers on Ray need the package ray, which is not installed: pip install "heatproof[ray]"')
 
@@ -50,9 +46,13 @@ def ray_session(address: str | None, cores: int, *, logs: bool = False) -> Itera
         with _environment(_confined() if address is None else {}):
             ray: ModuleType = importlib.import_module("ray")
             if ray.is_initialized():
-                _check_same(address)
+                if address is not None:
+                    raise InputError(
+                        "this process is connected to a Ray already; leave out the address to use that one"
+                    )
             elif address is None:
-                folder = _folder()
+                place = "/tmp" if Path("/tmp").is_dir() else None  # names of sockets must be short
+                folder = Path(tempfile.mkdtemp(prefix="heatproof-ray-", dir=place))  # that only this user can read
                 afterwards.callback(shutil.rmtree, folder, ignore_errors=True)
                 afterwards.callback(ray.shutdown)
                 _start(ray, cores, folder, logs)
@@ -60,16 +60,6 @@ def ray_session(address: str | None, cores: int, *, logs: bool = False) -> Itera
                 afterwards.callback(ray.shutdown)
                 _join(ray, address, logs)
         yield ray
-
-
-def _check_same(address: str | None) -> None:
-    if address is not None:
-        raise InputError("this process is connected to a Ray already; leave out the address to use that one")
-
-
-def _folder() -> Path:
-    """A folder for Ray's files that only this user can read; in /tmp, since names of sockets must be short."""
-    return Path(tempfile.mkdtemp(prefix="heatproof-ray-", dir="/tmp" if Path("/tmp").is_dir() else None))
 
 
 def _start(ray: ModuleType, cores: int, folder: Path, logs: bool) -> None:
@@ -91,8 +81,10 @@ def _start(ray: ModuleType, cores: int, folder: Path, logs: bool) -> None:
 
 
 def _join(ray: ModuleType, address: str, logs: bool) -> None:
+    host, _, port = address.rpartition(":")
     try:
-        _knock(address)
+        if port.isdigit() and "/" not in host:  # fails at once where nobody listens; Ray itself would try for minutes
+            socket.create_connection((host, int(port)), timeout=SECONDS_TO_ANSWER).close()
         ray.init(address, log_to_driver=logs, logging_level=ALL if logs else ERRORS_ONLY)
     except (OSError, RuntimeError, ValueError) as error:
         raise InputError(
@@ -101,27 +93,15 @@ def _join(ray: ModuleType, address: str, logs: bool) -> None:
         ) from error
 
 
-def _knock(address: str) -> None:
-    """Fails at once where nobody listens; Ray itself would try for minutes."""
-    host, _, port = address.rpartition(":")
-    if port.isdigit() and "/" not in host:
-        socket.create_connection((host, int(port)), timeout=SECONDS_TO_ANSWER).close()
-
-
+@cache
 def _confined() -> Mapping[str, str]:
-    """What keeps a new Ray to this machine and this user."""
+    """What keeps a new Ray to this machine and this user; the secret stays the same, since Ray reads it once."""
     return {
         "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",  # on every system: the machine's address is loopback; read on import
         "RAY_USAGE_STATS_ENABLED": "0",
         "RAY_AUTH_MODE": "token",
-        "RAY_AUTH_TOKEN": _secret(),
+        "RAY_AUTH_TOKEN": secrets.token_hex(32),
     }
-
-
-@cache
-def _secret() -> str:
-    """One for this process, since Ray reads it once."""
-    return secrets.token_hex(32)
 
 
 @contextmanager

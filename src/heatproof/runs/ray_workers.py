@@ -7,22 +7,23 @@ import warnings
 from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field
-from types import ModuleType, TracebackType
+from dataclasses import KW_ONLY, dataclass, field
+from types import ModuleType
 from typing import Any, Self
 
 import torch
 
 from heatproof.errors import InputError
 from heatproof.runs.ray_session import check_ray, ray_session
-from heatproof.runs.workers import Attempt, Done, Make, Shard, attempt, checked_tries, described, this_worker
+from heatproof.runs.workers import Attempt, Done, Make, Shard, Workers, attempt, checked_tries, described, this_worker
 
 IN_FLIGHT = 2  # shards that a worker has: the one it computes, and the next
 PATIENCE = 60  # seconds without any worker after which to say so
 LONGEST_CAUSE = 1000  # characters of what Ray says about a death
 
 
-class RayWorkers:
+@dataclass(eq=False)
+class RayWorkers(Workers):
     """Processes that Ray starts and watches, each of which makes the function once.
 
     Results are delivered as they come. A worker has at most two shards, so that what is computed and not yet delivered
@@ -45,29 +46,24 @@ class RayWorkers:
         InputError: if Ray is missing, or something asked for makes no sense.
     """
 
-    def __init__(
-        self,
-        make: Make,
-        address: str | None = None,
-        count: int | None = None,
-        cores: int = 1,
-        gpus: float | None = None,
-        tries: int = 3,
-        *,
-        logs: bool = False,
-    ) -> None:
+    make: Make
+    address: str | None = None
+    count: int | None = None
+    cores: int = 1
+    gpus: float | None = None
+    tries: int = 3
+    _: KW_ONLY
+    logs: bool = False
+    _afterwards: ExitStack = field(default_factory=ExitStack, init=False)
+    _crew: "Crew | None" = field(default=None, init=False)
+
+    def __post_init__(self) -> None:
         check_ray()
-        if cores < 1 or (count is not None and count < 1) or (gpus is not None and gpus < 0):
-            raise InputError(f"workers need at least one core each; got count={count}, cores={cores}, gpus={gpus}")
-        self._make = make
-        self._address = address
-        self._count = count
-        self._cores = cores
-        self._gpus = gpus
-        self._tries = checked_tries(tries)
-        self._logs = logs
-        self._afterwards = ExitStack()
-        self._crew: Crew | None = None
+        checked_tries(self.tries)
+        if self.cores < 1 or (self.count is not None and self.count < 1) or (self.gpus is not None and self.gpus < 0):
+            raise InputError(
+                f"workers need at least one core each; got count={self.count}, cores={self.cores}, gpus={self.gpus}"
+            )
 
     def __enter__(self) -> Self:
         """Starts or joins Ray; workers start with the first run.
@@ -75,31 +71,29 @@ class RayWorkers:
         Raises:
             InputError: if Ray cannot be joined, or has no room for a worker.
         """
-        cores = max(len(os.sched_getaffinity(0)), (self._count or 1) * self._cores)
+        cores = max(len(os.sched_getaffinity(0)), (self.count or 1) * self.cores)
         with ExitStack() as started:
-            ray = started.enter_context(ray_session(self._address, cores, logs=self._logs))
-            gpus, room = _room(ray, self._cores, self._gpus)
-            if not (self._count or room):
+            ray = started.enter_context(ray_session(self.address, cores, logs=self.logs))
+            gpus, room = _room(ray, self.cores, self.gpus)
+            if not (self.count or room):
                 raise InputError(
-                    f"no machine of this Ray has {self._cores} cores and {gpus:g} GPUs for a worker; "
+                    f"no machine of this Ray has {self.cores} cores and {gpus:g} GPUs for a worker; "
                     "ask for fewer, or give count to wait until machines join"
                 )
-            options = {"num_cpus": self._cores, "num_gpus": gpus, "scheduling_strategy": "SPREAD"}
+            options = {"num_cpus": self.cores, "num_gpus": gpus, "scheduling_strategy": "SPREAD"}
             self._crew = Crew(
                 ray=ray,
                 recruit=ray.remote(_Worker).options(**options).remote,
-                make=ray.cloudpickle.dumps(self._make),
-                cores=self._cores,
-                most=self._count or room,
-                tries=self._tries,
+                make=ray.cloudpickle.dumps(self.make),
+                cores=self.cores,
+                most=self.count or room,
+                tries=self.tries,
             )
             started.callback(self._crew.dismiss)
             self._afterwards = started.pop_all()
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, where: TracebackType | None
-    ) -> None:
+    def __exit__(self, *raised: object) -> None:
         self._crew = None
         self._afterwards.close()
 
@@ -132,26 +126,27 @@ class _Worker:
 
     def start(self) -> Attempt:
         """Makes the function; the value is the worker's name."""
-        return attempt(lambda _: self._begin(), 0)
+
+        def begin(_: int) -> str:
+            torch.set_num_threads(self._cores)
+            self._shard = importlib.import_module("ray.cloudpickle").loads(self._make)()
+            return this_worker()
+
+        return attempt(begin, 0)
 
     def compute(self, number: int) -> Attempt:
         """Tries one shard. Errors come back as text, so that no exception needs to be unpickled elsewhere."""
         return attempt(self._shard, number)
 
-    def _begin(self) -> str:
-        torch.set_num_threads(self._cores)
-        self._shard = importlib.import_module("ray.cloudpickle").loads(self._make)()
-        return this_worker()
-
 
 @dataclass(eq=False)
 class _Member:
-    """A worker that has started, with the shards it was given, in the order in which it computes them."""
+    """A worker with its calls, in the order in which it answers them: its start (None), and the shards it was given."""
 
     actor: Any
-    name: str
-    shards: deque[tuple[Any, int]] = field(default_factory=deque)
-    since: float = 0.0  # when it was free for the first of them
+    calls: deque[tuple[Any, int | None]]
+    since: float  # when it was free for the first of them
+    name: str = ""  # once it has started
 
 
 @dataclass(eq=False)
@@ -169,7 +164,6 @@ class Crew:
     most: int
     tries: int
     members: list[_Member] = field(default_factory=list)
-    starting: dict[Any, Any] = field(default_factory=dict)  # what says that a worker has started -> the worker
     failures: list[Attempt] = field(default_factory=list)  # starts that failed in a row
 
     def compute(self, numbers: Sequence[int]) -> Iterator[Done]:
@@ -180,76 +174,71 @@ class Crew:
         while left:
             self._grow(min(self.most, left))
             self._feed(waiting)
-            for ready in self._ready():
-                if ready in self.starting:
-                    self._welcome(ready)
+            for member in self._ready():
+                number, result = self._collect(member, waiting)
+                if number is None:
                     continue
-                number, result, worker = self._collect(ready, waiting)
                 tried[number] += 1
                 if result.error is not None and not result.final and tried[number] < self.tries:
                     waiting.append(number)
                     continue
                 left -= 1
                 self._feed(waiting)  # nobody idles while the caller writes
-                yield Done(number, result.value, result.error, tried[number], result.seconds, worker)
+                yield Done(number, result.value, result.error, tried[number], result.seconds, member.name)
 
     def dismiss(self) -> None:
         """Ends all workers, whatever they do."""
-        for actor in [*(member.actor for member in self.members), *self.starting.values()]:
-            self._end(actor)
-        self.members.clear()
-        self.starting.clear()
+        while self.members:
+            self._end(self.members[-1])
 
     def _grow(self, wanted: int) -> None:
-        if len(self.failures) >= self.tries and not self.members and not self.starting:
-            raise self._cannot_start()
-        while len(self.members) + len(self.starting) < wanted and len(self.failures) < self.tries:
+        if len(self.failures) >= self.tries and not self.members:
+            last = self.failures[-1]
+            self.failures.clear()
+            kind = InputError if last.final else RuntimeError
+            raise kind(f"{self.tries} workers in a row could not be started; the last one: {last.error}")
+        while len(self.members) < wanted and len(self.failures) < self.tries:
             actor = self.recruit(self.make, self.cores)
-            self.starting[actor.start.remote()] = actor
+            self.members.append(_Member(actor, deque([(actor.start.remote(), None)]), time.perf_counter()))
 
     def _feed(self, waiting: deque[int]) -> None:
         """Gives everyone a shard, and then a second one as long as there are enough for all."""
+        started = [member for member in self.members if member.name]
         for full in range(1, IN_FLIGHT + 1):
-            for member in self.members:
-                enough = full == 1 or len(waiting) >= len(self.members)
-                if waiting and enough and len(member.shards) < full:
+            for member in started:
+                enough = full == 1 or len(waiting) >= len(started)
+                if waiting and enough and len(member.calls) < full:
                     number = waiting.popleft()
-                    member.since = member.since if member.shards else time.perf_counter()
-                    member.shards.append((member.actor.compute.remote(number), number))
+                    member.since = member.since if member.calls else time.perf_counter()
+                    member.calls.append((member.actor.compute.remote(number), number))
 
-    def _ready(self) -> list[Any]:
-        first = [member.shards[0][0] for member in self.members if member.shards]
-        ready, _ = self.ray.wait([*self.starting, *first], num_returns=1, timeout=PATIENCE)
-        if not ready and not self.members:
+    def _ready(self) -> list[_Member]:
+        """Workers whose first call is answered."""
+        first = {member.calls[0][0]: member for member in self.members if member.calls}
+        ready, _ = self.ray.wait([*first], num_returns=1, timeout=PATIENCE)
+        if not ready and not any(member.name for member in self.members):
             warnings.warn("no worker has started yet: does the cluster have room for one?", stacklevel=4)
-        return list(ready)
+        return [first[call] for call in ready]
 
-    def _welcome(self, ready: object) -> None:
-        actor = self.starting.pop(ready)
-        started, _ = self._get(ready, time.perf_counter())
-        if started.error is None:
-            self.failures.clear()
-            self.members.append(_Member(actor, started.value))
-        else:
-            self.failures.append(started)
-            self._end(actor)
-
-    def _collect(self, ready: object, waiting: deque[int]) -> tuple[int, Attempt, str]:
-        """The number, result and worker of a shard. A dead worker's other shards wait again, in front."""
-        member = next(member for member in self.members if member.shards and member.shards[0][0] == ready)
-        _, number = member.shards.popleft()
-        result, dead = self._get(ready, member.since)
+    def _collect(self, member: _Member, waiting: deque[int]) -> tuple[int | None, Attempt]:
+        """The first call's number and result. A dead worker's other shards wait again, in front."""
+        call, number = member.calls.popleft()
+        result, dead = self._get(call, member.since)
         member.since = time.perf_counter()
-        if dead:
-            waiting.extendleft(other for _, other in reversed(member.shards))
-            self.members.remove(member)
-            self._end(member.actor)
-        return number, result, member.name
+        if number is None and result.error is None:
+            self.failures.clear()
+            member.name = result.value
+        elif number is None:
+            self.failures.append(result)
+        if dead or not member.name:
+            waiting.extendleft(other for _, other in reversed(member.calls) if other is not None)
+            self._end(member)
+        return number, result
 
-    def _get(self, ready: object, since: float) -> tuple[Attempt, bool]:
+    def _get(self, call: object, since: float) -> tuple[Attempt, bool]:
         """What a worker returned, and whether it is dead."""
         try:
-            result: Attempt = self.ray.get(ready)
+            result: Attempt = self.ray.get(call)
         except self.ray.exceptions.RayActorError as error:
             told, dead = f"the worker died: {str(error)[:LONGEST_CAUSE]}", True
         except Exception as error:  # the value could not be sent, or its machine died with it
@@ -258,14 +247,9 @@ class Crew:
             return result, False
         return Attempt(None, told, False, time.perf_counter() - since), dead
 
-    def _end(self, actor: object) -> None:
-        self.ray.kill(actor, no_restart=True)
-
-    def _cannot_start(self) -> Exception:
-        last = self.failures[-1]
-        self.failures.clear()
-        kind = InputError if last.final else RuntimeError
-        return kind(f"{self.tries} workers in a row could not be started; the last one: {last.error}")
+    def _end(self, member: _Member) -> None:
+        self.members.remove(member)
+        self.ray.kill(member.actor, no_restart=True)
 
 
 def _room(ray: ModuleType, cores: int, gpus: float | None) -> tuple[float, int]:
@@ -273,9 +257,7 @@ def _room(ray: ModuleType, cores: int, gpus: float | None) -> tuple[float, int]:
     machines = [node["Resources"] for node in ray.nodes() if node["Alive"]]
     if gpus is None:
         gpus = float(any(machine.get("GPU", 0) >= 1 for machine in machines))
-    return gpus, sum(_fits(machine, cores, gpus) for machine in machines)
-
-
-def _fits(machine: dict[str, float], cores: int, gpus: float) -> int:
-    by_cores = machine.get("CPU", 0) // cores
-    return int(min(by_cores, machine.get("GPU", 0) // gpus) if gpus else by_cores)
+    rooms = [machine.get("CPU", 0) // cores for machine in machines]
+    if gpus:
+        rooms = [min(room, machine.get("GPU", 0) // gpus) for room, machine in zip(rooms, machines, strict=True)]
+    return gpus, int(sum(rooms))

@@ -1,55 +1,66 @@
 """``run.json``: the record of a run in shards, and the records that other studies save."""
 
+from collections.abc import Callable
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, Strict
 
 from heatproof.errors import InputError
 from heatproof.json_objects import json_object
-from heatproof.runs.objects import LARGEST_RECORD, Store
-from heatproof.runs.places import RECORD
-from heatproof.runs.records import MOST, MOST_ENTRIES, Count, Object, Prose, Record, Sentences, Text, Texts
+from heatproof.runs.objects import LARGEST_RECORD, RECORD, Store
+from heatproof.runs.records import (
+    MOST,
+    MOST_ENTRIES,
+    MOST_IN_A_SHARD,
+    MOST_MEMBERS,
+    Count,
+    Object,
+    Positive,
+    Prose,
+    Sentences,
+    StoredRecord,
+    Text,
+    Texts,
+)
 from heatproof.runs.schema import READABLE, migrated
 
-MOST_MEMBERS = 100_000_000
-MOST_IN_A_SHARD = 4_096
-READABLES = " and ".join(map(str, READABLE))
 SAVED = 1  # the schema of studies that are saved at once
 
 Scalar = bool | int | float | Text | None
 Values = Annotated[tuple[Scalar, ...], Strict(False), Field(max_length=MOST_ENTRIES)]
 Whole = Annotated[int, Field(ge=-MOST, le=MOST)]
-Positive = Annotated[int, Field(ge=1, le=MOST)]
 
 
-def _texts(found: dict[Any, Any] | list[Any]) -> dict[Any, Any] | list[Any]:
-    """Names of all images, and their identities if there are some: one error, however many there are."""
-    if not all(isinstance(text, str) for text in (found if isinstance(found, list) else (*found, *found.values()))):
-        raise ValueError("must hold texts only")
-    return found
+def _each(fits: Callable[[Any], bool], expected: str) -> AfterValidator:
+    """Refuses a list or a dict (whose keys JSON makes texts) with a value that does not fit, by one error."""
+
+    def checked(found: dict[Any, Any] | list[Any]) -> dict[Any, Any] | list[Any]:
+        if not all(map(fits, found.values() if isinstance(found, dict) else found)):
+            raise ValueError(expected)
+        return found
+
+    return AfterValidator(checked)
 
 
-def _numbers(found: dict[Any, Any]) -> dict[Any, Any]:
-    """Classes of all images by name."""
-    if not all(isinstance(name, str) and type(number) is int and number >= 0 for name, number in found.items()):
-        raise ValueError("must hold a class index for each name")
-    return found
+def _is_text(one: object) -> bool:
+    return isinstance(one, str)
 
 
-def _reasons(found: list[Any]) -> list[Any]:
-    """Names of pictures that could not be used, each with the reason; they may be as many as images."""
-    for one in found:
-        if not isinstance(one, dict) or not all(isinstance(one.get(key), str) for key in ("image", "reason")):
-            raise ValueError("must be a list of objects with an image and a reason")
-    return found
+def _is_class(one: object) -> bool:
+    return type(one) is int and one >= 0
 
 
-Identities = Annotated[dict[Any, Any], AfterValidator(_texts)]
-Names = Annotated[list[Any], AfterValidator(_texts)]
-Reasons = Annotated[list[Any], AfterValidator(_reasons)]
+def _is_reason(one: object) -> bool:
+    return isinstance(one, dict) and _is_text(one.get("image")) and _is_text(one.get("reason"))
 
 
-class NetworkRecord(Record):
+Identities = Annotated[dict[Any, Any], _each(_is_text, "must hold texts only")]  # of all images by name
+Names = Annotated[list[Any], _each(_is_text, "must hold texts only")]
+Labels = Annotated[dict[Any, Any], _each(_is_class, "must hold a class index for each name")]
+Reasons = Annotated[list[Any], _each(_is_reason, "must be a list of objects with an image and a reason")]
+
+
+class NetworkRecord(StoredRecord):
     """The network of a study."""
 
     name: Text
@@ -59,7 +70,7 @@ class NetworkRecord(Record):
     notes: Sentences
 
 
-class DataRecord(Record):
+class DataRecord(StoredRecord):
     """The data set of a run."""
 
     name: Text
@@ -67,14 +78,14 @@ class DataRecord(Record):
     fingerprint: Text
 
 
-class RuleRecord(Record):
+class RuleRecord(StoredRecord):
     """When to stop adding images."""
 
     until: Literal["signs", "ranked"]
     indifference: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None
 
 
-class ProtocolRecord(Record):
+class ProtocolRecord(StoredRecord):
     """How regions are removed and scored."""
 
     replacement: Text
@@ -88,7 +99,7 @@ class ProtocolRecord(Record):
     scored: Positive | None
 
 
-class PlanRecord(Record):
+class PlanRecord(StoredRecord):
     """What is done with each image."""
 
     methods: Annotated[Texts, Field(min_length=1)]
@@ -101,7 +112,7 @@ class PlanRecord(Record):
     removes: bool = True
 
 
-class CostsRecord(Record):
+class CostsRecord(StoredRecord):
     """What the nodes of a network cost for images of one size, in seconds."""
 
     key: Annotated[tuple[Count, ...], Strict(False), Field(max_length=16)]
@@ -109,12 +120,24 @@ class CostsRecord(Record):
     full: Annotated[dict[Text, float], Field(max_length=MOST_ENTRIES)]
 
 
-class RunRecord(Record):
-    """``run.json`` of a run in shards: what it was begun with, and once it is finished, what was found."""
+class StudyRecord(StoredRecord):
+    """What ``run.json`` says of each study that is begun in a store, and once it is finished, of what was found."""
 
     schema_: Annotated[int, Field(alias="schema")]
-    study: Literal["compare", "complexity"]
+    study: Text
     configuration: Annotated[dict[Text, Scalar | Values], Field(max_length=MOST_ENTRIES)]
+    images: Identities | Names | None = None
+    skipped: Reasons = []
+    complete: bool | None = None
+    verdict: Sentences | None = None
+    warnings: Sentences = ()
+    reproduce: Prose = ""
+
+
+class RunRecord(StudyRecord):
+    """``run.json`` of a run in shards."""
+
+    study: Literal["compare", "complexity"]
     network: NetworkRecord
     data: DataRecord
     shard_size: Annotated[int, Field(ge=1, le=MOST_IN_A_SHARD)]
@@ -124,36 +147,23 @@ class RunRecord(Record):
     notes: Sentences
     versions: Object
     machine: Object
-    images: Identities | Names | None = None
-    skipped: Reasons = []
-    complete: bool | None = None
-    verdict: Sentences | None = None
-    warnings: Sentences = ()
     audit: Object | None = None
-    reproduce: Prose = ""
 
 
-class CellsRecord(Record):
+class CellsRecord(StudyRecord):
     """``run.json`` of a study that makes several comparisons, each a run of its own below ``cells/``."""
 
-    schema_: Annotated[int, Field(alias="schema")]
     study: Literal["assess", "replacements"]
-    configuration: Annotated[dict[Text, Scalar | Values], Field(max_length=MOST_ENTRIES)]
     cells: Annotated[Texts, Field(min_length=1)]
     method: Text
     topology: Text = ""
-    labels: Annotated[dict[Any, Any], AfterValidator(_numbers)] | None = None
+    labels: Labels | None = None
     versions: Object
     machine: Object
     images: Identities | None = None
-    skipped: Reasons = []
-    complete: bool | None = None
-    verdict: Sentences | None = None
-    warnings: Sentences = ()
-    reproduce: Prose = ""
 
 
-class SavedRecord(Record):
+class SavedRecord(StoredRecord):
     """``run.json`` of a study that was saved at once."""
 
     study: Literal["compare", "assess", "replacements", "complexity"]
@@ -168,30 +178,13 @@ class SavedRecord(Record):
 
 
 def read_run(store: Store) -> RunRecord:
-    """What a comparison was begun with, in the schema of now.
-
-    Raises:
-        InputError: if it is no record of such a run that this version reads.
-    """
+    """What a comparison was begun with, in the schema of now; InputError if it is no record that this version reads."""
     return RunRecord.of(read_content(store), f"{RECORD} of {store}")
-
-
-def read_content(store: Store) -> dict[str, Any]:
-    """The same as it stands in the file, for whoever writes it again."""
-    content = _content(store)
-    name = f"{RECORD} of {store}"
-    if content.get("schema") not in READABLE:
-        schema = repr(content.get("schema"))[:20]
-        raise InputError(f"{name} has schema {schema}; this version reads {READABLES}: compute it again")
-    content = migrated(content)
-    _kind(content).of(content, name)
-    return content
 
 
 def read_begun(store: Store) -> RunRecord | CellsRecord:
     """The record of a run of any study, as ``read_run`` and with its errors."""
-    content = read_content(store)
-    return _kind(content).of(content, f"{RECORD} of {store}")
+    return _record(read_content(store), store)
 
 
 def read_any(store: Store) -> RunRecord | CellsRecord | SavedRecord:
@@ -200,8 +193,20 @@ def read_any(store: Store) -> RunRecord | CellsRecord | SavedRecord:
     return SavedRecord.of(content, f"{RECORD} of {store}") if content.get("schema") == SAVED else read_begun(store)
 
 
-def _kind(content: dict[str, Any]) -> type[RunRecord | CellsRecord]:
-    return CellsRecord if content.get("study") in ("replacements", "assess") else RunRecord
+def read_content(store: Store) -> dict[str, Any]:
+    """The same as it stands in the file, for whoever writes it again."""
+    content = _content(store)
+    if content.get("schema") not in READABLE:
+        schema, readable = repr(content.get("schema"))[:20], " and ".join(map(str, READABLE))
+        raise InputError(f"{RECORD} of {store} has schema {schema}; this version reads {readable}: compute it again")
+    content = migrated(content)
+    _record(content, store)
+    return content
+
+
+def _record(content: dict[str, Any], store: Store) -> RunRecord | CellsRecord:
+    kind = CellsRecord if content.get("study") in ("replacements", "assess") else RunRecord
+    return kind.of(content, f"{RECORD} of {store}")
 
 
 def _content(store: Store) -> dict[str, Any]:

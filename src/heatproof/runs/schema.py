@@ -1,6 +1,6 @@
 """Versions of what a run in shards holds, and how runs of earlier versions are read. docs/runs.md has the columns."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 SCHEMA = 3
@@ -19,15 +19,6 @@ def migrated(record: Mapping[str, Any]) -> dict[str, Any]:
     >>> migrated({"schema": 2, "study": "compare"})
     {'schema': 3, 'study': 'compare', 'notes': []}
     """
-    found = dict(record)
-    while found["schema"] != SCHEMA:
-        found = STEPS[found["schema"]](found)
-    return found
-
-
-def _from_2(record: dict[str, Any]) -> dict[str, Any]:
-    """2 had neither notes nor the curves of the audit."""
-    return record | {"schema": 3, "notes": [WITHOUT_AUDIT] if record.get("audit") else []}
-
-
-STEPS: Mapping[int, Callable[[dict[str, Any]], dict[str, Any]]] = {2: _from_2}
+    if record["schema"] == 2:  # which had neither notes nor the curves of the audit
+        return {**record, "schema": 3, "notes": [WITHOUT_AUDIT] if record.get("audit") else []}
+    return dict(record)

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from heatproof.errors import InputError
+from heatproof.guarded import read_regular
 
 Scalar = bool | int | float | str
 Value = Scalar | Sequence[Scalar]
@@ -32,7 +33,13 @@ def read_toml(path: Path) -> dict[str, Any]:
     Raises:
         InputError: if there is no such file, if it has more than 1 MB, or is no TOML (with line and column).
     """
-    return parse_toml(_read(path), str(path))
+    try:
+        content = read_regular(path, f"the study file {str(path)!r}", at_most=LARGEST)
+    except FileNotFoundError:
+        raise InputError(f"there is no study file {str(path)!r}; 'heatproof init {path.name}' writes one") from None
+    except OSError as error:
+        raise InputError(f"the study file {str(path)!r} cannot be read: {error.strerror}") from error
+    return parse_toml(content, str(path))
 
 
 def parse_toml(content: bytes, name: str) -> dict[str, Any]:
@@ -61,19 +68,6 @@ def parse_toml(content: bytes, name: str) -> dict[str, Any]:
         raise InputError(f"{name!r} is no TOML: {error}") from None
 
 
-def _read(path: Path) -> bytes:
-    if not path.is_file():
-        raise InputError(f"there is no study file {str(path)!r}; 'heatproof init {path.name}' writes one")
-    try:
-        with path.open("rb") as file:
-            content = file.read(LARGEST + 1)
-    except OSError as error:
-        raise InputError(f"the study file {str(path)!r} cannot be read: {error.strerror}") from error
-    if len(content) > LARGEST:
-        raise InputError(f"expected a study file of at most 1 MB, {str(path)!r} has more")
-    return content
-
-
 def to_toml(settings: Mapping[str, Value]) -> str:
     r"""One line ``key = value`` for each setting, which :func:`parse_toml` reads as the same.
 
@@ -86,7 +80,8 @@ def to_toml(settings: Mapping[str, Value]) -> str:
     Raises:
         InputError: for a text that is not Unicode, as the name of a file can be.
     """
-    return "".join(f"{_key(key)} = {value_to_toml(value)}\n" for key, value in settings.items())
+    keys = {key: key if re.fullmatch(r"[A-Za-z0-9_-]+", key) else value_to_toml(key) for key in settings}
+    return "".join(f"{keys[key]} = {value_to_toml(value)}\n" for key, value in settings.items())
 
 
 def resolved(settings: Settings) -> str:
@@ -101,24 +96,15 @@ def value_to_toml(value: Value) -> str:
     >>> value_to_toml(["random", "a \"quoted\" name\n"])
     '["random", "a \\"quoted\\" name\\n"]'
     """
-    if isinstance(value, str):
-        return _text(value)
+    if isinstance(value, str):  # JSON escapes as TOML does, but for one character
+        try:
+            value.encode()
+        except UnicodeEncodeError:  # half of a surrogate pair
+            raise InputError(f"expected Unicode, got {value!r}; a study file cannot hold it, rename the file") from None
+        return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
     if isinstance(value, Sequence):
         return f"[{', '.join(value_to_toml(item) for item in value)}]"
     return str(value).lower() if isinstance(value, bool) else repr(value)
-
-
-def _text(value: str) -> str:
-    """JSON escapes as TOML does, but for one character; a half of a surrogate pair cannot be written at all."""
-    try:
-        value.encode()
-    except UnicodeEncodeError:
-        raise InputError(f"expected Unicode, got {value!r}; a study file cannot hold it, rename the file") from None
-    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
-
-
-def _key(name: str) -> str:
-    return name if re.fullmatch(r"[A-Za-z0-9_-]+", name) else _text(name)
 
 
 def differences(old: Mapping[str, Value], new: Mapping[str, Value]) -> list[str]:

@@ -1,22 +1,28 @@
-"""Who computes numbered shards: a function made once in each worker, called with one number after the other."""
+"""Workers that compute numbered shards: each makes a function once, and calls it with one number after the other."""
 
+import errno
 import os
 import platform
 import time
 import traceback
+from abc import abstractmethod
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from types import TracebackType
-from typing import Any, Protocol, Self
+from typing import Any
 
 from heatproof.errors import InputError
-from heatproof.runs.memory import REMEDY, ran_out
 
 Shard = Callable[[int], Any]
 Make = Callable[[], Shard]  # picklable, where workers are other processes
 
 TRACEBACK_LINES = 12
 LONGEST_MESSAGE = 10_000  # characters: what a record of a run can hold, and people can read
+SAYINGS = ("can't allocate memory", "std::bad_alloc", "out of memory")  # torch's allocators, and libraries below it
+REMEDY = (
+    "memory ran out: end other programs, or take a machine with more, and give the same command again; or begin "
+    "another run with a smaller --memory"
+)
 
 
 @dataclass(frozen=True)
@@ -31,30 +37,20 @@ class Attempt:
 
 @dataclass(frozen=True)
 class Done:
-    """What became of a shard.
-
-    ``error`` is None where it succeeded (``value`` is what the function returned); otherwise it has the exception's
-    type, its message, and the last lines of its traceback. ``tries`` counts all tries, ``seconds`` is the time of the
-    last one, and ``worker`` is the machine and process that made it.
-    """
+    """What became of a shard."""
 
     number: int
-    value: Any
-    error: str | None
-    tries: int
-    seconds: float
-    worker: str
+    value: Any  # what the function returned
+    error: str | None  # type, message and last lines of the traceback of what was raised; None if nothing was
+    tries: int  # in all
+    seconds: float  # of the last try
+    worker: str  # the machine and process of the last try
 
 
-class Workers(Protocol):
+class Workers(AbstractContextManager["Workers"]):
     """Computes shards. Inside ``with`` it keeps what it started from one ``run`` to the next."""
 
-    def __enter__(self) -> Self: ...
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, where: TracebackType | None
-    ) -> None: ...
-
+    @abstractmethod
     def run(self, numbers: Sequence[int], on_done: Callable[[Done], None]) -> None:
         """Computes all ``numbers``; calls ``on_done`` exactly once for each, in this thread and in any order.
 
@@ -64,10 +60,9 @@ class Workers(Protocol):
         Raises:
             InputError: if workers cannot be made, for a reason that the caller can mend.
         """
-        ...
 
 
-class LocalWorkers:
+class LocalWorkers(Workers):
     """This process, one shard after the other, in order.
 
     The function is made at the first shard and kept.
@@ -87,12 +82,7 @@ class LocalWorkers:
         self._tries = checked_tries(tries)
         self._shard: Shard | None = None
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, where: TracebackType | None
-    ) -> None:
+    def __exit__(self, *raised: object) -> None:
         self._shard = None
 
     def run(self, numbers: Sequence[int], on_done: Callable[[Done], None]) -> None:
@@ -137,12 +127,24 @@ def described(error: BaseException) -> str:
         message = str(error)
     except Exception:  # a broken __str__ must not stop the other shards
         message = "(its message cannot be shown)"
-    kind = type(error).__name__
     if ran_out(error):
         message = f"{message.strip()}; {REMEDY}" if message else REMEDY
-    message = message[:LONGEST_MESSAGE]
+    kind = type(error).__name__
     lines = "".join(traceback.format_tb(error.__traceback__)).splitlines()[-TRACEBACK_LINES:]
-    return "\n".join([f"{kind}: {message}" if message else kind, *lines])
+    return "\n".join([f"{kind}: {message[:LONGEST_MESSAGE]}" if message else kind, *lines])
+
+
+def ran_out(error: BaseException) -> bool:
+    """Whether it says that there was not enough memory.
+
+    >>> ran_out(MemoryError()), ran_out(RuntimeError("DefaultCPUAllocator: can't allocate memory")), ran_out(KeyError())
+    (True, True, False)
+    """
+    if isinstance(error, OSError):
+        return error.errno == errno.ENOMEM
+    return isinstance(error, MemoryError) or (
+        isinstance(error, RuntimeError) and any(saying in str(error).lower() for saying in SAYINGS)
+    )
 
 
 def this_worker() -> str:
@@ -151,11 +153,7 @@ def this_worker() -> str:
 
 
 def checked_tries(tries: int) -> int:
-    """``tries``, if a shard is tried at all.
-
-    Raises:
-        InputError: if it is below 1.
-    """
+    """``tries``, if a shard is tried at all."""
     if tries < 1:
         raise InputError(f"a shard is tried at least once; got tries={tries}")
     return tries

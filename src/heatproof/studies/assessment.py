@@ -11,7 +11,6 @@ import polars as pl
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from heatproof import runs
 from heatproof.heatmaps import Conservation
 from heatproof.measures import Estimate
 from heatproof.measures.quality import ALONE, CONTROLS, QUALITIES, SCORES, Perturbed, series_of
@@ -21,6 +20,7 @@ from heatproof.perturbation.engine import least_on_windows
 from heatproof.report import Band, Table, gallery_figure, series_figure
 from heatproof.report.page import Page
 from heatproof.runs.schema import SCHEMA
+from heatproof.runs.serialization import environment, scores_frame
 from heatproof.studies.cells import OfCells
 from heatproof.studies.comparison import Comparison
 from heatproof.studies.merit import merit
@@ -197,7 +197,7 @@ class Assessment(OfCells):
     def frame(self) -> pl.DataFrame:
         """Scores of every checkpoint, score, image, order, repeat and step."""
         return pl.concat(
-            runs.scores_frame({self.method: curves}, self.names).with_columns(
+            scores_frame({self.method: curves}, self.names).with_columns(
                 pl.lit(name).alias("checkpoint"), pl.lit(score).alias("of")
             )
             for name, checkpoint in self.checkpoints.items()
@@ -265,7 +265,7 @@ class Assessment(OfCells):
             "verdict": self.verdict,
             "warnings": self.warnings,
             "work": self.work.describe(),
-            **runs.environment(),
+            **environment(),
         }
 
     @property

@@ -10,12 +10,12 @@ import numpy as np
 import polars as pl
 from matplotlib.figure import Figure
 
-from heatproof import runs
 from heatproof.measures import Estimate, aopc, estimate, estimate_curve, r_oms
 from heatproof.measures.agreement import ranking_agreement
 from heatproof.measures.reversals import Reversal, reversals
 from heatproof.perturbation import Curves
 from heatproof.report import Band, Table, counted, curves_figure
+from heatproof.runs.serialization import scores_frame
 from heatproof.studies.verdict import listed
 
 AS_COMPARED = "as compared"
@@ -225,7 +225,7 @@ class Audit:
 
     def _rows(self, curves: Mapping[str, Curves], replacement: str, regions: str, score: str) -> pl.DataFrame:
         told = (pl.lit(replacement).alias("replacement"), pl.lit(regions).alias("regions"), pl.lit(score).alias("unit"))
-        return runs.scores_frame(curves, self.names).with_columns(*told)
+        return scores_frame(curves, self.names).with_columns(*told)
 
     def _warning(self, found: list[Reversal]) -> str:
         pair = found[0]

@@ -13,7 +13,6 @@ import torch
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from heatproof import runs
 from heatproof.heatmaps import Conservation
 from heatproof.measures import Estimate, abpc, aopc, estimate
 from heatproof.perturbation import Curves, Engine
@@ -21,6 +20,7 @@ from heatproof.perturbation.replacing import with_removed
 from heatproof.report import Panel, Table, areas_figure, pictures_figure
 from heatproof.report.page import Page
 from heatproof.runs.schema import SCHEMA
+from heatproof.runs.serialization import environment, scores_frame
 from heatproof.studies.bands import counted_steps, score_band
 from heatproof.studies.cells import OfCells
 from heatproof.studies.comparison import Comparison
@@ -174,7 +174,7 @@ class ReplacementComparison(OfCells):
         """Scores of every replacement, image, order, repeat and step."""
         return pl.concat(
             [
-                runs.scores_frame({self.method: curves}, self.names).insert_column(0, pl.lit(spec).alias("replacement"))
+                scores_frame({self.method: curves}, self.names).insert_column(0, pl.lit(spec).alias("replacement"))
                 for spec, both in self.both.items()
                 for curves in (both.morf, both.lerf)
             ]
@@ -238,7 +238,7 @@ class ReplacementComparison(OfCells):
             "warnings": self.warnings,
             "conservation": self.conservation.summary() if self.conservation else None,
             "work": self.work.describe(),
-            **runs.environment(),
+            **environment(),
         }
 
     def about(self) -> dict[str, Any]:

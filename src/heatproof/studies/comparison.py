@@ -12,13 +12,13 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from heatproof import runs
 from heatproof.heatmaps import Conservation
 from heatproof.measures import aopc
 from heatproof.perturbation import Curves, Protocol
 from heatproof.report import Band, Table, curves_figure, draw_curves, gallery_figure
 from heatproof.report.page import Page
 from heatproof.runs.objects import Store
+from heatproof.runs.serialization import SCHEMA, environment, scores_frame
 from heatproof.studies.audited import Audit
 from heatproof.studies.bands import counted_steps, relative_bands, score_band
 from heatproof.studies.contrast import contrasts_table
@@ -169,7 +169,7 @@ class Comparison(Study):
 
     def frame(self) -> pl.DataFrame:
         """Scores of every image, method, repeat and step."""
-        frames = [runs.scores_frame(curves, self.names) for curves in (self.morf, self.lerf) if curves]
+        frames = [scores_frame(curves, self.names) for curves in (self.morf, self.lerf) if curves]
         return pl.concat(frames)
 
     def figures(self) -> dict[str, Figure]:
@@ -217,7 +217,7 @@ class Comparison(Study):
     def describe(self) -> dict[str, Any]:
         """Everything about the run but its arrays, as JSON-able values."""
         return {
-            "schema": runs.SCHEMA,
+            "schema": SCHEMA,
             "study": "compare",
             "network": dict(self.network),
             "protocol": self.protocol.describe() | {"steps": self.morf[REFERENCE].orders.shape[-1]},
@@ -235,7 +235,7 @@ class Comparison(Study):
                 for method, values in estimates(self.measured).items()
             },
             "work": self.work.describe(),
-            **runs.environment(),
+            **environment(),
         }
 
     def _curves_figure(self, bands: list[Band], title: str, ylabel: str) -> Figure:

@@ -14,7 +14,7 @@ from heatproof.defaults import DEFAULT_MEMORY
 from heatproof.heatmaps import Conservation, explain_batches
 from heatproof.network import Network
 from heatproof.report import figure_bytes, heatmap_figure, render_page
-from heatproof.runs.store import write_noted
+from heatproof.runs.ledger import write_noted
 from heatproof.studies.pages import explanations_page
 from heatproof.studies.shown import as_colours
 from heatproof.studies.task import sorted_out

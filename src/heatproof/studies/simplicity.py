@@ -11,13 +11,13 @@ import numpy as np
 import polars as pl
 from matplotlib.figure import Figure
 
-from heatproof import runs
 from heatproof.measures import Estimate, estimate
 from heatproof.measures.complexity import encoders
 from heatproof.report import Table, boxes_figure, gallery_figure, scatter_figure
 from heatproof.report.page import Page
 from heatproof.runs.objects import Store
 from heatproof.runs.schema import SCHEMA
+from heatproof.runs.serialization import environment
 from heatproof.studies.comparison import Comparison
 from heatproof.studies.complexities import QUANTITIES
 from heatproof.studies.contrast import Contrast, contrasts, contrasts_table
@@ -198,7 +198,7 @@ class Simplicity(Study):
             "verdict": self.verdict,
             "warnings": self.warnings,
             "encoders": encoders(),
-            **runs.environment(),
+            **environment(),
         }
 
     def _sentence(self, quantity: str) -> str:

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import polars as pl
 from matplotlib.figure import Figure
 
-from heatproof import runs
 from heatproof.report import Table, counted, figure_bytes, render_page, write_page
 from heatproof.report.markdown import fenced
 from heatproof.report.page import Page
 from heatproof.runs.destination import destination
 from heatproof.runs.objects import Store
+from heatproof.runs.serialization import environment, parquet_bytes
 from heatproof.showing import sentences_html
 from heatproof.studies.work import Work
 
@@ -121,7 +121,7 @@ class Study(ABC):
 
     def derived(self, *, reproduce: str = "") -> dict[str, bytes]:
         """All that follows from what a run stores: ``files``, and frames other than the scores."""
-        tables = {f"{name}.parquet": runs.parquet_bytes(frame) for name, frame in self._frames().items()}
+        tables = {f"{name}.parquet": parquet_bytes(frame) for name, frame in self._frames().items()}
         return tables | self.files(reproduce=reproduce)
 
     def files(self, *, reproduce: str = "") -> dict[str, bytes]:
@@ -165,9 +165,9 @@ class Study(ABC):
 
 def depends_on(seed: int, images: int, network: Mapping[str, Any]) -> str:
     """What results depend on beside the command."""
-    environment = runs.environment()
-    versions = ", ".join(f"{name} {number}" for name, number in environment["versions"].items())
+    about = environment()
+    versions = ", ".join(f"{name} {number}" for name, number in about["versions"].items())
     return (
         f"seed {seed}; {images} images; network {network['name']}, weights (blake2b) {network['weights_blake2b']}; "
-        f"{versions}; {environment['machine']['threads']} threads on {environment['machine']['processor']}"
+        f"{versions}; {about['machine']['threads']} threads on {about['machine']['processor']}"
     )

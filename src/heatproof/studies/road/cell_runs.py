@@ -4,12 +4,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from heatproof import runs
 from heatproof.errors import InputError
-from heatproof.runs.objects import Store, cell_of
-from heatproof.runs.places import RECORD
+from heatproof.runs.objects import RECORD, Store, cell_of
 from heatproof.runs.run_record import CellsRecord, read_content
-from heatproof.runs.schema import SCHEMA
+from heatproof.runs.serialization import begin_record, parquet_bytes, write_record
 from heatproof.runs.study_file import Settings
 from heatproof.studies.assessment import Assessment
 from heatproof.studies.between import ReplacementComparison
@@ -95,10 +93,10 @@ def read_cells(store: Store) -> OfCells:
 
 def write_results(study: OfCells, store: Store, reproduce: str) -> None:
     """Writes everything that is derived from cells: scores, tables, figures, the page, and the record."""
-    store.put("scores.parquet", runs.parquet_bytes(study.frame()))
+    store.put("scores.parquet", parquet_bytes(study.frame()))
     for name, content in study.derived(reproduce=reproduce).items():
         store.put(name, content)
-    store.put(RECORD, runs.json_bytes(read_content(store) | study.describe() | {"reproduce": reproduce}))
+    write_record(store, read_content(store) | study.describe() | {"reproduce": reproduce})
 
 
 def _study_of(study: str, cells: Mapping[str, Comparison], about: Mapping[str, Any]) -> OfCells:
@@ -110,5 +108,4 @@ def _study_of(study: str, cells: Mapping[str, Comparison], about: Mapping[str, A
 def _put_record(
     study: str, cells: Sequence[str], about: Mapping[str, Any], configuration: Mapping[str, Any], store: Store
 ) -> None:
-    record = {"schema": SCHEMA, "study": study, "configuration": dict(configuration), "cells": list(cells)}
-    store.put(RECORD, runs.json_bytes(record | dict(about) | runs.environment()))
+    begin_record(store, study, configuration=dict(configuration), cells=list(cells), **about)

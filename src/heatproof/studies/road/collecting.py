@@ -4,16 +4,15 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from heatproof import runs
 from heatproof.data.pictures import Pictures
 from heatproof.data.source import Source
 from heatproof.errors import InputError
 from heatproof.network import Network
 from heatproof.perturbation import Engine
 from heatproof.runs.objects import Store
-from heatproof.runs.places import RECORD
 from heatproof.runs.run_record import read_content
 from heatproof.runs.schema import SCHEMA
+from heatproof.runs.serialization import write_record
 from heatproof.studies.audit import FITTED_ON, audited, images_to_audit
 from heatproof.studies.audited import Audit
 from heatproof.studies.comparison import Comparison
@@ -167,4 +166,4 @@ def write_results(study: Comparison | Simplicity, store: Store, reproduce: str) 
     told = study.describe() | {"schema": SCHEMA, "reproduce": reproduce}
     if isinstance(study, Comparison):
         told |= {"notes": list(study.notes), "audit": told["audit"] or begun.get("audit")}
-    store.put(RECORD, runs.json_bytes(begun | told))
+    write_record(store, begun | told)

@@ -3,12 +3,11 @@
 from collections.abc import Sequence
 from contextlib import suppress
 
-from heatproof import runs
 from heatproof.errors import InputError
 from heatproof.runs.objects import MissingError, Store
-from heatproof.runs.places import RECORD
 from heatproof.runs.run_record import read_content
 from heatproof.runs.schema import SCHEMA
+from heatproof.runs.serialization import write_record
 from heatproof.studies.road.record import STATISTICS, STUDY_FILE, check_same, read_shards
 from heatproof.studies.road.shards import Shards
 
@@ -46,4 +45,4 @@ def merge(sources: Sequence[Store], out: Store) -> None:
             elif target.marker(number).objects != shards.marker(number).objects:
                 raise InputError(f"shard {number} of {shards.store} is not the same as in the runs before it")
     audited = [WITHOUT_AUDITS] if record.pop("audit", None) else []
-    out.put(RECORD, runs.json_bytes(record | {"notes": [*record["notes"], *audited]}))
+    write_record(out, record | {"notes": [*record["notes"], *audited]})

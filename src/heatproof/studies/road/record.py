@@ -13,9 +13,7 @@ from heatproof.errors import InputError
 from heatproof.network import Network
 from heatproof.perturbation import Protocol
 from heatproof.perturbation.statistics import Statistics
-from heatproof.runs.objects import LARGEST_STATISTICS, MissingError, Store
-from heatproof.runs.places import RECORD
-from heatproof.runs.records import Record
+from heatproof.runs.objects import LARGEST_STATISTICS, RECORD, MissingError, Store
 from heatproof.runs.run_record import read_any, read_run
 from heatproof.runs.schema import SCHEMA
 from heatproof.runs.study_file import Settings, differences, resolved
@@ -42,10 +40,10 @@ def read_assignment(store: Store) -> Assignment:
     plan = record.plan
     statistics = stored_statistics(store)
     try:
-        rule = Rule(**_named(plan.rule)) if plan.rule else None
+        rule = Rule(**plan.rule.named()) if plan.rule else None
         wanted = Wanted(
             methods={name: name for name in plan.methods},
-            protocol=Protocol(**_named(plan.protocol) | _regions(store), statistics=statistics),
+            protocol=Protocol(**plan.protocol.named() | _regions(store), statistics=statistics),
             lerf=plan.lerf,
             measures=plan.measures,
             rule=rule,
@@ -59,11 +57,6 @@ def read_assignment(store: Store) -> Assignment:
         raise InputError(f"{RECORD} of {store}: its plan cannot be followed: {error}") from error
 
 
-def _named(record: Record) -> dict[str, Any]:
-    """What a record says, by the names that its model knows."""
-    return {name: getattr(record, name) for name in type(record).model_fields}
-
-
 def shards_of(store: Store, count: int, rule: Rule | None) -> Shards:
     """The shards of a run of so many images; a race looks at the images after each."""
     return Shards(store, count, LOOK if rule else driver.SIZE)
@@ -73,7 +66,7 @@ def read_shards(store: Store) -> Shards:
     """The shards of the run that lies in a store."""
     record = read_run(store)
     rule = record.plan.rule
-    return shards_of(store, record.data.members, Rule(**_named(rule)) if rule else None)
+    return shards_of(store, record.data.members, Rule(**rule.named()) if rule else None)
 
 
 def prepare(

@@ -5,7 +5,6 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
-from heatproof import runs
 from heatproof.data import Dataset
 from heatproof.data.source import Files
 from heatproof.errors import InputError
@@ -16,10 +15,9 @@ from heatproof.options.perturbing import OnTotal
 from heatproof.report import counted
 from heatproof.runs.destination import begin_anew
 from heatproof.runs.log import RunLog
-from heatproof.runs.objects import Store
-from heatproof.runs.places import RECORD
+from heatproof.runs.objects import RECORD, Store
 from heatproof.runs.run_record import read_content
-from heatproof.runs.schema import SCHEMA
+from heatproof.runs.serialization import begin_record
 from heatproof.runs.study_file import Settings
 from heatproof.runs.workers import Make, Workers
 from heatproof.studies.comparison import Comparison
@@ -158,16 +156,14 @@ def _assigned(
         check_files(assignment, source, pictures)
         try_one(assignment, network, pictures)
         shape = pictures.images.shape[1:]
-        record = {
-            "schema": SCHEMA,
-            "study": wanted.study,
+        record = begin_record(  # first: a folder with it is a run, whatever is missing yet
+            store,
+            wanted.study,
             **now,
-            "plan": wanted.describe(),
-            "costs": list(measured_costs(assignment, network, pictures)),
-            "notes": notes_of(network, (shape[0], shape[1], shape[2]), assignment),
-            **runs.environment(),
-        }
-        store.put(RECORD, runs.json_bytes(record))  # first: a folder with it is a run, whatever is missing yet
+            plan=wanted.describe(),
+            costs=list(measured_costs(assignment, network, pictures)),
+            notes=notes_of(network, (shape[0], shape[1], shape[2]), assignment),
+        )
     shown = chosen_numbers(wanted.show, [names[place] for place in order])
     prepare(shards, list(wanted.methods), wanted.protocol, shown, tuple(pictures.images.shape[1:]))
     keep_study_file(settings, store)

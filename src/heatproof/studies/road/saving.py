@@ -5,10 +5,8 @@ from hashlib import blake2b
 from safetensors.torch import save
 from torch import Tensor
 
-from heatproof import runs
 from heatproof.runs.objects import Store
-from heatproof.runs.places import RECORD
-from heatproof.runs.schema import SCHEMA
+from heatproof.runs.serialization import begin_record
 from heatproof.runs.workers import this_worker
 from heatproof.studies.comparison import Comparison
 from heatproof.studies.road.collecting import write_results
@@ -35,20 +33,18 @@ def save_shards(study: Comparison, store: Store) -> None:
     count = images + len(skipped)
     rule = study.settlement.rule if study.settlement else None
     shards = shards_of(store, count, rule)
-    record = {
-        "schema": SCHEMA,
-        "study": "compare" if study.plan["removes"] else "complexity",
-        "configuration": {},
-        "network": dict(study.network),
-        "data": {"name": "given images", "members": count, "fingerprint": _fingerprint(study)},
-        "shard_size": shards.size,
-        "own": {},
-        "plan": dict(study.plan),
-        "costs": [],
-        "notes": list(study.notes),
-        **runs.environment(),
-    }
-    store.put(RECORD, runs.json_bytes(record))
+    begin_record(
+        store,
+        "compare" if study.plan["removes"] else "complexity",
+        configuration={},
+        network=dict(study.network),
+        data={"name": "given images", "members": count, "fingerprint": _fingerprint(study)},
+        shard_size=shards.size,
+        own={},
+        plan=dict(study.plan),
+        costs=[],
+        notes=list(study.notes),
+    )
     if isinstance(study.protocol.regions, Tensor):
         store.put(REGIONS, save({"regions": study.protocol.regions.cpu().contiguous()}))
     _, height, width = next(iter(study.heatmaps.values())).shape

@@ -13,15 +13,14 @@ from torch import Tensor
 from heatproof.errors import InputError
 from heatproof.guarded import check_size
 from heatproof.perturbation import Protocol
+from heatproof.runs.heatmap_arrays import MapArrays
 from heatproof.runs.ledger import digest
 from heatproof.runs.lock import UNLOCKED
 from heatproof.runs.log import RunLog
-from heatproof.runs.maps import MapArrays
-from heatproof.runs.objects import LARGEST_FAILURE, LARGEST_MARKER, LARGEST_TABLE, Store
-from heatproof.runs.places import RECORD
-from heatproof.runs.results import from_parquet, json_bytes, parquet_bytes
+from heatproof.runs.objects import LARGEST_FAILURE, LARGEST_MARKER, LARGEST_TABLE, RECORD, Store
+from heatproof.runs.records import FailureRecord, PartRecord, ShardRecord
 from heatproof.runs.schema import SCHEMA
-from heatproof.runs.shard_records import FailureRecord, PartRecord, ShardRecord
+from heatproof.runs.serialization import from_parquet, json_bytes, parquet_bytes
 from heatproof.studies.audited import Audit
 from heatproof.studies.parts import Part
 from heatproof.studies.road.sinks import Sink, Whole

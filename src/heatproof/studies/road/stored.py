@@ -13,7 +13,7 @@ from torch import Tensor
 from heatproof.errors import InputError
 from heatproof.heatmaps import Conservation
 from heatproof.perturbation import Curves, Engine, Protocol
-from heatproof.runs.shard_records import EngineRecord, PartRecord
+from heatproof.runs.records import PartRecord
 from heatproof.studies.parts import Part
 from heatproof.studies.road.table_checks import (
     check_images,
@@ -143,7 +143,7 @@ def _restored(found: StoredPart, numbers: Sequence[int], protocol: Protocol) -> 
     )
     if about.engine is None:
         return whole(targets=torch.full((len(names),), -1), curves={}, lerf={})
-    engine = Engine(**{name: getattr(about.engine, name) for name in EngineRecord.model_fields})
+    engine = Engine(**about.engine.named())
     read = partial(_walks, expected=expected, names=names, numbers=numbers, engine=engine)
     curves = read(found.sequences, protocol=protocol)
     units = {} if found.scores is None else found.scores.partition_by("unit", as_dict=True, maintain_order=True)

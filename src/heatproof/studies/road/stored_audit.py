@@ -7,14 +7,13 @@ from typing import Literal
 import polars as pl
 from torch import Tensor
 
-from heatproof import runs
 from heatproof.errors import InputError
 from heatproof.perturbation import Curves, Engine, Protocol
 from heatproof.runs.ledger import digest
 from heatproof.runs.objects import LARGEST_MARKER, LARGEST_TABLE, MissingError, Store
-from heatproof.runs.results import from_parquet, parquet_bytes
+from heatproof.runs.records import AuditRecord
 from heatproof.runs.schema import SCHEMA
-from heatproof.runs.shard_records import AuditRecord, EngineRecord
+from heatproof.runs.serialization import from_parquet, json_bytes, parquet_bytes
 from heatproof.studies.audit import SIZE
 from heatproof.studies.audited import Audit, Evaluated
 from heatproof.studies.road.stored import BROKEN, SEQUENCES, curves_of, sequence_rows
@@ -75,7 +74,7 @@ def store_audit(store: Store, audit: Audit, images: int) -> None:
         "objects": {TABLE: digest(data)},
     }
     store.put(TABLE, data)
-    store.put(MARKER, runs.json_bytes(marker))
+    store.put(MARKER, json_bytes(marker))
 
 
 def stored_audit(store: Store, protocol: Protocol, images: int) -> Audit | None:
@@ -111,7 +110,7 @@ def stored_audit(store: Store, protocol: Protocol, images: int) -> Audit | None:
 
 def _restored(marker: AuditRecord, table: pl.DataFrame, protocol: Protocol) -> Audit:
     settings, first = marker.settings, len(marker.settings)
-    engine = Engine(**{name: getattr(marker.engine, name) for name in EngineRecord.model_fields})
+    engine = Engine(**marker.engine.named())
     told = [*(setting.replacement for setting in settings), *marker.to_the_end]
     check_sequences(table)
     if not table["setting"].is_between(0, len(told) - 1).all():

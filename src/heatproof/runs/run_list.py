@@ -1,4 +1,4 @@
-"""The runs below a folder, as a list shows them; nothing is changed, and nobody is asked."""
+"""The list of runs in and below a folder; the folder is only read."""
 
 import os
 from collections import deque
@@ -9,9 +9,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 from heatproof.errors import InputError
-from heatproof.runs.places import RECORD
-from heatproof.runs.progress import State
-from heatproof.runs.progress_reading import read_progress
+from heatproof.runs.objects import RECORD
+from heatproof.runs.progress import State, read_progress
 from heatproof.runs.run_record import read_any
 from heatproof.runs.store import LocalStore
 
@@ -22,27 +21,16 @@ LONGEST = 500  # characters of what a record says
 
 @dataclass(frozen=True)
 class Run:
-    """A run.
+    """A run."""
 
-    Attributes:
-        name: its path from the folder that was searched.
-        path: its folder, from the root and without links.
-        study: which study it is; empty if its record cannot be read.
-        state: as :mod:`heatproof.runs.progress` has it, or ``unreadable``.
-        images: that were evaluated so far.
-        members: of the data set, while the run is not finished.
-        verdict: its first sentence; of a run that is unreadable, why.
-        date: when its record was last written.
-    """
-
-    name: str
-    path: Path
-    study: str
+    name: str  # its path from the folder that was searched
+    path: Path  # its folder, from the root and without links
+    study: str  # empty if its record cannot be read
     state: State | Literal["unreadable"]
-    images: int | None
-    members: int | None
-    verdict: str
-    date: datetime
+    images: int | None  # that were evaluated so far
+    members: int | None  # of the data set, while the run is not finished
+    verdict: str  # its first sentence; of a run that is unreadable, why
+    date: datetime  # when its record was last written
 
     @property
     def count(self) -> str:
@@ -57,14 +45,14 @@ class Run:
 
 
 @dataclass(frozen=True)
-class Found:
+class RunList:
     """Runs, the newest first, and what a reader must know of the search."""
 
     runs: tuple[Run, ...]
     notes: tuple[str, ...]
 
 
-def runs_below(folder: Path) -> Found:
+def runs_below(folder: Path) -> RunList:
     """All folders with a ``run.json`` in or below a folder; links are not followed, hidden folders are left out.
 
     >>> import tempfile
@@ -82,7 +70,7 @@ def runs_below(folder: Path) -> Found:
     root = Path(os.path.realpath(folder))
     paths, notes = _search(root)
     runs = [run for path in paths if (run := _run(path, root))]
-    return Found(tuple(sorted(runs, key=lambda run: (-run.date.timestamp(), run.name))), tuple(notes))
+    return RunList(tuple(sorted(runs, key=lambda run: (-run.date.timestamp(), run.name))), tuple(notes))
 
 
 def _search(root: Path) -> tuple[list[Path], list[str]]:

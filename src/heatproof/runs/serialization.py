@@ -1,4 +1,4 @@
-"""What a run stores: scores as Parquet, heatmaps as Zarr, everything else about it as JSON."""
+"""Tables of a run as Parquet, its records as JSON, and the versions that go into them."""
 
 import io
 import json
@@ -16,6 +16,8 @@ from heatproof.errors import InputError
 from heatproof.guarded import check_size
 from heatproof.parquet import check_parquet
 from heatproof.perturbation.curves import Curves
+from heatproof.runs import schema
+from heatproof.runs.objects import RECORD, Store
 
 SCHEMA = 1
 MOST_ROWS = 2**20  # of a table that is read
@@ -62,11 +64,7 @@ def parquet_bytes(frame: pl.DataFrame) -> bytes:
 
 
 def from_parquet(data: bytes, name: str, most_rows: int = MOST_ROWS) -> pl.DataFrame:
-    """A frame from such bytes.
-
-    Raises:
-        InputError: if they are no Parquet file, or would swell beyond so many rows.
-    """
+    """A frame from such bytes; InputError if they are no Parquet file, or would swell beyond so many rows."""
     check_parquet(io.BytesIO(data), name, most_rows=most_rows)
     try:
         frame = pl.read_parquet(io.BytesIO(data))
@@ -82,6 +80,18 @@ def from_parquet(data: bytes, name: str, most_rows: int = MOST_ROWS) -> pl.DataF
 def json_bytes(content: Mapping[str, Any]) -> bytes:
     """Readable JSON, in UTF-8."""
     return (json.dumps(content, indent=2, ensure_ascii=False) + "\n").encode("utf-8", errors="replace")
+
+
+def begin_record(store: Store, study: str, **content: Any) -> dict[str, Any]:  # noqa: ANN401 - whatever JSON has
+    """Writes the ``run.json`` that a run begins with: what is given, with schema, versions and machine."""
+    record = {"schema": schema.SCHEMA, "study": study, **content, **environment()}
+    write_record(store, record)
+    return record
+
+
+def write_record(store: Store, record: Mapping[str, Any]) -> None:
+    """Writes ``run.json``, or replaces it."""
+    store.put(RECORD, json_bytes(record))
 
 
 def environment() -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Places that a user may name to write to: which are refused, and why."""
+"""Checks of the paths and URLs that a user gives to write to: which are refused, and why."""
 
 import os
 from collections.abc import Sequence
@@ -7,20 +7,16 @@ from pathlib import Path
 
 from heatproof.errors import InputError
 from heatproof.json_objects import json_object
-from heatproof.runs.ledger import LEDGER, LEFTOVER, LOCK, is_ledger, strangers
-from heatproof.runs.objects import LARGEST_RECORD
-from heatproof.runs.store import LocalStore, Store, open_store, put_new, told
+from heatproof.runs.atomic_files import LEFTOVER, disk_errors, put_new_file
+from heatproof.runs.ledger import LEDGER, LOCK, is_ledger, unrecorded_files
+from heatproof.runs.objects import LARGEST_RECORD, RECORD, Store
+from heatproof.runs.store import LocalStore, open_store
 
-RECORD = "run.json"
 NAMED = 3  # files that a message names
 
 
 def opened(out: str | Path) -> Store:
-    """The folder or URL that a user named; ``~`` is expanded.
-
-    Raises:
-        InputError: for an empty place, an unknown user, or a link that leads nowhere.
-    """
+    """The folder or URL that a user named, with ``~`` expanded; InputError for what can be neither."""
     text = str(out)
     if not text.strip() or "\0" in text:
         raise InputError(f"expected a place to write to (--out), got {text!r}")
@@ -30,22 +26,17 @@ def opened(out: str | Path) -> Store:
     expanded = os.path.expanduser(text)  # noqa: PTH111 - never raises
     if expanded.startswith("~"):
         raise InputError(f"there is no user {expanded.split('/')[0]!r}; a folder of that name is given as ./{expanded}")
-    place = LocalStore(Path(expanded)) if expanded != text else store
+    folder = LocalStore(Path(expanded)) if expanded != text else store
     try:
-        leads_nowhere = place.path.is_symlink() and not place.path.exists()
+        if folder.path.is_symlink() and not folder.path.exists():
+            raise InputError(f"{text!r} is a link that leads nowhere; take it away, or choose another --out")
     except OSError as error:  # such as a name that is too long
         raise InputError(f"{text!r:.80} cannot be written to: {error.strerror}; choose another --out") from error
-    if leads_nowhere:
-        raise InputError(f"{text!r} is a link that leads nowhere; take it away, or choose another --out")
-    return place
+    return folder
 
 
 def check_new_file(out: str | Path, inputs: Sequence[Path] = ()) -> Path:
-    """The path of a file that is to be written.
-
-    Raises:
-        InputError: if something is there, there is no folder for it, or it would lie in what is read.
-    """
+    """The path of a file to write; InputError if it is there, has no folder, or would lie in what is read."""
     store = opened(out)
     if not isinstance(store, LocalStore):
         raise InputError(f"expected a file to write, got the URL {store}")
@@ -58,17 +49,13 @@ def check_new_file(out: str | Path, inputs: Sequence[Path] = ()) -> Path:
 
 
 def write_file(out: str | Path, data: bytes) -> None:
-    """Writes a file that must not be there yet; it appears complete or not at all.
-
-    Raises:
-        InputError: as :func:`check_new_file`.
-    """
-    if not put_new(check_new_file(out), data):
+    """Writes a file that must not be there yet (InputError); it appears complete or not at all."""
+    if not put_new_file(check_new_file(out), data):
         raise InputError(f"{str(out)!r} is there already; choose another name")
 
 
-def at_url(store: Store, *, overwrite: bool, resumes: bool) -> Store:
-    """A place under a URL, where nothing can be moved aside."""
+def check_url(store: Store, *, overwrite: bool, resumes: bool) -> None:
+    """Refuses a URL where something lies that is not resumed: nothing can be moved aside there."""
     if store.exists(RECORD):
         if overwrite:
             raise InputError(f"{store} holds a run, and nothing under a URL is overwritten; choose another --out")
@@ -76,7 +63,6 @@ def at_url(store: Store, *, overwrite: bool, resumes: bool) -> Store:
             raise InputError(f"{store} holds a run; choose another --out")
     elif store.names():
         raise InputError(f"{store} is not empty, and no run; choose another --out")
-    return store
 
 
 def check_apart(folder: Path, out: str, inputs: Sequence[Path]) -> None:
@@ -95,19 +81,19 @@ def is_taken(folder: Path) -> bool:
     """Whether something is there, other than what a run leaves that was killed before it began."""
     if not folder.is_dir():
         return os.path.lexists(folder)
-    with told("read", folder):
+    with disk_errors("read", folder):
         names = {path.name for path in folder.iterdir() if not LEFTOVER.fullmatch(path.name)}
-        return not names <= {LOCK, LEDGER} or next(strangers(folder), None) is not None
+        return not names <= {LOCK, LEDGER} or next(unrecorded_files(folder), None) is not None
 
 
-def is_ours(store: LocalStore) -> bool:
+def has_ledger(store: LocalStore) -> bool:
     """Whether a folder holds a run that has a ledger."""
     return store.exists(RECORD) and is_ledger(store.path / LEDGER)
 
 
 def is_run(store: LocalStore) -> bool:
     """Whether a folder holds a run; those of earlier versions have no ledger."""
-    if is_ours(store):
+    if has_ledger(store):
         return True
     try:
         versions = json_object(store.get(RECORD, at_most=LARGEST_RECORD), RECORD).get("versions")
@@ -124,15 +110,15 @@ def refuse_taken(folder: Path, out: str) -> None:
     raise InputError(f"{out!r} is there already and is not empty; choose another --out{hint}")
 
 
-def check_own(folder: Path, out: str) -> None:
+def check_overwritable(folder: Path, out: str) -> None:
     """Refuses to replace what heatproof did not write."""
     if not is_ledger(folder / LEDGER):
         raise InputError(
             f"{out!r} is no result that may be overwritten: it has no {LEDGER}, heatproof's list of what it wrote; "
             "choose another --out"
         )
-    with told("read", folder):
-        named = list(islice(strangers(folder), NAMED + 1))
+    with disk_errors("read", folder):
+        named = list(islice(unrecorded_files(folder), NAMED + 1))
     if named:
         more = " and more" if len(named) > NAMED else ""
         raise InputError(
