@@ -1,12 +1,16 @@
 """``run.json``: the record of a run in shards, and the records that other studies save."""
 
+import re
 from collections.abc import Callable
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Union
 
-from pydantic import AfterValidator, Field, Strict
+from pydantic import AfterValidator, Field, Strict, create_model
 
+from heatproof.bounds import Bounds
 from heatproof.errors import InputError
 from heatproof.json_objects import json_object
+from heatproof.options.option import Declared, declared
+from heatproof.options.perturbing import Perturbing
 from heatproof.runs.objects import LARGEST_RECORD, RECORD, Store
 from heatproof.runs.records import (
     MOST,
@@ -15,7 +19,6 @@ from heatproof.runs.records import (
     MOST_MEMBERS,
     Count,
     Object,
-    Positive,
     Prose,
     Sentences,
     StoredRecord,
@@ -85,18 +88,23 @@ class RuleRecord(StoredRecord):
     indifference: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None
 
 
-class ProtocolRecord(StoredRecord):
-    """How regions are removed and scored."""
+def _stored(one: Declared) -> Any:  # noqa: ANN401 - a type
+    """The type of an option in a record; what Python takes beside numbers and texts lies in files of its own."""
+    bounds = one.option.bounds if isinstance(one.option, Option) and one.option.bounds else Bounds(1, MOST)
+    number = Annotated[int, Field(ge=bounds.low, le=min(bounds.high, MOST))]
+    kinds = {"int": number, "bool": bool, "str": Text, "None": None}
+    text = getattr(one.hint, "__forward_arg__", None) or getattr(one.hint, "__name__", str(one.hint))
+    return Union[tuple(kinds[name] for name in re.findall(r"\w+", text) if name in kinds)]  # noqa: UP007
 
-    replacement: Text
-    regions: Positive | Text
-    steps: Positive | Text | None
-    repeats: Positive
-    seed: Whole
-    score: Text
-    engine: Text
-    memory: Positive
-    scored: Positive | None
+
+if TYPE_CHECKING:
+    ProtocolRecord = StoredRecord
+else:  # a run of before an option was added has what was done then: its default
+    ProtocolRecord = create_model(
+        "ProtocolRecord",
+        __base__=StoredRecord,
+        **{one.field: (_stored(one), one.default) for one in declared(Perturbing) if one.field != "statistics"},
+    )
 
 
 class PlanRecord(StoredRecord):
