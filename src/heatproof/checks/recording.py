@@ -10,7 +10,8 @@ from heatproof.network.trial import Trial
 class Recorded(Network):
     """It has no graph and is not tried, so that all that goes through the module is what somebody asks."""
 
-    def _tried(self, shape: tuple[int, ...], images: Tensor | None = None) -> Trial:
+    def trial(self, shape: tuple[int, ...], images: Tensor | None = None) -> Trial:
+        """What a network without a graph would be."""
         return Trial(InputError("it is recorded"), classes=2, gives_logits=True)
 
 

@@ -32,7 +32,7 @@ def fold(graph: Graph) -> Graph:
             readers[before.name] = readers[node.name]
         else:
             nodes[node.name] = node
-    return graph.replace(tuple(nodes.values()), renamed.get(graph.output, graph.output))
+    return graph.with_nodes(tuple(nodes.values()), renamed.get(graph.output, graph.output))
 
 
 def _folded(before: Node, node: Node) -> Operation | None:

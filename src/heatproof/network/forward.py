@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from heatproof.errors import InputError
-from heatproof.network.flow import Account, Relevance
+from heatproof.network.backward import Relevance, RelevanceAccount, check_way, first_layers, interval, send_back
 from heatproof.network.graph import Graph, Node
 from heatproof.network.operations import Operation, Record, Signals
 from heatproof.network.rules import Box, Composite, Rule
@@ -21,20 +21,17 @@ class ForwardPass(ABC):
     Attributes:
         images: (N, C, H, W) RGB in [0, 1], as they came.
         inputs: (N, C, H, W) normalised images: what the network read, and what every signal is with respect to.
-        targets: (N,) class indices.
+        logits: (N, classes) scores before the softmax.
+        targets: (N,) class indices; by default the predicted classes.
         low, high: (1, C, 1, 1) range of a normalised pixel.
     """
 
-    def __init__(self, images: Tensor, inputs: Tensor, targets: Tensor, bounds: tuple[Tensor, Tensor]) -> None:
-        self.images = images
-        self.inputs = inputs
-        self.targets = targets
+    def __init__(
+        self, images: Tensor, inputs: Tensor, logits: Tensor, targets: Tensor | None, bounds: tuple[Tensor, Tensor]
+    ) -> None:
+        self.images, self.inputs, self.logits = images, inputs, logits
+        self.targets = logits.argmax(dim=1) if targets is None else targets
         self.low, self.high = bounds
-
-    @property
-    @abstractmethod
-    def logits(self) -> Tensor:
-        """(N, classes) scores before the softmax."""
 
     @cached_property
     def scores(self) -> Tensor:
@@ -64,13 +61,7 @@ class GraphPass(ForwardPass):
     ) -> None:
         self.graph = graph
         self._records, logits = _record(graph, inputs)
-        super().__init__(images, inputs, logits.argmax(dim=1) if targets is None else targets, bounds)
-        self._logits = logits
-
-    @property
-    def logits(self) -> Tensor:
-        """(N, classes) scores before the softmax."""
-        return self._logits
+        super().__init__(images, inputs, logits, targets, bounds)
 
     @cached_property
     def gradient(self) -> Tensor:
@@ -80,32 +71,35 @@ class GraphPass(ForwardPass):
     @cached_property
     def deconvolution(self) -> Tensor:
         """(N, C, H, W) the signal of deconvolution [Zeiler2014]."""
-        self.graph.require("deconvolution", "deconvolution")
+        check_way(self.graph, "deconvolution", "deconvolution")
         return self._send_back(lambda operation, record, signal: operation.deconvolution(record, signal))
 
     @torch.no_grad()
     def relevance(self, composite: Composite) -> Relevance:
         """Relevance of the normalised pixels under the rules of ``composite`` [Bach2015]."""
-        self.graph.require("relevance", "LRP")
-        account = Account(self.graph, self.scores)
+        check_way(self.graph, "relevance", "LRP")
+        account = RelevanceAccount(self.graph, self.scores)
+        first = first_layers(self.graph)
 
         def step(node: Node, arriving: Tensor) -> Signals:
-            leaving = node.operation.relevance(self._records[node.name], arriving, self._rule(node, composite))
+            rule = self._rule(node, composite, node.name in first)
+            leaving = node.operation.relevance(self._records[node.name], arriving, rule)
             account.enter(node, arriving, leaving)
             return leaving
 
-        pixels = self.graph.send_back(self._at_target(self.scores), step)
-        return Relevance(pixels, account.flow)
+        pixels = send_back(self.graph, self._at_target(self.scores), step)
+        return Relevance(pixels, tuple(account.flow))
 
-    def _rule(self, node: Node, composite: Composite) -> Rule:
+    def _rule(self, node: Node, composite: Composite, first: bool) -> Rule:
         role = node.operation.role(node.shape)
-        if node.name not in self.graph.first:
+        if not first:
             return composite.convolution if role == "convolution" else composite.dense
         if isinstance(composite.first, Box) and role is not None:
-            alone = self.graph.batched(node.inputs[0])  # the range of one image is that of all
-            shape = (1 if alone else len(self.inputs), *self.graph.input_shape)
+            (read,) = node.inputs
+            stacked = any(other.name == read and not other.batched for other in self.graph)
+            shape = (len(self.inputs) if stacked else 1, *self.graph.input_shape)  # one image's range is that of all
             low, high = composite.first.low.expand(shape), composite.first.high.expand(shape)
-            return Box(*self.graph.interval(low, high, node.inputs[0]))
+            return Box(*interval(self.graph, low, high, read))
         return composite.first
 
     @torch.no_grad()
@@ -116,7 +110,7 @@ class GraphPass(ForwardPass):
                 raise InputError(f"autograd does not lead back through {node.place}: it cannot be differentiated")
             return way(node.operation, record, arriving)
 
-        return self.graph.send_back(self._at_target(torch.ones_like(self.scores)), step)
+        return send_back(self.graph, self._at_target(torch.ones_like(self.scores)), step)
 
     def _at_target(self, signal: Tensor) -> Tensor:
         return torch.zeros_like(self.logits).scatter(1, self.targets[:, None], signal[:, None])
@@ -139,13 +133,7 @@ class ModulePass(ForwardPass):
             with torch.no_grad():
                 self._tracked = check_logits(module(inputs.detach().clone()))
             self._untracked = error
-        logits = self._tracked.detach()
-        super().__init__(images, leaf, logits.argmax(dim=1) if targets is None else targets, bounds)
-
-    @property
-    def logits(self) -> Tensor:
-        """(N, classes) scores before the softmax."""
-        return self._tracked.detach()
+        super().__init__(images, leaf, self._tracked.detach(), targets, bounds)
 
     @cached_property
     def gradient(self) -> Tensor:

@@ -15,8 +15,7 @@ def merge(graph: Graph) -> Graph:
     graph = _gates(graph)
     merged = _Merged(graph)
     nodes = tuple(merged.node(node) for node in graph)
-    found = graph.replace(nodes, graph.output)
-    return found.replace(tuple(found.needed(found.output)), found.output)
+    return graph.with_nodes(nodes, graph.output)
 
 
 class _Merged:
@@ -122,8 +121,7 @@ def _gates(graph: Graph) -> Graph:
         if isinstance(node.operation, Product | Ratio) and len(inputs) == 2:
             node = replace(node, operation=_product(node, inputs, nodes, graph), inputs=inputs)
         found.append(node)
-    changed = graph.replace(tuple(found), graph.output)
-    return changed.replace(tuple(changed.needed(changed.output)), changed.output)
+    return graph.with_nodes(tuple(found), graph.output)
 
 
 def _unexpanded(node: Node, nodes: dict[str, Node], graph: Graph) -> tuple[str, ...]:

@@ -1,6 +1,7 @@
 """Reads the nodes of an exported program, one after the other."""
 
 import operator
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any, cast
 
@@ -23,13 +24,13 @@ from heatproof.network.exported import (
 )
 from heatproof.network.graph import Graph, Node
 from heatproof.network.operations import OPERATIONS, Call, Opaque, Operation, PerImage, Size, Variable
-from heatproof.network.operations.opaque import Autocast
 from heatproof.network.operations.weighted import same_spans
 
 _NOTHING = ("contiguous", "clone", "detach", "alias", "lift_fresh_copy", "lift_fresh")
 _CASTS = ("to", "type_as", "_to_copy")
 _IDENTITIES = frozenset({"dropout", "feature_dropout", "alpha_dropout", "dropout2d", *_NOTHING})
 _PARTS = {"chunk.default", "split.Tensor", "split.sizes", "split_with_sizes.default", "tensor_split.sections"}
+_AUTOCAST = "no rule leads through a part in another precision (autocast)"
 _VIEWS = (
     "aten.view.default",
     "aten._unsafe_view.default",
@@ -80,8 +81,7 @@ class Reader:
                 "the model must return one tensor of class scores of shape (B, classes) that depends on the image, "
                 f"got {self._described(output)}; wrap it in a module that returns the logits"
             )
-        graph = Graph(name, tuple(self.nodes), output.name, shape)
-        return graph.replace(tuple(graph.needed(output.name)), output.name)
+        return Graph(name, (), output.name, shape).with_nodes(tuple(self.nodes), output.name)
 
     def _constants(self, signature: torch.export.ExportGraphSignature) -> dict[str, Tensor]:
         stored: dict[str, Any] = {**self.program.state_dict, **self.program.constants}
@@ -191,7 +191,7 @@ class Reader:
         if call.name == "conv2d.padding" and call.arguments["padding"] == "same":
             call = self._padded(call, node)
         known = OPERATIONS.get(call.name)
-        operation = Opaque.call(call) if known is None else known.read(call)
+        operation = Opaque(call) if known is None else known.read(call)
         return self._append(operation, call.variables, node, value)
 
     def _append(
@@ -239,7 +239,7 @@ class Reader:
                 node,
             )
         if call.name not in _PARTS:
-            return self._append(Opaque.call(call, index), call.variables, node, node.meta["val"])
+            return self._append(Opaque(call, index=index), call.variables, node, node.meta["val"])
         dimension = call.arguments["dim"]
         lengths = [symbol(part.shape[dimension], node) for part in source.meta["val"]]
         start = added(lengths[:index])
@@ -259,7 +259,9 @@ class Reader:
         names = [inner.name for inner in module.graph.nodes if inner.op == "placeholder"]
         call = Call(module, dict(zip(names, read, strict=True)))
         return [
-            self._append(Autocast(call, index, device, dtype), call.variables, node, value, f".{index}")
+            self._append(
+                Opaque(_under_autocast(call, device, dtype), _AUTOCAST, index), call.variables, node, value, f".{index}"
+            )
             for index, value in enumerate(node.meta["val"])
         ]
 
@@ -278,6 +280,16 @@ class Reader:
         if any(other is not node and is_view(other, _PARTS) for other in related):
             raise ViewChangedError(f"{place(node)} changes a view of another value in place; use its out-of-place form")
         self.values[changed] = self.values[node]
+
+
+def _under_autocast(part: Call, device: str, dtype: torch.dtype | None) -> Callable[..., Any]:
+    """A part of a program that is computed in another precision."""
+
+    def computed(*inputs: Tensor) -> Any:  # noqa: ANN401 - whatever the part returns
+        with torch.autocast(device, dtype=dtype):
+            return part(*inputs)
+
+    return computed
 
 
 def _constant(call: Call, function: torch._ops.OpOverload, node: fx.Node) -> Any:  # noqa: ANN401 - whatever it is

@@ -58,7 +58,7 @@ def split_readout(graph: Graph) -> tuple[Graph, Readout] | None:
     read_elsewhere = any(name in dropped for node in kept for name in node.inputs)
     if read_elsewhere or last.shape[0] != len(layer.weight) or graph.shapes[graph.output] != (len(layer.weight),):
         return None
-    return graph.replace(kept, last.inputs[0]), Readout(layer, tuple(node.operation for node in reversed(after)))
+    return graph.with_nodes(kept, last.inputs[0]), Readout(layer, tuple(node.operation for node in reversed(after)))
 
 
 def _apart(graph: Graph, node: Node) -> bool:

@@ -6,7 +6,7 @@ from math import ceil
 
 from torch import Tensor
 
-from heatproof.network.incremental import Plan, touched_by_regions
+from heatproof.network.incremental import Plan, dirty_regions
 from heatproof.network.network import Network
 from heatproof.perturbation.full import evaluate_fully
 from heatproof.perturbation.incremental import evaluate_incrementally, sequences_at_once
@@ -58,9 +58,9 @@ def choose(
         nodes = 0 if without_graph else len(network.graph(shape))
         asked = "asked for" if engine == "full" else "this replacement fills all removed pixels anew at every step"
         return Engine("full", 0, nodes, without_graph or asked), None
-    plan = network.plan(
-        shape,
-        touched_by_regions(maps),
+    plan = network.planner.plan(
+        network.graph(shape),
+        dirty_regions(maps),
         windows=regions_at_once,
         measured=engine == "auto",
         one_class=score is logit,

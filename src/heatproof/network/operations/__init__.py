@@ -9,8 +9,7 @@ from heatproof.network.operations import (  # noqa: F401 - imported to register
     weighted,
 )
 from heatproof.network.operations.call import Call, PerImage, Size, Variable
-from heatproof.network.operations.opaque import Opaque
-from heatproof.network.operations.operation import OPERATIONS, Operation, Record, Role, Signals, Way
+from heatproof.network.operations.operation import OPERATIONS, Opaque, Operation, Record, Role, Signals, Way
 
 __all__ = [
     "OPERATIONS", "Call", "Opaque", "Operation", "PerImage", "Record", "Role", "Signals", "Size", "Variable", "Way",

@@ -8,8 +8,7 @@ from torch import Tensor
 
 from heatproof.network.operations.activation import Activation, same_everywhere
 from heatproof.network.operations.call import Call, Variable
-from heatproof.network.operations.operation import Called, Operation, Record, Signals, Way, operation
-from heatproof.network.operations.reach import POINTWISE, Reach
+from heatproof.network.operations.operation import POINTWISE, Called, Operation, Reach, Record, Signals, Way, operation
 from heatproof.network.rules import Rule
 
 
@@ -19,7 +18,7 @@ class Arithmetic(Called):
     elementwise = True
 
     def reach(self, *shapes: tuple[int, ...]) -> Reach | None:
-        """A position depends on itself, unless maps or constants differ in size or between positions."""
+        """Its own position, unless maps or constants differ in size or between positions."""
         equal = len({shape[1:] for shape in shapes}) == 1
         return POINTWISE if equal and same_everywhere(self.constants) and not self.call.sized else None
 
@@ -28,13 +27,11 @@ class Arithmetic(Called):
 class ByConstant(Arithmetic):
     """One map times or over a constant: relevance passes unchanged, one input makes one output."""
 
+    monotone = True
+
     def relevance(self, record: Record, relevance: Tensor, rule: Rule | None) -> Signals:
         """Unchanged (summed where the constant made the map larger)."""
         return (relevance.sum_to_size(record.inputs[0].shape),)
-
-    def interval(self, low: tuple[Tensor, ...], high: tuple[Tensor, ...]) -> tuple[Tensor, Tensor]:
-        """From the ends."""
-        return self.ends(low, high)
 
 
 class Shifted(ByConstant):
@@ -52,16 +49,12 @@ class Add(Arithmetic):
     """The sum or difference of two maps, as at the end of a residual block."""
 
     fresh = True
-    to_zeros = False
+    passes = "in proportion"  # so that nothing is counted twice
 
     @classmethod
     def read(cls, call: Call) -> Operation:  # type: ignore[override]
         """The sum of two maps, or of a map and a constant."""
         return cls(call) if len(call.variables) == 2 else Shifted(call)
-
-    def relevance(self, record: Record, relevance: Tensor, rule: Rule | None) -> Signals:
-        """In proportion to what each map adds, so that nothing is counted twice."""
-        return self.proportional(record, relevance)
 
     def interval(self, low: tuple[Tensor, ...], high: tuple[Tensor, ...]) -> tuple[Tensor, Tensor]:
         """From the ends of both maps, each as its sign wants it."""
@@ -183,8 +176,8 @@ class GLU(Called):
     refuses = {"deconvolution": "deconvolution is not defined for a gate that the network computes from the image"}
 
     def reach(self, *shapes: tuple[int, ...]) -> Reach | None:
-        """A position depends on itself, where halves of the channels are taken."""
-        return POINTWISE if self.call.arguments["dim"] in (1, -3) else None
+        """Its own position, where halves of the channels are taken."""
+        return POINTWISE if self.chooses_channels() else None
 
     def relevance(self, record: Record, relevance: Tensor, rule: Rule | None) -> Signals:
         """All of it to the half that is gated."""
@@ -195,17 +188,10 @@ class GLU(Called):
 class Concatenate(Called):
     """Maps side by side; every way back takes them apart again."""
 
-    to_zeros = None
+    passes = "moved"
+    monotone = True
 
     def reach(self, *shapes: tuple[int, ...]) -> Reach | None:
-        """A position depends on itself, where channels are put side by side."""
-        beside = self.call.arguments["dim"] in (1, -3) and "stack" not in self.call.name
+        """Its own position, where channels are put side by side."""
+        beside = self.chooses_channels() and "stack" not in self.call.name
         return POINTWISE if beside and not self.constants and not self.call.sized else None
-
-    def relevance(self, record: Record, relevance: Tensor, rule: Rule | None) -> Signals:
-        """Each map its own part."""
-        return self.gradient(record, relevance)
-
-    def interval(self, low: tuple[Tensor, ...], high: tuple[Tensor, ...]) -> tuple[Tensor, Tensor]:
-        """Those of the maps."""
-        return self.ends(low, high)

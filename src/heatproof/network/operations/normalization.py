@@ -1,6 +1,6 @@
 """Normalisations: with fixed statistics, with those of a sample, and by what responds nearby."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -11,8 +11,7 @@ from torch.overrides import TorchFunctionMode, handle_torch_function, has_torch_
 
 from heatproof.errors import InputError
 from heatproof.network.operations.call import Call
-from heatproof.network.operations.operation import Called, Operation, Record, Signals, operation
-from heatproof.network.operations.reach import POINTWISE, Reach
+from heatproof.network.operations.operation import POINTWISE, Called, Operation, Reach, Record, Signals, operation
 from heatproof.network.rules import Rule, divided
 
 
@@ -25,6 +24,9 @@ class BatchNorm(Operation):
     shift: Tensor
 
     fresh = True
+    passes = "unchanged"
+    monotone = True
+    pointwise = True
 
     @classmethod
     def read(cls, call: Call) -> Self:
@@ -39,23 +41,11 @@ class BatchNorm(Operation):
         shift = bias.double() - mean.double() * scale
         return cls(scale=scale.to(weight), shift=shift.to(weight))
 
-    def reach(self, *shapes: tuple[int, ...]) -> Reach:
-        """A position depends on itself."""
-        return POINTWISE
-
     def evaluate(self, *inputs: Tensor) -> Tensor:
         """``scale · x + shift``."""
         (value,) = inputs
         shape = (-1, *([1] * (value.ndim - 2)))
         return torch.addcmul(self.shift.reshape(shape), value, self.scale.reshape(shape))
-
-    def relevance(self, record: Record, relevance: Tensor, rule: Rule | None) -> Signals:
-        """Unchanged: one input makes one output."""
-        return (relevance,)
-
-    def interval(self, low: tuple[Tensor, ...], high: tuple[Tensor, ...]) -> tuple[Tensor, Tensor]:
-        """From the ends."""
-        return self.ends(low, high)
 
 
 @operation("layer_norm.default", "group_norm.default", "rms_norm.default", "instance_norm.default")
@@ -128,7 +118,7 @@ class LocalResponseNorm(Operation):
     k: float
     within: bool
 
-    to_zeros = None
+    passes = "moved"  # to a zero only what arrives at its place
 
     @classmethod
     def read(cls, call: Call) -> Self:
@@ -137,7 +127,7 @@ class LocalResponseNorm(Operation):
         return cls(**given)
 
     def reach(self, *shapes: tuple[int, ...]) -> Reach:
-        """A position depends on itself, or on the square around it."""
+        """Its own position, or the square around it."""
         side, margin = self.size, self.size // 2
         return Reach((side, side), (1, 1), (margin, margin)) if self.within else POINTWISE
 
@@ -207,13 +197,7 @@ def norm_within_channels(value: Tensor, size: int, alpha: float, beta: float) ->
 class AsOneOperation(TorchFunctionMode):
     """Within this context, a local response norm of torch or of Caffe is traced as one operation, not as a dozen."""
 
-    def __torch_function__(
-        self,
-        func: Callable[..., Any],
-        types: Sequence[type],
-        args: tuple[Any, ...] = (),
-        kwargs: Mapping[str, Any] | None = None,
-    ) -> Any:  # noqa: ANN401 - whatever the function returns
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:  # noqa: ANN401
         """Calls ``func``, or what stands for it."""
         called: Callable[..., Any] = _AS_ONE.get(func, func)
         return called(*args, **(kwargs or {}))

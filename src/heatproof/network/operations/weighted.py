@@ -10,9 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from heatproof.network.operations.call import Call, Variable
-from heatproof.network.operations.opaque import Opaque
-from heatproof.network.operations.operation import Operation, Record, Role, Signals, operation
-from heatproof.network.operations.reach import Reach
+from heatproof.network.operations.operation import Opaque, Operation, Reach, Record, Role, Signals, operation, pair
 from heatproof.network.rules import Rule, split
 
 
@@ -25,7 +23,7 @@ class Weighted(Operation):
 
     taped = False
     fresh = True
-    to_zeros = False
+    passes = "in proportion"
     channels_at: ClassVar[int] = 0  # the dimension of an image's output that holds its channels
 
     @classmethod
@@ -105,9 +103,9 @@ class Convolution(Weighted):
         return cls(
             weight=given["weight"].contiguous(memory_format=torch.channels_last),
             bias=given["bias"],
-            stride=_pair(given["stride"]),
-            padding=_pair(padding),
-            dilation=_pair(given["dilation"]),
+            stride=pair(given["stride"]),
+            padding=pair(padding),
+            dilation=pair(given["dilation"]),
             groups=int(given["groups"]),
         )
 
@@ -167,7 +165,7 @@ class TransposedConvolution(Weighted):
     def of(cls, call: Call) -> Self:
         """The transposed convolution with the constants of a call."""
         given = call.arguments
-        pairs = {name: _pair(given[name]) for name in ("stride", "padding", "output_padding", "dilation")}
+        pairs = {name: pair(given[name]) for name in ("stride", "padding", "output_padding", "dilation")}
         return cls(weight=given["weight"], bias=given["bias"], groups=int(given["groups"]), **pairs)
 
     def weigh(self, inputs: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
@@ -236,12 +234,7 @@ class Dense(Weighted):
         return signal @ weight
 
 
-def _pair(value: int | list[int]) -> tuple[int, int]:
-    values = [value] if isinstance(value, int) else list(value)
-    return (values[0], values[-1])
-
-
 def same_spans(call: Call) -> list[int]:
     """Positions that ``padding="same"`` adds along height and width, on both sides together."""
     sizes = call.arguments["weight"].shape[2:]
-    return [step * (size - 1) for step, size in zip(_pair(call.arguments["dilation"]), sizes, strict=True)]
+    return [step * (size - 1) for step, size in zip(pair(call.arguments["dilation"]), sizes, strict=True)]
