@@ -1,27 +1,23 @@
 """What a network promises, tried on two images: finite scores that depend on one image alone, and on nothing else."""
 
-from collections.abc import Callable
+import random
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
 from heatproof.errors import InputError
 from heatproof.network.copying import hidden_layers
-from heatproof.network.draws import watched
 from heatproof.network.forward import check_logits
-from heatproof.network.squashing import Recorded
+from heatproof.network.squashing import CallRecorder
 from heatproof.randomness import addressed
 
-Evaluate = Callable[[Tensor], Tensor]
-
 # bounds for rounding, of the largest score: ResNets, DenseNets and others differ by 1e-6 (float32), .006 (bfloat16)
-_ROUNDING = {
-    torch.float64: 1e-9,
-    torch.float32: 1e-4,
-    torch.float16: 0.02,
-    torch.bfloat16: 0.1,
-}
+_ROUNDING = {torch.float64: 1e-9, torch.float32: 1e-4, torch.float16: 0.02, torch.bfloat16: 0.1}
 _SEEDS = 4  # a small dropout may keep the same units from one seed as from another
 _COARSE = 0.05  # on accelerators, whose convolutions may round to ten bits
 _FIXED = "heatmaps need a network that gives an image the same scores each time"
@@ -40,22 +36,20 @@ def trial_images(images: Tensor | None, shape: tuple[int, ...]) -> Tensor:
     return torch.stack([images[0].detach().cpu().float(), noise[1]])
 
 
-def first_scores(module: nn.Module, inputs: Tensor, name: str) -> tuple[Tensor, Recorded]:
+def first_scores(module: nn.Module, inputs: Tensor, name: str) -> tuple[Tensor, CallRecorder]:
     """(1, classes) scores of one image (1, C, H, W), and the calls of torch's that made them.
 
     Raises:
         InputError: with the module's own reason if it cannot evaluate images of this size, if its scores are not one
             finite row, if they are drawn at random, or if they come from layers that torch does not know of.
     """
-    recorded, used = Recorded(), set[str]()
-    hidden = {path: layer for path, layer in hidden_layers(module).items() if layer.state_dict()}
-    hooks = [layer.register_forward_hook(lambda *_, path=path: used.add(path)) for path, layer in hidden.items()]
-    try:
-        with watched(inputs.device) as drawn, recorded:
+    recorded, used = CallRecorder(), set[str]()
+    with ExitStack() as hooks, watched(inputs.device) as drawn:
+        for path, layer in hidden_layers(module).items():
+            if layer.state_dict():
+                hooks.enter_context(layer.register_forward_hook(lambda *_, path=path: used.add(path)))
+        with recorded:
             found = evaluated(module, inputs, name)
-    finally:
-        for hook in hooks:
-            hook.remove()
     if used:
         raise InputError(
             f"{name} keeps layers with weights in plain lists or dictionaries ({', '.join(sorted(used))}), where torch "
@@ -98,8 +92,11 @@ def agree(one: Tensor, other: Tensor) -> bool:
     allowed = _ROUNDING.get(one.dtype, 1e-4)
     if one.device.type != "cpu" and one.dtype != torch.float64:
         allowed = max(allowed, _COARSE)
-    scale = max(float(one.abs().max()), float(other.abs().max()))
-    return float((one.double() - other.double()).abs().max()) <= allowed * scale
+    return float((one.double() - other.double()).abs().max()) <= allowed * _scale(one, other)
+
+
+def _scale(one: Tensor, other: Tensor) -> float:
+    return max(float(one.abs().max()), float(other.abs().max()))
 
 
 def check_company(module: nn.Module, first: Tensor, inputs: Tensor, name: str) -> None:
@@ -141,10 +138,14 @@ def _refuse_draws(module: nn.Module, inputs: Tensor, first: Tensor, name: str) -
 
 def _place(module: nn.Module, one: Tensor, other: Tensor) -> str:
     """Where what comes in is the same and what goes out is not, for the last image of both: the innermost layer."""
+
+    def same(one: Tensor, other: Tensor) -> bool:
+        return one.shape == other.shape and agree(one, other)
+
     first, second = _passes(module, one, seed=1), _passes(module, other, seed=2)
     for path, given, found in first:
         match = next((later for later in second if later[0] == path), None)
-        if match and _same(given, match[1]) and not _same(found, match[2]):
+        if match and same(given, match[1]) and not same(found, match[2]):
             kind = type(module.get_submodule(path)).__name__
             return f", first in {path} ({kind})" if path else ", in the model's own forward"
     return ""
@@ -162,23 +163,15 @@ def _passes(module: nn.Module, inputs: Tensor, seed: int) -> list[tuple[str, Any
 
         return hook
 
-    hooks = [layer.register_forward_hook(record(path)) for path, layer in module.named_modules()]
-    try:
-        with watched(inputs.device, seed):
-            module(inputs.clone())
-    finally:
-        for hook in hooks:
-            hook.remove()
+    with ExitStack() as hooks, watched(inputs.device, seed):
+        for path, layer in module.named_modules():
+            hooks.enter_context(layer.register_forward_hook(record(path)))
+        module(inputs.clone())
     return passes
 
 
-def _same(one: Tensor, other: Tensor) -> bool:
-    return one.shape == other.shape and agree(one, other)
-
-
 def _distance(one: Tensor, other: Tensor) -> str:
-    scale = max(float(one.abs().max()), float(other.abs().max()))
-    return f"{float((one - other).abs().max()) / scale:.2g} of the largest score"
+    return f"{float((one - other).abs().max()) / _scale(one, other):.2g} of the largest score"
 
 
 def _mixed(module: nn.Module) -> str:
@@ -186,3 +179,54 @@ def _mixed(module: nn.Module) -> str:
     if len(kinds) < 2:
         return ""
     return f"; its parameters have several types ({', '.join(sorted(kinds))}): give it one, as module.float() does"
+
+
+@dataclass
+class Drawn:
+    """Whether something was drawn, known when the watch has ended."""
+
+    any: bool = False
+
+
+@contextmanager
+def watched(device: torch.device, seed: int | None = None) -> Iterator[Drawn]:
+    """Watches the states of Python, NumPy and torch (on the CPU and on ``device``), and puts them back.
+
+    With a ``seed``, they begin from there.
+
+    >>> with watched(torch.device("cpu")) as drawn:
+    ...     noise = torch.rand(1)
+    >>> drawn.any
+    True
+    """
+    drawn, before = Drawn(), _states(device)
+    if seed is not None:
+        random.seed(seed)
+        np.random.seed(seed)  # noqa: NPY002
+        torch.manual_seed(seed)
+    begun = before if seed is None else _states(device)
+    try:
+        yield drawn
+    finally:
+        drawn.any = not _equal(begun, _states(device))
+        if drawn.any or seed is not None:
+            _put_back(before, device)
+
+
+def _states(device: torch.device) -> tuple[Any, ...]:
+    on_cuda = torch.cuda.get_rng_state(device) if device.type == "cuda" else torch.empty(0)
+    return random.getstate(), np.random.get_state(), torch.get_rng_state(), on_cuda  # noqa: NPY002
+
+
+def _put_back(states: tuple[Any, ...], device: torch.device) -> None:
+    python, numbers, cpu, on_cuda = states
+    random.setstate(python)
+    np.random.set_state(numbers)  # noqa: NPY002
+    torch.set_rng_state(cpu)
+    if device.type == "cuda":
+        torch.cuda.set_rng_state(on_cuda, device)
+
+
+def _equal(one: tuple[Any, ...], other: tuple[Any, ...]) -> bool:
+    pairs = zip((*one[1], *one[2:]), (*other[1], *other[2:]), strict=True)
+    return bool(one[0] == other[0]) and all(np.array_equal(first, second) for first, second in pairs)
