@@ -12,7 +12,7 @@ from heatproof.network.folding import fold
 from heatproof.network.graph import Graph
 from heatproof.network.merging import merge
 from heatproof.network.operations.normalization import AsOneOperation
-from heatproof.network.reading import Reader, ViewChangedError
+from heatproof.network.reading import ProgramReader, ViewChangedError
 
 
 @torch.inference_mode(False)
@@ -29,9 +29,9 @@ def export(module: nn.Module, shape: tuple[int, ...]) -> Graph:
     """
     program = _exported_program(module, shape)
     try:
-        graph = Reader(program).graph(shape)
+        graph = ProgramReader(program).graph(shape)
     except ViewChangedError:  # torch can say it without changes in place, which takes seconds
-        graph = Reader(program.run_decompositions({})).graph(shape)
+        graph = ProgramReader(program.run_decompositions({})).graph(shape)
     return merge(fold(graph))
 
 

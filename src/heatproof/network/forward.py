@@ -11,8 +11,8 @@ from torch import Tensor, nn
 from heatproof.errors import InputError
 from heatproof.network.backward import Relevance, RelevanceAccount, check_way, first_layers, interval, send_back
 from heatproof.network.graph import Graph, Node
-from heatproof.network.operations import Operation, Record, Signals
-from heatproof.network.rules import Box, Composite, Rule
+from heatproof.network.operations import Operation, Record, RelevanceRule, Signals
+from heatproof.network.rules import Box, Composite
 
 
 class ForwardPass(ABC):
@@ -90,7 +90,7 @@ class GraphPass(ForwardPass):
         pixels = send_back(self.graph, self._at_target(self.scores), step)
         return Relevance(pixels, tuple(account.flow))
 
-    def _rule(self, node: Node, composite: Composite, first: bool) -> Rule:
+    def _rule(self, node: Node, composite: Composite, first: bool) -> RelevanceRule:
         role = node.operation.role(node.shape)
         if not first:
             return composite.convolution if role == "convolution" else composite.dense

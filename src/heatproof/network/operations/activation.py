@@ -8,7 +8,7 @@ from torch import Tensor
 from heatproof.errors import InputError
 from heatproof.network.operations.call import Call, Variable
 from heatproof.network.operations.operation import POINTWISE, Called, Operation, Reach, Record, Signals, operation
-from heatproof.network.rules import Rule, divided
+from heatproof.network.operations.relevance import RelevanceRule, divided
 
 _PROBES = (-1e4, -20.0, -6.5, -3.0, -2.0, -1.0, -0.3, -1e-3, 0.0, 1e-3, 0.3, 1.0, 2.0, 3.0, 5.5, 6.5, 20.0, 1e4)
 _BETWEEN = 33  # points at which a function is evaluated between two ends
@@ -64,7 +64,7 @@ class Activation(Called):
         """Channels are, where the function is the same for all."""
         return not self.varies
 
-    def relevance(self, record: Record, relevance: Tensor, rule: Rule | None) -> Signals:
+    def relevance(self, record: Record, relevance: Tensor, rule: RelevanceRule | None) -> Signals:
         """Unchanged where f(0) is zero; else f(0) absorbs its share."""
         if self.zero is None:
             return (relevance,)

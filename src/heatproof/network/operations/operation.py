@@ -9,7 +9,7 @@ from torch import Tensor
 
 from heatproof.errors import InputError
 from heatproof.network.operations.call import Call
-from heatproof.network.rules import Rule, divided
+from heatproof.network.operations.relevance import RelevanceRule, divided
 
 Way = Literal["gradient", "deconvolution", "relevance"]
 Role = Literal["convolution", "dense"]
@@ -150,7 +150,7 @@ class Operation:
         """The signal as deconvolution sends it back [Zeiler2014]."""
         return self.gradient(record, signal)
 
-    def relevance(self, record: Record, relevance: Tensor, rule: Rule | None) -> Signals:
+    def relevance(self, record: Record, relevance: Tensor, rule: RelevanceRule | None) -> Signals:
         """The relevance of each input, as ``passes`` says.
 
         A weighted sum gets the rule that a composite has for it; what lies before the first of them gets the first

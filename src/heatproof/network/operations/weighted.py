@@ -11,7 +11,7 @@ from torch import Tensor
 
 from heatproof.network.operations.call import Call, Variable
 from heatproof.network.operations.operation import Opaque, Operation, Reach, Record, Role, Signals, operation, pair
-from heatproof.network.rules import Rule, split
+from heatproof.network.operations.relevance import RelevanceRule, split
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ class Weighted(Operation):
         """The weighted sum."""
         return self.weigh(inputs[0], self.weight, self.bias)
 
-    def relevance(self, record: Record, relevance: Tensor, rule: Rule | None) -> Signals:
+    def relevance(self, record: Record, relevance: Tensor, rule: RelevanceRule | None) -> Signals:
         """As the rule says."""
         assert rule is not None, "a weighted sum needs a rule"
         return (rule.propagate(self, record.inputs[0], record.output, relevance),)
