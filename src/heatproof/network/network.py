@@ -15,7 +15,7 @@ from heatproof.network.contract import evaluated, trial_images
 from heatproof.network.copying import hidden_layers, shuffled_copy, untouched_copy, unwrapped
 from heatproof.network.formats.huggingface import as_logits, class_names
 from heatproof.network.formats.scripts import as_module
-from heatproof.network.forward import ForwardPass, GraphPass, ModulePass, check_logits
+from heatproof.network.forward import ForwardPass, WholeModule, check_logits
 from heatproof.network.graph import Graph
 from heatproof.network.incremental.planner import CPU_BATCH, Planner, images_within
 from heatproof.network.inputs import as_preprocessing, as_targets, check_classes, check_images, checked_device
@@ -154,10 +154,10 @@ class Network:
             targets = as_targets(targets, len(images)).to(self.device)
         reason = self.without_graph(shape)
         if reason is None:
-            inputs = inputs.contiguous(memory_format=torch.channels_last)
-            forward: ForwardPass = GraphPass(self.graph(shape), images, inputs, targets, (low, high))
+            graph, inputs = self.graph(shape), inputs.contiguous(memory_format=torch.channels_last)
         else:
-            forward = ModulePass(self.module, reason, images, inputs, targets, (low, high))
+            graph = WholeModule.graph(self.module, reason, shape, self.trial(shape).classes)
+        forward = ForwardPass(graph, images, inputs, targets, (low, high))
         check_classes(forward.targets, check_logits(forward.logits).shape[1])
         return forward
 
