@@ -102,8 +102,8 @@ class WholeModule(Opaque):
     """A module that has no graph, as one operation; the gradient is the only way back through it."""
 
     why_not = (
-        "the network cannot be differentiated, since autograd does not lead from its scores back to the image (no_grad, "
-        "NumPy or quantised layers in its forward)"
+        "the network cannot be differentiated, since autograd does not lead from its scores back to the image "
+        "(no_grad, NumPy or quantised layers in its forward)"
     )
 
     def evaluate(self, *inputs: Tensor) -> Tensor:

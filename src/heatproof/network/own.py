@@ -10,6 +10,8 @@ from types import ModuleType
 
 from heatproof.errors import InputError
 
+_PACKAGE = Path(__file__).parent.parent
+
 
 def run_file(path: Path) -> ModuleType:
     """The module that a Python file is; while it runs it finds its neighbours, as a script does.
@@ -47,6 +49,7 @@ def own_code(name: str) -> Iterator[None]:
             where = f" in {error.filename!r}, line {error.lineno}"
         else:
             *_, last = traceback.extract_tb(error.__traceback__)
-            where = "" if last.filename == __file__ else f" in {last.filename!r}, line {last.lineno}"
+            ours = Path(last.filename).is_relative_to(_PACKAGE)
+            where = "" if ours else f" in {last.filename!r}, line {last.lineno}"
         reason = f"{type(error).__name__}: {error}"
         raise InputError(f"{name!r} fails{where}: {' '.join(reason.split()):.300}") from error
