@@ -215,7 +215,7 @@ def test_two_batch_norms_in_a_row_are_both_folded():
 
 def test_dropout_is_left_out():
     graph = same_as_module(own(lambda m, x: m.scores(m.drop(m.relu(m.drop(m.conv(x)))))))
-    assert [type(node.operation).__name__ for node in graph] == ["Convolution", "ReLU", "Sum", "Dense"]
+    assert [type(node.operation).__name__ for node in graph] == ["Convolution", "ReLU", "Sum", "Linear"]
 
 
 def test_dropout_that_stays_on_is_refused():
@@ -359,7 +359,7 @@ def test_an_unknown_operation_costs_only_what_needs_its_rule():
     module = own(unknown)
     network, images = hp.Network(module), pictures()
     assert [type(node.operation).__name__ for node in same_as_module(module)] == [
-        "Convolution", "Opaque", "Sum", "Dense",
+        "Convolution", "Opaque", "Sum", "Linear",
     ]  # fmt: skip
     leaf = images.clone().requires_grad_()
     (gradient,) = torch.autograd.grad(module(leaf).amax(dim=1).sum(), leaf)

@@ -13,12 +13,11 @@ from heatproof.network.operations.rearrangement import Expand
 def merge(graph: Graph) -> Graph:
     """The graph with every activation that is written as several operations as one, and gates as what they are."""
     graph = _gates(graph)
-    merged = _Merged(graph)
-    nodes = tuple(merged.node(node) for node in graph)
-    return graph.with_nodes(nodes, graph.output)
+    merger = _Merger(graph)
+    return graph.with_nodes(tuple(merger.node(node) for node in graph), graph.output)
 
 
-class _Merged:
+class _Merger:
     """Follows from which value others are computed place by place.
 
     ``source`` holds, for each node, the nearest value that alone determines it; nothing where there is none.
@@ -32,12 +31,10 @@ class _Merged:
     def node(self, node: Node) -> Node:
         """The node, or one activation in its place."""
         source = self._common(node) if self._elementwise(node) else None
-        if source is not None:
-            self.source[node.name] = source
-            found = self._whole(node, source)
-            if found is not None:
-                return found
-        return node
+        if source is None:
+            return node
+        self.source[node.name] = source
+        return self._whole(node, source) or node
 
     def _elementwise(self, node: Node) -> bool:
         return node.operation.elementwise and all(self.shapes[name] == node.shape for name in node.inputs)
@@ -69,24 +66,26 @@ class _Merged:
     def _start(self, node: Node) -> str | None:
         """Where a run of operations on one value begins that, as a whole, is another function than its parts.
 
-        That is so where a function without f(0) = 0 stands in it, or what is added to a value makes one of it.
+        That is so where a function without f(0) = 0 stands in it, or where the same number is added everywhere, as a
+        formula does and no bias of channels. A ReLU, or a product by a constant, at its beginning stays by itself.
         """
         run = [node]
-        while self._continues(run[-1].inputs[0]):
-            run.append(self.nodes[run[-1].inputs[0]])
-        while len(run) > 1 and _is_plain(run[-1].operation):
-            run.pop()
-        functions = [part.operation for part in run if isinstance(part.operation, Activation)]
+        while (before := self.nodes.get(run[-1].inputs[0])) and len(before.inputs) == 1 and self._elementwise(before):
+            run.append(before)
+        operations = [part.operation for part in run]
+        while len(operations) > 1 and (
+            isinstance(operations[-1], ReLU) or not isinstance(operations[-1], Activation | Shifted)
+        ):
+            operations.pop()
+        functions = [operation for operation in operations if isinstance(operation, Activation)]
         curved = any(not isinstance(function, ReLU) for function in functions)
-        shifted = any(_shifts_all(part.operation) for part in run)
+        shifts = [operation for operation in operations if isinstance(operation, Shifted)]
+        shifted = any(all(constant.numel() == 1 for constant in shift.constants) for shift in shifts)
         moved = (shifted and curved) or any(function.zero is not None for function in functions)
-        return run[-1].inputs[0] if len(run) > 1 and moved else None
-
-    def _continues(self, name: str) -> bool:
-        node = self.nodes.get(name)
-        return node is not None and len(node.inputs) == 1 and self._elementwise(node)
+        return run[len(operations) - 1].inputs[0] if len(operations) > 1 and moved else None
 
     def _steps(self, node: Node, source: str) -> list[tuple[Operation, tuple[int, ...]]]:
+        """The operations from the source to the node, each with the numbers of the values that it reads."""
         between: set[str] = set()
         waiting = [node.name]
         while waiting:
@@ -102,37 +101,27 @@ class _Merged:
         return steps
 
 
-def _is_plain(operation: Operation) -> bool:
-    """Whether it stays an operation of its own at the beginning of a run: a ReLU, or a product by a constant."""
-    return isinstance(operation, ReLU) or not isinstance(operation, Activation | Shifted)
-
-
-def _shifts_all(operation: Operation) -> bool:
-    """Whether it adds the same number everywhere, as a formula does and no bias of channels."""
-    return isinstance(operation, Shifted) and all(constant.numel() == 1 for constant in operation.constants)
-
-
 def _gates(graph: Graph) -> Graph:
     """Gates that were expanded to the size of their map are read as they were before; gates of equal size are found."""
     nodes = {node.name: node for node in graph}
     found = []
     for node in graph:
-        inputs = _unexpanded(node, nodes, graph)
-        if isinstance(node.operation, Product | Ratio) and len(inputs) == 2:
-            node = replace(node, operation=_product(node, inputs, nodes, graph), inputs=inputs)
+        if isinstance(node.operation, Product | Ratio) and len(node.inputs) == 2:
+            inputs = list(node.inputs)
+            for number in (0, 1):  # one after the other: one of them stays whole
+                inputs[number] = _unexpanded(node, inputs[number], inputs[1 - number], nodes, graph)
+            node = replace(node, operation=_product(node, inputs, nodes, graph), inputs=tuple(inputs))
         found.append(node)
     return graph.with_nodes(tuple(found), graph.output)
 
 
-def _unexpanded(node: Node, nodes: dict[str, Node], graph: Graph) -> tuple[str, ...]:
-    inputs = list(node.inputs)
-    for number, name in enumerate(node.inputs):
-        before = nodes.get(name)
-        if before is not None and isinstance(before.operation, Expand) and before.batched and len(before.inputs) == 1:
-            whole = any(graph.shapes[other] == node.shape for other in inputs[:number] + inputs[number + 1 :])
-            if whole and len(graph.shapes[before.inputs[0]]) == len(node.shape):
-                inputs[number] = before.inputs[0]
-    return tuple(inputs)
+def _unexpanded(node: Node, name: str, other: str, nodes: dict[str, Node], graph: Graph) -> str:
+    """What a value was expanded from, where the node's other input is a whole map; else the value."""
+    before = nodes.get(name)
+    if before is None or not isinstance(before.operation, Expand) or not before.batched or len(before.inputs) != 1:
+        return name
+    (source,) = before.inputs
+    return source if graph.shapes[other] == node.shape and len(graph.shapes[source]) == len(node.shape) else name
 
 
 def _product(node: Node, inputs: Sequence[str], nodes: dict[str, Node], graph: Graph) -> Operation:
@@ -142,7 +131,9 @@ def _product(node: Node, inputs: Sequence[str], nodes: dict[str, Node], graph: G
     if tuple(inputs) != node.inputs:
         names = iter(inputs)
         arguments = {
-            key: _renamed(value, next(names), graph) if isinstance(value, Variable) else value
+            key: replace(value, name=(name := next(names)), shape=graph.shapes[name])
+            if isinstance(value, Variable)
+            else value
             for key, value in operation.call.arguments.items()
         }
         operation = Product.read(replace(operation.call, arguments=arguments))
@@ -151,7 +142,3 @@ def _product(node: Node, inputs: Sequence[str], nodes: dict[str, Node], graph: G
         if sum(gates) == 1:
             return Gated(operation.call, gates.index(False))
     return operation
-
-
-def _renamed(variable: Variable, name: str, graph: Graph) -> Variable:
-    return replace(variable, name=name, shape=graph.shapes[name])

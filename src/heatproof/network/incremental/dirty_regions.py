@@ -58,10 +58,6 @@ class DirtyRegions:
         """The smallest rectangles that hold both."""
         return DirtyRegions(torch.minimum(self.first, other.first), torch.maximum(self.last, other.last), self.shape)
 
-    def same_windows(self, other: "DirtyRegions") -> bool:
-        """Whether the windows are the same everywhere."""
-        return self.size == other.size and torch.equal(self.starts, other.starts)
-
 
 def dirty_regions(regions: Tensor) -> DirtyRegions:
     """The rectangle around each region of maps of region indices (n, H, W); region r of map i has index i · R + r.

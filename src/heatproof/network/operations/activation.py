@@ -51,7 +51,9 @@ class Activation(Called):
         like = next((c for c in self.constants if c.is_floating_point()), torch.zeros((), dtype=torch.float64))
         self.varies = any(value.numel() > 1 for value in self.constants)
         at_zero = self.evaluate(like.new_zeros((1, *shape) if self.varies else (1,)))
-        self.gate = _is_gate(self, like)
+        if not self.varies:
+            value = self.evaluate(torch.tensor(_PROBES, dtype=like.dtype, device=like.device))
+            self.gate = bool(((value >= 0) & (value <= 1)).all()) and bool(value.amin() < value.amax())
         self.zero = at_zero if bool((at_zero != 0).any()) else None  # f(0)
         if not bool(at_zero.isfinite().all()):
             self.refuses = {**self.refuses, "relevance": "no relevance rule is defined for a function without f(0)"}
@@ -149,13 +151,6 @@ def same_everywhere(constants: Sequence[Tensor]) -> bool:
         all(size == 1 for size in constant.shape[-2:]) and (constant.ndim < 4 or constant.shape[0] == 1)
         for constant in constants
     )
-
-
-def _is_gate(activation: Activation, like: Tensor) -> bool:
-    if activation.varies:
-        return False
-    value = activation.evaluate(torch.tensor(_PROBES, dtype=like.dtype, device=like.device)).flatten()
-    return bool(((value >= 0) & (value <= 1)).all()) and bool(value.amin() < value.amax())
 
 
 @operation("softmax.int", "log_softmax.int", "_softmax.default", "_log_softmax.default")

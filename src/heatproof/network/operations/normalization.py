@@ -69,20 +69,20 @@ class SampleNorm(Called):
     def relevance(self, record: Record, relevance: Tensor, rule: RelevanceRule | None) -> Signals:
         """As the gradient × input of the linear map that is left when σ is held."""
         (value,) = record.inputs
-        weight, bias = self.call.arguments.get("weight"), self.call.arguments.get("bias")
-        shift = None if bias is None else self._over_channels(bias, value)
-        output = record.output if shift is None or (rule is not None and rule.bias) else record.output - shift
+        given = self.call.arguments
+        output = record.output
+        if given.get("bias") is not None and not (rule is not None and rule.bias):
+            output = output - self._over_channels(given["bias"], value)
         share = divided(relevance, output)
-        if weight is not None:
-            share = share * self._over_channels(weight, value)
+        if given.get("weight") is not None:
+            share = share * self._over_channels(given["weight"], value)
         grouped, shares = self._grouped(value), self._grouped(share)
-        if not self.call.name.startswith("rms_norm"):
+        if self.call.name.startswith("rms_norm"):
+            spread = grouped.square().mean(dim=-1, keepdim=True)
+        else:
             shares = shares - shares.mean(dim=-1, keepdim=True)
             spread = grouped.var(dim=-1, keepdim=True, correction=0)
-        else:
-            spread = grouped.square().mean(dim=-1, keepdim=True)
-        eps = self.call.arguments["eps"]
-        eps = torch.finfo(value.dtype).eps if eps is None else eps
+        eps = torch.finfo(value.dtype).eps if given["eps"] is None else given["eps"]
         return ((grouped * shares / (spread + eps).sqrt()).reshape(value.shape),)
 
     def _grouped(self, value: Tensor) -> Tensor:
@@ -199,8 +199,7 @@ class AsOneOperation(TorchFunctionMode):
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:  # noqa: ANN401
         """Calls ``func``, or what stands for it."""
-        called: Callable[..., Any] = _AS_ONE.get(func, func)
-        return called(*args, **(kwargs or {}))
+        return _AS_ONE.get(func, func)(*args, **(kwargs or {}))
 
 
 @torch.library.custom_op("heatproof::local_response_norm", mutates_args=())
@@ -213,17 +212,11 @@ def _(value: Tensor, size: int, alpha: float, beta: float, k: float, within: boo
     return torch.empty_like(value)
 
 
-def _across(input: Tensor, size: int, alpha: float = 1e-4, beta: float = 0.75, k: float = 1.0) -> Tensor:
-    normalised: Tensor = _local_response_norm(input, size, float(alpha), float(beta), float(k), False)
-    return normalised
-
-
-def _within(value: Tensor, size: int, alpha: float, beta: float) -> Tensor:
-    normalised: Tensor = _local_response_norm(value, size, float(alpha), float(beta), 1.0, True)
-    return normalised
-
-
 _AS_ONE: dict[Callable[..., Any], Callable[..., Tensor]] = {
-    F.local_response_norm: _across,
-    norm_within_channels: _within,
+    F.local_response_norm: lambda input, size, alpha=1e-4, beta=0.75, k=1.0: _local_response_norm(
+        input, size, float(alpha), float(beta), float(k), False
+    ),
+    norm_within_channels: lambda value, size, alpha, beta: _local_response_norm(
+        value, size, float(alpha), float(beta), 1.0, True
+    ),
 }

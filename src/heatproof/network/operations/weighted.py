@@ -36,7 +36,7 @@ class Weighted(Operation):
     @classmethod
     def of(cls, call: Call) -> Self:
         """The weighted sum with the constants of a call."""
-        raise NotImplementedError
+        return cls(call.arguments["weight"], call.arguments["bias"])
 
     @cached_property
     def split_weight(self) -> tuple[Tensor, Tensor]:
@@ -185,7 +185,7 @@ class TransposedConvolution(Weighted):
 
 @operation("linear.default", "matmul.default", "mm.default", "addmm.default")
 @dataclass(frozen=True)
-class Dense(Weighted):
+class Linear(Weighted):
     """A fully connected layer over the last dimension."""
 
     channels_at = -1
@@ -203,11 +203,6 @@ class Dense(Weighted):
         if plain and isinstance(value, Variable) and isinstance(matrix, Tensor) and matrix.ndim == 2:
             return cls(matrix.t().contiguous(), bias)
         return Opaque(call, "no relevance rule is defined for the product of two matrices of signals")
-
-    @classmethod
-    def of(cls, call: Call) -> Self:
-        """The layer with the constants of a call."""
-        return cls(call.arguments["weight"], call.arguments["bias"])
 
     def weigh(self, inputs: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
         """The matrix product under these weights and biases."""
