@@ -29,17 +29,11 @@ Advance = Callable[[int, int | None], None]  # bytes that are here, and bytes of
 
 @dataclass(frozen=True)
 class Fetched:
-    """A file that is here.
-
-    Attributes:
-        path: where.
-        sha256: what was received.
-        verified: whether its publisher prints a checksum, and it is that.
-    """
+    """A file that is here."""
 
     path: Path
-    sha256: str
-    verified: bool
+    sha256: str  # what was received
+    verified: bool  # its publisher prints a checksum, and it is that
 
 
 def cache_folder() -> Path:

@@ -13,23 +13,14 @@ from heatproof.network.operations import Operation
 
 @dataclass(frozen=True)
 class Node:
-    """One operation in its place.
+    """One operation in its place."""
 
-    Attributes:
-        name: unique in the graph; other nodes refer to it.
-        operation: what is computed.
-        inputs: names of the values that it reads.
-        place: where it stands in the model, for messages, such as ``features.3 (relu)``.
-        shape: shape of its value for one image.
-        batched: whether its value has one entry for each image, along the first dimension.
-    """
-
-    name: str
+    name: str  # unique in the graph; other nodes refer to it
     operation: Operation
-    inputs: tuple[str, ...]
-    place: str
-    shape: tuple[int, ...]
-    batched: bool = True
+    inputs: tuple[str, ...]  # names of the values that it reads
+    place: str  # where it stands in the model, for messages, such as ``features.3 (relu)``
+    shape: tuple[int, ...]  # of its value for one image
+    batched: bool = True  # whether its value has one entry for each image, along the first dimension
 
 
 @dataclass(frozen=True)

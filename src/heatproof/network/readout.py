@@ -11,15 +11,10 @@ from heatproof.network.operations.weighted import Weighted
 
 @dataclass(frozen=True)
 class Readout:
-    """The last weighted layer of a network and what follows it, one channel for each class.
+    """The last weighted layer of a network and what follows it, one channel for each class."""
 
-    Attributes:
-        layer: a dense layer, or a convolution with 1 × 1 kernels.
-        after: operations on each channel for itself.
-    """
-
-    layer: Weighted
-    after: tuple[Operation, ...]
+    layer: Weighted  # a dense layer, or a convolution with 1 × 1 kernels
+    after: tuple[Operation, ...]  # on each channel for itself
 
     @property
     def classes(self) -> int:

@@ -11,17 +11,11 @@ from heatproof.network.operations.operation import Pair, Reach
 
 @dataclass(frozen=True)
 class DirtyRegions:
-    """For each of R regions of the image, the rectangle of one feature map that may change with it.
+    """For each of R regions of the image, the rectangle of one feature map that may change with it."""
 
-    Attributes:
-        first: (2, R) first row and first column that may change.
-        last: (2, R) last row and last column.
-        shape: height and width of the map.
-    """
-
-    first: Tensor
-    last: Tensor
-    shape: Pair
+    first: Tensor  # (2, R) first row and first column that may change
+    last: Tensor  # (2, R) last row and last column
+    shape: Pair  # height and width of the map
 
     @cached_property
     def size(self) -> Pair:

@@ -31,23 +31,14 @@ class WindowRead:
 
 @dataclass(frozen=True)
 class WindowStep:
-    """One node, evaluated on windows.
-
-    Attributes:
-        node: what is evaluated.
-        reach: what its positions read.
-        dirty: where it is evaluated.
-        reads: for each input a window of a kept value, or nothing where the window that was just evaluated will do.
-        factor: (R, 1, h, w) what values are multiplied by in the window of each region, if anything.
-        in_place: whether it is a ReLU that takes the place of its input.
-    """
+    """One node, evaluated on windows."""
 
     node: Node
     reach: Reach
     dirty: DirtyRegions
-    reads: tuple[WindowRead | None, ...]
-    factor: Tensor | None
-    in_place: bool
+    reads: tuple[WindowRead | None, ...]  # for each input; nothing where the window that was just evaluated will do
+    factor: Tensor | None  # (R, 1, h, w) what values are multiplied by in the window of each region, if anything
+    in_place: bool  # whether it is a ReLU that takes the place of its input
 
     @property
     def multiply_adds(self) -> int:
@@ -57,19 +48,12 @@ class WindowStep:
 
 @dataclass(frozen=True)
 class Plan:
-    """How a graph is evaluated again after a change.
-
-    Attributes:
-        graph: the network.
-        dirty: for each value that can be evaluated on windows, where.
-        head: names of the nodes that are evaluated on windows; all others are evaluated in full.
-        readout: computes one logit from the graph's output, where the graph ends before the last layer.
-    """
+    """How a graph is evaluated again after a change."""
 
     graph: Graph
-    dirty: Mapping[str, DirtyRegions]
-    head: frozenset[str]
-    readout: Readout | None = None
+    dirty: Mapping[str, DirtyRegions]  # for each value that can be evaluated on windows, where
+    head: frozenset[str]  # names of the nodes that are evaluated on windows; all others are evaluated in full
+    readout: Readout | None = None  # computes one logit from the output, where the graph ends before the last layer
 
     @cached_property
     def steps(self) -> tuple[WindowStep, ...]:

@@ -33,15 +33,10 @@ GPU_BATCH = 256
 
 @dataclass(frozen=True)
 class NodeCosts:
-    """Seconds that each node takes for one image.
+    """Seconds that each node takes for one image, by name."""
 
-    Attributes:
-        windows: by node, evaluated on one window, reading and keeping included.
-        full: by node, evaluated in full.
-    """
-
-    windows: Mapping[str, float]
-    full: Mapping[str, float]
+    windows: Mapping[str, float]  # evaluated on one window, reading and keeping included
+    full: Mapping[str, float]  # evaluated in full
 
 
 class Planner:

@@ -105,18 +105,13 @@ class LocalResponseNorm(Operation):
     """x_k / (k₀ + α/n · Σ_i x_i²)^β over the n values around x_k: AlexNet's and CaffeNet's [Krizhevsky2012].
 
     They are those of neighbouring channels at one position, or a square of positions in one channel (n its area).
-
-    Attributes:
-        size: channels, or positions along a side.
-        alpha, beta, k: α, β and k₀.
-        within: whether positions are neighbours, not channels.
     """
 
-    size: int
+    size: int  # channels, or positions along a side
     alpha: float
     beta: float
-    k: float
-    within: bool
+    k: float  # k₀
+    within: bool  # whether positions are neighbours, not channels
 
     passes = "moved"  # to a zero only what arrives at its place
 

@@ -19,19 +19,12 @@ Pair = tuple[int, int]  # along the height and along the width
 
 @dataclass(frozen=True)
 class Reach:
-    """Output position o reads the input from ``o · stride − padding`` on, over ``size`` positions, on either axis.
+    """Output position o reads the input from ``o · stride − padding`` on, over ``size`` positions, on either axis."""
 
-    Attributes:
-        size: positions from the first to the last that is read (a dilated kernel's gaps included).
-        stride: input positions from one output to the next.
-        padding: positions before the map; what lies outside the map reads as ``fill``.
-        fill: 0 for sums and means, −∞ for maxima.
-    """
-
-    size: Pair = (1, 1)
-    stride: Pair = (1, 1)
-    padding: Pair = (0, 0)
-    fill: float = 0.0
+    size: Pair = (1, 1)  # positions from the first to the last that is read (a dilated kernel's gaps included)
+    stride: Pair = (1, 1)  # input positions from one output to the next
+    padding: Pair = (0, 0)  # positions before the map; what lies outside the map reads as ``fill``
+    fill: float = 0.0  # 0 for sums and means, −∞ for maxima
 
     @property
     def pointwise(self) -> bool:
@@ -61,31 +54,21 @@ class Operation:
     any linear one (deconvolution: as the gradient). ``refuses`` says, for each way that is not defined, why.
     ``reach`` and ``evaluate_window`` let it be evaluated again where only a part of its inputs has changed.
 
-    Attributes:
-        refuses: reasons, by way back.
-        taped: whether its gradient is autograd's; else it is written here, from the record alone.
-        fresh: whether its value takes memory of its own, so that a ReLU may take its place.
-        in_place: whether it is a ReLU, which may take the place of its input.
-        passes: how relevance gets to the inputs: unchanged; in proportion to what each adds to a linear output, so
-            none to a zero (LRP-ε with a stabiliser only); or moved with the values, as the gradient moves signals.
-            None: in a way of its own, which may give some to a zero.
-        monotone: whether its value rises, or falls, with all its inputs.
-        pointwise: whether an output position reads its own position alone, whatever the shapes.
-        elementwise: whether each value is computed from the value of each input at its own place.
-        gate: whether its values are factors between 0 and 1.
-        constants: tensors that it reads beside its inputs.
+    ``passes`` says how relevance gets to the inputs: unchanged; in proportion to what each adds to a linear output, so
+    none to a zero (LRP-ε with a stabiliser only); or moved with the values, as the gradient moves signals. None: in a
+    way of its own, which may give some to a zero.
     """
 
-    refuses: Mapping[Way, str] = {}
-    taped: ClassVar[bool] = True
-    fresh: ClassVar[bool] = False
-    in_place: ClassVar[bool] = False
+    refuses: Mapping[Way, str] = {}  # reasons, by way back
     passes: ClassVar[Passing | None] = None
-    monotone: ClassVar[bool] = False
-    pointwise: ClassVar[bool] = False
-    elementwise: ClassVar[bool] = False
-    gate: bool = False
-    constants: tuple[Tensor, ...] = ()
+    taped: ClassVar[bool] = True  # its gradient is autograd's; else it is written here, from the record alone
+    fresh: ClassVar[bool] = False  # its value takes memory of its own, so that a ReLU may take its place
+    in_place: ClassVar[bool] = False  # it is a ReLU, which may take the place of its input
+    monotone: ClassVar[bool] = False  # its value rises, or falls, with all its inputs
+    pointwise: ClassVar[bool] = False  # an output position reads its own position alone, whatever the shapes
+    elementwise: ClassVar[bool] = False  # each value is computed from the value of each input at its own place
+    gate: bool = False  # its values are factors between 0 and 1
+    constants: tuple[Tensor, ...] = ()  # tensors that it reads beside its inputs
 
     @classmethod
     def read(cls, call: Call) -> "Operation":
