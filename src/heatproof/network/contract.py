@@ -29,8 +29,7 @@ _ALONE = (
 
 def trial_images(images: Tensor | None, shape: tuple[int, ...]) -> Tensor:
     """(2, C, H, W) images to try a network on: one of those given, unless it is constant, and noise."""
-    draws = addressed(seed=0, image="", purpose="trial of a network").random((2, *shape))
-    noise = torch.from_numpy(draws).float()
+    noise = torch.from_numpy(addressed(seed=0, image="", purpose="trial of a network").random((2, *shape))).float()
     if images is None or float(images[0].detach().double().std(correction=0)) < 1e-3:
         return noise
     return torch.stack([images[0].detach().cpu().float(), noise[1]])
@@ -104,19 +103,14 @@ def check_company(module: nn.Module, first: Tensor, inputs: Tensor, name: str) -
 
     ``first`` are the scores (1, classes) that the last of the images ``inputs`` had alone.
     """
-    found = evaluated(module, inputs, name)[-1:]
+    found, alone = evaluated(module, inputs, name)[-1:], inputs[-1:]
     if agree(found, first):
         return
-    alone = inputs[-1:]
-    if not agree(evaluated(module, alone, name), first):
-        raise InputError(
-            f"{name} gives an image other scores each time it is asked (by {_distance(found, first)})"
-            f"{_place(module, alone, alone)}; {_FIXED}"
-        )
-    raise InputError(
-        f"{name}'s scores of an image depend on the other images of its batch (by {_distance(found, first)})"
-        f"{_place(module, alone, inputs)}; {_ALONE}"
-    )
+    if agree(evaluated(module, alone, name), first):
+        what, other, needed = "'s scores of an image depend on the other images of its batch", inputs, _ALONE
+    else:
+        what, other, needed = " gives an image other scores each time it is asked", alone, _FIXED
+    raise InputError(f"{name}{what} (by {_distance(found, first)}){_place(module, alone, other)}; {needed}")
 
 
 def _refuse_draws(module: nn.Module, inputs: Tensor, first: Tensor, name: str) -> None:
@@ -131,9 +125,8 @@ def _refuse_draws(module: nn.Module, inputs: Tensor, first: Tensor, name: str) -
                 f"and keep random constants in a buffer"
             )
     if not drawn.any:
-        raise InputError(
-            f"{name} draws constants at random when it is first called, so another copy has others; {_FIXED}"
-        )
+        said = f"{name} draws constants at random when it is first called, so another copy has others"
+        raise InputError(f"{said}; {_FIXED}")
 
 
 def _place(module: nn.Module, one: Tensor, other: Tensor) -> str:
@@ -210,21 +203,17 @@ def watched(device: torch.device, seed: int | None = None) -> Iterator[Drawn]:
     finally:
         drawn.any = not _equal(begun, _states(device))
         if drawn.any or seed is not None:
-            _put_back(before, device)
+            python, numbers, cpu, on_cuda = before
+            random.setstate(python)
+            np.random.set_state(numbers)  # noqa: NPY002
+            torch.set_rng_state(cpu)
+            if device.type == "cuda":
+                torch.cuda.set_rng_state(on_cuda, device)
 
 
 def _states(device: torch.device) -> tuple[Any, ...]:
     on_cuda = torch.cuda.get_rng_state(device) if device.type == "cuda" else torch.empty(0)
     return random.getstate(), np.random.get_state(), torch.get_rng_state(), on_cuda  # noqa: NPY002
-
-
-def _put_back(states: tuple[Any, ...], device: torch.device) -> None:
-    python, numbers, cpu, on_cuda = states
-    random.setstate(python)
-    np.random.set_state(numbers)  # noqa: NPY002
-    torch.set_rng_state(cpu)
-    if device.type == "cuda":
-        torch.cuda.set_rng_state(on_cuda, device)
 
 
 def _equal(one: tuple[Any, ...], other: tuple[Any, ...]) -> bool:

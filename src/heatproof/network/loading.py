@@ -99,8 +99,10 @@ def load_network(
         download=download,
     )
     network = _open(spec, source, name, options)
-    if options.mean is not None:
-        network.preprocessing = _with_mean(network.preprocessing, options.mean)
+    if options.mean is not None:  # of another number of channels, it comes without a scale of its own for each
+        std, count = network.preprocessing.std, len(options.mean)
+        std = std if len(std) == count else (1.0,) * count
+        network.preprocessing = replace(network.preprocessing, mean=tuple(options.mean), std=std)
     network.source = spec
     return network
 
@@ -210,12 +212,6 @@ def _from_caffe(prototxt: Path, options: _Options) -> Network:
     mean = given.mean if given and options.mean is None else options.mean
     module, own, notes = open_network(prototxt, options.weights, mean)
     return options.network(module, module.title, own, count=module.classes, notes=notes)
-
-
-def _with_mean(preprocessing: Preprocessing, mean: Sequence[float]) -> Preprocessing:
-    """The same with another mean; of another number of channels, it comes without a scale of its own for each."""
-    std = preprocessing.std if len(preprocessing.std) == len(mean) else (1.0,) * len(mean)
-    return replace(preprocessing, mean=tuple(mean), std=std)
 
 
 def _from_library(source: str, name: str, options: _Options) -> Network:

@@ -6,7 +6,7 @@ from typing import cast
 from torch import Tensor
 
 from heatproof.network.operations.call import Call
-from heatproof.network.operations.operation import POINTWISE, Called, Operation, Reach, operation
+from heatproof.network.operations.operation import POINTWISE, Called, Opaque, Operation, Reach, operation
 
 
 @operation(
@@ -34,17 +34,12 @@ class Index(Rearrangement):
 
     @classmethod
     def read(cls, call: Call) -> Operation:  # type: ignore[override]
-        """By constant positions; those that the network computes are another matter."""
-        return cls(call) if len(call.variables) == 1 else ComputedIndex(call)
-
-
-class ComputedIndex(Called):
-    """The values at positions that the network computes from the image."""
-
-    refuses = {
-        "deconvolution": "deconvolution is not defined where a network chooses what it reads",
-        "relevance": "no relevance rule is defined where a network chooses what it reads",
-    }
+        """By constant positions; no rule leads back through those that the network computes."""
+        return (
+            cls(call)
+            if len(call.variables) == 1
+            else Opaque(call, "no rule is defined where a network chooses what it reads")
+        )
 
 
 @operation("upsample_bilinear2d.vec", "upsample_bilinear2d.default")
