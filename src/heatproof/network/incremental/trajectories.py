@@ -55,11 +55,11 @@ class Trajectories:
         """As ``change``, one node after the other; their names."""
         index = torch.arange(len(regions)).repeat_interleave(regions.shape[1])
         regions = regions.flatten()
-        windows: dict[str, Tensor] = {}  # that were evaluated, or changed, and that a later step reads
-        self._store(self.plan.graph.input, pixels, index, regions, windows)
+        windows = {self.plan.graph.input: pixels}  # that were evaluated, or changed, and that a later step reads
+        self._keep(self.plan.graph.input, pixels, index, regions)
         for step, finished in zip(self.plan.steps, self.plan.finished, strict=True):
-            value = self._evaluate(step, index, regions, windows)
-            self._store(step.node.name, value, index, regions, windows)
+            windows[step.node.name] = self._evaluate(step, index, regions, windows)
+            self._keep(step.node.name, windows[step.node.name], index, regions)
             yield step.node.name
             for name in finished:
                 del windows[name]
@@ -75,10 +75,9 @@ class Trajectories:
         value = inputs[0].relu_() if step.in_place else step.node.operation.evaluate_window(step.reach, *inputs)
         return value if step.factor is None else value * step.factor[regions].to(value)
 
-    def _store(self, name: str, value: Tensor, index: Tensor, regions: Tensor, windows: dict[str, Tensor]) -> None:
-        windows[name] = value
+    def _keep(self, name: str, windows: Tensor, index: Tensor, regions: Tensor) -> None:
         for cache in self.caches_of.get(name, ()):
-            cache.write(index, self.plan.dirty[name].starts[:, regions], value)
+            cache.write(index, self.plan.dirty[name].starts[:, regions], windows)
 
     def _begin(self, images: Tensor, owned: Sequence[Tensor]) -> Values:
         """Evaluates images, keeps the values for the trajectories of each, and returns what crosses to the tail."""
