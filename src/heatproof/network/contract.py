@@ -1,17 +1,15 @@
 """What a network promises, tried on two images: finite scores that depend on one image alone, and on nothing else."""
 
-import random
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from collections.abc import Callable
+from contextlib import ExitStack
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
 from heatproof.errors import InputError
 from heatproof.network.copying import hidden_layers
+from heatproof.network.draws import watched
 from heatproof.network.forward import check_logits
 from heatproof.network.squashing import CallRecorder
 from heatproof.randomness import addressed
@@ -172,50 +170,3 @@ def _mixed(module: nn.Module) -> str:
     if len(kinds) < 2:
         return ""
     return f"; its parameters have several types ({', '.join(sorted(kinds))}): give it one, as module.float() does"
-
-
-@dataclass
-class Drawn:
-    """Whether something was drawn, known when the watch has ended."""
-
-    any: bool = False
-
-
-@contextmanager
-def watched(device: torch.device, seed: int | None = None) -> Iterator[Drawn]:
-    """Watches the states of Python, NumPy and torch (on the CPU and on ``device``), and puts them back.
-
-    With a ``seed``, they begin from there.
-
-    >>> with watched(torch.device("cpu")) as drawn:
-    ...     noise = torch.rand(1)
-    >>> drawn.any
-    True
-    """
-    drawn, before = Drawn(), _states(device)
-    if seed is not None:
-        random.seed(seed)
-        np.random.seed(seed)  # noqa: NPY002
-        torch.manual_seed(seed)
-    begun = before if seed is None else _states(device)
-    try:
-        yield drawn
-    finally:
-        drawn.any = not _equal(begun, _states(device))
-        if drawn.any or seed is not None:
-            python, numbers, cpu, on_cuda = before
-            random.setstate(python)
-            np.random.set_state(numbers)  # noqa: NPY002
-            torch.set_rng_state(cpu)
-            if device.type == "cuda":
-                torch.cuda.set_rng_state(on_cuda, device)
-
-
-def _states(device: torch.device) -> tuple[Any, ...]:
-    on_cuda = torch.cuda.get_rng_state(device) if device.type == "cuda" else torch.empty(0)
-    return random.getstate(), np.random.get_state(), torch.get_rng_state(), on_cuda  # noqa: NPY002
-
-
-def _equal(one: tuple[Any, ...], other: tuple[Any, ...]) -> bool:
-    pairs = zip((*one[1], *one[2:]), (*other[1], *other[2:]), strict=True)
-    return bool(one[0] == other[0]) and all(np.array_equal(first, second) for first, second in pairs)

@@ -6,7 +6,8 @@ import torch
 from torch import Tensor, nn
 
 from heatproof.errors import InputError
-from heatproof.network.contract import agree, check_company, evaluated, first_scores, watched
+from heatproof.network.contract import agree, check_company, evaluated, first_scores
+from heatproof.network.draws import watched
 from heatproof.network.export import export
 from heatproof.network.formats.scripts import Script
 from heatproof.network.forward import check_logits
