@@ -12,7 +12,7 @@ from heatproof.network.backward import check_way
 from heatproof.network.export import export
 from heatproof.network.forward import WholeModule
 from heatproof.network.operations.normalization import SampleNorm
-from heatproof.network.operations.operation import Record
+from heatproof.network.operations.operation import Trace
 from heatproof.network.rules import Composite, Epsilon
 
 SMALL = (3, 12, 12)
@@ -206,7 +206,7 @@ def test_layer_norm_takes_its_rule(bias):
     graph = export(_LayerNorm(gamma, beta).eval(), (1, 1, 6))
     (norm,) = [node.operation for node in graph if isinstance(node.operation, SampleNorm)]
     output = norm.evaluate(value)
-    (found,) = norm.relevance(Record((value,), output), relevance, Epsilon(bias=bias))
+    (found,) = norm.relevance(Trace((value,), output), relevance, Epsilon(bias=bias))
     denominator = output if bias else output - beta
     for image in range(2):
         sigma = (value[image].var(correction=0) + 1e-5).sqrt()

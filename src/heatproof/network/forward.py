@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from heatproof.errors import InputError
 from heatproof.network.backward import Relevance, RelevanceAccount, check_way, first_layers, interval, send_back
 from heatproof.network.graph import Graph, Node
-from heatproof.network.operations import Opaque, Operation, Record, RelevanceRule, Signals
+from heatproof.network.operations import Opaque, Operation, RelevanceRule, Signals, Trace
 from heatproof.network.rules import Box, Composite
 
 
@@ -83,7 +83,7 @@ class ForwardPass:
         return composite.first
 
     @torch.no_grad()
-    def _send_back(self, way: Callable[[Operation, Record, Tensor], Signals]) -> Tensor:
+    def _send_back(self, way: Callable[[Operation, Trace, Tensor], Signals]) -> Tensor:
         def step(node: Node, arriving: Tensor) -> Signals:
             record = self._records[node.name]
             operation, output = node.operation, record.output
@@ -138,7 +138,7 @@ def check_logits(logits: Any) -> Tensor:  # noqa: ANN401 - whatever a module ret
     return logits
 
 
-def _record(graph: Graph, inputs: Tensor) -> tuple[dict[str, Record], Tensor]:
+def _record(graph: Graph, inputs: Tensor) -> tuple[dict[str, Trace], Tensor]:
     """Evaluates each node on leaves of its own, so that each can later be differentiated by itself."""
     values, records = {graph.input: inputs.detach()}, {}
     for node in graph:
@@ -147,6 +147,6 @@ def _record(graph: Graph, inputs: Tensor) -> tuple[dict[str, Record], Tensor]:
         read = tuple(leaf.requires_grad_(taped and leaf.is_floating_point()) for leaf in leaves)
         with torch.set_grad_enabled(taped):
             output = graph.evaluate_node(node, *read, recorded=True)
-        records[node.name] = Record(read, output)
+        records[node.name] = Trace(read, output)
         values[node.name] = output.detach()
     return records, values[graph.output]

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from heatproof.errors import InputError
 from heatproof.network.operations.call import Call, Variable
-from heatproof.network.operations.operation import POINTWISE, Called, Operation, Reach, Record, Signals, operation
+from heatproof.network.operations.operation import POINTWISE, Called, Operation, Reach, Signals, Trace, operation
 from heatproof.network.operations.relevance import RelevanceRule, divided
 
 _PROBES = (-1e4, -20.0, -6.5, -3.0, -2.0, -1.0, -0.3, -1e-3, 0.0, 1e-3, 0.3, 1.0, 2.0, 3.0, 5.5, 6.5, 20.0, 1e4)
@@ -66,7 +66,7 @@ class Activation(Called):
         """Channels are, where the function is the same for all."""
         return not self.varies
 
-    def relevance(self, record: Record, relevance: Tensor, rule: RelevanceRule | None) -> Signals:
+    def relevance(self, record: Trace, relevance: Tensor, rule: RelevanceRule | None) -> Signals:
         """Unchanged where f(0) is zero; else f(0) absorbs its share."""
         if self.zero is None:
             return (relevance,)
@@ -87,7 +87,7 @@ class Rectifier(Activation):
 
     refuses = {}
 
-    def deconvolution(self, record: Record, signal: Tensor) -> Signals:
+    def deconvolution(self, record: Trace, signal: Tensor) -> Signals:
         """max(0, signal), whatever the input was [Zeiler2014]."""
         return (signal.clamp(min=0),)
 
@@ -98,7 +98,7 @@ class ReLU(Rectifier):
     taped = False
     in_place = True
 
-    def gradient(self, record: Record, signal: Tensor) -> Signals:
+    def gradient(self, record: Trace, signal: Tensor) -> Signals:
         """The signal where the output is positive."""
         return (torch.ops.aten.threshold_backward(signal, record.output, 0),)
 

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from heatproof.network.operations.activation import Activation, same_everywhere
 from heatproof.network.operations.call import Call, Variable
-from heatproof.network.operations.operation import POINTWISE, Called, Operation, Reach, Record, Signals, Way, operation
+from heatproof.network.operations.operation import POINTWISE, Called, Operation, Reach, Signals, Trace, Way, operation
 from heatproof.network.operations.relevance import RelevanceRule
 
 
@@ -29,7 +29,7 @@ class ByConstant(Arithmetic):
 
     monotone = True
 
-    def relevance(self, record: Record, relevance: Tensor, rule: RelevanceRule | None) -> Signals:
+    def relevance(self, record: Trace, relevance: Tensor, rule: RelevanceRule | None) -> Signals:
         """Unchanged (summed where the constant made the map larger)."""
         return (relevance.sum_to_size(record.inputs[0].shape),)
 
@@ -37,7 +37,7 @@ class ByConstant(Arithmetic):
 class Shifted(ByConstant):
     """The sum or the difference of a map and a constant, which absorbs relevance where biases do."""
 
-    def relevance(self, record: Record, relevance: Tensor, rule: RelevanceRule | None) -> Signals:
+    def relevance(self, record: Trace, relevance: Tensor, rule: RelevanceRule | None) -> Signals:
         """In proportion to what the map adds; unchanged where the rule leaves biases out."""
         if rule is not None and rule.bias:
             return self.proportional(record, relevance)
@@ -85,7 +85,7 @@ class Product(Arithmetic):
             return Gated(call, 0) if carrier == 0 and covers else Ratio(call)
         return Gated(call, carrier) if covers else cls(call)
 
-    def relevance(self, record: Record, relevance: Tensor, rule: RelevanceRule | None) -> Signals:
+    def relevance(self, record: Trace, relevance: Tensor, rule: RelevanceRule | None) -> Signals:
         """Half to each (summed where the product is larger)."""
         return tuple((relevance / 2).sum_to_size(value.shape) for value in record.inputs)
 
@@ -115,7 +115,7 @@ class Gated(Product):
         """Relevance goes to the map alone."""
         return tuple(way != "relevance" or number == self.carrier for number in range(count))
 
-    def relevance(self, record: Record, relevance: Tensor, rule: RelevanceRule | None) -> Signals:
+    def relevance(self, record: Trace, relevance: Tensor, rule: RelevanceRule | None) -> Signals:
         """All of it to the map."""
         return (relevance, None) if self.carrier == 0 else (None, relevance)
 
@@ -137,7 +137,7 @@ class Choice(Arithmetic):
         condition = isinstance(self.call.arguments.get("condition"), Variable)
         return tuple(not condition or number > 0 for number in range(count))
 
-    def relevance(self, record: Record, relevance: Tensor, rule: RelevanceRule | None) -> Signals:
+    def relevance(self, record: Trace, relevance: Tensor, rule: RelevanceRule | None) -> Signals:
         """All of it to the chosen one, half to each where they are equally large."""
         return self.gradient(record, relevance)
 
@@ -179,7 +179,7 @@ class GLU(Called):
         """Its own position, where halves of the channels are taken."""
         return POINTWISE if self.chooses_channels() else None
 
-    def relevance(self, record: Record, relevance: Tensor, rule: RelevanceRule | None) -> Signals:
+    def relevance(self, record: Trace, relevance: Tensor, rule: RelevanceRule | None) -> Signals:
         """All of it to the half that is gated."""
         return (torch.cat([relevance, torch.zeros_like(relevance)], dim=self.call.arguments["dim"]),)
 

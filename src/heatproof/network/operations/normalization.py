@@ -11,7 +11,7 @@ from torch.overrides import TorchFunctionMode, handle_torch_function, has_torch_
 
 from heatproof.errors import InputError
 from heatproof.network.operations.call import Call
-from heatproof.network.operations.operation import POINTWISE, Called, Operation, Reach, Record, Signals, operation
+from heatproof.network.operations.operation import POINTWISE, Called, Operation, Reach, Signals, Trace, operation
 from heatproof.network.operations.relevance import RelevanceRule, divided
 
 
@@ -66,7 +66,7 @@ class SampleNorm(Called):
             return cls(call)
         return BatchNorm.read(Call(call.function, {**given, "training": False}))
 
-    def relevance(self, record: Record, relevance: Tensor, rule: RelevanceRule | None) -> Signals:
+    def relevance(self, record: Trace, relevance: Tensor, rule: RelevanceRule | None) -> Signals:
         """As the gradient × input of the linear map that is left when σ is held."""
         (value,) = record.inputs
         given = self.call.arguments
@@ -138,7 +138,7 @@ class LocalResponseNorm(Operation):
         inner = value[..., margin : value.shape[-2] - margin, margin : value.shape[-1] - margin]
         return self._normalised(inner, F.avg_pool2d(value.square(), self.size, 1, divisor_override=1))
 
-    def relevance(self, record: Record, relevance: Tensor, rule: RelevanceRule | None) -> Signals:
+    def relevance(self, record: Trace, relevance: Tensor, rule: RelevanceRule | None) -> Signals:
         """In proportion to the terms of a first-order expansion around (0, …, x_k, …, 0) [Binder2016].
 
         With c = α/n, and s_k = k₀ + c · Σ_i x_i² over the neighbourhood of k, the output is about

@@ -33,7 +33,7 @@ class Reach:
 
 
 @dataclass(frozen=True)
-class Record:
+class Trace:
     """What a recorded forward pass keeps of one node: the values that it read, and what it computed from them.
 
     Where a ReLU took the place of the value before it, ``output`` is that of the ReLU. No way back sees a difference:
@@ -121,7 +121,7 @@ class Operation:
         """Multiplications with weights for an output of this shape, for one image."""
         return 0
 
-    def gradient(self, record: Record, signal: Tensor) -> Signals:
+    def gradient(self, record: Trace, signal: Tensor) -> Signals:
         """The signal times the derivative of the output with respect to each input."""
         followed = [value for value in record.inputs if value.requires_grad]
         if not (followed and record.output.requires_grad):
@@ -129,11 +129,11 @@ class Operation:
         found = iter(torch.autograd.grad(record.output, followed, signal, retain_graph=True, allow_unused=True))
         return tuple(next(found) if value.requires_grad else None for value in record.inputs)
 
-    def deconvolution(self, record: Record, signal: Tensor) -> Signals:
+    def deconvolution(self, record: Trace, signal: Tensor) -> Signals:
         """The signal as deconvolution sends it back [Zeiler2014]."""
         return self.gradient(record, signal)
 
-    def relevance(self, record: Record, relevance: Tensor, rule: RelevanceRule | None) -> Signals:
+    def relevance(self, record: Trace, relevance: Tensor, rule: RelevanceRule | None) -> Signals:
         """The relevance of each input, as ``passes`` says.
 
         A weighted sum gets the rule that a composite has for it; what lies before the first of them gets the first
@@ -146,7 +146,7 @@ class Operation:
         assert self.passes == "in proportion", self
         return self.proportional(record, relevance)
 
-    def proportional(self, record: Record, relevance: Tensor) -> Signals:
+    def proportional(self, record: Trace, relevance: Tensor) -> Signals:
         """Relevance in proportion to what each input contributes to a linear output without weights to choose."""
         shares = self.gradient(record, divided(relevance, record.output))
         return tuple(

@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from heatproof.network.operations.call import Call, Variable
-from heatproof.network.operations.operation import Opaque, Operation, Reach, Record, Role, Signals, operation, pair
+from heatproof.network.operations.operation import Opaque, Operation, Reach, Role, Signals, Trace, operation, pair
 from heatproof.network.operations.relevance import RelevanceRule, split
 
 
@@ -47,7 +47,7 @@ class Weighted(Operation):
         """The weighted sum."""
         return self.weigh(inputs[0], self.weight, self.bias)
 
-    def relevance(self, record: Record, relevance: Tensor, rule: RelevanceRule | None) -> Signals:
+    def relevance(self, record: Trace, relevance: Tensor, rule: RelevanceRule | None) -> Signals:
         """As the rule says."""
         assert rule is not None, "a weighted sum needs a rule"
         return (rule.propagate(self, record.inputs[0], record.output, relevance),)
@@ -77,7 +77,7 @@ class Weighted(Operation):
         """Whether each channel of an output of this shape, where they come first, is computed from one position."""
         return False
 
-    def gradient(self, record: Record, signal: Tensor) -> Signals:
+    def gradient(self, record: Trace, signal: Tensor) -> Signals:
         """The signal through the weights."""
         return (self.pull(signal, self.weight, record.inputs[0]),)
 
