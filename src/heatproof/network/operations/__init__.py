@@ -13,16 +13,6 @@ from heatproof.network.operations.operation import OPERATIONS, Opaque, Operation
 from heatproof.network.operations.relevance import RelevanceRule
 
 __all__ = [
-    "OPERATIONS",
-    "Call",
-    "Opaque",
-    "Operation",
-    "PerImage",
-    "RelevanceRule",
-    "Role",
-    "Signals",
-    "Size",
-    "Trace",
-    "Variable",
-    "Way",
+    "OPERATIONS", "Call", "Opaque", "Operation", "PerImage", "RelevanceRule", "Role", "Signals", "Size", "Trace",
+    "Variable", "Way",
 ]  # fmt: skip
