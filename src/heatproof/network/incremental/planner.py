@@ -52,13 +52,7 @@ class Planner:
         self._measures = True
 
     def plan(
-        self,
-        graph: Graph,
-        regions: DirtyRegions,
-        *,
-        windows: int = 1,
-        measured: bool = True,
-        one_class: bool = False,
+        self, graph: Graph, regions: DirtyRegions, *, windows: int = 1, measured: bool = True, one_class: bool = False
     ) -> Plan:
         """How images are evaluated again when so many of their ``regions`` have changed at once.
 
