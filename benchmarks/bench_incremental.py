@@ -32,7 +32,7 @@ from torch import Tensor, nn
 from torch.fx.experimental.optimization import fuse
 
 import heatproof as hp
-from heatproof.network.incremental import touched_by_regions
+from heatproof.network.incremental import dirty_regions
 from heatproof.perturbation.engine import choose_for, evaluate
 from heatproof.perturbation.orders import orders_of_heatmaps
 from heatproof.perturbation.regions import as_regions
@@ -133,7 +133,9 @@ class WithHeatproof:
         self.plan = None
         if missing is None:
             regions = as_regions(REGION, images[:1])
-            self.plan = self.network.plan(self.shape, touched_by_regions(regions), one_class=True)
+            self.plan = self.network.planner.plan(
+                self.network.graph(self.shape), dirty_regions(regions), one_class=True
+            )
         self.once["costs"] = time.perf_counter() - started
 
     def run(self, steps: int) -> int:

@@ -21,13 +21,13 @@ from typing import Self
 import timm
 import torch
 import torchvision
+from heatproof.network.incremental.trajectories import Tail, Trajectories
 from torch import nn
 
 import heatproof as hp
 from heatproof.errors import InputError
 from heatproof.network.graph import Graph
-from heatproof.network.incremental import leanest, touched_by_regions, whole_plan
-from heatproof.network.incremental.sequences import Changing, Tail
+from heatproof.network.incremental import dirty_regions, leanest, whole_plan
 
 PAGE = Path(__file__).with_name("networks.md")
 SECONDS = 600
@@ -158,11 +158,11 @@ def share_of(graph: Graph, images: torch.Tensor) -> float | None:
     size = images.shape[-1]
     count = -(-size // 9)
     rows = torch.arange(size) // 9
-    plan = leanest(whole_plan(graph, touched_by_regions((rows[:, None] * count + rows)[None])))
+    plan = leanest(whole_plan(graph, dirty_regions((rows[:, None] * count + rows)[None])))
     generator = torch.Generator().manual_seed(1)
-    regions = plan.touched[graph.input]
+    regions = plan.dirty[graph.input]
     with torch.inference_mode():
-        changing = Changing(plan, images.clone(), torch.arange(len(images)), batch_size=len(images))
+        trajectories = Trajectories(plan, images.clone(), torch.arange(len(images)), batch_size=len(images))
         now = images.clone()
         tail = Tail(plan, len(images), len(images), images)
         for region in torch.randperm(count * count, generator=generator)[:3].tolist():
@@ -172,7 +172,7 @@ def share_of(graph: Graph, images: torch.Tensor) -> float | None:
             top, left = regions.starts[:, region].tolist()
             height, width = regions.size
             pixels = now[:, :, top : top + height, left : left + width].clone()
-            tail.put(changing.change(torch.full((len(images), 1), region), pixels))
+            tail.put(trajectories.change(torch.full((len(images), 1), region), pixels))
             found, expected = tail.finish(), graph.evaluate(now.clone())
         spread = float(expected.max() - expected.min())
         if spread == 0 or float((found - expected).abs().max()) > EXACT * spread:

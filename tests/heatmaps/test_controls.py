@@ -12,7 +12,7 @@ from torch import nn
 import heatproof as hp
 from heatproof.errors import InputError
 from heatproof.heatmaps import controls
-from heatproof.network.shuffling import shuffled
+from heatproof.network.copying import shuffled_copy
 
 
 @pytest.fixture(scope="module")
@@ -66,14 +66,14 @@ def test_negated_is_minus_the_map(method, network, images):
 
 class TestRandomised:
     def test_is_the_method_on_a_shuffled_copy_for_the_original_s_class(self, network, images):
-        copied = hp.Network(shuffled(network.module, 0), preprocessing=network.preprocessing)
+        copied = hp.Network(shuffled_copy(network.module, 0), preprocessing=network.preprocessing)
         targets = network.predict(images)
         expected = hp.explain(copied, images, "lrp-alphabeta", targets=targets)
         torch.testing.assert_close(hp.explain(network, images, "randomised:lrp-alphabeta"), expected)
         assert not torch.allclose(expected, hp.explain(network, images, "lrp-alphabeta"))
 
     def test_every_tensor_keeps_its_values_in_other_places(self, network):
-        other = shuffled(network.module, 0).state_dict()
+        other = shuffled_copy(network.module, 0).state_dict()
         for name, value in network.module.named_parameters():
             torch.testing.assert_close(other[name].flatten().sort().values, value.flatten().sort().values)
             assert not torch.equal(other[name], value), name
@@ -86,7 +86,7 @@ class TestRandomised:
         torch.testing.assert_close(hp.explain(network, images, "randomised:sensitivity-l2"), zero)
         longer = nn.Sequential(*[nn.Linear(5, 5), nn.Linear(5, 5)])
         alone = nn.Sequential(copy.deepcopy(longer[0]))
-        assert torch.equal(shuffled(longer, 0)[0].weight, shuffled(alone, 0)[0].weight)
+        assert torch.equal(shuffled_copy(longer, 0)[0].weight, shuffled_copy(alone, 0)[0].weight)
 
     def test_the_user_s_network_stays_and_the_copy_is_made_once(self, images):
         module = randomised(ReluCNN())

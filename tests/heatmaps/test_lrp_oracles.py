@@ -15,7 +15,7 @@ from zennit_maps import METHODS, with_bias, worst_difference, zennit_composite, 
 
 import heatproof as hp
 from heatproof.heatmaps import explain_batches
-from heatproof.network.operations.weighted import Convolution, Dense
+from heatproof.network.operations.weighted import Convolution, Linear
 from heatproof.network.rules import AlphaBeta, Box, Composite, Epsilon, Flat, Gamma
 
 slow = pytest.mark.slow
@@ -232,7 +232,7 @@ def random_layer(seed, signed):
     weight[3] = weight[3].abs()  # an output without a negative part
     bias = torch.randn(4, dtype=torch.float64, generator=generator)
     relevance = torch.randn(2, 4, dtype=torch.float64, generator=generator)
-    return Dense(weight, bias), inputs, relevance
+    return Linear(weight, bias), inputs, relevance
 
 
 LOW, HIGH = torch.full((1, 5), -3.0, dtype=torch.float64), torch.full((1, 5), 4.0, dtype=torch.float64)
@@ -310,7 +310,7 @@ def test_rule_of_a_convolution_is_that_of_its_matrix(name, settings):
         share = relevance.flatten(start_dim=1) / (window.sum(dim=1) + 1e-6)
         expected = share @ window
     else:
-        dense = Dense(matrix, spread)
+        dense = Linear(matrix, spread)
         flat = inputs.flatten(start_dim=1)
         expected = flat_rule.propagate(dense, flat, dense.evaluate(flat), relevance.flatten(start_dim=1))
     found = rule.propagate(convolution, inputs, output, relevance)

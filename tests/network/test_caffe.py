@@ -290,7 +290,7 @@ def test_residual_network(tmp_path):
 
     same_as(found, by_hand, 3, 17, 17)
     kinds = [type(node.operation).__name__ for node in hp.Network(found).graph((3, 17, 17))]
-    assert kinds == ["Convolution", "ReLU", "Convolution", "Add", "Flatten", "Dense"]
+    assert kinds == ["Convolution", "ReLU", "Convolution", "Add", "Flatten", "Linear"]
 
 
 @pytest.mark.parametrize(

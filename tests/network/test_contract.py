@@ -9,7 +9,7 @@ from torch import nn
 
 import heatproof as hp
 from heatproof import InputError
-from heatproof.network.squashing import Recorded
+from heatproof.network.squashing import CallRecorder
 
 IMAGES = torch.rand(4, 3, 16, 16, generator=torch.Generator().manual_seed(0))
 SHAPE = (3, 16, 16)
@@ -302,7 +302,7 @@ def test_probabilities_that_cannot_be_cut_are_not_called_logits(name):
 
 
 def test_a_record_follows_values_and_not_names():
-    recorded = Recorded()
+    recorded = CallRecorder()
     with recorded:
         z = torch.rand(2, 3)
         z.sigmoid()  # nobody reads it

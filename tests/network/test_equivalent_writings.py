@@ -19,6 +19,7 @@ from torch import nn
 import heatproof as hp
 from heatproof.errors import InputError
 from heatproof.heatmaps.methods import METHODS
+from heatproof.network.backward import interval
 from heatproof.network.incremental import leanest, whole_plan
 
 TIMES = int(os.environ.get("HEATPROOF_FUZZ", "1"))
@@ -388,9 +389,8 @@ def test_a_difference_of_channels_before_the_first_layer_under_the_box_rule():
     one, other = (hp.Network(module.eval()) for module in plain)
     torch.testing.assert_close(one.logits(images()), other.logits(images()))
     assert bool(hp.explain(other, images(), box).isfinite().all())
-    low, high = other.graph(SHAPE).interval(
-        torch.zeros(1, *SHAPE), torch.ones(1, *SHAPE), other.graph(SHAPE).nodes[1].name
-    )
+    graph = other.graph(SHAPE)
+    low, high = interval(graph, torch.zeros(1, *SHAPE), torch.ones(1, *SHAPE), graph.nodes[1].name)
     assert (float(low.amin()), float(high.amax())) == (-1, 1)
 
 

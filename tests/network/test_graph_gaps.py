@@ -8,10 +8,11 @@ from torch import nn
 
 import heatproof as hp
 from heatproof.errors import InputError
+from heatproof.network.backward import check_way
 from heatproof.network.export import export
-from heatproof.network.forward import GraphPass
+from heatproof.network.forward import WholeModule
 from heatproof.network.operations.normalization import SampleNorm
-from heatproof.network.operations.operation import Record
+from heatproof.network.operations.operation import Trace
 from heatproof.network.rules import Composite, Epsilon
 
 SMALL = (3, 12, 12)
@@ -180,7 +181,7 @@ def test_relevance_of_views_stacked_along_the_batch_is_accounted_for():
 
     network = hp.Network(own(forward))
     found = network.forward_pass(pictures())
-    assert isinstance(found, GraphPass)
+    assert not any(isinstance(node.operation, WholeModule) for node in found.graph)
     relevance = found.relevance(_everywhere(Epsilon(1e-9)))
     assert all(flow.arrived.shape == flow.left.shape == (3,) for flow in relevance.flow)
     torch.testing.assert_close(relevance.flow[0].arrived, found.scores)
@@ -205,7 +206,7 @@ def test_layer_norm_takes_its_rule(bias):
     graph = export(_LayerNorm(gamma, beta).eval(), (1, 1, 6))
     (norm,) = [node.operation for node in graph if isinstance(node.operation, SampleNorm)]
     output = norm.evaluate(value)
-    (found,) = norm.relevance(Record((value,), output), relevance, Epsilon(bias=bias))
+    (found,) = norm.relevance(Trace((value,), output), relevance, Epsilon(bias=bias))
     denominator = output if bias else output - beta
     for image in range(2):
         sigma = (value[image].var(correction=0) + 1e-5).sqrt()
@@ -250,7 +251,7 @@ def test_a_function_without_a_value_at_zero_is_refused_with_its_place():
     graph = export(own(lambda m, x: m.scores((m.conv(x).square() + 1).square().log().neg().exp().log())), SMALL)
     assert graph.nodes
     with pytest.raises(InputError, match=r"LRP cannot go through the model's own log.*without f\(0\)"):
-        export(own(lambda m, x: m.scores(m.conv(x).square().log())), SMALL).require("relevance", "LRP")
+        check_way(export(own(lambda m, x: m.scores(m.conv(x).square().log())), SMALL), "relevance", "LRP")
 
 
 # --- changes in place

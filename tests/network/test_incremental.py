@@ -13,20 +13,20 @@ from torch import nn
 
 import heatproof as hp
 from heatproof.network.incremental import (
-    Changing,
-    Maps,
+    DirtyRegions,
+    FeatureCache,
+    IncrementalState,
     Tail,
-    Touched,
     cheapest,
+    dirty_regions,
     leanest,
     measure,
-    touched_by_regions,
     whole_plan,
 )
-from heatproof.network.incremental.maps import Border
+from heatproof.network.incremental.feature_cache import Border
 from heatproof.network.operations.call import Call, Variable
+from heatproof.network.operations.operation import Reach
 from heatproof.network.operations.pooling import MaxPool, MeanPool
-from heatproof.network.operations.reach import Reach
 from heatproof.network.operations.rearrangement import Pad
 from heatproof.network.operations.weighted import Convolution
 
@@ -93,17 +93,17 @@ def assert_touches(operation, shape, *, tight=True, seed=0):
         image[:, top : bottom + 1, left : right + 1] += 100  # all pixels: whoever reads one of them changes
     old, new = operation.evaluate(before), operation.evaluate(images)
     reach = operation.reach((1, *shape))
-    touched = places.through(reach, tuple(old.shape[2:]))
+    dirty = places.through(reach, tuple(old.shape[2:]))
     changed = (new != old)[:, 0]
     for number, one in enumerate(changed):
-        first, last = touched.first[:, number], touched.last[:, number]
+        first, last = dirty.first[:, number], dirty.last[:, number]
         assert bool((first <= last).all()), "an empty rectangle"
         assert bool((first >= 0).all())
         assert bool((last < torch.tensor(one.shape)).all())
         found = one.nonzero()
         if len(found):
-            assert bool((found.amin(dim=0) >= first).all()), (number, touched)
-            assert bool((found.amax(dim=0) <= last).all()), (number, touched)
+            assert bool((found.amin(dim=0) >= first).all()), (number, dirty)
+            assert bool((found.amax(dim=0) <= last).all()), (number, dirty)
         if tight and len(found):
             assert torch.equal(found.amin(dim=0), first)
             assert torch.equal(found.amax(dim=0), last)
@@ -181,22 +181,22 @@ def test_rectangles_lie_around_regions():
     regions[1:3, 2:5] = 0
     regions[5, 6], regions[0, 0] = 1, 1  # a region need not hang together
     regions[3, 0] = 2
-    touched = touched_by_regions(regions[None])
-    assert touched.first.T.tolist() == [[1, 2], [0, 0], [3, 0]]
-    assert touched.last.T.tolist() == [[2, 4], [5, 6], [3, 0]]
-    assert touched.shape == (6, 7)
-    assert touched.size == (6, 7)
+    dirty = dirty_regions(regions[None])
+    assert dirty.first.T.tolist() == [[1, 2], [0, 0], [3, 0]]
+    assert dirty.last.T.tolist() == [[2, 4], [5, 6], [3, 0]]
+    assert dirty.shape == (6, 7)
+    assert dirty.size == (6, 7)
 
 
 def test_regions_of_several_maps_are_counted_through():
     one, other = torch.full((4, 5), -1), torch.full((4, 5), -1)
     one[0, 0], one[1, 1:3] = 0, 1
     other[3, 4], other[2, 2], other[1, 0] = 0, 1, 2
-    touched = touched_by_regions(torch.stack([one, other]))
-    assert touched.first.T.tolist() == [[0, 0], [1, 1], [0, 0], [3, 4], [2, 2], [1, 0]]
-    assert touched.last.T.tolist() == [[0, 0], [1, 2], [0, 0], [3, 4], [2, 2], [1, 0]]
-    assert touched.size == (1, 2)
-    assert touched.starts.T.tolist() == [[0, 0], [1, 1], [0, 0], [3, 3], [2, 2], [1, 0]]  # moved into the map
+    dirty = dirty_regions(torch.stack([one, other]))
+    assert dirty.first.T.tolist() == [[0, 0], [1, 1], [0, 0], [3, 4], [2, 2], [1, 0]]
+    assert dirty.last.T.tolist() == [[0, 0], [1, 2], [0, 0], [3, 4], [2, 2], [1, 0]]
+    assert dirty.size == (1, 2)
+    assert dirty.starts.T.tolist() == [[0, 0], [1, 1], [0, 0], [3, 3], [2, 2], [1, 0]]  # moved into the map
 
 
 @settings(max_examples=50, deadline=None)
@@ -204,13 +204,13 @@ def test_regions_of_several_maps_are_counted_through():
 def test_rectangles_around_any_regions_are_the_smallest(height, width, number, seed):
     regions = torch.randint(-1, number, (2, height, width), generator=torch.Generator().manual_seed(seed))
     number = int(regions.max()) + 1
-    touched = touched_by_regions(regions)
-    assert touched.first.shape == (2, 2 * number)
+    dirty = dirty_regions(regions)
+    assert dirty.first.shape == (2, 2 * number)
     for image, region in itertools.product(range(2), range(number)):
         found = (regions[image] == region).nonzero()
         if len(found):
-            assert torch.equal(touched.first[:, image * number + region], found.amin(dim=0))
-            assert torch.equal(touched.last[:, image * number + region], found.amax(dim=0))
+            assert torch.equal(dirty.first[:, image * number + region], found.amin(dim=0))
+            assert torch.equal(dirty.last[:, image * number + region], found.amax(dim=0))
 
 
 def test_windows_hold_their_rectangles_and_lie_inside_the_map():
@@ -222,7 +222,7 @@ def test_windows_hold_their_rectangles_and_lie_inside_the_map():
 
 
 def test_windows_of_a_map_are_cut_out():
-    places = Touched(torch.tensor([[0, 2], [1, 3]]), torch.tensor([[1, 3], [2, 3]]), (4, 4))
+    places = DirtyRegions(torch.tensor([[0, 2], [1, 3]]), torch.tensor([[1, 3], [2, 3]]), (4, 4))
     values = torch.arange(16).reshape(4, 4)
     assert places.windows(values).tolist() == [[[1, 2], [5, 6]], [[10, 11], [14, 15]]]
 
@@ -412,11 +412,11 @@ def test_windows_of_equal_size_in_other_places_are_told_apart():
         y = m.stem(x)
         return F.max_pool2d(F.pad(y, (0, 1)), (1, 2), 1) + F.relu(F.avg_pool2d(F.pad(y, (1, 0)), (1, 2), 1))
 
-    wide_in_the_corner = Touched(torch.tensor([[0, 5], [0, 9]]), torch.tensor([[2, 5], [2, 9]]), (16, 19))
+    wide_in_the_corner = DirtyRegions(torch.tensor([[0, 5], [0, 9]]), torch.tensor([[2, 5], [2, 9]]), (16, 19))
     plan = whole_plan(hp.Network(own(shifted)).graph((3, 16, 19)), wide_in_the_corner)
     (total,) = [step for step in plan.steps if type(step.node.operation).__name__ == "Add"]
-    assert any(plan.touched[name].size == total.touched.size for name in total.node.inputs), "the case is another"
-    assert any(plan.touched[name].starts.ne(total.touched.starts).any() for name in total.node.inputs)
+    assert any(plan.dirty[name].size == total.dirty.size for name in total.node.inputs), "the case is another"
+    assert any(plan.dirty[name].starts.ne(total.dirty.starts).any() for name in total.node.inputs)
     assert_follows(plan, windows=2)
 
 
@@ -434,8 +434,11 @@ def test_the_untouched_images_are_evaluated_too():
     whole, images = plan_of(own(chain)), noise(3, 3, 16, 19)
     for plan in (whole, whole.cut([])):
         with torch.inference_mode():
-            changing, tail = Changing(plan, images, torch.tensor([2, 0, 1, 0]), batch_size=2), Tail(plan, 4, 2, images)
-            tail.put(changing.untouched)
+            trajectories, tail = (
+                IncrementalState(plan, images, torch.tensor([2, 0, 1, 0]), batch_size=2),
+                Tail(plan, 4, 2, images),
+            )
+            tail.put(trajectories.untouched)
             assert not tail.full  # 3 images, room for 4
             found = tail.finish()
         torch.testing.assert_close(found, plan.graph.evaluate(images.clone()), rtol=1e-12, atol=1e-12)
@@ -454,16 +457,16 @@ BORDER = Border((2, 1), (0, 3))
 
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float32, torch.float16, torch.int64], ids=str)
 def test_windows_are_read_where_they_were_written(dtype):
-    maps = Maps(3, (2, 6, 7), border=BORDER, like=torch.zeros(0, dtype=dtype))
+    maps = FeatureCache(3, (2, 6, 7), border=BORDER, like=torch.zeros(0, dtype=dtype))
     expected = torch.zeros(3, 2, 6, 7, dtype=dtype)
     generator = torch.Generator().manual_seed(0)
     for _ in range(30):
         index, starts = torch.tensor([0, 2]), torch.randint(4, (2, 2), generator=generator)
         windows = torch.randint(1, 99, (2, 2, 3, 4), generator=generator).to(dtype)
-        maps.write(maps.rows(index, starts, 3), windows)
+        maps.write(index, starts, windows)
         for number, (top, left) in zip(index, starts.T, strict=True):
             expected[number, :, top : top + 3, left : left + 4] = windows[0 if number == 0 else 1]
-        assert torch.equal(maps.read(maps.rows(index, starts, 3), (3, 4)), windows)
+        assert torch.equal(maps.read(index, starts, (3, 4)), windows)
         assert torch.equal(maps.values, expected)
     assert maps.values.shape == (3, 2, 6, 7)
 
@@ -471,12 +474,11 @@ def test_windows_are_read_where_they_were_written(dtype):
 @pytest.mark.parametrize("fill", [0.0, -inf, 2.5], ids=str)
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float16], ids=str)
 def test_the_border_keeps_what_it_holds(fill, dtype):
-    maps = Maps(2, (3, 5, 4), border=BORDER, fill=fill, like=torch.zeros(0, dtype=dtype))
+    maps = FeatureCache(2, (3, 5, 4), border=BORDER, fill=fill, like=torch.zeros(0, dtype=dtype))
     for top, left in itertools.product(range(3), range(2)):
         windows = noise(2, 3, 3, 3, seed=top).to(dtype)
-        maps.write(maps.rows(torch.arange(2), torch.tensor([[top, top], [left, left]]), 3), windows)
-    rows = maps.rows(torch.arange(2), torch.tensor([[-2, -2], [-1, -1]]), 7)  # all of it, with its border
-    everything = maps.read(rows, (7, 8))
+        maps.write(torch.arange(2), torch.tensor([[top, top], [left, left]]), windows)
+    everything = maps.read(torch.arange(2), torch.tensor([[-2, -2], [-1, -1]]), (7, 8))  # with its border
     inside = torch.zeros(7, 8, dtype=torch.bool)
     inside[2:7, 1:5] = True
     assert maps.size == (7, 8)
@@ -488,13 +490,13 @@ def test_the_border_keeps_what_it_holds(fill, dtype):
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float16], ids=str)
 def test_overlapping_windows_that_agree_are_written(dtype):
     values = noise(2, 3, 8, 9, dtype=dtype)
-    maps = Maps(2, (3, 8, 9), border=BORDER, like=values)
+    maps = FeatureCache(2, (3, 8, 9), border=BORDER, like=values)
     index = torch.tensor([0, 0, 0, 1, 1])
     starts = torch.tensor([[0, 1, 3, 2, 2], [0, 2, 1, 4, 4]])
     windows = torch.stack(
         [values[n, :, top : top + 4, left : left + 5] for n, (top, left) in zip(index, starts.T, strict=True)]
     )
-    maps.write(maps.rows(index, starts, 4), windows)
+    maps.write(index, starts, windows)
     written = torch.zeros(2, 8, 9, dtype=torch.bool)
     for n, (top, left) in zip(index, starts.T, strict=True):
         written[n, top : top + 4, left : left + 5] = True
@@ -503,9 +505,9 @@ def test_overlapping_windows_that_agree_are_written(dtype):
 
 def test_maps_of_values_are_copies():
     values = noise(2, 3, 4, 5)
-    before, maps = values.clone(), Maps.of(values)
+    before, maps = values.clone(), FeatureCache.of(values)
     assert torch.equal(maps.values, values)
-    maps.write(maps.rows(torch.tensor([1]), torch.tensor([[0], [0]]), 2), torch.ones(1, 3, 2, 2, dtype=torch.float64))
+    maps.write(torch.tensor([1]), torch.tensor([[0], [0]]), torch.ones(1, 3, 2, 2, dtype=torch.float64))
     assert torch.equal(values, before)
 
 
@@ -513,9 +515,9 @@ def test_windows_that_are_no_block_of_memory_are_written():
     """As channels come out of a convolution or a slice, in any layout."""
     values = noise(2, 6, 3, 4)
     for windows in (values[:, 1:4], values.contiguous(memory_format=torch.channels_last)[:, ::2], values[:1, :3]):
-        maps = Maps(2, (3, 5, 6), like=values)
+        maps = FeatureCache(2, (3, 5, 6), like=values)
         count = len(windows)
-        maps.write(maps.rows(torch.arange(count), torch.ones(2, count, dtype=torch.int64), 3), windows)
+        maps.write(torch.arange(count), torch.ones(2, count, dtype=torch.int64), windows)
         assert torch.equal(maps.values[:count, :, 1:4, 1:5], windows)
 
 
@@ -534,15 +536,15 @@ def test_nothing_of_the_caller_changes_and_results_stay(forward, part):
     names = [node.name for node in whole.graph if node.name in whole.head]
     plan = whole.cut(names[: int(part * len(names))])
     images, owners = noise(2, 3, 16, 19), torch.tensor([0, 1, 0])
-    changing, tail = Changing(plan, images, owners, batch_size=2), Tail(plan, 3, 3, images)
+    trajectories, tail = IncrementalState(plan, images, owners, batch_size=2), Tail(plan, 3, 3, images)
     seen = [(images, images.clone()), (owners, owners.clone())]
-    seen += [(value, value.clone()) for value in changing.untouched]
-    size = plan.touched[plan.graph.input].size
+    seen += [(value, value.clone()) for value in trajectories.untouched]
+    size = plan.dirty[plan.graph.input].size
     for step in range(5):
         regions = torch.tensor([[step], [step + 1], [step + 2]])
         pixels = noise(3, 3, *size, seed=step)
         seen += [(regions, regions.clone()), (pixels, pixels.clone())]
-        tail.put(changing.change(regions, pixels))
+        tail.put(trajectories.change(regions, pixels))
         output = tail.finish()
         seen.append((output, output.clone()))
     for value, as_it_was in seen:
@@ -560,9 +562,12 @@ def test_images_do_not_follow_the_caller_s_later_changes():
 
 def test_sequences_of_one_image_do_not_touch_each_other():
     plan, images = plan_of(own(chain)), noise(1, 3, 16, 19)
-    changing, tail = Changing(plan, images, torch.zeros(2, dtype=torch.int64), batch_size=1), Tail(plan, 2, 2, images)
+    trajectories, tail = (
+        IncrementalState(plan, images, torch.zeros(2, dtype=torch.int64), batch_size=1),
+        Tail(plan, 2, 2, images),
+    )
     pixels = torch.stack([images[0, :, :3, :3], noise(3, 3, 3, seed=1)])  # region 0 is the first corner
-    tail.put(changing.change(torch.zeros(2, 1, dtype=torch.int64), pixels))
+    tail.put(trajectories.change(torch.zeros(2, 1, dtype=torch.int64), pixels))
     same, other = tail.finish()
     torch.testing.assert_close(same, plan.graph.evaluate(images)[0], rtol=1e-12, atol=1e-12)
     assert float((same - other).abs().max()) > 1e-6
@@ -648,8 +653,8 @@ def test_kept_values_are_counted_with_their_borders():
     plan = plan_of(own(lambda m, x: m.other(F.relu(m.stem(x)))))
     assert plan.kept_values == 3 * 18 * 21 + 4 * 18 * 21 + 4 * 16 * 19
     with torch.inference_mode():
-        changing = Changing(plan, noise(1, 3, 16, 19), torch.zeros(2, dtype=torch.int64), batch_size=1)
-    assert sum(maps.memory.numel() for maps in changing.maps.values()) == 2 * plan.kept_values
+        trajectories = IncrementalState(plan, noise(1, 3, 16, 19), torch.zeros(2, dtype=torch.int64), batch_size=1)
+    assert sum(maps.memory.numel() for maps in trajectories.caches.values()) == 2 * plan.kept_values
 
 
 # --- which plan

@@ -12,7 +12,7 @@ from torch import nn
 import heatproof as hp
 from heatproof.heatmaps import METHODS
 from heatproof.network.caffe.modules import WithinChannelNorm
-from heatproof.network.operations import Record
+from heatproof.network.operations import Trace
 from heatproof.network.operations.normalization import LocalResponseNorm, norm_within_channels
 
 
@@ -22,7 +22,7 @@ def maps(*shape, seed=0, scale=3.0):
 
 
 def record(operation, values):
-    return Record((values,), operation.evaluate(values))
+    return Trace((values,), operation.evaluate(values))
 
 
 class Normed(nn.Module):

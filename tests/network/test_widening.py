@@ -35,7 +35,7 @@ def plan_of(module):
 
 def windows(plan):
     """Sizes of windows by operation, in order, of the convolutions."""
-    return [step.touched.size for step in plan.steps if hasattr(step.node.operation, "stride")]
+    return [step.dirty.size for step in plan.steps if hasattr(step.node.operation, "stride")]
 
 
 @pytest.mark.parametrize("joined", ["side by side", "added"])

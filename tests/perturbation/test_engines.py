@@ -9,7 +9,7 @@ from torch import nn
 
 from heatproof import Network, perturb
 from heatproof.errors import InputError
-from heatproof.network.incremental import touched_by_regions
+from heatproof.network.incremental import dirty_regions
 from heatproof.perturbation import Protocol, perturb_orders
 from heatproof.perturbation.engine import ENGINES, choose_for, evaluate, evaluate_fully
 from heatproof.perturbation.incremental import evaluate_incrementally
@@ -249,8 +249,8 @@ def test_scores_do_not_depend_on_how_many_sequences_go_side_by_side(
 def test_few_sequences_go_side_by_side_in_little_memory(made):
     """Else the test above would compare the same thing."""
     network = made()
-    whole = network.plan((3, 18, 18), touched_by_regions(superpixels(9)[None]), measured=False)
-    found = [network.sequences_at_once(whole, memory) for memory in (1, TINY // 4, MEMORY)]
+    whole = network.planner.plan(network.graph((3, 18, 18)), dirty_regions(superpixels(9)[None]), measured=False)
+    found = [network.planner.trajectories_at_once(whole, memory) for memory in (1, TINY // 4, MEMORY)]
     assert found[0] == 1
     assert 1 <= found[1] < found[2]
 
@@ -399,7 +399,7 @@ def by_full(network, memory=MEMORY, on_progress=lambda count: None):
 
 def by_windows(network, memory=MEMORY, on_progress=lambda count: None, part=1.0):
     def ask(sequences):
-        whole = network.plan((3, 18, 18), touched_by_regions(sequences.maps), measured=False)
+        whole = network.planner.plan(network.graph((3, 18, 18)), dirty_regions(sequences.maps), measured=False)
         names = [node.name for node in whole.graph if node.name in whole.head]
         plan = whole.cut(names[: int(part * len(names))])
         return exact(

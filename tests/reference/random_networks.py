@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from torch import nn
 
 from heatproof.network.caffe.modules import WithinChannelNorm
-from heatproof.network.incremental import Changing, Tail, Touched
+from heatproof.network.incremental import DirtyRegions, IncrementalState, Tail
 
 CLASSES = 5
 
@@ -337,7 +337,7 @@ def rectangles(shape, size, generator, random=8):
         places = [_some(length, most, generator) for length, most in ((height, tall), (width, wide))]
         first.append(tuple(place[0] for place in places))
         last.append(tuple(place[1] for place in places))
-    return Touched(torch.tensor(first).T, torch.tensor(last).T, shape)
+    return DirtyRegions(torch.tensor(first).T, torch.tensor(last).T, shape)
 
 
 def _some(length, most, generator):
@@ -367,36 +367,36 @@ class Followed:
         self.generator = torch.Generator().manual_seed(seed)
         owners = torch.arange(sequences) % len(images)
         self.current = images[owners].clone()
-        self.changing = Changing(plan, images, owners, batch_size=2)
+        self.trajectories = IncrementalState(plan, images, owners, batch_size=2)
         self.tail = Tail(plan, sequences, batch_size, images)
-        self.touched = plan.touched[plan.graph.input]
+        self.dirty = plan.dirty[plan.graph.input]
         self.taken = 0
 
     def step(self):
         """Changes the images and lets the plan follow; what crosses to its tail now waits there."""
-        count, number = len(self.current), self.touched.first.shape[1]
+        count, number = len(self.current), self.dirty.first.shape[1]
         regions = torch.randint(number, (count, self.windows), generator=self.generator)
         regions[:, 0] = (self.taken + torch.arange(count)) % number  # all corners come, one after the other
         self.taken += 1
         for sequence, chosen in enumerate(regions.tolist()):
             for region in chosen:
                 self._scramble(sequence, region)
-        self.tail.put(self.changing.change(regions, self.pixels(regions)))
+        self.tail.put(self.trajectories.change(regions, self.pixels(regions)))
 
     def _scramble(self, sequence, region):
-        top, left = self.touched.first[:, region].tolist()
-        bottom, right = (self.touched.last[:, region] + 1).tolist()
+        top, left = self.dirty.first[:, region].tolist()
+        bottom, right = (self.dirty.last[:, region] + 1).tolist()
         part = self.current[sequence, :, top:bottom, left:right]
         part.copy_(torch.rand(part.shape, generator=self.generator, dtype=torch.float64) * 3 - 1)
 
     def pixels(self, regions):
         """(S · T, C, h, w) windows around regions (S, T) of the images as they are now."""
-        height, width = self.touched.size
+        height, width = self.dirty.size
         return torch.stack(
             [
                 self.current[sequence, :, top : top + height, left : left + width]
                 for sequence, chosen in enumerate(regions)
-                for top, left in self.touched.starts[:, chosen].T.tolist()
+                for top, left in self.dirty.starts[:, chosen].T.tolist()
             ]
         )
 

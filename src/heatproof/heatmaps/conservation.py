@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from heatproof.network.flow import Relevance
+from heatproof.network.backward import Relevance
 
 LEAK = 0.1  # a method that loses or gains more of the score than this is worth a warning
 

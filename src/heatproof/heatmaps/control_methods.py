@@ -10,7 +10,7 @@ from torch import Tensor
 from heatproof.bounds import SEED, Bounds
 from heatproof.heatmaps.methods import WRAPPERS, Make, Method, register
 from heatproof.network import Network
-from heatproof.network.flow import Relevance
+from heatproof.network.backward import Relevance
 from heatproof.network.forward import ForwardPass
 from heatproof.randomness import addressed, identify
 

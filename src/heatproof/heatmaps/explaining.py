@@ -11,7 +11,7 @@ from heatproof.errors import InputError
 from heatproof.heatmaps.conservation import Conservation, first_overflow
 from heatproof.heatmaps.methods import Method, require
 from heatproof.heatmaps.naming import method_of
-from heatproof.network.flow import Relevance
+from heatproof.network.backward import Relevance
 from heatproof.network.forward import ForwardPass
 from heatproof.network.inputs import as_targets
 from heatproof.network.network import Network

@@ -11,9 +11,10 @@ from typing import Annotated, Literal
 from heatproof.bounds import Bounds
 from heatproof.errors import InputError
 from heatproof.heatmaps.methods import register
-from heatproof.network.flow import Relevance
+from heatproof.network.backward import Relevance
 from heatproof.network.forward import ForwardPass
-from heatproof.network.rules import STABILISER, AlphaBeta, Box, Composite, Epsilon, Flat, Gamma, Rule
+from heatproof.network.operations.relevance import STABILISER, RelevanceRule
+from heatproof.network.rules import AlphaBeta, Box, Composite, Epsilon, Flat, Gamma
 
 Stabiliser = Annotated[float, Bounds(1e-30, 1e30)]
 Bias = Literal["include", "exclude"]
@@ -69,7 +70,7 @@ def lrp_epsilon_gamma_box(
     return forward.relevance(Composite(first=box, convolution=convolution, dense=_epsilon(epsilon, bias)))
 
 
-def _everywhere(rule: Rule) -> Composite:
+def _everywhere(rule: RelevanceRule) -> Composite:
     return Composite(first=rule, convolution=rule, dense=rule)
 
 

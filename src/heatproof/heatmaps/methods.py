@@ -10,7 +10,7 @@ from torch import Tensor
 
 from heatproof.errors import InputError
 from heatproof.network import Network
-from heatproof.network.flow import Relevance
+from heatproof.network.backward import Relevance, check_way
 from heatproof.network.operations import Way
 from heatproof.registry import Registry, parse_spec
 
@@ -47,4 +47,8 @@ def require(network: Network, method: str, shape: tuple[int, ...]) -> None:
     _, _, inner = method.rpartition(":")
     way = _WAYS.get(parse_spec(inner)[0])
     if way is not None:
-        network.require(way, method, shape)
+        reason = network.without_graph(shape)
+        if reason is None:
+            check_way(network.graph(shape), way, method)
+        elif way != "gradient":
+            raise InputError(f"{method} needs the network's graph: {reason}")

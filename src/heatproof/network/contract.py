@@ -1,6 +1,7 @@
 """What a network promises, tried on two images: finite scores that depend on one image alone, and on nothing else."""
 
 from collections.abc import Callable
+from contextlib import ExitStack
 from typing import Any
 
 import torch
@@ -10,18 +11,11 @@ from heatproof.errors import InputError
 from heatproof.network.copying import hidden_layers
 from heatproof.network.draws import watched
 from heatproof.network.forward import check_logits
-from heatproof.network.squashing import Recorded
+from heatproof.network.squashing import CallRecorder
 from heatproof.randomness import addressed
 
-Evaluate = Callable[[Tensor], Tensor]
-
 # bounds for rounding, of the largest score: ResNets, DenseNets and others differ by 1e-6 (float32), .006 (bfloat16)
-_ROUNDING = {
-    torch.float64: 1e-9,
-    torch.float32: 1e-4,
-    torch.float16: 0.02,
-    torch.bfloat16: 0.1,
-}
+_ROUNDING = {torch.float64: 1e-9, torch.float32: 1e-4, torch.float16: 0.02, torch.bfloat16: 0.1}
 _SEEDS = 4  # a small dropout may keep the same units from one seed as from another
 _COARSE = 0.05  # on accelerators, whose convolutions may round to ten bits
 _FIXED = "heatmaps need a network that gives an image the same scores each time"
@@ -33,29 +27,26 @@ _ALONE = (
 
 def trial_images(images: Tensor | None, shape: tuple[int, ...]) -> Tensor:
     """(2, C, H, W) images to try a network on: one of those given, unless it is constant, and noise."""
-    draws = addressed(seed=0, image="", purpose="trial of a network").random((2, *shape))
-    noise = torch.from_numpy(draws).float()
+    noise = torch.from_numpy(addressed(seed=0, image="", purpose="trial of a network").random((2, *shape))).float()
     if images is None or float(images[0].detach().double().std(correction=0)) < 1e-3:
         return noise
     return torch.stack([images[0].detach().cpu().float(), noise[1]])
 
 
-def first_scores(module: nn.Module, inputs: Tensor, name: str) -> tuple[Tensor, Recorded]:
+def first_scores(module: nn.Module, inputs: Tensor, name: str) -> tuple[Tensor, CallRecorder]:
     """(1, classes) scores of one image (1, C, H, W), and the calls of torch's that made them.
 
     Raises:
         InputError: with the module's own reason if it cannot evaluate images of this size, if its scores are not one
             finite row, if they are drawn at random, or if they come from layers that torch does not know of.
     """
-    recorded, used = Recorded(), set[str]()
-    hidden = {path: layer for path, layer in hidden_layers(module).items() if layer.state_dict()}
-    hooks = [layer.register_forward_hook(lambda *_, path=path: used.add(path)) for path, layer in hidden.items()]
-    try:
-        with watched(inputs.device) as drawn, recorded:
+    recorded, used = CallRecorder(), set[str]()
+    with ExitStack() as hooks, watched(inputs.device) as drawn:
+        for path, layer in hidden_layers(module).items():
+            if layer.state_dict():
+                hooks.enter_context(layer.register_forward_hook(lambda *_, path=path: used.add(path)))
+        with recorded:
             found = evaluated(module, inputs, name)
-    finally:
-        for hook in hooks:
-            hook.remove()
     if used:
         raise InputError(
             f"{name} keeps layers with weights in plain lists or dictionaries ({', '.join(sorted(used))}), where torch "
@@ -98,8 +89,11 @@ def agree(one: Tensor, other: Tensor) -> bool:
     allowed = _ROUNDING.get(one.dtype, 1e-4)
     if one.device.type != "cpu" and one.dtype != torch.float64:
         allowed = max(allowed, _COARSE)
-    scale = max(float(one.abs().max()), float(other.abs().max()))
-    return float((one.double() - other.double()).abs().max()) <= allowed * scale
+    return float((one.double() - other.double()).abs().max()) <= allowed * _scale(one, other)
+
+
+def _scale(one: Tensor, other: Tensor) -> float:
+    return max(float(one.abs().max()), float(other.abs().max()))
 
 
 def check_company(module: nn.Module, first: Tensor, inputs: Tensor, name: str) -> None:
@@ -107,19 +101,14 @@ def check_company(module: nn.Module, first: Tensor, inputs: Tensor, name: str) -
 
     ``first`` are the scores (1, classes) that the last of the images ``inputs`` had alone.
     """
-    found = evaluated(module, inputs, name)[-1:]
+    found, alone = evaluated(module, inputs, name)[-1:], inputs[-1:]
     if agree(found, first):
         return
-    alone = inputs[-1:]
-    if not agree(evaluated(module, alone, name), first):
-        raise InputError(
-            f"{name} gives an image other scores each time it is asked (by {_distance(found, first)})"
-            f"{_place(module, alone, alone)}; {_FIXED}"
-        )
-    raise InputError(
-        f"{name}'s scores of an image depend on the other images of its batch (by {_distance(found, first)})"
-        f"{_place(module, alone, inputs)}; {_ALONE}"
-    )
+    if agree(evaluated(module, alone, name), first):
+        what, other, needed = "'s scores of an image depend on the other images of its batch", inputs, _ALONE
+    else:
+        what, other, needed = " gives an image other scores each time it is asked", alone, _FIXED
+    raise InputError(f"{name}{what} (by {_distance(found, first)}){_place(module, alone, other)}; {needed}")
 
 
 def _refuse_draws(module: nn.Module, inputs: Tensor, first: Tensor, name: str) -> None:
@@ -134,17 +123,20 @@ def _refuse_draws(module: nn.Module, inputs: Tensor, first: Tensor, name: str) -
                 f"and keep random constants in a buffer"
             )
     if not drawn.any:
-        raise InputError(
-            f"{name} draws constants at random when it is first called, so another copy has others; {_FIXED}"
-        )
+        said = f"{name} draws constants at random when it is first called, so another copy has others"
+        raise InputError(f"{said}; {_FIXED}")
 
 
 def _place(module: nn.Module, one: Tensor, other: Tensor) -> str:
     """Where what comes in is the same and what goes out is not, for the last image of both: the innermost layer."""
+
+    def same(one: Tensor, other: Tensor) -> bool:
+        return one.shape == other.shape and agree(one, other)
+
     first, second = _passes(module, one, seed=1), _passes(module, other, seed=2)
     for path, given, found in first:
         match = next((later for later in second if later[0] == path), None)
-        if match and _same(given, match[1]) and not _same(found, match[2]):
+        if match and same(given, match[1]) and not same(found, match[2]):
             kind = type(module.get_submodule(path)).__name__
             return f", first in {path} ({kind})" if path else ", in the model's own forward"
     return ""
@@ -162,23 +154,15 @@ def _passes(module: nn.Module, inputs: Tensor, seed: int) -> list[tuple[str, Any
 
         return hook
 
-    hooks = [layer.register_forward_hook(record(path)) for path, layer in module.named_modules()]
-    try:
-        with watched(inputs.device, seed):
-            module(inputs.clone())
-    finally:
-        for hook in hooks:
-            hook.remove()
+    with ExitStack() as hooks, watched(inputs.device, seed):
+        for path, layer in module.named_modules():
+            hooks.enter_context(layer.register_forward_hook(record(path)))
+        module(inputs.clone())
     return passes
 
 
-def _same(one: Tensor, other: Tensor) -> bool:
-    return one.shape == other.shape and agree(one, other)
-
-
 def _distance(one: Tensor, other: Tensor) -> str:
-    scale = max(float(one.abs().max()), float(other.abs().max()))
-    return f"{float((one - other).abs().max()) / scale:.2g} of the largest score"
+    return f"{float((one - other).abs().max()) / _scale(one, other):.2g} of the largest score"
 
 
 def _mixed(module: nn.Module) -> str:

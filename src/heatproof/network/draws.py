@@ -39,27 +39,19 @@ def watched(device: torch.device, seed: int | None = None) -> Iterator[Drawn]:
     finally:
         drawn.any = not _equal(begun, _states(device))
         if drawn.any or seed is not None:
-            _put_back(before, device)
+            python, numbers, cpu, on_cuda = before
+            random.setstate(python)
+            np.random.set_state(numbers)  # noqa: NPY002
+            torch.set_rng_state(cpu)
+            if device.type == "cuda":
+                torch.cuda.set_rng_state(on_cuda, device)
 
 
 def _states(device: torch.device) -> tuple[Any, ...]:
-    other = torch.cuda.get_rng_state(device) if device.type == "cuda" else None
-    return random.getstate(), np.random.get_state(), torch.get_rng_state(), other  # noqa: NPY002
-
-
-def _put_back(states: tuple[Any, ...], device: torch.device) -> None:
-    python, numbers, cpu, other = states
-    random.setstate(python)
-    np.random.set_state(numbers)  # noqa: NPY002
-    torch.set_rng_state(cpu)
-    if other is not None:
-        torch.cuda.set_rng_state(other, device)
+    on_cuda = torch.cuda.get_rng_state(device) if device.type == "cuda" else torch.empty(0)
+    return random.getstate(), np.random.get_state(), torch.get_rng_state(), on_cuda  # noqa: NPY002
 
 
 def _equal(one: tuple[Any, ...], other: tuple[Any, ...]) -> bool:
-    return (
-        one[0] == other[0]
-        and all(np.array_equal(first, second) for first, second in zip(one[1], other[1], strict=True))
-        and torch.equal(one[2], other[2])
-        and (one[3] is None or torch.equal(one[3], other[3]))
-    )
+    pairs = zip((*one[1], *one[2:]), (*other[1], *other[2:]), strict=True)
+    return bool(one[0] == other[0]) and all(np.array_equal(first, second) for first, second in pairs)

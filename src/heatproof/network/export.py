@@ -8,11 +8,10 @@ import torch
 from torch import nn
 
 from heatproof.errors import InputError
-from heatproof.network.folding import fold
 from heatproof.network.graph import Graph
-from heatproof.network.merging import merge
 from heatproof.network.operations.normalization import AsOneOperation
-from heatproof.network.reading import Reader, ViewChangedError
+from heatproof.network.reading import ProgramReader, ViewChangedError
+from heatproof.network.simplifying import fold, merge
 
 
 @torch.inference_mode(False)
@@ -29,9 +28,9 @@ def export(module: nn.Module, shape: tuple[int, ...]) -> Graph:
     """
     program = _exported_program(module, shape)
     try:
-        graph = Reader(program).graph(shape)
+        graph = ProgramReader(program).graph(shape)
     except ViewChangedError:  # torch can say it without changes in place, which takes seconds
-        graph = Reader(program.run_decompositions({})).graph(shape)
+        graph = ProgramReader(program.run_decompositions({})).graph(shape)
     return merge(fold(graph))
 
 
@@ -51,16 +50,14 @@ def _exported_program(module: nn.Module, shape: tuple[int, ...]) -> torch.export
 
 
 def _program(module: nn.Module, sample: torch.Tensor, batch: Any) -> torch.export.ExportedProgram:  # noqa: ANN401
+    kinds = [parameter.kind for parameter in inspect.signature(module.forward).parameters.values()]
+    free: tuple[Any, ...] = ({0: batch},)  # the size of the batch
+    if kinds[:1] == [inspect.Parameter.VAR_POSITIONAL]:
+        free = (free,)  # ``forward(self, *images)`` has one argument more around it
     with warnings.catch_warnings(), AsOneOperation():
         warnings.simplefilter("ignore")  # the exporter's own notices
         # several outputs or inputs of another form fail in the reader, with a message of their own
-        return torch.export.export(module, (sample,), dynamic_shapes=_dynamic_shapes(module, batch))
-
-
-def _dynamic_shapes(module: nn.Module, batch: Any) -> tuple[Any, ...]:  # noqa: ANN401 - as torch has it
-    """The size of the batch is free; ``forward(self, *images)`` has one argument more around it."""
-    kinds = [parameter.kind for parameter in inspect.signature(module.forward).parameters.values()]
-    return (({0: batch},),) if kinds[:1] == [inspect.Parameter.VAR_POSITIONAL] else ({0: batch},)
+        return torch.export.export(module, (sample,), dynamic_shapes=free)
 
 
 def _first_lines(error: Exception) -> str:

@@ -21,22 +21,19 @@ PIECE = 2**20
 TRIES = 5  # connections for one file, as long as each brings something
 VERSION = re.compile(r'"[\x21\x23-\x7e]{1,200}"|[\x20\x21\x23-\x7e]{1,64}')  # a strong ETag, or a date
 
+# a ValueError where an address or a header makes no sense
+_BROKEN = (urllib.error.URLError, http.client.HTTPException, TimeoutError, ConnectionError, ValueError)
+
 Advance = Callable[[int, int | None], None]  # bytes that are here, and bytes of the whole if that is known
 
 
 @dataclass(frozen=True)
 class Fetched:
-    """A file that is here.
-
-    Attributes:
-        path: where.
-        sha256: what was received.
-        verified: whether its publisher prints a checksum, and it is that.
-    """
+    """A file that is here."""
 
     path: Path
-    sha256: str
-    verified: bool
+    sha256: str  # what was received
+    verified: bool  # its publisher prints a checksum, and it is that
 
 
 def cache_folder() -> Path:
@@ -58,7 +55,11 @@ def fetch(file: File, folder: Path, *, on_progress: Advance = lambda done, total
     """
     target = folder / file.filename
     if not _is_file(target):
-        _make(folder)
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except (FileExistsError, NotADirectoryError) as error:
+            said = f"expected a folder to download to, got {str(folder)!r}, which is or lies in a file"
+            raise InputError(said) from error
         part = _Part(file, target.with_name(target.name + ".part"))
         part.complete(on_progress)
         _check(file, part.path, target)
@@ -96,13 +97,7 @@ class _Part:
                 error.close()
                 said = " ".join(str(error.reason).split())
                 raise InputError(f"{self.url} cannot be had: the server answers {error.code} {said:.200}") from None
-            except (
-                urllib.error.URLError,
-                http.client.HTTPException,
-                TimeoutError,
-                ConnectionError,
-                ValueError,
-            ) as error:  # fmt: skip - a ValueError where an address or a header makes no sense
+            except _BROKEN as error:
                 reason = f"{getattr(error, 'reason', error) or type(error).__name__!s:.200}"
             if self._size <= before or attempt == TRIES:
                 break
@@ -128,15 +123,15 @@ class _Part:
             if error.code != http.client.REQUESTED_RANGE_NOT_SATISFIABLE:
                 raise
             error.close()
-            whole = start > 0 and _size_of_all(error.headers) == start
+            whole = start > 0 and _in_range(error.headers, r"bytes \*/(\d+)") == start
             return whole or self._restart(start, on_progress)
         with answer:
             if answer.status not in (http.client.OK, http.client.PARTIAL_CONTENT):
                 raise InputError(f"{self.url} cannot be had: the server answers {answer.status}")
-            going_on = answer.status == http.client.PARTIAL_CONTENT and _begin(answer.headers) == start
-            if answer.status == http.client.PARTIAL_CONTENT and not going_on:
+            partial = answer.status == http.client.PARTIAL_CONTENT
+            if partial and _in_range(answer.headers, r"bytes (\d+)-") != start:
                 return self._restart(start, on_progress)
-            return self._write(answer, start if going_on else 0, on_progress)
+            return self._write(answer, start if partial else 0, on_progress)
 
     def _write(self, answer: Any, start: int, on_progress: Advance) -> bool:  # noqa: ANN401 - a response of urllib's
         """Adds what comes from byte ``start`` on."""
@@ -155,10 +150,12 @@ class _Part:
                 on_progress(start, total)
         return start > 0 and total in (None, start)
 
-    def _refuse_size(self) -> None:
-        """Forgets what came."""
+    def _forget(self) -> None:
         self.path.unlink(missing_ok=True)
         self.tag.unlink(missing_ok=True)
+
+    def _refuse_size(self) -> None:
+        self._forget()
         raise InputError(
             f"{self.url} cannot be what its publisher put there: the server sends more than {self.largest:,} bytes"
         )
@@ -167,8 +164,7 @@ class _Part:
         """Forgets the ``start`` bytes that are here, since the server has another file or counts otherwise."""
         if not start:
             return False  # the server makes no sense even so
-        self.path.unlink(missing_ok=True)
-        self.tag.unlink(missing_ok=True)
+        self._forget()
         return self._continue(on_progress)
 
 
@@ -198,15 +194,6 @@ def _is_file(path: Path, *, links: bool = True) -> bool:
             f"{str(path)!r} is in the way: it is no file, but a folder, link, pipe or device; move it away"
         )
     return True
-
-
-def _make(folder: Path) -> None:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except (FileExistsError, NotADirectoryError) as error:
-        raise InputError(
-            f"expected a folder to download to, got {str(folder)!r}, which is or lies in a file"
-        ) from error
 
 
 def _check(file: File, path: Path, target: Path) -> None:
@@ -241,11 +228,7 @@ def _known(tag: str) -> str:
     return tag if VERSION.fullmatch(tag) else ""
 
 
-def _begin(headers: Any) -> int | None:  # noqa: ANN401 - as above
-    found = re.match(r"bytes (\d+)-", headers.get("Content-Range") or "")
-    return int(found.group(1)) if found else None
-
-
-def _size_of_all(headers: Any) -> int | None:  # noqa: ANN401 - as above
-    found = re.match(r"bytes \*/(\d+)", headers.get("Content-Range") or "")
+def _in_range(headers: Any, pattern: str) -> int | None:  # noqa: ANN401 - as above
+    """A number of the range that a server sends or knows."""
+    found = re.match(pattern, headers.get("Content-Range") or "")
     return int(found.group(1)) if found else None

@@ -1,6 +1,5 @@
 """A recorded forward pass: what every heatmap method starts from, computed once for all of them."""
 
-from abc import ABC, abstractmethod
 from collections.abc import Callable
 from functools import cached_property
 from typing import Any
@@ -9,68 +8,40 @@ import torch
 from torch import Tensor, nn
 
 from heatproof.errors import InputError
-from heatproof.network.flow import Account, Relevance
+from heatproof.network.backward import Relevance, RelevanceAccount, check_way, first_layers, interval, send_back
 from heatproof.network.graph import Graph, Node
-from heatproof.network.operations import Operation, Record, Signals
-from heatproof.network.rules import Box, Composite, Rule
+from heatproof.network.operations import Opaque, Operation, RelevanceRule, Signals, Trace
+from heatproof.network.rules import Box, Composite
 
 
-class ForwardPass(ABC):
-    """Images that went through a network once, with the target's score f(x) of each.
+class ForwardPass:
+    """Images that went through a network once, with the target's score f(x) of each; all values are kept.
+
+    The ways back go node by node.
+
+    Args:
+        graph: of the network; one that consists of a ``WholeModule`` knows the gradient alone.
+        images: (N, C, H, W) RGB in [0, 1], as they came.
+        inputs: (N, C, H, W) normalised images: what the network reads, and what every signal is with respect to.
+        targets: (N,) class indices; by default the predicted classes.
+        bounds: range of a normalised pixel, ``low`` and ``high`` (1, C, 1, 1).
 
     Attributes:
-        images: (N, C, H, W) RGB in [0, 1], as they came.
-        inputs: (N, C, H, W) normalised images: what the network read, and what every signal is with respect to.
-        targets: (N,) class indices.
-        low, high: (1, C, 1, 1) range of a normalised pixel.
+        logits: (N, classes) scores before the softmax.
     """
 
-    def __init__(self, images: Tensor, inputs: Tensor, targets: Tensor, bounds: tuple[Tensor, Tensor]) -> None:
-        self.images = images
-        self.inputs = inputs
-        self.targets = targets
+    def __init__(
+        self, graph: Graph, images: Tensor, inputs: Tensor, targets: Tensor | None, bounds: tuple[Tensor, Tensor]
+    ) -> None:
+        self.graph, self.images, self.inputs = graph, images, inputs
+        self._records, self.logits = _record(graph, inputs)
+        self.targets = self.logits.argmax(dim=1) if targets is None else targets
         self.low, self.high = bounds
-
-    @property
-    @abstractmethod
-    def logits(self) -> Tensor:
-        """(N, classes) scores before the softmax."""
 
     @cached_property
     def scores(self) -> Tensor:
         """(N,) the target's logit f(x)."""
         return self.logits.gather(1, self.targets[:, None])[:, 0]
-
-    @property
-    @abstractmethod
-    def gradient(self) -> Tensor:
-        """(N, C, H, W) derivative of f with respect to the normalised image."""
-
-    @property
-    @abstractmethod
-    def deconvolution(self) -> Tensor:
-        """(N, C, H, W) the signal of deconvolution [Zeiler2014]."""
-
-    @abstractmethod
-    def relevance(self, composite: Composite) -> Relevance:
-        """Relevance of the normalised pixels under the rules of ``composite`` [Bach2015]."""
-
-
-class GraphPass(ForwardPass):
-    """A forward pass through a graph that keeps every activation; the ways back go node by node."""
-
-    def __init__(
-        self, graph: Graph, images: Tensor, inputs: Tensor, targets: Tensor | None, bounds: tuple[Tensor, Tensor]
-    ) -> None:
-        self.graph = graph
-        self._records, logits = _record(graph, inputs)
-        super().__init__(images, inputs, logits.argmax(dim=1) if targets is None else targets, bounds)
-        self._logits = logits
-
-    @property
-    def logits(self) -> Tensor:
-        """(N, classes) scores before the softmax."""
-        return self._logits
 
     @cached_property
     def gradient(self) -> Tensor:
@@ -80,97 +51,77 @@ class GraphPass(ForwardPass):
     @cached_property
     def deconvolution(self) -> Tensor:
         """(N, C, H, W) the signal of deconvolution [Zeiler2014]."""
-        self.graph.require("deconvolution", "deconvolution")
+        check_way(self.graph, "deconvolution", "deconvolution")
         return self._send_back(lambda operation, record, signal: operation.deconvolution(record, signal))
 
     @torch.no_grad()
     def relevance(self, composite: Composite) -> Relevance:
         """Relevance of the normalised pixels under the rules of ``composite`` [Bach2015]."""
-        self.graph.require("relevance", "LRP")
-        account = Account(self.graph, self.scores)
+        check_way(self.graph, "relevance", "LRP")
+        account = RelevanceAccount(self.graph, self.scores)
+        first = first_layers(self.graph)
 
         def step(node: Node, arriving: Tensor) -> Signals:
-            leaving = node.operation.relevance(self._records[node.name], arriving, self._rule(node, composite))
+            rule = self._rule(node, composite, node.name in first)
+            leaving = node.operation.relevance(self._records[node.name], arriving, rule)
             account.enter(node, arriving, leaving)
             return leaving
 
-        pixels = self.graph.send_back(self._at_target(self.scores), step)
-        return Relevance(pixels, account.flow)
+        pixels = send_back(self.graph, self._at_target(self.scores), step)
+        return Relevance(pixels, tuple(account.flow))
 
-    def _rule(self, node: Node, composite: Composite) -> Rule:
+    def _rule(self, node: Node, composite: Composite, first: bool) -> RelevanceRule:
         role = node.operation.role(node.shape)
-        if node.name not in self.graph.first:
+        if not first:
             return composite.convolution if role == "convolution" else composite.dense
         if isinstance(composite.first, Box) and role is not None:
-            alone = self.graph.batched(node.inputs[0])  # the range of one image is that of all
-            shape = (1 if alone else len(self.inputs), *self.graph.input_shape)
+            (read,) = node.inputs
+            stacked = any(other.name == read and not other.batched for other in self.graph)
+            shape = (len(self.inputs) if stacked else 1, *self.graph.input_shape)  # one image's range is that of all
             low, high = composite.first.low.expand(shape), composite.first.high.expand(shape)
-            return Box(*self.graph.interval(low, high, node.inputs[0]))
+            return Box(*interval(self.graph, low, high, read))
         return composite.first
 
     @torch.no_grad()
-    def _send_back(self, way: Callable[[Operation, Record, Tensor], Signals]) -> Tensor:
+    def _send_back(self, way: Callable[[Operation, Trace, Tensor], Signals]) -> Tensor:
         def step(node: Node, arriving: Tensor) -> Signals:
             record = self._records[node.name]
-            if node.operation.taped and record.output.is_floating_point() and not record.output.requires_grad:
-                raise InputError(f"autograd does not lead back through {node.place}: it cannot be differentiated")
-            return way(node.operation, record, arriving)
+            operation, output = node.operation, record.output
+            if operation.taped and output.is_floating_point() and not output.requires_grad:
+                why_not = f"autograd does not lead back through {node.place}: it cannot be differentiated"
+                raise InputError(operation.why_not if isinstance(operation, WholeModule) else why_not)
+            return way(operation, record, arriving)
 
-        return self.graph.send_back(self._at_target(torch.ones_like(self.scores)), step)
+        return send_back(self.graph, self._at_target(torch.ones_like(self.scores)), step)
 
     def _at_target(self, signal: Tensor) -> Tensor:
         return torch.zeros_like(self.logits).scatter(1, self.targets[:, None], signal[:, None])
 
 
-class ModulePass(ForwardPass):
-    """A forward pass through a module that has no graph: the gradient is all that there is."""
+class WholeModule(Opaque):
+    """A module that has no graph, as one operation; the gradient is the only way back through it."""
 
-    def __init__(
-        self, module: nn.Module, reason: str, images: Tensor, inputs: Tensor, targets: Tensor | None,
-        bounds: tuple[Tensor, Tensor],
-    ) -> None:  # fmt: skip
-        self._reason = reason
-        leaf = inputs.detach().requires_grad_()
-        self._untracked: Exception | None = None  # why autograd cannot follow the module
+    why_not = (
+        "the network cannot be differentiated, since autograd does not lead from its scores back to the image "
+        "(no_grad, NumPy or quantised layers in its forward)"
+    )
+
+    def evaluate(self, *inputs: Tensor) -> Tensor:
+        """(B, classes) its scores."""
+        (images,) = inputs
         try:
-            with torch.enable_grad():
-                self._tracked = check_logits(module(leaf.clone()))  # a copy, since a module may change what it reads
+            return check_logits(self.function(images.clone()))  # a copy, since a module may change what it reads
         except (RuntimeError, NotImplementedError) as error:  # as NumPy is refused what autograd follows
             with torch.no_grad():
-                self._tracked = check_logits(module(inputs.detach().clone()))
-            self._untracked = error
-        logits = self._tracked.detach()
-        super().__init__(images, leaf, logits.argmax(dim=1) if targets is None else targets, bounds)
+                logits = check_logits(self.function(images.detach().clone()))
+            self.why_not += f": {str(error).splitlines()[0]}"
+            return logits
 
-    @property
-    def logits(self) -> Tensor:
-        """(N, classes) scores before the softmax."""
-        return self._tracked.detach()
-
-    @cached_property
-    def gradient(self) -> Tensor:
-        """(N, C, H, W) derivative of f with respect to the normalised image, by autograd."""
-        gradient = None
-        if self._tracked.requires_grad:
-            with torch.enable_grad():
-                score = self._tracked.gather(1, self.targets[:, None]).sum()
-            (gradient,) = torch.autograd.grad(score, self.inputs, retain_graph=True, allow_unused=True)
-        if gradient is None:
-            why = f": {str(self._untracked).splitlines()[0]}" if self._untracked else ""
-            raise InputError(
-                "the network cannot be differentiated, since autograd does not lead from its scores back to the image "
-                f"(no_grad, NumPy or quantised layers in its forward){why}"
-            )
-        return gradient
-
-    @property
-    def deconvolution(self) -> Tensor:
-        """Refused: it needs the graph."""
-        raise InputError(f"deconvolution needs the network's graph, and there is none: {self._reason}")
-
-    def relevance(self, composite: Composite) -> Relevance:
-        """Refused: it needs the graph."""
-        raise InputError(f"LRP needs the network's graph, and there is none: {self._reason}")
+    @classmethod
+    def graph(cls, module: nn.Module, reason: str, shape: tuple[int, ...], classes: int) -> Graph:
+        """The graph that consists of a module alone, for images of ``shape`` (C, H, W)."""
+        node = Node("scores", cls(module, reason), ("images",), "the network as a whole", (classes,))
+        return Graph("images", (node,), "scores", shape)
 
 
 def check_logits(logits: Any) -> Tensor:  # noqa: ANN401 - whatever a module returned
@@ -187,19 +138,15 @@ def check_logits(logits: Any) -> Tensor:  # noqa: ANN401 - whatever a module ret
     return logits
 
 
-def _record(graph: Graph, inputs: Tensor) -> tuple[dict[str, Record], Tensor]:
+def _record(graph: Graph, inputs: Tensor) -> tuple[dict[str, Trace], Tensor]:
     """Evaluates each node on leaves of its own, so that each can later be differentiated by itself."""
-    values = {graph.input: inputs.detach()}
-    records = {}
+    values, records = {graph.input: inputs.detach()}, {}
     for node in graph:
         taped = node.operation.taped
-        read = tuple(_leaf(values[name], taped) for name in node.inputs)
+        leaves = [values[name].detach() for name in node.inputs]
+        read = tuple(leaf.requires_grad_(taped and leaf.is_floating_point()) for leaf in leaves)
         with torch.set_grad_enabled(taped):
             output = graph.evaluate_node(node, *read, recorded=True)
-        records[node.name] = Record(read, output)
+        records[node.name] = Trace(read, output)
         values[node.name] = output.detach()
     return records, values[graph.output]
-
-
-def _leaf(value: Tensor, taped: bool) -> Tensor:
-    return value.detach().requires_grad_(taped and value.is_floating_point())

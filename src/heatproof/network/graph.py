@@ -1,36 +1,26 @@
 """A network as a list of operations, in the order in which they are evaluated."""
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from functools import cached_property
 from math import prod
 
 from torch import Tensor
 
-from heatproof.errors import InputError
-from heatproof.network.operations import Operation, Way
+from heatproof.network.operations import Operation
 
 
 @dataclass(frozen=True)
 class Node:
-    """One operation in its place.
+    """One operation in its place."""
 
-    Attributes:
-        name: unique in the graph; other nodes refer to it.
-        operation: what is computed.
-        inputs: names of the values that it reads.
-        place: where it stands in the model, for messages, such as ``features.3 (relu)``.
-        shape: shape of its value for one image.
-        batched: whether its value has one entry for each image, along the first dimension.
-    """
-
-    name: str
+    name: str  # unique in the graph; other nodes refer to it
     operation: Operation
-    inputs: tuple[str, ...]
-    place: str
-    shape: tuple[int, ...]
-    batched: bool = True
+    inputs: tuple[str, ...]  # names of the values that it reads
+    place: str  # where it stands in the model, for messages, such as ``features.3 (relu)``
+    shape: tuple[int, ...]  # of its value for one image
+    batched: bool = True  # whether its value has one entry for each image, along the first dimension
 
 
 @dataclass(frozen=True)
@@ -42,74 +32,18 @@ class Graph:
     output: str
     input_shape: tuple[int, ...]
 
-    def evaluate(self, images: Tensor, upto: str | None = None) -> Tensor:
-        """Value of the output, or of the node ``upto``; (B, C, H, W) normalised images come in."""
-        wanted = upto or self.output
-        if wanted == self.input:
-            return images
-        return next(value for name, value in self.visit(images) if name == wanted)
+    def evaluate(self, images: Tensor) -> Tensor:
+        """Value of the output; (B, C, H, W) normalised images come in."""
+        return next(value for name, value in self.visit(images) if name == self.output)
 
     def visit(self, images: Tensor) -> Iterator[tuple[str, Tensor]]:
         """Names and values of all nodes, one after the other; only as long as something reads them are they kept."""
         return self._whole.visit({self.input: images})
 
-    def section(self, nodes: Iterable[Node]) -> "Section":
-        """Some of the nodes, in order."""
-        return Section(self, tuple(nodes))
-
     def evaluate_node(self, node: Node, *inputs: Tensor, recorded: bool = False) -> Tensor:
         """Value of one node; a ReLU takes the place of its input where nothing else reads that."""
         in_place = self.in_place_recorded if recorded else self.in_place
         return inputs[0].relu_() if node.name in in_place else node.operation.evaluate(*inputs)
-
-    def send_back(self, signal: Tensor, step: Callable[[Node, Tensor], tuple[Tensor | None, ...]]) -> Tensor:
-        """Sends a signal from the output to the images; ``step`` says what a node passes to its inputs.
-
-        Where a value is read several times, the signals that come back to it add up.
-        """
-        signals = {self.output: signal}
-        for node in reversed(self.nodes):
-            arriving = signals.pop(node.name, None)
-            if arriving is None:
-                continue
-            for name, part in zip(node.inputs, step(node, arriving), strict=True):
-                if part is not None:
-                    signals[name] = signals[name] + part if name in signals else part
-        if self.input not in signals:
-            raise InputError("no signal reaches the image: the score does not depend on it")
-        return signals[self.input]
-
-    def require(self, way: Way, method: str) -> None:
-        """Refuses a way back that an operation on it has no rule for, before anything is computed."""
-        refusing = [node for node in self.way_back(way) if way in node.operation.refuses]
-        if refusing:
-            first = refusing[0]
-            others = f" (and at {len(refusing) - 1} more places)" if len(refusing) > 1 else ""
-            raise InputError(
-                f"{method} cannot go through {first.place}{others}: {first.operation.refuses[way]}; "
-                "choose another method for this network, such as gradient-x-input"
-            )
-
-    def way_back(self, way: Way) -> list[Node]:
-        """The nodes that a way back from the output passes, in order; gates may lie off it."""
-        reached, passed = {self.output}, []
-        for node in reversed(self.nodes):
-            if node.name in reached:
-                passed.append(node)
-                carries = node.operation.carries(way, len(node.inputs))
-                reached.update(name for name, carried in zip(node.inputs, carries, strict=True) if carried)
-        return passed[::-1]
-
-    def interval(self, low: Tensor, high: Tensor, upto: str) -> tuple[Tensor, Tensor]:
-        """The least and the largest value of a node for images between ``low`` and ``high`` (1, C, H, W)."""
-        found = {self.input: (low, high)}
-        for node in self.needed(upto):
-            least, largest = zip(*(found[name] for name in node.inputs), strict=True)
-            try:
-                found[node.name] = node.operation.interval(least, largest)
-            except InputError as error:
-                raise InputError(f"the box rule cannot pass {node.place} before the first layer: {error}") from error
-        return found[upto]
 
     def needed(self, *names: str) -> list[Node]:
         """The nodes that these values are computed by, in order."""
@@ -119,31 +53,15 @@ class Graph:
                 wanted.update(node.inputs)
         return [node for node in self.nodes if node.name in wanted]
 
-    def replace(self, nodes: tuple[Node, ...], output: str) -> "Graph":
-        """The same graph with other nodes."""
-        return Graph(self.input, nodes, output, self.input_shape)
+    def with_nodes(self, nodes: tuple[Node, ...], output: str) -> "Graph":
+        """The same graph with other nodes, of which those stay that the output is computed by."""
+        changed = replace(self, nodes=nodes, output=output)
+        return replace(changed, nodes=tuple(changed.needed(output)))
 
     @cached_property
     def shapes(self) -> dict[str, tuple[int, ...]]:
         """Shape of every value for one image, by name."""
         return {self.input: self.input_shape} | {node.name: node.shape for node in self.nodes}
-
-    @cached_property
-    def first(self) -> frozenset[str]:
-        """Names of the weighted sums that read the image through no other weighted sum, and of what lies before them.
-
-        Gates are left out, as they get no relevance.
-        """
-        seen = {self.input}
-        first = set()
-        for node in self.nodes:
-            carries = node.operation.carries("relevance", len(node.inputs))
-            if not any(name in seen for name, carried in zip(node.inputs, carries, strict=True) if carried):
-                continue
-            first.add(node.name)
-            if node.operation.role(node.shape) is None:
-                seen.add(node.name)
-        return frozenset(first)
 
     @cached_property
     def in_place(self) -> frozenset[str]:
@@ -161,8 +79,8 @@ class Graph:
         """
         none_to_zeros = {self.output: False}
         for node in reversed(self.nodes):
-            to_zeros = node.operation.to_zeros
-            spared = none_to_zeros.get(node.name, True) if to_zeros is None else not to_zeros
+            passes = node.operation.passes
+            spared = none_to_zeros.get(node.name, True) if passes == "moved" else passes == "in proportion"
             for name in node.inputs:
                 none_to_zeros[name] = none_to_zeros.get(name, True) and spared
         return frozenset(name for name in self.in_place if none_to_zeros[name])
@@ -183,18 +101,14 @@ class Graph:
             alive -= sum(sizes[name] for name in finished)
         return peak
 
-    def batched(self, name: str) -> bool:
-        """Whether a value has one entry for each image, along the first dimension."""
-        return all(node.batched for node in self.nodes if node.name == name)
-
     @property
     def multiply_adds(self) -> int:
         """Multiplications with weights for one image."""
         return self._whole.multiply_adds
 
     @cached_property
-    def _whole(self) -> "Section":
-        return Section(self, self.nodes)
+    def _whole(self) -> "Subgraph":
+        return Subgraph(self, self.nodes)
 
     def __iter__(self) -> Iterator[Node]:
         return iter(self.nodes)
@@ -204,7 +118,7 @@ class Graph:
 
 
 @dataclass(frozen=True)
-class Section:
+class Subgraph:
     """Nodes of a graph, evaluated one after the other."""
 
     graph: Graph

@@ -3,8 +3,8 @@
 import importlib
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, cast
 
 from torch import nn
 
@@ -42,57 +42,53 @@ def torchvision(name: str) -> Blueprint:
         options: dict[str, Any] = {} if classes is None else {"num_classes": classes}
         if name in ("googlenet", "inception_v3"):
             options |= {"init_weights": True, "transform_input": True, "aux_logits": True}
-        module: nn.Module = models.get_model(name, weights=None, **options)
-        return module
+        return cast(nn.Module, models.get_model(name, weights=None, **options))
 
     def with_published(weights: str) -> nn.Module:
         if weights not in published.__members__:
             raise InputError(unknown(f"weights of {name}", weights, ["DEFAULT", *published.__members__]))
-        module: nn.Module = models.get_model(name, weights=weights)
-        return module
+        return cast(nn.Module, models.get_model(name, weights=weights))
 
-    return Blueprint(
-        build=build,
-        preprocessing=Preprocessing(
-            resize=preset.resize_size[0],
-            crop=preset.crop_size[0],
-            mean=tuple(preset.mean),
-            std=tuple(preset.std),
-            interpolation=preset.interpolation.value,
-        ),
-        published=with_published,
-        classes=tuple(best.meta["categories"]),
+    preprocessing = Preprocessing(
+        resize=preset.resize_size[0],
+        crop=preset.crop_size[0],
+        mean=tuple(preset.mean),
+        std=tuple(preset.std),
+        interpolation=preset.interpolation.value,
     )
+    return Blueprint(build, preprocessing, with_published, tuple(best.meta["categories"]))
 
 
 def timm(name: str) -> Blueprint:
     """A network of timm."""
-    package = _needed("timm", 'pip install "heatproof[timm]"')
+    try:
+        package: Any = importlib.import_module("timm")
+    except ImportError as error:
+        raise InputError('timm is not installed: pip install "heatproof[timm]"') from error
+    from torchvision.models import AlexNet_Weights
+
     if not package.is_model(name):
         raise InputError(unknown("timm network", name, package.list_models()))
     config = package.data.resolve_data_config({}, model=package.create_model(name))
     crop = config["input_size"][1]
 
     def build(classes: int | None) -> nn.Module:
-        module: nn.Module = package.create_model(name, **({} if classes is None else {"num_classes": classes}))
-        return module
+        return cast(nn.Module, package.create_model(name, **({} if classes is None else {"num_classes": classes})))
 
     def with_published(weights: str) -> nn.Module:
-        module: nn.Module = package.create_model(name if weights == "DEFAULT" else f"{name}.{weights}", pretrained=True)
-        return module
+        full = name if weights == "DEFAULT" else f"{name}.{weights}"
+        return cast(nn.Module, package.create_model(full, pretrained=True))
 
-    return Blueprint(
-        build=build,
-        preprocessing=Preprocessing(
-            resize=int(crop / config["crop_pct"]),
-            crop=crop,
-            mean=tuple(config["mean"]),
-            std=tuple(config["std"]),
-            interpolation=config["interpolation"],
-        ),
-        published=with_published,
-        classes=_imagenet_classes() if config.get("num_classes", 1000) == 1000 else None,
+    preprocessing = Preprocessing(
+        resize=int(crop / config["crop_pct"]),
+        crop=crop,
+        mean=tuple(config["mean"]),
+        std=tuple(config["std"]),
+        interpolation=config["interpolation"],
     )
+    of_imagenet = config.get("num_classes", 1000) == 1000
+    classes = tuple(AlexNet_Weights.DEFAULT.meta["categories"]) if of_imagenet else None
+    return Blueprint(build, preprocessing, with_published, classes)
 
 
 def places365(name: str) -> Blueprint:
@@ -100,25 +96,19 @@ def places365(name: str) -> Blueprint:
     if name not in PLACES365:
         raise InputError(unknown("network of Places365", name, PLACES365))
 
+    weights_from = (
+        f"'heatproof fetch places365-{name}' downloads them from the Places365 project, --weights FILE takes them "
+        "(or 'none': random ones)"
+    )
+
     def build(classes: int | None) -> nn.Module:
         return torchvision(name).build(365 if classes is None else classes)
 
     def with_published(weights: str) -> nn.Module:
         raise InputError(f"weights {weights!r} of {name} are no file; {weights_from}")
 
-    weights_from = (
-        f"'heatproof fetch places365-{name}' downloads them from the Places365 project, --weights FILE takes them "
-        "(or 'none': random ones)"
-    )
-    imagenet = PRESETS["imagenet"]
-    return Blueprint(
-        build=build,
-        preprocessing=Preprocessing(resize=(256, 256), crop=224, mean=imagenet.mean, std=imagenet.std),
-        published=with_published,
-        classes=None,
-        rename=_present_name,
-        weights_from=weights_from,
-    )
+    preprocessing = replace(PRESETS["imagenet"], resize=(256, 256), crop=224)
+    return Blueprint(build, preprocessing, with_published, None, rename=_present_name, weights_from=weights_from)
 
 
 def _present_name(name: str) -> str:
@@ -128,16 +118,3 @@ def _present_name(name: str) -> str:
     ('features.0.weight', 'features.denseblock1.denselayer2.norm1.weight')
     """
     return re.sub(r"(denselayer\d+\.(?:norm|relu|conv))\.(\d)", r"\1\2", name.replace("module.", ""))
-
-
-def _imagenet_classes() -> tuple[str, ...]:
-    from torchvision.models import AlexNet_Weights
-
-    return tuple(AlexNet_Weights.DEFAULT.meta["categories"])
-
-
-def _needed(package: str, install: str) -> Any:  # noqa: ANN401 - a module
-    try:
-        return importlib.import_module(package)
-    except ImportError as error:
-        raise InputError(f"{package} is not installed: {install}") from error

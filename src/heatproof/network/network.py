@@ -1,7 +1,7 @@
 """A classifier, ready to be asked: logits, predictions, and recorded forward passes for heatmaps."""
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from math import prod
 from typing import Any
 
@@ -13,28 +13,18 @@ from heatproof.data.preprocessing import Preprocessing
 from heatproof.defaults import DEFAULT_MEMORY
 from heatproof.errors import InputError
 from heatproof.network.contract import evaluated, trial_images
-from heatproof.network.copying import hidden_layers, untouched_copy, unwrapped
+from heatproof.network.copying import hidden_layers, shuffled_copy, untouched_copy, unwrapped
 from heatproof.network.formats.huggingface import as_logits, class_names
 from heatproof.network.formats.scripts import as_module
-from heatproof.network.forward import ForwardPass, GraphPass, ModulePass, check_logits
+from heatproof.network.forward import ForwardPass, WholeModule, check_logits
 from heatproof.network.graph import Graph
-from heatproof.network.incremental import Costs, Plan, Touched, cheapest, leanest, measure, whole_plan
-from heatproof.network.incremental.costs import described_costs, restored_costs
+from heatproof.network.incremental.planner import CPU_BATCH, Planner, images_within
 from heatproof.network.inputs import as_preprocessing, as_targets, check_classes, check_images, checked_device
-from heatproof.network.operations import Way
-from heatproof.network.readout import split_readout
-from heatproof.network.showing import Shown
-from heatproof.network.shuffling import shuffled
 from heatproof.network.trial import NO_LOGITS, Trial, tried
-
-CPU_BATCH = 8  # measured: larger batches of large images are slower on CPUs, activations fall out of the caches …
-CPU_ACTIVATION = 32 * 2**20  # bytes … and from here on, the allocator asks the system for fresh pages each time
-CPU_SEQUENCES = 16
-TAIL_BATCH = 128
-GPU_BATCH = 256
+from heatproof.showing import facts_html
 
 
-class Network(Shown):
+class Network:
     """An image classifier with its preprocessing.
 
     Args:
@@ -79,10 +69,27 @@ class Network(Shown):
         parameter = next(self.module.parameters(), torch.zeros(()))
         self.device, self.dtype = parameter.device, parameter.dtype
         self.gives_logits = True
+        self.planner = Planner(torch.empty((), dtype=self.dtype, device=self.device))
         self._trials: dict[tuple[int, ...], Trial | InputError] = {}
-        self._costs: dict[tuple[int, ...], Costs] = {}
-        self._measures_costs = True
         self._randomised: dict[int, Network] = {}
+
+    def trial(self, shape: tuple[int, ...], images: Tensor | None = None) -> Trial:
+        """What came of trying the network, once, on an image of ``shape`` (C, H, W): one of ``images``, or noise."""
+        if shape not in self._trials:
+            self.preprocessing.normalise(torch.zeros(1, *shape))
+            try:
+                with torch.inference_mode(False), torch.no_grad():
+                    inputs = self.inputs(trial_images(images, shape))
+                    self.module, trial = tried(self.module, inputs, self.name)
+                self._trials[shape] = trial
+                if self.gives_logits and not trial.gives_logits:
+                    self.gives_logits, self.notes = False, (*self.notes, f"{self.name} {NO_LOGITS}")
+            except InputError as error:
+                self._trials[shape] = error
+        found = self._trials[shape]
+        if isinstance(found, InputError):
+            raise found
+        return found
 
     def graph(self, shape: tuple[int, ...]) -> Graph:
         """The network as a graph, for images of ``shape`` (C, H, W).
@@ -90,29 +97,17 @@ class Network(Shown):
         Raises:
             InputError: with the reason, if it has none.
         """
-        graph = self._tried(shape).graph
+        graph = self.trial(shape).graph
         if isinstance(graph, InputError):
             raise graph
         return graph
 
     def without_graph(self, shape: tuple[int, ...]) -> str | None:
         """Why there is no graph for images of ``shape``, and what is lost; nothing where there is one."""
-        graph = self._tried(shape).graph
+        graph = self.trial(shape).graph
         if isinstance(graph, Graph):
             return None
         return f"{self.name} has no graph ({graph}): deconvolution and LRP are not available"
-
-    def count_classes(self, shape: tuple[int, ...]) -> int:
-        """How many scores the network gives an image of ``shape`` (C, H, W)."""
-        return self._tried(shape).classes
-
-    def require(self, way: Way, method: str, shape: tuple[int, ...]) -> None:
-        """Refuses ``method`` if its way back is not defined here for images of ``shape`` (C, H, W)."""
-        reason = self.without_graph(shape)
-        if reason is None:
-            self.graph(shape).require(way, method)
-        elif way != "gradient":
-            raise InputError(f"{method} needs the network's graph: {reason}")
 
     def check(self, images: Tensor) -> None:
         """Refuses images that are not (N, C, H, W) in [0, 1] with this network's channels, and what it cannot evaluate.
@@ -121,16 +116,16 @@ class Network(Shown):
             InputError: also if the network is no function of one image, as dropout in evaluation makes it.
         """
         check_images(images)
-        self._tried(tuple(images.shape[1:]), images)
+        self.trial(tuple(images.shape[1:]), images)
 
     def logits(self, images: Tensor) -> Tensor:
         """(B, classes) scores before the softmax, of (B, C, H, W) images in [0, 1], in one batch on this device."""
         self.check(images)
-        graph = self._tried(tuple(images.shape[1:])).graph
-        if images.requires_grad and torch.is_grad_enabled():
-            return evaluated(self.module, self.inputs(images), self.name)
-        if not isinstance(graph, Graph):
-            with torch.no_grad():  # what a module keeps under inference mode, no later pass could differentiate
+        graph = self.trial(tuple(images.shape[1:])).graph
+        differentiable = images.requires_grad and torch.is_grad_enabled()
+        if differentiable or not isinstance(graph, Graph):
+            # what a module keeps under inference mode, no later pass could differentiate
+            with torch.set_grad_enabled(differentiable):
                 return evaluated(self.module, self.inputs(images), self.name)
         with torch.inference_mode():
             return check_logits(graph.evaluate(self.inputs(images).contiguous(memory_format=torch.channels_last)))
@@ -144,7 +139,7 @@ class Network(Shown):
     def randomised(self, seed: int = 0) -> "Network":
         """A network with the same weights in other places, made once for each seed; this one stays as it is."""
         if seed not in self._randomised:
-            self._randomised[seed] = Network(shuffled(self.module, seed), name=f"{self.name}, weights shuffled")
+            self._randomised[seed] = Network(shuffled_copy(self.module, seed), name=f"{self.name}, weights shuffled")
         other = self._randomised[seed]
         other.preprocessing = self.preprocessing
         return other
@@ -153,75 +148,17 @@ class Network(Shown):
         """A recorded forward pass of (B, C, H, W) images, for the predicted classes or ``targets`` (B,)."""
         self.check(images)
         inputs, shape = self.inputs(images), tuple(images.shape[1:])
-        bounds = self.preprocessing.box()
-        low, high = (bound.to(inputs).expand(1, inputs.shape[1], 1, 1) for bound in bounds)
+        low, high = (bound.to(inputs).expand(1, inputs.shape[1], 1, 1) for bound in self.preprocessing.box())
         if targets is not None:
             targets = as_targets(targets, len(images)).to(self.device)
         reason = self.without_graph(shape)
         if reason is None:
-            inputs = inputs.contiguous(memory_format=torch.channels_last)
-            forward: ForwardPass = GraphPass(self.graph(shape), images, inputs, targets, (low, high))
+            graph, inputs = self.graph(shape), inputs.contiguous(memory_format=torch.channels_last)
         else:
-            forward = ModulePass(self.module, reason, images, inputs, targets, (low, high))
+            graph = WholeModule.graph(self.module, reason, shape, self.trial(shape).classes)
+        forward = ForwardPass(graph, images, inputs, targets, (low, high))
         check_classes(forward.targets, check_logits(forward.logits).shape[1])
         return forward
-
-    def _tried(self, shape: tuple[int, ...], images: Tensor | None = None) -> Trial:
-        """What came of trying the network on an image of this shape, once: one of ``images``, or noise."""
-        if shape not in self._trials:
-            self.preprocessing.normalise(torch.zeros(1, *shape))
-            try:
-                self._trials[shape] = self._try(shape, trial_images(images, shape))
-            except InputError as error:
-                self._trials[shape] = error
-        trial = self._trials[shape]
-        if isinstance(trial, InputError):
-            raise trial
-        return trial
-
-    @torch.inference_mode(False)
-    @torch.no_grad()
-    def _try(self, shape: tuple[int, ...], images: Tensor) -> Trial:
-        self.module, trial = tried(self.module, self.inputs(images), self.name)
-        if not trial.gives_logits and self.gives_logits:
-            self.gives_logits, self.notes = False, (*self.notes, f"{self.name} {NO_LOGITS}")
-        return trial
-
-    def plan(
-        self,
-        shape: tuple[int, ...],
-        regions: Touched,
-        *,
-        windows: int = 1,
-        measured: bool = True,
-        one_class: bool = False,
-    ) -> Plan:
-        """How images of ``shape`` are evaluated again when so many of their ``regions`` have changed at once.
-
-        The plan that takes least time, for which the cost of all nodes is measured the first time, or the one that
-        needs the fewest multiply-adds, also where costs were given and none fit. Where ``one_class`` is enough, it may
-        end with a readout of one logit.
-
-        Raises:
-            InputError: with the reason, if the network has no graph.
-        """
-        parts = split_readout(self.graph(shape)) if one_class else None
-        graph, readout = parts or (self.graph(shape), None)
-        whole = whole_plan(graph, regions, readout)
-        key = (*shape, *regions.size, len(graph))
-        if not measured or (key not in self._costs and not self._measures_costs):
-            return leanest(whole, windows)
-        if key not in self._costs:
-            self._costs[key] = measure(whole, torch.empty((), dtype=self.dtype, device=self.device))
-        return cheapest(whole, self._costs[key], windows)
-
-    def costs(self) -> list[dict[str, Any]]:
-        """What nodes cost, as far as it was measured, as JSON-able values for ``use_costs``."""
-        return described_costs(self._costs)
-
-    def use_costs(self, given: Sequence[Mapping[str, Any]]) -> None:
-        """Takes costs that were measured before, and measures no others: plans are then the same as before."""
-        self._costs, self._measures_costs = restored_costs(given), False
 
     def batch_size(self, shape: tuple[int, ...], memory: int, *, recorded: bool = False) -> int:
         """How many images of ``shape`` (C, H, W) go through at once within ``memory`` bytes (at least one)."""
@@ -231,25 +168,7 @@ class Network(Shown):
         graph = self.graph(shape)
         # a way back holds signals beside the records: twice the activations at the most
         values = 3 * graph.kept_values if recorded else 2 * graph.peak_values
-        return self._within(memory, values, max(prod(node.shape) for node in graph), CPU_BATCH)
-
-    def sequences_at_once(self, plan: Plan, memory: int) -> int:
-        """How many sequences of changes go side by side within ``memory`` bytes (at least one)."""
-        return self._within(memory, plan.kept_values + 2 * plan.window_values, plan.window_values, CPU_SEQUENCES)
-
-    def tail_batch_size(self, plan: Plan, memory: int) -> int:
-        """How many images go through the tail of a plan at once within ``memory`` bytes (at least one)."""
-        sizes = [prod(plan.shapes[name]) for name in plan.crossing] + [prod(node.shape) for node in plan.tail.nodes]
-        return min(TAIL_BATCH, self._within(memory, sum(sizes), max(sizes), CPU_BATCH))
-
-    def _within(self, memory: int, values: int, largest: int, few: int) -> int:
-        """How many images go through at once that take so many ``values`` each, ``largest`` of them in one map."""
-        useful = (
-            max(few, CPU_ACTIVATION // max(1, largest * self.dtype.itemsize))
-            if self.device.type == "cpu"
-            else GPU_BATCH
-        )
-        return max(1, min(useful, memory // (values * self.dtype.itemsize)))
+        return images_within(memory, values, max(prod(node.shape) for node in graph), self.planner.like)
 
     def fingerprint(self) -> str:
         """A hash of all weights, for provenance."""
@@ -276,3 +195,14 @@ class Network(Shown):
     def inputs(self, images: Tensor) -> Tensor:
         """(B, C, H, W) what the module gets for images in [0, 1]: normalised, on this device."""
         return self.preprocessing.normalise(images.to(device=self.device, dtype=self.dtype))
+
+    def _repr_html_(self) -> str:
+        """A small table, for notebooks."""
+        described = self.preprocessing.describe()
+        facts = {
+            "classes": f"{len(self.classes)} with names" if self.classes else "without names",
+            "parameters": f"{sum(parameter.numel() for parameter in self.module.parameters()):,}",
+            "computes": f"{self.dtype} on {self.device}".replace("torch.", ""),
+            "preprocessing": ", ".join(f"{name} {value}" for name, value in described.items() if value is not None),
+        }
+        return facts_html(f"Network {self.name}", facts | ({"notes": "; ".join(self.notes)} if self.notes else {}))

@@ -9,18 +9,11 @@ LARGEST, LARGEST_TEXT = 2**31, 2**24  # bytes; the largest weights below are a q
 
 @dataclass(frozen=True)
 class File:
-    """A published file.
-
-    Attributes:
-        url: its address.
-        checksum: ``sha1:…`` or ``sha256:…``, as its publisher prints it (a SHA-256 may be the beginning only); none if
-            none is published.
-        name: of the file on disk; by default the last part of the address.
-    """
+    """A published file."""
 
     url: str
-    checksum: str | None = None
-    name: str = ""
+    checksum: str | None = None  # sha1:… or sha256:…, as its publisher prints it (or the beginning of a SHA-256)
+    name: str = ""  # of the file on disk; by default the last part of the address
 
     @property
     def filename(self) -> str:
@@ -36,17 +29,11 @@ class File:
 
 @dataclass(frozen=True)
 class Published:
-    """A network's files, and how they are used once they are there.
-
-    Attributes:
-        about: what it is.
-        files: all that is needed.
-        use: options of the command; a file is named by its number in braces.
-    """
+    """A network's files, and how they are used once they are there."""
 
     about: str
-    files: tuple[File, ...]
-    use: str
+    files: tuple[File, ...]  # all that is needed
+    use: str  # options of the command; a file is named by its number in braces
 
     def options(self, folder: Path) -> str:
         """The options, for files in ``folder``.

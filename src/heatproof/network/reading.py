@@ -1,6 +1,7 @@
 """Reads the nodes of an exported program, one after the other."""
 
 import operator
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any, cast
 
@@ -23,21 +24,16 @@ from heatproof.network.exported import (
 )
 from heatproof.network.graph import Graph, Node
 from heatproof.network.operations import OPERATIONS, Call, Opaque, Operation, PerImage, Size, Variable
-from heatproof.network.operations.opaque import Autocast
 from heatproof.network.operations.weighted import same_spans
 
-_NOTHING = ("contiguous", "clone", "detach", "alias", "lift_fresh_copy", "lift_fresh")
-_CASTS = ("to", "type_as", "_to_copy")
-_IDENTITIES = frozenset({"dropout", "feature_dropout", "alpha_dropout", "dropout2d", *_NOTHING})
+_IDENTITIES = {
+    "dropout", "feature_dropout", "alpha_dropout", "dropout2d", "contiguous", "clone", "detach", "alias",
+    "lift_fresh_copy", "lift_fresh",
+}  # fmt: skip
+_CASTS = {"to", "type_as", "_to_copy"}
 _PARTS = {"chunk.default", "split.Tensor", "split.sizes", "split_with_sizes.default", "tensor_split.sections"}
-_VIEWS = (
-    "aten.view.default",
-    "aten._unsafe_view.default",
-    "aten.reshape.default",
-    "aten.view_as.default",
-    "aten.reshape_as.default",
-)
-
+_VIEWS = {f"aten.{name}.default" for name in ("view", "_unsafe_view", "reshape", "view_as", "reshape_as")}
+_AUTOCAST = "no rule leads through a part in another precision (autocast)"
 _ALIKE = {  # constants in the shape of a value, and what they hold
     "aten.zeros_like.default": 0, "aten.ones_like.default": 1, "aten.full_like.default": None,
     "aten.new_zeros.default": 0, "aten.new_ones.default": 1, "aten.new_full.default": None,
@@ -56,7 +52,7 @@ class _Several:
     first: Variable | None = None
 
 
-class Reader:
+class ProgramReader:
     """Reads the nodes of an exported program in order; ``values`` maps each to what stands for it."""
 
     def __init__(self, program: torch.export.ExportedProgram) -> None:
@@ -67,37 +63,19 @@ class Reader:
 
     def graph(self, shape: tuple[int, ...]) -> Graph:
         """The graph for images of ``shape`` (C, H, W)."""
-        signature = self.program.graph_signature
-        constants = self._constants(signature)
-        name = str(signature.user_inputs[0])
-        for node in self.program.graph.nodes:
-            if node.op == "placeholder":
-                self.values[node] = constants[node.name] if node.name in constants else Variable(name, shape)
+        constants = _constants(self.program)
+        name = str(self.program.graph_signature.user_inputs[0])
+        for node in _placeholders(self.program.graph_module):
+            self.values[node] = constants[node.name] if node.name in constants else Variable(name, shape)
         returned = self._read_all(self.program.graph_module)
         output = returned[0] if len(returned) == 1 else None
         if not isinstance(output, Variable) or not output.batched or len(output.shape) != 1:
+            came = f"(B, {', '.join(map(str, output.shape))})" if isinstance(output, Variable) else "something else"
             raise InputError(
                 "the model must return one tensor of class scores of shape (B, classes) that depends on the image, "
-                f"got {self._described(output)}; wrap it in a module that returns the logits"
+                f"got {came}; wrap it in a module that returns the logits"
             )
-        graph = Graph(name, tuple(self.nodes), output.name, shape)
-        return graph.replace(tuple(graph.needed(output.name)), output.name)
-
-    def _constants(self, signature: torch.export.ExportGraphSignature) -> dict[str, Tensor]:
-        stored: dict[str, Any] = {**self.program.state_dict, **self.program.constants}
-        names = {
-            **signature.inputs_to_parameters,
-            **signature.inputs_to_buffers,
-            **signature.inputs_to_lifted_tensor_constants,
-        }
-        found = {placeholder: stored[name].detach() for placeholder, name in names.items()}
-        # autograd refuses what was made in inference mode; what is no parameter may be changed in place
-        weights = signature.inputs_to_parameters
-        return {n: value.clone() if value.is_inference() or n not in weights else value for n, value in found.items()}
-
-    @staticmethod
-    def _described(output: Any) -> str:  # noqa: ANN401
-        return f"(B, {', '.join(map(str, output.shape))})" if isinstance(output, Variable) else "something else"
+        return Graph(name, (), output.name, shape).with_nodes(tuple(self.nodes), output.name)
 
     def _read_all(self, module: fx.GraphModule) -> list[Any]:
         """Reads a program or a part of it; what it returns."""
@@ -128,28 +106,19 @@ class Reader:
             self.values[node] = symbol(node.meta.get("val"), node)
         elif not function.name().startswith("aten::_assert"):
             call = self._call(node, function)
-            self._check_fixed(call, function, node)
+            if node.users or function._schema.is_mutable:
+                _check_fixed(call, function, node)
+            packet = call.name.split(".")[0]
             if not call.variables:
                 self.values[node] = _constant(call, function, node)
-            elif call.name.split(".")[0] in _IDENTITIES or is_whole_slice(call):
+            elif packet in _IDENTITIES or is_whole_slice(call):
                 self.values[node] = call.variables[0]
-            elif call.name.split(".")[0] in _CASTS:
+            elif packet in _CASTS:
                 self.values[node] = self._cast(call, node)
             else:
                 self.values[node] = self._several(call, node)
                 if function._schema.is_mutable:
                     self._update_inplace(node)
-
-    def _check_fixed(self, call: Call, function: torch._ops.OpOverload, node: fx.Node) -> None:
-        """Refuses what draws random numbers that are used."""
-        if not node.users and not function._schema.is_mutable:
-            return
-        given = call.arguments
-        if given.get("train"):
-            raise InputError(f"{place(node)} drops values at random even in evaluation; heatmaps need a fixed network")
-        switches = [given[name] for name in ("train", "training", "dropout_p") if name in given]
-        if torch.Tag.nondeterministic_seeded in function.tags and (not switches or any(switches)):
-            raise InputError(f"{place(node)} draws random numbers; heatmaps need a fixed network")
 
     def _call(self, node: fx.Node, function: torch._ops.OpOverload) -> Call:
         values = {name: self._value(value) for name, value in bind(function, node.args, node.kwargs).items()}
@@ -191,7 +160,7 @@ class Reader:
         if call.name == "conv2d.padding" and call.arguments["padding"] == "same":
             call = self._padded(call, node)
         known = OPERATIONS.get(call.name)
-        operation = Opaque.call(call) if known is None else known.read(call)
+        operation = Opaque(call) if known is None else known.read(call)
         return self._append(operation, call.variables, node, value)
 
     def _append(
@@ -231,19 +200,13 @@ class Reader:
         call = whole.call
         if whole.first is not None and index == 0:
             return whole.first
+        along = {"self": call.variables[0], "dim": call.arguments.get("dim")}
         if call.name == "unbind.int":
-            return self._add(
-                Call(
-                    torch.ops.aten.select.int, {"self": call.variables[0], "dim": call.arguments["dim"], "index": index}
-                ),
-                node,
-            )
+            return self._add(Call(torch.ops.aten.select.int, along | {"index": index}), node)
         if call.name not in _PARTS:
-            return self._append(Opaque.call(call, index), call.variables, node, node.meta["val"])
-        dimension = call.arguments["dim"]
-        lengths = [symbol(part.shape[dimension], node) for part in source.meta["val"]]
-        start = added(lengths[:index])
-        given = {"self": call.variables[0], "dim": dimension, "start": start, "length": lengths[index]}
+            return self._append(Opaque(call, index=index), call.variables, node, node.meta["val"])
+        lengths = [symbol(part.shape[along["dim"]], node) for part in source.meta["val"]]
+        given = along | {"start": added(lengths[:index]), "length": lengths[index]}
         return self._add(Call(torch.ops.aten.narrow.default, given), node)
 
     def _region(self, node: fx.Node, function: torch._ops.HigherOrderOperator) -> Any:  # noqa: ANN401
@@ -256,17 +219,16 @@ class Reader:
         if name != "wrap_with_autocast" or any(not isinstance(read, Tensor | Variable) for read in given[5:]):
             raise InputError(f"heatproof cannot follow {name} at {place(node)}")
         device, dtype, _, _, module, *read = given
-        names = [inner.name for inner in module.graph.nodes if inner.op == "placeholder"]
-        call = Call(module, dict(zip(names, read, strict=True)))
+        call = Call(module, dict(zip([inner.name for inner in _placeholders(module)], read, strict=True)))
+        part = _under_autocast(call, device, dtype)
         return [
-            self._append(Autocast(call, index, device, dtype), call.variables, node, value, f".{index}")
+            self._append(Opaque(part, _AUTOCAST, index), call.variables, node, value, f".{index}")
             for index, value in enumerate(node.meta["val"])
         ]
 
     def _inside(self, node: fx.Node, module: fx.GraphModule, given: list[Any]) -> list[Any]:
         before, self.prefix = self.prefix, f"{self.prefix}{node.name}."
-        places = [inner for inner in module.graph.nodes if inner.op == "placeholder"]
-        self.values.update(zip(places, given, strict=True))
+        self.values.update(zip(_placeholders(module), given, strict=True))
         returned = self._read_all(module)
         self.prefix = before
         return returned
@@ -278,6 +240,41 @@ class Reader:
         if any(other is not node and is_view(other, _PARTS) for other in related):
             raise ViewChangedError(f"{place(node)} changes a view of another value in place; use its out-of-place form")
         self.values[changed] = self.values[node]
+
+
+def _placeholders(module: fx.GraphModule) -> list[fx.Node]:
+    return [node for node in module.graph.nodes if node.op == "placeholder"]
+
+
+def _constants(program: torch.export.ExportedProgram) -> dict[str, Tensor]:
+    """Parameters, buffers and other constants, by placeholder."""
+    stored: dict[str, Any] = {**program.state_dict, **program.constants}
+    signature = program.graph_signature
+    weights = signature.inputs_to_parameters
+    names = {**weights, **signature.inputs_to_buffers, **signature.inputs_to_lifted_tensor_constants}
+    found = {placeholder: stored[name].detach() for placeholder, name in names.items()}
+    # autograd refuses what was made in inference mode; what is no parameter may be changed in place
+    return {n: value.clone() if value.is_inference() or n not in weights else value for n, value in found.items()}
+
+
+def _check_fixed(call: Call, function: torch._ops.OpOverload, node: fx.Node) -> None:
+    """Refuses what draws random numbers."""
+    given = call.arguments
+    if given.get("train"):
+        raise InputError(f"{place(node)} drops values at random even in evaluation; heatmaps need a fixed network")
+    switches = [given[name] for name in ("train", "training", "dropout_p") if name in given]
+    if torch.Tag.nondeterministic_seeded in function.tags and (not switches or any(switches)):
+        raise InputError(f"{place(node)} draws random numbers; heatmaps need a fixed network")
+
+
+def _under_autocast(part: Call, device: str, dtype: torch.dtype | None) -> Callable[..., Any]:
+    """A part of a program that is computed in another precision."""
+
+    def computed(*inputs: Tensor) -> Any:  # noqa: ANN401 - whatever the part returns
+        with torch.autocast(device, dtype=dtype):
+            return part(*inputs)
+
+    return computed
 
 
 def _constant(call: Call, function: torch._ops.OpOverload, node: fx.Node) -> Any:  # noqa: ANN401 - whatever it is

@@ -11,15 +11,10 @@ from heatproof.network.operations.weighted import Weighted
 
 @dataclass(frozen=True)
 class Readout:
-    """The last weighted layer of a network and what follows it, one channel for each class.
+    """The last weighted layer of a network and what follows it, one channel for each class."""
 
-    Attributes:
-        layer: a dense layer, or a convolution with 1 × 1 kernels.
-        after: operations on each channel for itself.
-    """
-
-    layer: Weighted
-    after: tuple[Operation, ...]
+    layer: Weighted  # a dense layer, or a convolution with 1 × 1 kernels
+    after: tuple[Operation, ...]  # on each channel for itself
 
     @property
     def classes(self) -> int:
@@ -58,7 +53,7 @@ def split_readout(graph: Graph) -> tuple[Graph, Readout] | None:
     read_elsewhere = any(name in dropped for node in kept for name in node.inputs)
     if read_elsewhere or last.shape[0] != len(layer.weight) or graph.shapes[graph.output] != (len(layer.weight),):
         return None
-    return graph.replace(kept, last.inputs[0]), Readout(layer, tuple(node.operation for node in reversed(after)))
+    return graph.with_nodes(kept, last.inputs[0]), Readout(layer, tuple(node.operation for node in reversed(after)))
 
 
 def _apart(graph: Graph, node: Node) -> bool:

@@ -6,48 +6,14 @@ absorb relevance, as in the first public implementations) or are left out (as in
 """
 
 from dataclasses import dataclass
-from typing import ClassVar, Protocol
+from functools import reduce
+from typing import ClassVar
 
 import torch
 from torch import Tensor
 
-STABILISER = 1e-6
-
-
-class WeightedSum(Protocol):
-    """What a rule needs to know of a layer."""
-
-    @property
-    def weight(self) -> Tensor:
-        """The weights w_ij as the layer stores them."""
-
-    @property
-    def split_weight(self) -> tuple[Tensor, Tensor]:
-        """The positive and the negative part of the weights."""
-
-    @property
-    def bias(self) -> Tensor | None:
-        """The biases b_j, or none."""
-
-    def over_channels(self, values: Tensor) -> Tensor:
-        """One value for each channel of the output, in a shape that broadcasts over it."""
-
-    def weigh(self, inputs: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
-        """Σ_i a_i·w_ij + b_j for other weights and biases than the layer's own."""
-
-    def pull(self, signal: Tensor, weight: Tensor, inputs: Tensor) -> Tensor:
-        """Σ_j w_ij·s_j, in the shape of ``inputs``."""
-
-
-class Rule(Protocol):
-    """A relevance rule of one layer."""
-
-    @property
-    def bias(self) -> bool:
-        """Whether biases, and other constants that are added, stand in the denominators."""
-
-    def propagate(self, layer: WeightedSum, inputs: Tensor, output: Tensor, relevance: Tensor) -> Tensor:
-        """Relevance of the inputs, from the relevance of the output; ``output`` is z with the bias."""
+from heatproof.network.operations.relevance import STABILISER, RelevanceRule, divided, split
+from heatproof.network.operations.weighted import Weighted
 
 
 @dataclass(frozen=True)
@@ -57,9 +23,9 @@ class Epsilon:
     epsilon: float = STABILISER
     bias: bool = True
 
-    def propagate(self, layer: WeightedSum, inputs: Tensor, output: Tensor, relevance: Tensor) -> Tensor:
+    def propagate(self, layer: Weighted, inputs: Tensor, output: Tensor, relevance: Tensor) -> Tensor:
         """Relevance of the inputs."""
-        z = output if self.bias else _without_bias(layer, output)
+        z = output if self.bias or layer.bias is None else output - layer.over_channels(layer.bias)
         return layer.pull(divided(relevance, z, self.epsilon), layer.weight, inputs).mul_(inputs)
 
 
@@ -74,7 +40,7 @@ class AlphaBeta:
     beta: float = -1.0
     bias: bool = True
 
-    def propagate(self, layer: WeightedSum, inputs: Tensor, output: Tensor, relevance: Tensor) -> Tensor:
+    def propagate(self, layer: Weighted, inputs: Tensor, output: Tensor, relevance: Tensor) -> Tensor:
         """Relevance of the inputs."""
         positive, negative = layer.split_weight
         biases = split(layer.bias) if self.bias and layer.bias is not None else (None, None)
@@ -88,7 +54,7 @@ class AlphaBeta:
                 continue
             # a negative input contributes positively where its weight is negative
             signed = list(zip(split(inputs), (own, other), strict=True)) if has_negative else [(inputs, own)]
-            z = sum_of([layer.weigh(part, weight) for part, weight in signed])
+            z = reduce(torch.add, [layer.weigh(part, weight) for part, weight in signed])
             if bias is not None:
                 z += layer.over_channels(bias)
             signal = divided(relevance, z)
@@ -104,7 +70,7 @@ class Gamma:
     gamma: float = 0.25
     bias: bool = True
 
-    def propagate(self, layer: WeightedSum, inputs: Tensor, output: Tensor, relevance: Tensor) -> Tensor:
+    def propagate(self, layer: Weighted, inputs: Tensor, output: Tensor, relevance: Tensor) -> Tensor:
         """Relevance of the inputs."""
         above, below = split(inputs)
         biases = split(layer.bias) if self.bias and layer.bias is not None else None
@@ -126,7 +92,7 @@ class Flat:
 
     bias: ClassVar[bool] = False
 
-    def propagate(self, layer: WeightedSum, inputs: Tensor, output: Tensor, relevance: Tensor) -> Tensor:
+    def propagate(self, layer: Weighted, inputs: Tensor, output: Tensor, relevance: Tensor) -> Tensor:
         """Relevance of the inputs."""
         ones = torch.ones_like(layer.weight)
         count = layer.weigh(torch.ones_like(inputs[:1]), ones)
@@ -145,7 +111,7 @@ class Box:
 
     bias: ClassVar[bool] = False
 
-    def propagate(self, layer: WeightedSum, inputs: Tensor, output: Tensor, relevance: Tensor) -> Tensor:
+    def propagate(self, layer: Weighted, inputs: Tensor, output: Tensor, relevance: Tensor) -> Tensor:
         """Relevance of the inputs."""
         low, high = (self._spread(bound.to(inputs), inputs) for bound in (self.low, self.high))
         positive, negative = split(layer.weight)
@@ -164,34 +130,6 @@ class Box:
 class Composite:
     """Which rule each layer gets by its role: those that read the image, later convolutions, dense layers."""
 
-    first: Rule
-    convolution: Rule
-    dense: Rule
-
-
-def divided(relevance: Tensor, z: Tensor, epsilon: float = STABILISER) -> Tensor:
-    """R / (z + ε·sign z): the denominator is moved away from zero, upwards at zero.
-
-    >>> divided(torch.ones(3), torch.tensor([-1.5, 0.0, 1.5]), 0.5)
-    tensor([-0.5000,  2.0000,  0.5000])
-    """
-    # one buffer throughout: on large maps the time goes into fresh memory
-    denominator = torch.copysign(torch.full((), epsilon, dtype=z.dtype, device=z.device), z).add_(z)
-    return torch.div(relevance, denominator, out=denominator if z.shape == relevance.shape else None)
-
-
-def split(values: Tensor) -> tuple[Tensor, Tensor]:
-    """The positive and the negative part."""
-    return values.clamp(min=0), values.clamp(max=0)
-
-
-def sum_of(values: list[Tensor]) -> Tensor:
-    """The sum of one or more tensors."""
-    total = values[0]
-    for value in values[1:]:
-        total = total + value
-    return total
-
-
-def _without_bias(layer: WeightedSum, output: Tensor) -> Tensor:
-    return output if layer.bias is None else output - layer.over_channels(layer.bias)
+    first: RelevanceRule
+    convolution: RelevanceRule
+    dense: RelevanceRule

@@ -5,10 +5,9 @@ calls that only move values (flatten) or keep their order (clamp, log) are follo
 the module passes by these calls, whoever runs it: an export, a method of another package, a user.
 """
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable
 from functools import wraps
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, fx, nn
@@ -30,8 +29,7 @@ _MOVES = frozenset(
 _COUNTED = SQUASHING | _ORDER | _WITH_NUMBER
 
 
-@dataclass(frozen=True)
-class Call:
+class RecordedCall(NamedTuple):
     """A call of torch's: its name, its number among those that can be passed by, what it read and what it gave."""
 
     name: str
@@ -41,27 +39,21 @@ class Call:
     follows: bool  # whether its value has the order of what it read
 
 
-class Recorded(TorchFunctionMode):
+class CallRecorder(TorchFunctionMode):
     """Within this context, calls of torch's are recorded."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.calls: list[Call] = []
+        self.calls: list[RecordedCall] = []
         self.count = 0
 
-    def __torch_function__(
-        self,
-        func: Callable[..., Any],
-        types: Sequence[type],
-        args: tuple[Any, ...] = (),
-        kwargs: Mapping[str, Any] | None = None,
-    ) -> Any:  # noqa: ANN401 - whatever the function returns
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:  # noqa: ANN401
         """Calls ``func`` and records it."""
         found = func(*args, **(kwargs or {}))
         name = _name(func)
         if name in _COUNTED or name in _MOVES:
             read = _read(args, kwargs)
-            self.calls.append(Call(name, self.count, read, found, _follows(name, args)))
+            self.calls.append(RecordedCall(name, self.count, read, found, _follows(name, args)))
             self.count += name in _COUNTED
         return found
 
@@ -89,13 +81,7 @@ class _Passing(TorchFunctionMode):
         self.passed = passed
         self.count = 0
 
-    def __torch_function__(
-        self,
-        func: Callable[..., Any],
-        types: Sequence[type],
-        args: tuple[Any, ...] = (),
-        kwargs: Mapping[str, Any] | None = None,
-    ) -> Any:  # noqa: ANN401 - whatever the function returns
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:  # noqa: ANN401
         """Calls ``func``, unless it is passed by."""
         if _name(func) in _COUNTED:
             self.count += 1
@@ -185,12 +171,10 @@ def _name(func: Callable[..., Any]) -> str:
     return str(getattr(func, "__name__", "")).split(".")[0].strip("_")
 
 
-def _read(args: tuple[Any, ...], kwargs: Mapping[str, Any] | None) -> Any:  # noqa: ANN401
+def _read(args: Any, kwargs: Any) -> Any:  # noqa: ANN401
     """The first argument, by place or by name."""
-    if args:
-        return args[0]
     given = kwargs or {}
-    return given.get("input", given.get("self"))
+    return args[0] if args else given.get("input", given.get("self"))
 
 
 def _follows(name: str, args: tuple[Any, ...]) -> bool:

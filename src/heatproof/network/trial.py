@@ -29,17 +29,11 @@ NO_LOGITS = (
 
 @dataclass(frozen=True)
 class Trial:
-    """What came of trying a module.
+    """What came of trying a module."""
 
-    Attributes:
-        graph: of the module, or why it has none.
-        classes: how many scores it gives.
-        gives_logits: whether these are logits, and not log-probabilities.
-    """
-
-    graph: Graph | InputError
-    classes: int
-    gives_logits: bool
+    graph: Graph | InputError  # of the module, or why it has none
+    classes: int  # how many scores it gives
+    gives_logits: bool  # these are logits, and not log-probabilities
 
 
 def tried(module: nn.Module, inputs: Tensor, name: str) -> tuple[nn.Module, Trial]:

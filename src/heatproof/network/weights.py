@@ -33,7 +33,10 @@ def read_weights(path: Path) -> dict[str, Tensor]:
     """
     if not path.is_file():
         raise InputError(f"weights: there is no file {str(path)!r}")
-    loaded = _read_safetensors(path) if path.suffix == SUFFIX else _read_checkpoint(path)
+    try:
+        loaded = load_file(path) if path.suffix == SUFFIX else _read_checkpoint(path)
+    except safetensors.SafetensorError as error:
+        raise InputError(f"weights: {path.name} is no whole safetensors file ({error})") from error
     for wrapper in ("state_dict", "model"):
         if isinstance(loaded, Mapping) and isinstance(loaded.get(wrapper), Mapping):
             loaded = loaded[wrapper]
@@ -113,13 +116,6 @@ def load_weights(module: nn.Module, weights: Mapping[str, Tensor], source: str) 
         raise InputError(f"weights of {source} cannot be copied into {type(module).__name__}: {error}") from error
 
 
-def _read_safetensors(path: Path) -> dict[str, Tensor]:
-    try:
-        return load_file(path)
-    except safetensors.SafetensorError as error:
-        raise InputError(f"weights: {path.name} is no whole safetensors file ({error})") from error
-
-
 def _read_checkpoint(path: Path) -> object:
     _check_archive(path)
     try:
@@ -134,33 +130,25 @@ def _read_checkpoint(path: Path) -> object:
 
 def _check_archive(path: Path) -> None:
     """Refuses archives that are made to hold code, and those that would swell while they are read."""
+    entries: list[zipfile.ZipInfo] = []
     try:
-        is_tar, entries = _is_tar(path), _zipped(path)
+        with path.open("rb") as file:
+            is_tar = file.read(262)[257:] == b"ustar"  # Python's tarfile would try to decompress the whole file first
+            if zipfile.is_zipfile(file):
+                check_directory(file)
+                entries = zipfile.ZipFile(file).infolist()
     except Exception as error:  # a damaged one can raise anything
         raise InputError(f"weights: {path.name} cannot be read as a PyTorch file: {error}") from error
-    if is_tar:
-        raise InputError(f"weights: {path.name} is refused: it is a tar archive, and {_CODE}")
     parts = {part for entry in entries for part in entry.filename.split("/")[1:]}
-    if parts.intersection(_SCRIPTED):
-        raise InputError(f"weights: {path.name} is refused: it is a TorchScript program, and {_CODE}")
-    if parts.intersection(_EXPORTED):
-        raise InputError(f"weights: {path.name} is refused: it is an exported program, and {_CODE}")
+    for holds_code, kind in (
+        (is_tar, "a tar archive"),
+        (parts.intersection(_SCRIPTED), "a TorchScript program"),
+        (parts.intersection(_EXPORTED), "an exported program"),
+    ):
+        if holds_code:
+            raise InputError(f"weights: {path.name} is refused: it is {kind}, and {_CODE}")
     if sum(entry.file_size for entry in entries) > path.stat().st_size:
         raise InputError(f"weights: {path.name} is refused: it is compressed, which PyTorch's own files never are")
-
-
-def _is_tar(path: Path) -> bool:
-    """By its first header; Python's tarfile would try to decompress the whole file first."""
-    with path.open("rb") as file:
-        return file.read(262)[257:] == b"ustar"
-
-
-def _zipped(path: Path) -> list[zipfile.ZipInfo]:
-    if not zipfile.is_zipfile(path):
-        return []
-    with path.open("rb") as file:
-        check_directory(file)
-        return zipfile.ZipFile(file).infolist()
 
 
 def check_plain(name: str, value: Tensor) -> None:

@@ -7,7 +7,7 @@ from math import ceil
 import torch
 from torch import Tensor
 
-from heatproof.network.incremental import Plan, touched_by_regions
+from heatproof.network.incremental import Plan, dirty_regions
 from heatproof.network.network import Network
 from heatproof.perturbation.incremental import evaluate_incrementally
 from heatproof.perturbation.scores import Score, logit, scored
@@ -58,9 +58,9 @@ def choose(
         nodes = 0 if without_graph else len(network.graph(shape))
         asked = "asked for" if engine == "full" else "this replacement fills all removed pixels anew at every step"
         return Engine("full", 0, nodes, without_graph or asked), None
-    plan = network.plan(
-        shape,
-        touched_by_regions(maps),
+    plan = network.planner.plan(
+        network.graph(shape),
+        dirty_regions(maps),
         windows=regions_at_once,
         measured=engine == "auto",
         one_class=score is logit,
@@ -108,7 +108,9 @@ def evaluate(
 
 def at_once(network: Network, shape: tuple[int, ...], plan: Plan | None, *, memory: int) -> int:
     """How many trajectories go side by side with a plan, or how many perturbed images at once without one."""
-    return network.batch_size(shape, memory) if plan is None else network.sequences_at_once(plan, memory // 2)
+    return (
+        network.batch_size(shape, memory) if plan is None else network.planner.trajectories_at_once(plan, memory // 2)
+    )
 
 
 def evaluate_fully(

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
-from heatproof.network.incremental import Changing, Maps, Plan, Tail, Values, Windows
+from heatproof.network.incremental import FeatureCache, IncrementalState, Plan, Tail, Values
 from heatproof.network.inputs import check_classes
 from heatproof.network.network import Network
 from heatproof.perturbation.scores import Score, logit, scored
@@ -22,7 +22,7 @@ def evaluate_incrementally(
     assert plan.readout is None or score is logit, "a readout knows one logit only"
     images, begun, scores = [], [], []
     memory //= 2  # one half for trajectories, the other for evaluating whole images and the tail
-    for numbers in torch.arange(len(trajectories)).split(network.sequences_at_once(plan, memory)):
+    for numbers in torch.arange(len(trajectories)).split(network.planner.trajectories_at_once(plan, memory)):
         with torch.inference_mode():
             batch = _Batch(network, trajectories, score, plan, numbers, memory)
             images.append(batch.images)
@@ -51,21 +51,21 @@ class _Batch:
         self.targets = trajectories.targets[self.images].to(network.device)
         self.orders = trajectories.orders.flatten(end_dim=2)[numbers]
         self.scored = trajectories.scored.flatten(end_dim=2)[numbers]
-        self.touched = plan.touched[plan.graph.input]
+        self.dirty = plan.dirty[plan.graph.input]
         self.first_region = trajectories.first_region[image]
 
         assert trajectories.replacements is not None, "what is imputed changes everywhere at every step"
         begun = network.inputs(trajectories.images[self.images])
-        self.before = Maps.of(begun)
-        self.after = Maps.of(network.inputs(trajectories.replacements.flatten(end_dim=1)[used]))
-        self.removed_at = Maps.of(trajectories.removed_at[numbers][:, None].to(network.device))
+        self.before = FeatureCache.of(begun)
+        self.after = FeatureCache.of(network.inputs(trajectories.replacements.flatten(end_dim=1)[used]))
+        self.removed_at = FeatureCache.of(trajectories.removed_at[numbers][:, None].to(network.device))
         batch_size = network.batch_size(tuple(begun.shape[1:]), memory)
-        self.changing = Changing(plan, begun, self.owner, batch_size=batch_size)
-        self.tail = Tail(plan, len(numbers), network.tail_batch_size(plan, memory), begun)
+        self.state = IncrementalState(plan, begun, self.owner, batch_size=batch_size)
+        self.tail = Tail(plan, len(numbers), network.planner.tail_batch_size(plan, memory), begun)
 
     def begin(self) -> Tensor:
         """(n,) scores of the untouched images."""
-        self.tail.put(self.changing.untouched)
+        self.tail.put(self.state.untouched)
         return self._scored(self.targets)
 
     def go_on(self) -> Iterator[Tensor]:
@@ -98,9 +98,9 @@ class _Batch:
         gone = self._windows(self.removed_at, torch.arange(len(regions)), regions) <= limits
         after = self._windows(self.after, self.replacement, regions)
         before = self._windows(self.before, self.owner, regions)
-        return self.changing.change(regions, torch.where(gone, after, before))
+        return self.state.change(regions, torch.where(gone, after, before))
 
-    def _windows(self, maps: Maps, index: Tensor, regions: Tensor) -> Tensor:
+    def _windows(self, cache: FeatureCache, index: Tensor, regions: Tensor) -> Tensor:
         """(S · T, C, h, w) windows around regions (S, T), each trajectory's of the map with its index."""
-        windows = Windows(index.repeat_interleave(regions.shape[1]), regions.flatten())
-        return windows.read(maps, self.touched.starts, self.touched.size)
+        index = index.repeat_interleave(regions.shape[1])
+        return cache.read(index, self.dirty.starts[:, regions.flatten()], self.dirty.size)

@@ -75,7 +75,7 @@ def standardised_logit(logits: Tensor, targets: Tensor) -> Tensor:
 
 def check_score(name: str, network: Network, shape: tuple[int, ...]) -> None:
     """Refuses a score that says nothing of this network, for images of ``shape`` (C, H, W)."""
-    classes = network.count_classes(shape)
+    classes = network.trial(shape).classes
     if name == "logit" and not network.gives_logits:
         raise InputError(f"{network.name} {NO_LOGITS}; choose the score log_probability")
     if name == "standardised_logit" and classes == 2:

@@ -9,7 +9,7 @@ from pydantic import AfterValidator, Field, Strict, create_model
 from heatproof.bounds import Bounds
 from heatproof.errors import InputError
 from heatproof.json_objects import json_object
-from heatproof.options.option import Declared, declared
+from heatproof.options.option import Declared, Option, declared
 from heatproof.options.perturbing import Perturbing
 from heatproof.runs.objects import LARGEST_RECORD, RECORD, Store
 from heatproof.runs.records import (
@@ -93,7 +93,7 @@ def _stored(one: Declared) -> Any:  # noqa: ANN401 - a type
     bounds = one.option.bounds if isinstance(one.option, Option) and one.option.bounds else Bounds(1, MOST)
     number = Annotated[int, Field(ge=bounds.low, le=min(bounds.high, MOST))]
     kinds = {"int": number, "bool": bool, "str": Text, "None": None}
-    text = getattr(one.hint, "__forward_arg__", None) or getattr(one.hint, "__name__", str(one.hint))
+    text = str(getattr(one.hint, "__forward_arg__", "") or getattr(one.hint, "__name__", one.hint))
     return Union[tuple(kinds[name] for name in re.findall(r"\w+", text) if name in kinds)]  # noqa: UP007
 
 

@@ -1,12 +1,22 @@
-"""Incremental inference: after a change of an image, only what it touches is evaluated again."""
+"""Incremental inference: after a change of an image, only the dirty regions of feature maps are evaluated again."""
 
-from heatproof.network.incremental.costs import Costs, cheapest, leanest, measure
-from heatproof.network.incremental.maps import Maps
+from heatproof.network.incremental.dirty_regions import DirtyRegions, dirty_regions
+from heatproof.network.incremental.feature_cache import FeatureCache
+from heatproof.network.incremental.incremental_state import IncrementalState, Tail, Values
 from heatproof.network.incremental.plan import Plan, whole_plan
-from heatproof.network.incremental.sequences import Changing, Tail, Values, Windows
-from heatproof.network.incremental.touched import Touched, touched_by_regions
+from heatproof.network.incremental.planner import Planner, cheapest, leanest, measure
 
 __all__ = [
-    "Changing", "Costs", "Maps", "Plan", "Tail", "Touched", "Values", "Windows",
-    "cheapest", "leanest", "measure", "touched_by_regions", "whole_plan",
+    "DirtyRegions",
+    "FeatureCache",
+    "IncrementalState",
+    "Plan",
+    "Planner",
+    "Tail",
+    "Values",
+    "cheapest",
+    "dirty_regions",
+    "leanest",
+    "measure",
+    "whole_plan",
 ]  # fmt: skip

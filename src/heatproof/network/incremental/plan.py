@@ -1,25 +1,25 @@
 """What is evaluated on windows, what in full, and what is kept in between."""
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from functools import cached_property
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property, reduce
 from math import prod
 
 import torch
 from torch import Tensor
 
-from heatproof.network.graph import Graph, Node, Section
-from heatproof.network.incremental.maps import Border
-from heatproof.network.incremental.touched import Touched
-from heatproof.network.incremental.widening import widened
-from heatproof.network.operations.reach import Pair, Reach
+from heatproof.network.graph import Graph, Node, Subgraph
+from heatproof.network.incremental.dirty_regions import DirtyRegions
+from heatproof.network.incremental.feature_cache import Border
+from heatproof.network.operations.operation import Pair, Reach, pair
 from heatproof.network.readout import Readout
 
 Kept = tuple[str, float]  # a value that is kept, and what the border around it holds
+MOVING = 32  # multiply-adds that take as long as moving one value to memory or back
 
 
 @dataclass(frozen=True)
-class Read:
+class WindowRead:
     """A window of a kept value: of this size, from these positions (2, R) on, which may lie in the border."""
 
     name: str
@@ -30,70 +30,54 @@ class Read:
 
 
 @dataclass(frozen=True)
-class Step:
-    """One node, evaluated on windows.
-
-    Attributes:
-        node: what is evaluated.
-        reach: what its positions read.
-        touched: where it is evaluated.
-        reads: for each input a window of a kept value, or nothing where the window at hand will do.
-        factor: (R, 1, h, w) what values are multiplied by in the window of each region, if anything.
-        in_place: whether it is a ReLU that takes the place of its input.
-    """
+class WindowStep:
+    """One node, evaluated on windows."""
 
     node: Node
     reach: Reach
-    touched: Touched
-    reads: tuple[Read | None, ...]
-    factor: Tensor | None
-    in_place: bool
+    dirty: DirtyRegions
+    reads: tuple[WindowRead | None, ...]  # for each input; nothing where the window that was just evaluated will do
+    factor: Tensor | None  # (R, 1, h, w) what values are multiplied by in the window of each region, if anything
+    in_place: bool  # whether it is a ReLU that takes the place of its input
 
     @property
     def multiply_adds(self) -> int:
         """For one window."""
-        return self.node.operation.multiply_adds((self.node.shape[0], *self.touched.size))
+        return _work_on(self.node, self.dirty)
 
 
 @dataclass(frozen=True)
 class Plan:
-    """How a graph is evaluated again after a change.
-
-    Attributes:
-        graph: the network.
-        touched: for each value that can be evaluated on windows, where.
-        head: names of the nodes that are evaluated on windows; all others are evaluated in full.
-        readout: computes one logit from the graph's output, where the graph ends before the last layer.
-    """
+    """How a graph is evaluated again after a change."""
 
     graph: Graph
-    touched: Mapping[str, Touched]
-    head: frozenset[str]
-    readout: Readout | None = None
+    dirty: Mapping[str, DirtyRegions]  # for each value that can be evaluated on windows, where
+    head: frozenset[str]  # names of the nodes that are evaluated on windows; all others are evaluated in full
+    readout: Readout | None = None  # computes one logit from the output, where the graph ends before the last layer
 
     @cached_property
-    def steps(self) -> tuple[Step, ...]:
+    def steps(self) -> tuple[WindowStep, ...]:
         """The nodes of the head, in order."""
-        return tuple(self._step(node) for node in self.graph if node.name in self.head)
+        return tuple(self._step(node) for node in self.begin.nodes)
 
     @cached_property
     def finished(self) -> tuple[tuple[str, ...], ...]:
-        """For each step, the windows that no later step has at hand: their memory is free for the next, and warm."""
+        """For each step, the windows that no later step reads: their memory is free for the next, and warm."""
         last: dict[str, int] = {}
         for index, step in enumerate(self.steps):
-            at_hand = [name for name, read in zip(step.node.inputs, step.reads, strict=True) if read is None]
-            last |= dict.fromkeys((*at_hand, step.node.name), index)
+            fresh = [name for name, read in zip(step.node.inputs, step.reads, strict=True) if read is None]
+            last |= dict.fromkeys((*fresh, step.node.name), index)
         return tuple(tuple(name for name in last if last[name] == index) for index in range(len(self.steps)))
 
     @cached_property
-    def begin(self) -> Section:
+    def begin(self) -> Subgraph:
         """The nodes of the head, to be evaluated in full before the first change."""
-        return self.graph.section(node for node in self.graph if node.name in self.head)
+        return Subgraph(self.graph, tuple(node for node in self.graph if node.name in self.head))
 
     @cached_property
-    def tail(self) -> Section:
+    def tail(self) -> Subgraph:
         """The nodes that are evaluated in full after every change."""
-        return self.graph.section(node for node in self.graph if node.name not in self.head)
+        return Subgraph(self.graph, tuple(node for node in self.graph if node.name not in self.head))
 
     @cached_property
     def crossing(self) -> tuple[str, ...]:
@@ -123,84 +107,118 @@ class Plan:
 
     @cached_property
     def kept_values(self) -> int:
-        """Values kept for one sequence."""
-        return sum(self.shapes[name][0] * prod(b.around(self._map_size(name))) for (name, _), b in self.kept.items())
+        """Values kept for one trajectory."""
+        return sum(self.shapes[name][0] * prod(b.around(self.shapes[name])) for (name, _), b in self.kept.items())
 
     @cached_property
     def window_values(self) -> int:
         """Values of the largest window, with what it is computed from."""
         sizes = [
-            step.node.shape[0] * step.touched.area
+            step.node.shape[0] * step.dirty.area
             + sum(self.shapes[read.name][0] * prod(read.size) for read in step.reads if read is not None)
             for step in self.steps
         ]
         return max(sizes, default=0)
 
-    @cached_property
+    @property
     def shapes(self) -> dict[str, tuple[int, ...]]:
         """Shape of every value, for one image."""
         return self.graph.shapes
 
     def cut(self, head: Iterable[str]) -> "Plan":
         """The same plan with another head."""
-        return Plan(self.graph, self.touched, frozenset(head), self.readout)
+        return replace(self, head=frozenset(head))
 
     def multiply_adds(self, windows: int = 1) -> int:
         """Multiplications with weights that a step needs, with so many windows at once."""
         head = windows * sum(step.multiply_adds for step in self.steps)
         return head + self.tail.multiply_adds + (prod(self.shapes[self.graph.output]) if self.readout else 0)
 
-    def _map_size(self, name: str) -> Pair:
-        _, height, width = self.shapes[name]
-        return (height, width)
-
-    def _step(self, node: Node) -> Step:
-        inputs = [self.shapes[name] for name in node.inputs]
-        reach = node.operation.reach(*inputs)
+    def _step(self, node: Node) -> WindowStep:
+        reach, dirty = _reach(self.graph, node), self.dirty[node.name]
         assert reach is not None, node
-        touched = self.touched[node.name]
-        factor = node.operation.window_factor(*inputs)
-        reads = tuple(self._read(name, reach, touched) for name in node.inputs)
-        windows = None if factor is None else touched.windows(factor)[:, None]
-        return Step(node, reach, touched, reads, windows, node.name in self.graph.in_place)
+        factor = node.operation.window_factor(*[self.shapes[name] for name in node.inputs])
+        reads = tuple(self._read(name, reach, dirty) for name in node.inputs)
+        windows = None if factor is None else dirty.windows(factor)[:, None]
+        return WindowStep(node, reach, dirty, reads, windows, node.name in self.graph.in_place)
 
-    def _read(self, name: str, reach: Reach, touched: Touched) -> Read | None:
-        source = self.touched[name]
-        if reach.pointwise and source.shape == touched.shape and source.same_windows(touched):
+    def _read(self, name: str, reach: Reach, dirty: DirtyRegions) -> WindowRead | None:
+        source = self.dirty[name]
+        same = (source.shape, source.size) == (dirty.shape, dirty.size) and torch.equal(source.starts, dirty.starts)
+        if reach.pointwise and same:
             return None
-        stride, padding = (torch.tensor(pair)[:, None] for pair in (reach.stride, reach.padding))
-        starts = touched.starts * stride - padding
-        height, width = (reach.span(axis, touched.size[axis]) for axis in (0, 1))
-        return Read(name, reach.fill, starts, (height, width), _border(starts, (height, width), source.shape))
+        size, stride, padding, lengths = map(torch.tensor, (reach.size, reach.stride, reach.padding, dirty.size))
+        starts = dirty.starts * stride[:, None] - padding[:, None]
+        spans = (lengths - 1) * stride + size  # positions that neighbouring outputs read together
+        before = (-starts.amin(dim=1)).clamp(min=0).tolist()
+        after = (starts.amax(dim=1) + spans - torch.tensor(source.shape)).clamp(min=0).tolist()
+        return WindowRead(name, reach.fill, starts, pair(spans.tolist()), Border(pair(before), pair(after)))
 
 
-def _border(starts: Tensor, size: Pair, shape: Pair) -> Border:
-    before = (-starts.amin(dim=1)).clamp(min=0).tolist()
-    after = (starts.amax(dim=1) + torch.tensor(size) - torch.tensor(shape)).clamp(min=0).tolist()
-    return Border((before[0], before[1]), (after[0], after[1]))
-
-
-def whole_plan(graph: Graph, image: Touched, readout: Readout | None = None) -> Plan:
+def whole_plan(graph: Graph, image: DirtyRegions, readout: Readout | None = None) -> Plan:
     """The plan that evaluates on windows whatever can be, when these rectangles of the image change."""
-    touched = {graph.input: image}
+    dirty = {graph.input: image}
     for node in graph:
-        found = _touched(graph, node, touched)
-        if found is not None:
-            touched[node.name] = found
-    return Plan(graph, widened(graph, touched), frozenset(touched) - {graph.input}, readout)
+        is_map = node.batched and len(node.shape) == 3 and all(name in dirty for name in node.inputs)
+        reach = _reach(graph, node) if is_map else None
+        if reach is not None:
+            shape = pair(node.shape[1:])
+            dirty[node.name] = reduce(DirtyRegions.joined, [dirty[name].through(reach, shape) for name in node.inputs])
+    return Plan(graph, widened(graph, dirty), frozenset(dirty) - {graph.input}, readout)
 
 
-def _touched(graph: Graph, node: Node, touched: Mapping[str, Touched]) -> Touched | None:
-    sources = [touched.get(name) for name in node.inputs]
-    known = [source for source in sources if source is not None]
-    if len(known) < len(sources) or len(node.shape) != 3 or not node.batched:
-        return None
-    reach = node.operation.reach(*[graph.shapes[name] for name in node.inputs])
-    if reach is None:
-        return None
-    _, height, width = node.shape
-    parts = [source.through(reach, (height, width)) for source in known]
-    joined = parts[0]
-    for part in parts[1:]:
-        joined = joined.joined(part)
-    return joined
+def widened(graph: Graph, dirty: Mapping[str, DirtyRegions]) -> dict[str, DirtyRegions]:
+    """The same windows, wider where evaluating a little more costs less than keeping values to be read again.
+
+    Where values meet (in a sum, side by side), the branches' windows may differ in size; the narrower ones would be
+    kept, to be read again as far as the widest reaches. The last operations of a narrow branch are evaluated as far
+    instead, if what they read is kept anyway for a window of another reader.
+    """
+    found = dict(dirty)
+    readers: dict[str, list[Node]] = {name: [] for name in graph.shapes}
+    for node in graph:
+        for name in set(node.inputs):
+            readers[name].append(node)
+    for node in reversed(graph.nodes):
+        if node.name in found and len(node.inputs) > 1 and _pointwise(graph, node):
+            for name in set(node.inputs):
+                branch = list(_branch(graph, readers, name)) if found[name].shape == found[node.name].shape else []
+                if branch and _pays(graph, branch, found[name], found[node.name]):
+                    found |= {member.name: found[node.name] for member in branch}
+    return found
+
+
+def _branch(graph: Graph, readers: Mapping[str, list[Node]], name: str) -> Iterator[Node]:
+    """The operations, last first, from a value back to one that is kept anyway; none if there is no such value."""
+    branch = []
+    nodes = {node.name: node for node in graph}
+    while name in nodes and name != graph.output and len(readers[name]) == 1 and len(nodes[name].inputs) == 1:
+        branch.append(nodes[name])
+        (name,) = nodes[name].inputs
+        if any(not _pointwise(graph, reader) for reader in readers[name] if reader is not branch[-1]):
+            yield from branch
+            return
+        if not _pointwise(graph, branch[-1]):
+            return
+
+
+def _pays(graph: Graph, branch: list[Node], narrow: DirtyRegions, wide: DirtyRegions) -> bool:
+    """Whether more multiply-adds take less time than writing the narrow window and reading the wide one."""
+    more = sum(_work_on(node, wide) - _work_on(node, narrow) for node in branch)
+    (source,) = branch[-1].inputs
+    saved = branch[0].shape[0] * (narrow.area + wide.area) - graph.shapes[source][0] * (wide.area - narrow.area)
+    return narrow.size != wide.size and more < MOVING * saved
+
+
+def _work_on(node: Node, dirty: DirtyRegions) -> int:
+    """Multiply-adds of a node on one window."""
+    return node.operation.multiply_adds((node.shape[0], *dirty.size))
+
+
+def _reach(graph: Graph, node: Node) -> Reach | None:
+    return node.operation.reach(*[graph.shapes[name] for name in node.inputs])
+
+
+def _pointwise(graph: Graph, node: Node) -> bool:
+    reach = _reach(graph, node)
+    return reach is not None and reach.pointwise

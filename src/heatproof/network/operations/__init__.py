@@ -9,9 +9,10 @@ from heatproof.network.operations import (  # noqa: F401 - imported to register
     weighted,
 )
 from heatproof.network.operations.call import Call, PerImage, Size, Variable
-from heatproof.network.operations.opaque import Opaque
-from heatproof.network.operations.operation import OPERATIONS, Operation, Record, Role, Signals, Way
+from heatproof.network.operations.operation import OPERATIONS, Opaque, Operation, Role, Signals, Trace, Way
+from heatproof.network.operations.relevance import RelevanceRule
 
 __all__ = [
-    "OPERATIONS", "Call", "Opaque", "Operation", "PerImage", "Record", "Role", "Signals", "Size", "Variable", "Way",
+    "OPERATIONS", "Call", "Opaque", "Operation", "PerImage", "RelevanceRule", "Role", "Signals", "Size", "Trace",
+    "Variable", "Way",
 ]  # fmt: skip

@@ -7,9 +7,8 @@ from torch import Tensor
 
 from heatproof.errors import InputError
 from heatproof.network.operations.call import Call, Variable
-from heatproof.network.operations.operation import Called, Operation, Record, Signals, operation
-from heatproof.network.operations.reach import POINTWISE, Reach
-from heatproof.network.rules import Rule, divided
+from heatproof.network.operations.operation import POINTWISE, Called, Operation, Reach, Signals, Trace, operation
+from heatproof.network.operations.relevance import RelevanceRule, divided
 
 _PROBES = (-1e4, -20.0, -6.5, -3.0, -2.0, -1.0, -0.3, -1e-3, 0.0, 1e-3, 0.3, 1.0, 2.0, 3.0, 5.5, 6.5, 20.0, 1e4)
 _BETWEEN = 33  # points at which a function is evaluated between two ends
@@ -35,6 +34,8 @@ class Activation(Called):
 
     refuses = {"deconvolution": "deconvolution says what a ReLU does with a signal, not what this activation does"}
     elementwise = True
+    passes = "unchanged"  # but for what f(0) absorbs
+    monotone = True  # as far as ``interval`` finds
 
     def __init__(self, call: Call) -> None:
         super().__init__(call)
@@ -47,25 +48,25 @@ class Activation(Called):
         return recognised(cls(call), call.variables[0])
 
     def _at_zero(self, shape: tuple[int, ...]) -> None:
-        like = next(
-            (value for value in self.constants if value.is_floating_point()), torch.zeros((), dtype=torch.float64)
-        )
+        like = next((c for c in self.constants if c.is_floating_point()), torch.zeros((), dtype=torch.float64))
         self.varies = any(value.numel() > 1 for value in self.constants)
         at_zero = self.evaluate(like.new_zeros((1, *shape) if self.varies else (1,)))
-        self.gate = _is_gate(self, like)
+        if not self.varies:
+            value = self.evaluate(torch.tensor(_PROBES, dtype=like.dtype, device=like.device))
+            self.gate = bool(((value >= 0) & (value <= 1)).all()) and bool(value.amin() < value.amax())
         self.zero = at_zero if bool((at_zero != 0).any()) else None  # f(0)
         if not bool(at_zero.isfinite().all()):
             self.refuses = {**self.refuses, "relevance": "no relevance rule is defined for a function without f(0)"}
 
     def reach(self, *shapes: tuple[int, ...]) -> Reach | None:
-        """A position depends on itself."""
-        return POINTWISE if same_everywhere(self.constants) else None
+        """Its own position, where the constants are the same for all."""
+        return POINTWISE if self.pointwise or same_everywhere(self.constants) else None
 
     def apart(self, *shapes: tuple[int, ...]) -> bool:
         """Channels are, where the function is the same for all."""
         return not self.varies
 
-    def relevance(self, record: Record, relevance: Tensor, rule: Rule | None) -> Signals:
+    def relevance(self, record: Trace, relevance: Tensor, rule: RelevanceRule | None) -> Signals:
         """Unchanged where f(0) is zero; else f(0) absorbs its share."""
         if self.zero is None:
             return (relevance,)
@@ -73,7 +74,7 @@ class Activation(Called):
 
     def interval(self, low: tuple[Tensor, ...], high: tuple[Tensor, ...]) -> tuple[Tensor, Tensor]:
         """From the ends, if the function rises or falls between them."""
-        least, largest = self.ends(low, high)
+        least, largest = super().interval(low, high)
         for step in range(1, _BETWEEN):
             value = self.evaluate(low[0] + (high[0] - low[0]) * (step / _BETWEEN))
             if bool(((value < least - 1e-6) | (value > largest + 1e-6)).any()):
@@ -86,7 +87,7 @@ class Rectifier(Activation):
 
     refuses = {}
 
-    def deconvolution(self, record: Record, signal: Tensor) -> Signals:
+    def deconvolution(self, record: Trace, signal: Tensor) -> Signals:
         """max(0, signal), whatever the input was [Zeiler2014]."""
         return (signal.clamp(min=0),)
 
@@ -97,7 +98,7 @@ class ReLU(Rectifier):
     taped = False
     in_place = True
 
-    def gradient(self, record: Record, signal: Tensor) -> Signals:
+    def gradient(self, record: Trace, signal: Tensor) -> Signals:
         """The signal where the output is positive."""
         return (torch.ops.aten.threshold_backward(signal, record.output, 0),)
 
@@ -127,9 +128,7 @@ class Composed(Activation):
 class PReLU(Activation):
     """A leaky ReLU whose slopes are learned, one for each channel or for all."""
 
-    def reach(self, *shapes: tuple[int, ...]) -> Reach:
-        """A position depends on itself."""
-        return POINTWISE
+    pointwise = True
 
 
 def recognised(activation: Activation, read: Variable) -> Operation:
@@ -137,8 +136,8 @@ def recognised(activation: Activation, read: Variable) -> Operation:
     if activation.varies or activation.zero is not None:
         return activation
     probes = torch.tensor(_PROBES, dtype=torch.float64)
-    value = _probed(activation, probes)
-    if value is None or value.dtype != torch.float64 or float(value[-1]) <= 0:
+    value = activation.evaluate(probes).flatten()
+    if value.dtype != torch.float64 or float(value[-1]) <= 0:
         return activation
     if torch.equal(value, probes.clamp(min=0)):
         return ReLU(Call(torch.ops.aten.relu.default, {"self": read}))
@@ -152,17 +151,6 @@ def same_everywhere(constants: Sequence[Tensor]) -> bool:
         all(size == 1 for size in constant.shape[-2:]) and (constant.ndim < 4 or constant.shape[0] == 1)
         for constant in constants
     )
-
-
-def _is_gate(activation: Activation, like: Tensor) -> bool:
-    value = _probed(activation, torch.tensor(_PROBES, dtype=like.dtype, device=like.device))
-    return value is not None and bool(((value >= 0) & (value <= 1)).all()) and bool(value.amin() < value.amax())
-
-
-def _probed(activation: Activation, probes: Tensor) -> Tensor | None:
-    if activation.varies:
-        return None
-    return activation.evaluate(probes).flatten()
 
 
 @operation("softmax.int", "log_softmax.int", "_softmax.default", "_log_softmax.default")

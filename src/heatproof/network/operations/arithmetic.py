@@ -8,9 +8,8 @@ from torch import Tensor
 
 from heatproof.network.operations.activation import Activation, same_everywhere
 from heatproof.network.operations.call import Call, Variable
-from heatproof.network.operations.operation import Called, Operation, Record, Signals, Way, operation
-from heatproof.network.operations.reach import POINTWISE, Reach
-from heatproof.network.rules import Rule
+from heatproof.network.operations.operation import POINTWISE, Called, Operation, Reach, Signals, Trace, Way, operation
+from heatproof.network.operations.relevance import RelevanceRule
 
 
 class Arithmetic(Called):
@@ -19,7 +18,7 @@ class Arithmetic(Called):
     elementwise = True
 
     def reach(self, *shapes: tuple[int, ...]) -> Reach | None:
-        """A position depends on itself, unless maps or constants differ in size or between positions."""
+        """Its own position, unless maps or constants differ in size or between positions."""
         equal = len({shape[1:] for shape in shapes}) == 1
         return POINTWISE if equal and same_everywhere(self.constants) and not self.call.sized else None
 
@@ -28,19 +27,17 @@ class Arithmetic(Called):
 class ByConstant(Arithmetic):
     """One map times or over a constant: relevance passes unchanged, one input makes one output."""
 
-    def relevance(self, record: Record, relevance: Tensor, rule: Rule | None) -> Signals:
+    monotone = True
+
+    def relevance(self, record: Trace, relevance: Tensor, rule: RelevanceRule | None) -> Signals:
         """Unchanged (summed where the constant made the map larger)."""
         return (relevance.sum_to_size(record.inputs[0].shape),)
-
-    def interval(self, low: tuple[Tensor, ...], high: tuple[Tensor, ...]) -> tuple[Tensor, Tensor]:
-        """From the ends."""
-        return self.ends(low, high)
 
 
 class Shifted(ByConstant):
     """The sum or the difference of a map and a constant, which absorbs relevance where biases do."""
 
-    def relevance(self, record: Record, relevance: Tensor, rule: Rule | None) -> Signals:
+    def relevance(self, record: Trace, relevance: Tensor, rule: RelevanceRule | None) -> Signals:
         """In proportion to what the map adds; unchanged where the rule leaves biases out."""
         if rule is not None and rule.bias:
             return self.proportional(record, relevance)
@@ -52,16 +49,12 @@ class Add(Arithmetic):
     """The sum or difference of two maps, as at the end of a residual block."""
 
     fresh = True
-    to_zeros = False
+    passes = "in proportion"  # so that nothing is counted twice
 
     @classmethod
     def read(cls, call: Call) -> Operation:  # type: ignore[override]
         """The sum of two maps, or of a map and a constant."""
         return cls(call) if len(call.variables) == 2 else Shifted(call)
-
-    def relevance(self, record: Record, relevance: Tensor, rule: Rule | None) -> Signals:
-        """In proportion to what each map adds, so that nothing is counted twice."""
-        return self.proportional(record, relevance)
 
     def interval(self, low: tuple[Tensor, ...], high: tuple[Tensor, ...]) -> tuple[Tensor, Tensor]:
         """From the ends of both maps, each as its sign wants it."""
@@ -92,7 +85,7 @@ class Product(Arithmetic):
             return Gated(call, 0) if carrier == 0 and covers else Ratio(call)
         return Gated(call, carrier) if covers else cls(call)
 
-    def relevance(self, record: Record, relevance: Tensor, rule: Rule | None) -> Signals:
+    def relevance(self, record: Trace, relevance: Tensor, rule: RelevanceRule | None) -> Signals:
         """Half to each (summed where the product is larger)."""
         return tuple((relevance / 2).sum_to_size(value.shape) for value in record.inputs)
 
@@ -122,7 +115,7 @@ class Gated(Product):
         """Relevance goes to the map alone."""
         return tuple(way != "relevance" or number == self.carrier for number in range(count))
 
-    def relevance(self, record: Record, relevance: Tensor, rule: Rule | None) -> Signals:
+    def relevance(self, record: Trace, relevance: Tensor, rule: RelevanceRule | None) -> Signals:
         """All of it to the map."""
         return (relevance, None) if self.carrier == 0 else (None, relevance)
 
@@ -144,7 +137,7 @@ class Choice(Arithmetic):
         condition = isinstance(self.call.arguments.get("condition"), Variable)
         return tuple(not condition or number > 0 for number in range(count))
 
-    def relevance(self, record: Record, relevance: Tensor, rule: Rule | None) -> Signals:
+    def relevance(self, record: Trace, relevance: Tensor, rule: RelevanceRule | None) -> Signals:
         """All of it to the chosen one, half to each where they are equally large."""
         return self.gradient(record, relevance)
 
@@ -183,10 +176,10 @@ class GLU(Called):
     refuses = {"deconvolution": "deconvolution is not defined for a gate that the network computes from the image"}
 
     def reach(self, *shapes: tuple[int, ...]) -> Reach | None:
-        """A position depends on itself, where halves of the channels are taken."""
-        return POINTWISE if self.call.arguments["dim"] in (1, -3) else None
+        """Its own position, where halves of the channels are taken."""
+        return POINTWISE if self.chooses_channels() else None
 
-    def relevance(self, record: Record, relevance: Tensor, rule: Rule | None) -> Signals:
+    def relevance(self, record: Trace, relevance: Tensor, rule: RelevanceRule | None) -> Signals:
         """All of it to the half that is gated."""
         return (torch.cat([relevance, torch.zeros_like(relevance)], dim=self.call.arguments["dim"]),)
 
@@ -195,17 +188,10 @@ class GLU(Called):
 class Concatenate(Called):
     """Maps side by side; every way back takes them apart again."""
 
-    to_zeros = None
+    passes = "moved"
+    monotone = True
 
     def reach(self, *shapes: tuple[int, ...]) -> Reach | None:
-        """A position depends on itself, where channels are put side by side."""
-        beside = self.call.arguments["dim"] in (1, -3) and "stack" not in self.call.name
+        """Its own position, where channels are put side by side."""
+        beside = self.chooses_channels() and "stack" not in self.call.name
         return POINTWISE if beside and not self.constants and not self.call.sized else None
-
-    def relevance(self, record: Record, relevance: Tensor, rule: Rule | None) -> Signals:
-        """Each map its own part."""
-        return self.gradient(record, relevance)
-
-    def interval(self, low: tuple[Tensor, ...], high: tuple[Tensor, ...]) -> tuple[Tensor, Tensor]:
-        """Those of the maps."""
-        return self.ends(low, high)

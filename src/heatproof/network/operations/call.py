@@ -23,19 +23,12 @@ class Size:
 
 @dataclass(frozen=True)
 class Variable:
-    """A value that depends on the image.
+    """A value that depends on the image."""
 
-    Attributes:
-        name: of the node that computes it.
-        shape: for one image; without the batch if that comes first.
-        batched: whether the first dimension is the batch, one entry for each image.
-        batch: a dimension that grows with the batch, and how; nothing if none does.
-    """
-
-    name: str
-    shape: tuple[int, ...]
-    batched: bool = True
-    batch: tuple[int, Size] | None = (0, Size(1))
+    name: str  # of the node that computes it
+    shape: tuple[int, ...]  # for one image; without the batch if that comes first
+    batched: bool = True  # whether the first dimension is the batch, one entry for each image
+    batch: tuple[int, Size] | None = (0, Size(1))  # a dimension that grows with the batch, and how
 
 
 @dataclass(frozen=True)
@@ -88,15 +81,10 @@ class Call:
 
 @dataclass(frozen=True)
 class PerImage:
-    """A constant as large as the batch, such as ``torch.zeros(len(x), 4)``.
+    """A constant as large as the batch, such as ``torch.zeros(len(x), 4)``."""
 
-    Attributes:
-        call: makes it.
-        row: (1, …) what it holds for every image, where that is always the same.
-    """
-
-    call: Call
-    row: Tensor | None
+    call: Call  # makes it
+    row: Tensor | None  # (1, …) what it holds for every image, where that is always the same
 
     def of(self, batch: int) -> Tensor:
         """The constant for so many images."""

@@ -1,6 +1,6 @@
 """Normalisations: with fixed statistics, with those of a sample, and by what responds nearby."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -11,9 +11,8 @@ from torch.overrides import TorchFunctionMode, handle_torch_function, has_torch_
 
 from heatproof.errors import InputError
 from heatproof.network.operations.call import Call
-from heatproof.network.operations.operation import Called, Operation, Record, Signals, operation
-from heatproof.network.operations.reach import POINTWISE, Reach
-from heatproof.network.rules import Rule, divided
+from heatproof.network.operations.operation import POINTWISE, Called, Operation, Reach, Signals, Trace, operation
+from heatproof.network.operations.relevance import RelevanceRule, divided
 
 
 @operation("batch_norm.default", "_native_batch_norm_legit_no_training.default")
@@ -25,6 +24,9 @@ class BatchNorm(Operation):
     shift: Tensor
 
     fresh = True
+    passes = "unchanged"
+    monotone = True
+    pointwise = True
 
     @classmethod
     def read(cls, call: Call) -> Self:
@@ -39,23 +41,11 @@ class BatchNorm(Operation):
         shift = bias.double() - mean.double() * scale
         return cls(scale=scale.to(weight), shift=shift.to(weight))
 
-    def reach(self, *shapes: tuple[int, ...]) -> Reach:
-        """A position depends on itself."""
-        return POINTWISE
-
     def evaluate(self, *inputs: Tensor) -> Tensor:
         """``scale · x + shift``."""
         (value,) = inputs
         shape = (-1, *([1] * (value.ndim - 2)))
         return torch.addcmul(self.shift.reshape(shape), value, self.scale.reshape(shape))
-
-    def relevance(self, record: Record, relevance: Tensor, rule: Rule | None) -> Signals:
-        """Unchanged: one input makes one output."""
-        return (relevance,)
-
-    def interval(self, low: tuple[Tensor, ...], high: tuple[Tensor, ...]) -> tuple[Tensor, Tensor]:
-        """From the ends."""
-        return self.ends(low, high)
 
 
 @operation("layer_norm.default", "group_norm.default", "rms_norm.default", "instance_norm.default")
@@ -76,23 +66,23 @@ class SampleNorm(Called):
             return cls(call)
         return BatchNorm.read(Call(call.function, {**given, "training": False}))
 
-    def relevance(self, record: Record, relevance: Tensor, rule: Rule | None) -> Signals:
+    def relevance(self, record: Trace, relevance: Tensor, rule: RelevanceRule | None) -> Signals:
         """As the gradient × input of the linear map that is left when σ is held."""
         (value,) = record.inputs
-        weight, bias = self.call.arguments.get("weight"), self.call.arguments.get("bias")
-        shift = None if bias is None else self._over_channels(bias, value)
-        output = record.output if shift is None or (rule is not None and rule.bias) else record.output - shift
+        given = self.call.arguments
+        output = record.output
+        if given.get("bias") is not None and not (rule is not None and rule.bias):
+            output = output - self._over_channels(given["bias"], value)
         share = divided(relevance, output)
-        if weight is not None:
-            share = share * self._over_channels(weight, value)
+        if given.get("weight") is not None:
+            share = share * self._over_channels(given["weight"], value)
         grouped, shares = self._grouped(value), self._grouped(share)
-        if not self.call.name.startswith("rms_norm"):
+        if self.call.name.startswith("rms_norm"):
+            spread = grouped.square().mean(dim=-1, keepdim=True)
+        else:
             shares = shares - shares.mean(dim=-1, keepdim=True)
             spread = grouped.var(dim=-1, keepdim=True, correction=0)
-        else:
-            spread = grouped.square().mean(dim=-1, keepdim=True)
-        eps = self.call.arguments["eps"]
-        eps = torch.finfo(value.dtype).eps if eps is None else eps
+        eps = torch.finfo(value.dtype).eps if given["eps"] is None else given["eps"]
         return ((grouped * shares / (spread + eps).sqrt()).reshape(value.shape),)
 
     def _grouped(self, value: Tensor) -> Tensor:
@@ -115,20 +105,15 @@ class LocalResponseNorm(Operation):
     """x_k / (k₀ + α/n · Σ_i x_i²)^β over the n values around x_k: AlexNet's and CaffeNet's [Krizhevsky2012].
 
     They are those of neighbouring channels at one position, or a square of positions in one channel (n its area).
-
-    Attributes:
-        size: channels, or positions along a side.
-        alpha, beta, k: α, β and k₀.
-        within: whether positions are neighbours, not channels.
     """
 
-    size: int
+    size: int  # channels, or positions along a side
     alpha: float
     beta: float
-    k: float
-    within: bool
+    k: float  # k₀
+    within: bool  # whether positions are neighbours, not channels
 
-    to_zeros = None
+    passes = "moved"  # to a zero only what arrives at its place
 
     @classmethod
     def read(cls, call: Call) -> Self:
@@ -137,7 +122,7 @@ class LocalResponseNorm(Operation):
         return cls(**given)
 
     def reach(self, *shapes: tuple[int, ...]) -> Reach:
-        """A position depends on itself, or on the square around it."""
+        """Its own position, or the square around it."""
         side, margin = self.size, self.size // 2
         return Reach((side, side), (1, 1), (margin, margin)) if self.within else POINTWISE
 
@@ -153,7 +138,7 @@ class LocalResponseNorm(Operation):
         inner = value[..., margin : value.shape[-2] - margin, margin : value.shape[-1] - margin]
         return self._normalised(inner, F.avg_pool2d(value.square(), self.size, 1, divisor_override=1))
 
-    def relevance(self, record: Record, relevance: Tensor, rule: Rule | None) -> Signals:
+    def relevance(self, record: Trace, relevance: Tensor, rule: RelevanceRule | None) -> Signals:
         """In proportion to the terms of a first-order expansion around (0, …, x_k, …, 0) [Binder2016].
 
         With c = α/n, and s_k = k₀ + c · Σ_i x_i² over the neighbourhood of k, the output is about
@@ -207,16 +192,9 @@ def norm_within_channels(value: Tensor, size: int, alpha: float, beta: float) ->
 class AsOneOperation(TorchFunctionMode):
     """Within this context, a local response norm of torch or of Caffe is traced as one operation, not as a dozen."""
 
-    def __torch_function__(
-        self,
-        func: Callable[..., Any],
-        types: Sequence[type],
-        args: tuple[Any, ...] = (),
-        kwargs: Mapping[str, Any] | None = None,
-    ) -> Any:  # noqa: ANN401 - whatever the function returns
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:  # noqa: ANN401
         """Calls ``func``, or what stands for it."""
-        called: Callable[..., Any] = _AS_ONE.get(func, func)
-        return called(*args, **(kwargs or {}))
+        return _AS_ONE.get(func, func)(*args, **(kwargs or {}))
 
 
 @torch.library.custom_op("heatproof::local_response_norm", mutates_args=())
@@ -229,17 +207,11 @@ def _(value: Tensor, size: int, alpha: float, beta: float, k: float, within: boo
     return torch.empty_like(value)
 
 
-def _across(input: Tensor, size: int, alpha: float = 1e-4, beta: float = 0.75, k: float = 1.0) -> Tensor:
-    normalised: Tensor = _local_response_norm(input, size, float(alpha), float(beta), float(k), False)
-    return normalised
-
-
-def _within(value: Tensor, size: int, alpha: float, beta: float) -> Tensor:
-    normalised: Tensor = _local_response_norm(value, size, float(alpha), float(beta), 1.0, True)
-    return normalised
-
-
 _AS_ONE: dict[Callable[..., Any], Callable[..., Tensor]] = {
-    F.local_response_norm: _across,
-    norm_within_channels: _within,
+    F.local_response_norm: lambda input, size, alpha=1e-4, beta=0.75, k=1.0: _local_response_norm(
+        input, size, float(alpha), float(beta), float(k), False
+    ),
+    norm_within_channels: lambda value, size, alpha, beta: _local_response_norm(
+        value, size, float(alpha), float(beta), 1.0, True
+    ),
 }

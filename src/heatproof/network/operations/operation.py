@@ -1,23 +1,39 @@
 """What an operation is: one class that says how a value passes forward and how a signal passes back."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import ClassVar, Literal, Self, TypeVar
+from typing import Any, ClassVar, Literal, Self, TypeVar
 
 import torch
 from torch import Tensor
 
 from heatproof.errors import InputError
 from heatproof.network.operations.call import Call
-from heatproof.network.operations.reach import Reach
-from heatproof.network.rules import Rule, divided
+from heatproof.network.operations.relevance import RelevanceRule, divided
 
 Way = Literal["gradient", "deconvolution", "relevance"]
 Role = Literal["convolution", "dense"]
+Passing = Literal["unchanged", "in proportion", "moved"]
+Pair = tuple[int, int]  # along the height and along the width
 
 
 @dataclass(frozen=True)
-class Record:
+class Reach:
+    """Output position o reads the input from ``o · stride − padding`` on, over ``size`` positions, on either axis."""
+
+    size: Pair = (1, 1)  # positions from the first to the last that is read (a dilated kernel's gaps included)
+    stride: Pair = (1, 1)  # input positions from one output to the next
+    padding: Pair = (0, 0)  # positions before the map; what lies outside the map reads as ``fill``
+    fill: float = 0.0  # 0 for sums and means, −∞ for maxima
+
+    @property
+    def pointwise(self) -> bool:
+        """Whether an output reads its own position alone."""
+        return self.size == (1, 1) and self.stride == (1, 1) and self.padding == (0, 0)
+
+
+@dataclass(frozen=True)
+class Trace:
     """What a recorded forward pass keeps of one node: the values that it read, and what it computed from them.
 
     Where a ReLU took the place of the value before it, ``output`` is that of the ReLU. No way back sees a difference:
@@ -38,25 +54,21 @@ class Operation:
     any linear one (deconvolution: as the gradient). ``refuses`` says, for each way that is not defined, why.
     ``reach`` and ``evaluate_window`` let it be evaluated again where only a part of its inputs has changed.
 
-    Attributes:
-        refuses: reasons, by way back.
-        taped: whether its gradient is autograd's; else it is written here, from the record alone.
-        fresh: whether its value takes memory of its own, so that a ReLU may take its place.
-        in_place: whether it is a ReLU, which may take the place of its input.
-        to_zeros: whether an input that is zero may get relevance; None: if the output at its place gets some.
-        elementwise: whether each value is computed from the value of each input at its own place.
-        gate: whether its values are factors between 0 and 1.
-        constants: tensors that it reads beside its inputs.
+    ``passes`` says how relevance gets to the inputs: unchanged; in proportion to what each adds to a linear output, so
+    none to a zero (LRP-ε with a stabiliser only); or moved with the values, as the gradient moves signals. None: in a
+    way of its own, which may give some to a zero.
     """
 
-    refuses: Mapping[Way, str] = {}
-    taped: ClassVar[bool] = True
-    fresh: ClassVar[bool] = False
-    in_place: ClassVar[bool] = False
-    to_zeros: ClassVar[bool | None] = True
-    elementwise: ClassVar[bool] = False
-    gate: bool = False
-    constants: tuple[Tensor, ...] = ()
+    refuses: Mapping[Way, str] = {}  # reasons, by way back
+    passes: ClassVar[Passing | None] = None
+    taped: ClassVar[bool] = True  # its gradient is autograd's; else it is written here, from the record alone
+    fresh: ClassVar[bool] = False  # its value takes memory of its own, so that a ReLU may take its place
+    in_place: ClassVar[bool] = False  # it is a ReLU, which may take the place of its input
+    monotone: ClassVar[bool] = False  # its value rises, or falls, with all its inputs
+    pointwise: ClassVar[bool] = False  # an output position reads its own position alone, whatever the shapes
+    elementwise: ClassVar[bool] = False  # each value is computed from the value of each input at its own place
+    gate: bool = False  # its values are factors between 0 and 1
+    constants: tuple[Tensor, ...] = ()  # tensors that it reads beside its inputs
 
     @classmethod
     def read(cls, call: Call) -> "Operation":
@@ -69,7 +81,7 @@ class Operation:
 
     def reach(self, *shapes: tuple[int, ...]) -> Reach | None:
         """What an output position reads, for inputs of these shapes (C, H, W); None if it may be anything."""
-        return None
+        return POINTWISE if self.pointwise else None
 
     def evaluate_window(self, reach: Reach, *inputs: Tensor) -> Tensor:
         """Values at some positions, from (B, C, h, w) windows of the inputs with all that these positions read.
@@ -100,10 +112,8 @@ class Operation:
         Raises:
             InputError: where that is not known.
         """
-        raise InputError("the range of its values is not known")
-
-    def ends(self, low: tuple[Tensor, ...], high: tuple[Tensor, ...]) -> tuple[Tensor, Tensor]:
-        """The interval of what rises, or falls, with all its inputs."""
+        if not self.monotone:
+            raise InputError("the range of its values is not known")
         ends = self.evaluate(*low), self.evaluate(*high)
         return torch.minimum(*ends), torch.maximum(*ends)
 
@@ -111,7 +121,7 @@ class Operation:
         """Multiplications with weights for an output of this shape, for one image."""
         return 0
 
-    def gradient(self, record: Record, signal: Tensor) -> Signals:
+    def gradient(self, record: Trace, signal: Tensor) -> Signals:
         """The signal times the derivative of the output with respect to each input."""
         followed = [value for value in record.inputs if value.requires_grad]
         if not (followed and record.output.requires_grad):
@@ -119,29 +129,38 @@ class Operation:
         found = iter(torch.autograd.grad(record.output, followed, signal, retain_graph=True, allow_unused=True))
         return tuple(next(found) if value.requires_grad else None for value in record.inputs)
 
-    def deconvolution(self, record: Record, signal: Tensor) -> Signals:
+    def deconvolution(self, record: Trace, signal: Tensor) -> Signals:
         """The signal as deconvolution sends it back [Zeiler2014]."""
         return self.gradient(record, signal)
 
-    def relevance(self, record: Record, relevance: Tensor, rule: Rule | None) -> Signals:
-        """The relevance of each input.
+    def relevance(self, record: Trace, relevance: Tensor, rule: RelevanceRule | None) -> Signals:
+        """The relevance of each input, as ``passes`` says.
 
         A weighted sum gets the rule that a composite has for it; what lies before the first of them gets the first
         layers' rule, all else that of dense layers: both say whether constants absorb relevance.
         """
-        raise NotImplementedError
+        if self.passes == "unchanged":
+            return (relevance,)
+        if self.passes == "moved":
+            return self.gradient(record, relevance)
+        assert self.passes == "in proportion", self
+        return self.proportional(record, relevance)
 
-    def proportional(self, record: Record, relevance: Tensor) -> Signals:
-        """Relevance in proportion to what each input contributes to a linear output without weights to choose.
-
-        This is LRP-ε with a stabiliser only; at an addition the two shares sum to the relevance that came.
-        """
+    def proportional(self, record: Trace, relevance: Tensor) -> Signals:
+        """Relevance in proportion to what each input contributes to a linear output without weights to choose."""
         shares = self.gradient(record, divided(relevance, record.output))
         return tuple(
             None if share is None else value * share for value, share in zip(record.inputs, shares, strict=True)
         )
 
 
+def pair(value: int | Sequence[int]) -> Pair:
+    """A number along the height and one along the width, from one or two."""
+    values = [value] if isinstance(value, int) else list(value)
+    return (values[0], values[-1])
+
+
+POINTWISE = Reach()
 OPERATIONS: dict[str, type[Operation]] = {}
 Class = TypeVar("Class", bound=type[Operation])
 
@@ -159,7 +178,7 @@ def operation(*targets: str) -> Callable[[Class], Class]:
 
 
 class Called(Operation):
-    """An operation that evaluates just as it was exported."""
+    """An operation that evaluates just as it was exported: its value is the call's, or the first of several."""
 
     def __init__(self, call: Call) -> None:
         self.call = call
@@ -172,5 +191,32 @@ class Called(Operation):
 
     def evaluate(self, *inputs: Tensor) -> Tensor:
         """The value of the call."""
-        value: Tensor = self.call(*inputs)
-        return value
+        value = self.call(*inputs)
+        first: Tensor = value[0] if isinstance(value, tuple) else value
+        return first
+
+    def chooses_channels(self) -> bool:
+        """Whether the dimension that it works along is that of channels."""
+        return self.call.arguments.get("dim", 1) in (1, -3)
+
+
+class Opaque(Operation):
+    """An operation without a rule: evaluated as a whole, differentiated by autograd; other ways back stop here.
+
+    Args:
+        function: computes it, from the values that it reads.
+        reason: why no rule leads back through it; by default, that heatproof does not know the function.
+        index: which of several results it is.
+    """
+
+    def __init__(self, function: Callable[..., Any], reason: str = "", index: int | None = None) -> None:
+        self.function, self.index = function, index
+        if isinstance(function, Call):
+            reason = reason or f"heatproof does not know the operation {function.name}"
+        self.refuses = {"deconvolution": reason, "relevance": reason}
+
+    def evaluate(self, *inputs: Tensor) -> Tensor:
+        """The value, or one of them."""
+        value = self.function(*inputs)
+        chosen: Tensor = value if self.index is None else value[self.index]
+        return chosen

@@ -7,33 +7,28 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from heatproof.network.operations.operation import Called, Record, Signals, operation
-from heatproof.network.operations.reach import Pair, Reach
-from heatproof.network.rules import Rule
+from heatproof.network.operations.operation import Called, Reach, operation, pair
 
 
 class Pool(Called):
     """A number computed from each neighbourhood of a map."""
 
     fill: ClassVar[float]  # what the padding counts as
+    monotone = True
 
     def apart(self, *shapes: tuple[int, ...]) -> bool:
         """Channels are, where positions are pooled."""
         return len(shapes[0]) == 3
-
-    def interval(self, low: tuple[Tensor, ...], high: tuple[Tensor, ...]) -> tuple[Tensor, Tensor]:
-        """From the ends."""
-        return self.ends(low, high)
 
     def reach(self, *shapes: tuple[int, ...]) -> Reach | None:
         """The neighbourhood; an adaptive one only where all are equally large."""
         given = self.call.arguments
         if "output_size" not in given:
             stride, padding = given["stride"] or given["kernel_size"], given["padding"]
-            spread = _pair(given.get("dilation", 1))
-            height, width = ((k - 1) * d + 1 for k, d in zip(_pair(given["kernel_size"]), spread, strict=True))
-            return Reach((height, width), _pair(stride), _pair(padding), self.fill)
-        sizes, wanted = shapes[0][-2:], _pair(given["output_size"])
+            spread = pair(given.get("dilation", 1))
+            height, width = ((k - 1) * d + 1 for k, d in zip(pair(given["kernel_size"]), spread, strict=True))
+            return Reach((height, width), pair(stride), pair(padding), self.fill)
+        sizes, wanted = shapes[0][-2:], pair(given["output_size"])
         if any(size % parts for size, parts in zip(sizes, wanted, strict=True)):
             return None
         kernel = (sizes[0] // wanted[0], sizes[1] // wanted[1])
@@ -45,23 +40,13 @@ class MaxPool(Pool):
     """The maximum; every way back sends the signal to the position of the maximum."""
 
     fill = -inf
-    to_zeros = None
-
-    def evaluate(self, *inputs: Tensor) -> Tensor:
-        """The maxima (positions, where they are returned too, are dropped)."""
-        value = self.call(*inputs)
-        maxima: Tensor = value[0] if isinstance(value, tuple) else value
-        return maxima
+    passes = "moved"
 
     def evaluate_window(self, reach: Reach, *inputs: Tensor) -> Tensor:
         """The maxima without padding."""
-        dilation = _pair(self.call.arguments.get("dilation", 1))
+        dilation = pair(self.call.arguments.get("dilation", 1))
         kernel = [(size - 1) // d + 1 for size, d in zip(reach.size, dilation, strict=True)]
         return F.max_pool2d(inputs[0], kernel, reach.stride, dilation=dilation)
-
-    def relevance(self, record: Record, relevance: Tensor, rule: Rule | None) -> Signals:
-        """All of it to the maximum."""
-        return self.gradient(record, relevance)
 
 
 @operation("avg_pool2d.default", "adaptive_avg_pool2d.default")
@@ -69,7 +54,7 @@ class MeanPool(Pool):
     """The mean; relevance in proportion to what each input adds."""
 
     fill = 0.0
-    to_zeros = False
+    passes = "in proportion"
 
     def evaluate_window(self, reach: Reach, *inputs: Tensor) -> Tensor:
         """The means without padding, each over as many values as the neighbourhood has."""
@@ -83,17 +68,15 @@ class MeanPool(Pool):
         ones = torch.ones(1, 1, *shapes[0][-2:], dtype=torch.float64)
         arguments = {**self.call.arguments, "self": ones}
         covered = self.call.function(**arguments | {"divisor_override": 1})
-        height, width = _pair(self.call.arguments["kernel_size"])
+        height, width = pair(self.call.arguments["kernel_size"])
         factor = height * width * self.call.function(**arguments) / covered
         return None if bool((factor == 1).all()) else factor[0, 0]
-
-    def relevance(self, record: Record, relevance: Tensor, rule: Rule | None) -> Signals:
-        """In proportion to each input's contribution."""
-        return self.proportional(record, relevance)
 
 
 class Reduction(Called):
     """A number computed from all values along some dimensions."""
+
+    monotone = True
 
     def apart(self, *shapes: tuple[int, ...]) -> bool:
         """Channels are, where neither they nor images are reduced."""
@@ -101,39 +84,16 @@ class Reduction(Called):
         numbers = [along] if isinstance(along, int) else list(along or ())
         return bool(numbers) and all(number % (len(shapes[0]) + 1) > 1 for number in numbers)
 
-    def interval(self, low: tuple[Tensor, ...], high: tuple[Tensor, ...]) -> tuple[Tensor, Tensor]:
-        """From the ends."""
-        return self.ends(low, high)
-
 
 @operation("mean.dim", "sum.dim_IntList", "cumsum.default")
 class Sum(Reduction):
     """The sum or the mean along some dimensions; relevance in proportion to what each input adds."""
 
-    to_zeros = False
-
-    def relevance(self, record: Record, relevance: Tensor, rule: Rule | None) -> Signals:
-        """In proportion to each input's contribution."""
-        return self.proportional(record, relevance)
+    passes = "in proportion"
 
 
 @operation("amax.default", "amin.default", "max.dim", "min.dim")
 class Largest(Reduction):
     """The largest or the least value along some dimensions; every way back sends the signal to it."""
 
-    to_zeros = None
-
-    def evaluate(self, *inputs: Tensor) -> Tensor:
-        """The value (its position, where that is returned too, is dropped)."""
-        value = self.call(*inputs)
-        chosen: Tensor = value[0] if isinstance(value, tuple) else value
-        return chosen
-
-    def relevance(self, record: Record, relevance: Tensor, rule: Rule | None) -> Signals:
-        """All of it to that value."""
-        return self.gradient(record, relevance)
-
-
-def _pair(value: int | list[int] | tuple[int, ...]) -> Pair:
-    values = [value] if isinstance(value, int) else list(value)
-    return (values[0], values[-1])
+    passes = "moved"

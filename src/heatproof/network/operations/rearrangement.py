@@ -6,9 +6,7 @@ from typing import cast
 from torch import Tensor
 
 from heatproof.network.operations.call import Call
-from heatproof.network.operations.operation import Called, Operation, Record, Signals, operation
-from heatproof.network.operations.reach import POINTWISE, Reach
-from heatproof.network.rules import Rule
+from heatproof.network.operations.operation import POINTWISE, Called, Opaque, Operation, Reach, operation
 
 
 @operation(
@@ -21,15 +19,8 @@ from heatproof.network.rules import Rule
 class Rearrangement(Called):
     """Another shape, order, part or number of the same values."""
 
-    to_zeros = None
-
-    def relevance(self, record: Record, relevance: Tensor, rule: Rule | None) -> Signals:
-        """Moved back (summed where a value was repeated)."""
-        return self.gradient(record, relevance)
-
-    def interval(self, low: tuple[Tensor, ...], high: tuple[Tensor, ...]) -> tuple[Tensor, Tensor]:
-        """Those of the values."""
-        return self.ends(low, high)
+    passes = "moved"  # summed where a value was repeated
+    monotone = True
 
 
 @operation("expand.default", "broadcast_to.default")
@@ -43,32 +34,20 @@ class Index(Rearrangement):
 
     @classmethod
     def read(cls, call: Call) -> Operation:  # type: ignore[override]
-        """By constant positions; those that the network computes are another matter."""
-        return cls(call) if len(call.variables) == 1 else ComputedIndex(call)
-
-
-class ComputedIndex(Called):
-    """The values at positions that the network computes from the image."""
-
-    refuses = {
-        "deconvolution": "deconvolution is not defined where a network chooses what it reads",
-        "relevance": "no relevance rule is defined where a network chooses what it reads",
-    }
+        """By constant positions; no rule leads back through those that the network computes."""
+        return (
+            cls(call)
+            if len(call.variables) == 1
+            else Opaque(call, "no rule is defined where a network chooses what it reads")
+        )
 
 
 @operation("upsample_bilinear2d.vec", "upsample_bilinear2d.default")
 class Interpolation(Called):
     """A larger or smaller map of means of neighbouring values; relevance in proportion to what each of them adds."""
 
-    to_zeros = False
-
-    def relevance(self, record: Record, relevance: Tensor, rule: Rule | None) -> Signals:
-        """In proportion."""
-        return self.proportional(record, relevance)
-
-    def interval(self, low: tuple[Tensor, ...], high: tuple[Tensor, ...]) -> tuple[Tensor, Tensor]:
-        """From the ends."""
-        return self.ends(low, high)
+    passes = "in proportion"
+    monotone = True
 
 
 @operation("to.dtype")
@@ -76,10 +55,7 @@ class Cast(Rearrangement):
     """The same values in another precision."""
 
     elementwise = True
-
-    def reach(self, *shapes: tuple[int, ...]) -> Reach:
-        """A position depends on itself."""
-        return POINTWISE
+    pointwise = True
 
 
 @operation("flatten.using_ints")
@@ -96,8 +72,8 @@ class Channels(Rearrangement):
     """Some of the channels, or another order of them (a part of any other dimension, too)."""
 
     def reach(self, *shapes: tuple[int, ...]) -> Reach | None:
-        """A position depends on itself, where channels are chosen."""
-        return POINTWISE if self.call.arguments.get("dim", 1) in (1, -3) else None
+        """Its own position, where channels are chosen."""
+        return POINTWISE if self.chooses_channels() else None
 
 
 @operation("pad.default", "constant_pad_nd.default")
@@ -105,7 +81,7 @@ class Pad(Rearrangement):
     """A border of constants, or of mirrored or repeated values."""
 
     def reach(self, *shapes: tuple[int, ...]) -> Reach | None:
-        """A position depends on the one from which it was moved; a border of the map's own values is another matter."""
+        """The position from which a value was moved; a border of the map's own values is another matter."""
         given = self.call.arguments
         amounts = [*cast("Sequence[int]", given["pad"]), 0, 0, 0, 0]
         if given.get("mode", "constant") != "constant" or any(amounts[4:]) or min(amounts) < 0:
@@ -124,8 +100,4 @@ class Pad(Rearrangement):
 class Insertion(Called):
     """Some of the values replaced by others; every way back goes to the values that are left, and to the others."""
 
-    to_zeros = None
-
-    def relevance(self, record: Record, relevance: Tensor, rule: Rule | None) -> Signals:
-        """Moved back."""
-        return self.gradient(record, relevance)
+    passes = "moved"

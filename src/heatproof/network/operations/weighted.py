@@ -10,10 +10,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from heatproof.network.operations.call import Call, Variable
-from heatproof.network.operations.opaque import Opaque
-from heatproof.network.operations.operation import Operation, Record, Role, Signals, operation
-from heatproof.network.operations.reach import Reach
-from heatproof.network.rules import Rule, split
+from heatproof.network.operations.operation import Opaque, Operation, Reach, Role, Signals, Trace, operation, pair
+from heatproof.network.operations.relevance import RelevanceRule, split
 
 
 @dataclass(frozen=True)
@@ -25,7 +23,7 @@ class Weighted(Operation):
 
     taped = False
     fresh = True
-    to_zeros = False
+    passes = "in proportion"
     channels_at: ClassVar[int] = 0  # the dimension of an image's output that holds its channels
 
     @classmethod
@@ -38,7 +36,7 @@ class Weighted(Operation):
     @classmethod
     def of(cls, call: Call) -> Self:
         """The weighted sum with the constants of a call."""
-        raise NotImplementedError
+        return cls(call.arguments["weight"], call.arguments["bias"])
 
     @cached_property
     def split_weight(self) -> tuple[Tensor, Tensor]:
@@ -49,7 +47,7 @@ class Weighted(Operation):
         """The weighted sum."""
         return self.weigh(inputs[0], self.weight, self.bias)
 
-    def relevance(self, record: Record, relevance: Tensor, rule: Rule | None) -> Signals:
+    def relevance(self, record: Trace, relevance: Tensor, rule: RelevanceRule | None) -> Signals:
         """As the rule says."""
         assert rule is not None, "a weighted sum needs a rule"
         return (rule.propagate(self, record.inputs[0], record.output, relevance),)
@@ -79,7 +77,7 @@ class Weighted(Operation):
         """Whether each channel of an output of this shape, where they come first, is computed from one position."""
         return False
 
-    def gradient(self, record: Record, signal: Tensor) -> Signals:
+    def gradient(self, record: Trace, signal: Tensor) -> Signals:
         """The signal through the weights."""
         return (self.pull(signal, self.weight, record.inputs[0]),)
 
@@ -105,9 +103,9 @@ class Convolution(Weighted):
         return cls(
             weight=given["weight"].contiguous(memory_format=torch.channels_last),
             bias=given["bias"],
-            stride=_pair(given["stride"]),
-            padding=_pair(padding),
-            dilation=_pair(given["dilation"]),
+            stride=pair(given["stride"]),
+            padding=pair(padding),
+            dilation=pair(given["dilation"]),
             groups=int(given["groups"]),
         )
 
@@ -167,7 +165,7 @@ class TransposedConvolution(Weighted):
     def of(cls, call: Call) -> Self:
         """The transposed convolution with the constants of a call."""
         given = call.arguments
-        pairs = {name: _pair(given[name]) for name in ("stride", "padding", "output_padding", "dilation")}
+        pairs = {name: pair(given[name]) for name in ("stride", "padding", "output_padding", "dilation")}
         return cls(weight=given["weight"], bias=given["bias"], groups=int(given["groups"]), **pairs)
 
     def weigh(self, inputs: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
@@ -187,7 +185,7 @@ class TransposedConvolution(Weighted):
 
 @operation("linear.default", "matmul.default", "mm.default", "addmm.default")
 @dataclass(frozen=True)
-class Dense(Weighted):
+class Linear(Weighted):
     """A fully connected layer over the last dimension."""
 
     channels_at = -1
@@ -205,11 +203,6 @@ class Dense(Weighted):
         if plain and isinstance(value, Variable) and isinstance(matrix, Tensor) and matrix.ndim == 2:
             return cls(matrix.t().contiguous(), bias)
         return Opaque(call, "no relevance rule is defined for the product of two matrices of signals")
-
-    @classmethod
-    def of(cls, call: Call) -> Self:
-        """The layer with the constants of a call."""
-        return cls(call.arguments["weight"], call.arguments["bias"])
 
     def weigh(self, inputs: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
         """The matrix product under these weights and biases."""
@@ -236,12 +229,7 @@ class Dense(Weighted):
         return signal @ weight
 
 
-def _pair(value: int | list[int]) -> tuple[int, int]:
-    values = [value] if isinstance(value, int) else list(value)
-    return (values[0], values[-1])
-
-
 def same_spans(call: Call) -> list[int]:
     """Positions that ``padding="same"`` adds along height and width, on both sides together."""
     sizes = call.arguments["weight"].shape[2:]
-    return [step * (size - 1) for step, size in zip(_pair(call.arguments["dilation"]), sizes, strict=True)]
+    return [step * (size - 1) for step, size in zip(pair(call.arguments["dilation"]), sizes, strict=True)]

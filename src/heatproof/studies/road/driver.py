@@ -93,7 +93,7 @@ class Worker:
         for file in assignment.wanted.files.values():
             file.check()
         if assignment.costs is not None:
-            self.network.use_costs(assignment.costs)
+            self.network.planner.use_costs(assignment.costs)
         self.race = replayed(assignment, self.sink.read_all(assignment.protocol))
 
     def __call__(self, number: int) -> dict[str, Any]:

@@ -99,4 +99,4 @@ def measured_costs(assignment: Assignment, network: Network, pictures: Pictures)
         regions_at_once=task.regions_at_once,
         imputes=protocol.imputes,
     )
-    return tuple(network.costs())
+    return tuple(network.planner.costs())

@@ -1,55 +1,36 @@
-"""Sequences of changes to images: what the network computed is kept, and evaluated again where it may have changed."""
+"""Images that change step by step: features are kept, and evaluated again where they may have changed."""
 
 import itertools
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from heatproof.network.incremental.maps import Maps
-from heatproof.network.incremental.plan import Kept, Plan, Read, Step
-from heatproof.network.incremental.touched import Touched
-from heatproof.network.operations.reach import Pair
+from heatproof.network.incremental.feature_cache import FeatureCache
+from heatproof.network.incremental.plan import Kept, Plan, WindowStep
 
 Values = tuple[Tensor, ...]  # what crosses from the head of a plan to its tail
 
 
-@dataclass(frozen=True)
-class Windows:
-    """Windows of maps: B maps by index, and a region for each."""
-
-    index: Tensor
-    regions: Tensor
-
-    def read(self, maps: Maps, starts: Tensor, size: Pair) -> Tensor:
-        """(B, C, h, w) what the maps hold in windows of ``size`` at ``starts`` (2, R), by region."""
-        return maps.read(maps.rows(self.index, starts[:, self.regions], size[0]), size)
-
-    def write(self, maps: Maps, touched: Touched, values: Tensor) -> None:
-        """Puts windows (B, C, h, w) into the maps."""
-        maps.write(maps.rows(self.index, touched.starts[:, self.regions], touched.size[0]), values)
-
-
-class Changing:
-    """S changing images, each with the values that the plan keeps of it.
+class IncrementalState:
+    """S changing images, each with the features that the plan keeps of it.
 
     Args:
         plan: what is evaluated on windows.
         images: (n, C, H, W) normalised images, before any change.
-        owners: (S,) which of the images each sequence begins with.
+        owners: (S,) which of the images each trajectory begins with.
         batch_size: how many images go through the network at once.
     """
 
     def __init__(self, plan: Plan, images: Tensor, owners: Tensor, *, batch_size: int) -> None:
         self.plan = plan
-        self.maps: dict[Kept, Maps] = {
-            kept: Maps(len(owners), plan.shapes[kept[0]], border=border, fill=kept[1], like=images)
+        self.caches: dict[Kept, FeatureCache] = {
+            kept: FeatureCache(len(owners), plan.shapes[kept[0]], border=border, fill=kept[1], like=images)
             for kept, border in plan.kept.items()
         }
-        self.stores: dict[str, list[Maps]] = {}
-        for (name, _), maps in self.maps.items():
-            self.stores.setdefault(name, []).append(maps)
+        self.caches_of: dict[str, list[FeatureCache]] = {}
+        for (name, _), cache in self.caches.items():
+            self.caches_of.setdefault(name, []).append(cache)
         parts = [
             self._begin(images[batch], [(owners == image).nonzero().flatten() for image in batch])
             for batch in torch.arange(len(images)).split(batch_size)
@@ -68,50 +49,44 @@ class Changing:
         """
         for _ in self.visit(regions, pixels):
             pass
-        return tuple(self.maps[self.plan.place(name)].values for name in self.plan.crossing)
+        return tuple(self.caches[self.plan.place(name)].values for name in self.plan.crossing)
 
     def visit(self, regions: Tensor, pixels: Tensor) -> Iterator[str]:
         """As ``change``, one node after the other; their names."""
         index = torch.arange(len(regions)).repeat_interleave(regions.shape[1])
-        windows = Windows(index, regions.flatten())
-        at_hand: dict[str, Tensor] = {}
-        self._store(self.plan.graph.input, pixels, windows, at_hand)
+        regions = regions.flatten()
+        windows = {self.plan.graph.input: pixels}  # that were evaluated, or changed, and that a later step reads
+        self._keep(self.plan.graph.input, pixels, index, regions)
         for step, finished in zip(self.plan.steps, self.plan.finished, strict=True):
-            self._take(step, windows, at_hand)
+            windows[step.node.name] = self._evaluate(step, index, regions, windows)
+            self._keep(step.node.name, windows[step.node.name], index, regions)
             yield step.node.name
             for name in finished:
-                del at_hand[name]
+                del windows[name]
 
-    def _take(self, step: Step, windows: Windows, at_hand: dict[str, Tensor]) -> None:
-        """Evaluates one node on windows; ``at_hand`` are the windows that were evaluated before."""
+    def _evaluate(self, step: WindowStep, index: Tensor, regions: Tensor, windows: dict[str, Tensor]) -> Tensor:
+        """Values of one node on windows, from those that were evaluated before and from what is kept."""
         inputs = [
-            at_hand[name] if read is None else self._read(read, windows)
+            windows[name]
+            if read is None
+            else self.caches[self.plan.place(name, read.fill)].read(index, read.starts[:, regions], read.size)
             for name, read in zip(step.node.inputs, step.reads, strict=True)
         ]
         value = inputs[0].relu_() if step.in_place else step.node.operation.evaluate_window(step.reach, *inputs)
-        if step.factor is not None:
-            value = value * step.factor[windows.regions].to(value)
-        self._store(step.node.name, value, windows, at_hand)
+        return value if step.factor is None else value * step.factor[regions].to(value)
 
-    def _read(self, read: Read, windows: Windows) -> Tensor:
-        maps = self.maps[self.plan.place(read.name, read.fill)]
-        return windows.read(maps, read.starts, read.size)
-
-    def _store(self, name: str, value: Tensor, windows: Windows, at_hand: dict[str, Tensor]) -> None:
-        at_hand[name] = value
-        for maps in self.stores.get(name, ()):
-            windows.write(maps, self.plan.touched[name], value)
+    def _keep(self, name: str, windows: Tensor, index: Tensor, regions: Tensor) -> None:
+        for cache in self.caches_of.get(name, ()):
+            cache.write(index, self.plan.dirty[name].starts[:, regions], windows)
 
     def _begin(self, images: Tensor, owned: Sequence[Tensor]) -> Values:
-        """Evaluates images, keeps the values for the sequences of each, and returns what crosses to the tail."""
+        """Evaluates images, keeps the values for the trajectories of each, and returns what crosses to the tail."""
         crossing: dict[str, Tensor] = {}
-        values = itertools.chain(
-            [(self.plan.graph.input, images)], self.plan.begin.visit({self.plan.graph.input: images})
-        )
-        for name, value in values:
-            for maps in self.stores.get(name, ()):
-                for number, sequences in enumerate(owned):
-                    maps.values[sequences] = value[number]
+        begun = {self.plan.graph.input: images}
+        for name, value in itertools.chain([*begun.items()], self.plan.begin.visit(begun)):
+            for cache in self.caches_of.get(name, ()):
+                for number, trajectories in enumerate(owned):
+                    cache.values[trajectories] = value[number]
             if name in self.plan.crossing:
                 crossing[name] = value
         return tuple(crossing[name] for name in self.plan.crossing)
@@ -122,23 +97,21 @@ class Tail:
 
     Args:
         plan: says what crosses, and what is computed from it.
-        count: S, how many sequences there are.
+        count: S, how many trajectories there are.
         batch_size: of the best size; S at least are collected.
         like: gives the type and the device.
     """
 
     def __init__(self, plan: Plan, count: int, batch_size: int, like: Tensor) -> None:
-        self.plan = plan
-        self.batch_size = batch_size
-        self.rounds = max(1, batch_size // count)  # how often values are put in before the tail is evaluated
+        self.plan, self.batch_size, self.filled = plan, batch_size, 0
+        rounds = max(1, batch_size // count)  # how often values are put in before the tail is evaluated
         self.collected = [
-            like.new_empty(self.rounds * count, *plan.shapes[name]).contiguous(memory_format=torch.channels_last)
+            like.new_empty(rounds * count, *plan.shapes[name]).contiguous(memory_format=torch.channels_last)
             for name in plan.crossing
         ]
-        self.filled = 0
 
     def put(self, values: Values) -> None:
-        """Copies what crosses, for S sequences."""
+        """Copies what crosses, for S trajectories."""
         start, self.filled = self.filled, self.filled + len(values[0])
         for collected, value in zip(self.collected, values, strict=True):
             collected[start : self.filled].copy_(value)

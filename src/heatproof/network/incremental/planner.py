@@ -1,0 +1,165 @@
+"""Which nodes are evaluated on windows: those where that is measured to save time, or multiply-adds."""
+
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from itertools import accumulate
+from math import prod
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from heatproof.errors import InputError
+from heatproof.network.graph import Graph
+from heatproof.network.incremental.dirty_regions import DirtyRegions
+from heatproof.network.incremental.incremental_state import IncrementalState
+from heatproof.network.incremental.plan import Plan, whole_plan
+from heatproof.network.readout import split_readout
+from heatproof.randomness import addressed
+
+FEWEST, MOST = 4, 16  # images at once, while measuring: few misjudge what one call costs, however small its values
+WORK = 32 * 10**9  # multiply-adds of a round, about; large networks are measured on fewer images
+ROUNDS = 4
+WORTHWHILE = 0.05  # share of the time that windows must save, for what is not in the costs: copying, more memory
+
+CPU_BATCH = 8  # measured: larger batches of large images are slower on CPUs, activations fall out of the caches …
+CPU_ACTIVATION = 32 * 2**20  # bytes … and from here on, the allocator asks the system for fresh pages each time
+CPU_TRAJECTORIES = 16
+TAIL_BATCH = 128
+GPU_BATCH = 256
+
+
+@dataclass(frozen=True)
+class NodeCosts:
+    """Seconds that each node takes for one image, by name."""
+
+    windows: Mapping[str, float]  # evaluated on one window, reading and keeping included
+    full: Mapping[str, float]  # evaluated in full
+
+
+class Planner:
+    """Plans how a network is evaluated again after a change, and knows what its nodes cost.
+
+    Args:
+        like: gives the type and the device of the network.
+    """
+
+    def __init__(self, like: Tensor) -> None:
+        self.like = like
+        self._costs: dict[tuple[int, ...], NodeCosts] = {}
+        self._measures = True
+
+    def plan(
+        self, graph: Graph, regions: DirtyRegions, *, windows: int = 1, measured: bool = True, one_class: bool = False
+    ) -> Plan:
+        """How images are evaluated again when so many of their ``regions`` have changed at once.
+
+        The plan that takes least time, for which the cost of all nodes is measured the first time, or the one that
+        needs the fewest multiply-adds, also where costs were given and none fit. Where ``one_class`` is enough, it may
+        end with a readout of one logit.
+        """
+        graph, readout = (split_readout(graph) if one_class else None) or (graph, None)
+        whole = whole_plan(graph, regions, readout)
+        key = (*graph.input_shape, *regions.size, len(graph))
+        if key not in self._costs and measured and self._measures:
+            self._costs[key] = measure(whole, self.like)
+        costs = self._costs.get(key) if measured else None
+        return leanest(whole, windows) if costs is None else cheapest(whole, costs, windows)
+
+    def costs(self) -> list[dict[str, Any]]:
+        """What nodes cost, as far as it was measured, as JSON-able values for ``use_costs``."""
+        return [{"key": list(key), **asdict(found)} for key, found in self._costs.items()]
+
+    def use_costs(self, given: Sequence[Mapping[str, Any]]) -> None:
+        """Takes costs that were measured before, and measures no others: plans are then the same as before.
+
+        Raises:
+            InputError: for what is no cost.
+        """
+        try:
+            costs = {tuple(map(int, one["key"])): NodeCosts(dict(one["windows"]), dict(one["full"])) for one in given}
+        except (KeyError, TypeError, ValueError) as error:
+            raise InputError(f"expected measured costs with key, windows and full, got {given!r:.200}") from error
+        self._costs, self._measures = costs, False
+
+    def trajectories_at_once(self, plan: Plan, memory: int) -> int:
+        """How many trajectories go side by side within ``memory`` bytes (at least one)."""
+        values = plan.kept_values + 2 * plan.window_values
+        return images_within(memory, values, plan.window_values, self.like, few=CPU_TRAJECTORIES)
+
+    def tail_batch_size(self, plan: Plan, memory: int) -> int:
+        """How many images go through the tail of a plan at once within ``memory`` bytes (at least one)."""
+        sizes = [prod(plan.shapes[name]) for name in plan.crossing] + [prod(node.shape) for node in plan.tail.nodes]
+        return min(TAIL_BATCH, images_within(memory, sum(sizes), max(sizes), self.like))
+
+
+def images_within(memory: int, values: int, largest: int, like: Tensor, few: int = CPU_BATCH) -> int:
+    """How many images go through at once that take so many ``values`` each, ``largest`` of them in one map."""
+    on_cpu = max(few, CPU_ACTIVATION // max(1, largest * like.dtype.itemsize))
+    useful = on_cpu if like.device.type == "cpu" else GPU_BATCH
+    return max(1, min(useful, memory // (values * like.dtype.itemsize)))
+
+
+def measure(whole: Plan, like: Tensor) -> NodeCosts:
+    """Costs of all nodes on the device and in the type of ``like``, on noise; the least of some rounds."""
+    generator = addressed(seed=0, image="noise", purpose="costs")
+    image = whole.dirty[whole.graph.input]
+    channels, height, width = whole.graph.input_shape
+    count = min(MOST, max(FEWEST, WORK // max(1, whole.graph.multiply_adds)))
+
+    def noise(height: int, width: int) -> Tensor:
+        values = generator.standard_normal((count, height, width, channels), dtype=np.float32)
+        return torch.from_numpy(values).to(like).permute(0, 3, 1, 2)
+
+    images = noise(height, width)
+    with torch.inference_mode():
+        trajectories = IncrementalState(whole, images, torch.arange(count), batch_size=count)
+        on_windows, in_full = [], []
+        for _ in range(ROUNDS):
+            regions = torch.from_numpy(generator.integers(image.first.shape[1], size=(count, 1)))
+            on_windows.append(_timed(trajectories.visit(regions, noise(*image.size)), like.device))
+            in_full.append(_timed((name for name, _ in whole.graph.visit(images)), like.device))
+    return NodeCosts(_least(on_windows, count), _least(in_full, count))
+
+
+def cheapest(whole: Plan, costs: NodeCosts, windows: int = 1) -> Plan:
+    """The plan that takes least time with so many windows at once; none on windows where that hardly saves any."""
+    saved = {name: costs.full[name] - windows * costs.windows[name] for name in whole.head}
+    plan = _cut(whole, saved)
+    worthwhile = sum(saved[name] for name in plan.head) > WORTHWHILE * sum(costs.full.values())
+    return plan if worthwhile else whole.cut([])
+
+
+def leanest(whole: Plan, windows: int = 1) -> Plan:
+    """The plan with the fewest multiply-adds with so many windows at once: the same on every machine."""
+    saved = {
+        step.node.name: step.node.operation.multiply_adds(step.node.shape) - windows * step.multiply_adds
+        for step in whole.steps
+    }
+    return _cut(whole, saved)
+
+
+def _cut(whole: Plan, saved: Mapping[str, float]) -> Plan:
+    """The plan whose head, the first nodes of the whole plan's, saves most."""
+    names = [node.name for node in whole.begin.nodes]
+    totals = [0.0, *accumulate(saved[name] for name in names)]
+    return whole.cut(names[: totals.index(max(totals))])
+
+
+def _timed(names: Iterator[str], device: torch.device) -> dict[str, float]:
+    """Seconds since the one before, by name."""
+    seconds = {}
+    started = time.perf_counter()
+    for name in names:
+        if device.type == "cuda":
+            torch.cuda.synchronize(device)
+        now = time.perf_counter()
+        seconds[name] = now - started
+        started = now
+    return seconds
+
+
+def _least(rounds: list[dict[str, float]], count: int) -> dict[str, float]:
+    return {name: min(seconds[name] for seconds in rounds) / count for name in rounds[0]}
