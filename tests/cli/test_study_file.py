@@ -14,7 +14,7 @@ from PIL import Image
 
 from heatproof.bounds import Bounds
 from heatproof.cli.application import app
-from heatproof.cli.keys import keys_of, spread
+from heatproof.cli.keys import expected, keys_of, spread
 from heatproof.cli.study_file import (
     StudyCommand,
     commented,
@@ -112,8 +112,8 @@ def test_what_a_signature_says_about_its_keys():
         ("files", Path, True, True, None),
         ("plain", str, False, True, None),
     ]
-    assert keys["few"].expected() == "a whole number, at least 2, at most 3"
-    assert keys["files"].expected() == "a list of texts, or a text"
+    assert expected(keys["few"]) == "a whole number, at least 2, at most 3"
+    assert expected(keys["files"]) == "a list of texts, or a text"
 
 
 # The file that init writes

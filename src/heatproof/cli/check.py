@@ -1,5 +1,6 @@
 """``heatproof check``."""
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -53,17 +54,24 @@ def method_command(
     _deliver(check_method(method, network=_network(network, weights), sums_to_score=sums_to_score, name=subject))
 
 
+@dataclass(frozen=True)
+class Claimed:
+    """What a metric says of itself."""
+
+    higher_is_better: Annotated[bool, Option("Its direction.", negative="lower-is-better")] = True
+    region: Annotated[int, Option("Side of the regions that it removes, in pixels.", bounds=REGION)] = 9
+    value: Annotated[str | None, Option("aopc or abpc, if it is one.")] = None
+    replacement: Annotated[str | None, Option("zero or uniform, if removed regions become that.")] = None
+    score: Annotated[str | None, Option("logit or probability.")] = None
+    chance: Annotated[float | None, Option("What random maps get; 0 for abpc.")] = None
+    uses_values: Annotated[bool, Option("Not only the order of relevance counts.")] = False
+
+
 @check.command("metric")
 def metric_command(
     subject: Own,
     *,
-    higher: Annotated[bool, Option("Its direction.", name="higher-is-better", negative="lower-is-better")] = True,
-    region: Annotated[int, Option("Side of the regions that it removes, in pixels.", bounds=REGION)] = 9,
-    value: Annotated[str | None, Option("aopc or abpc, if it is one.")] = None,
-    replacement: Annotated[str | None, Option("zero or uniform, if removed regions become that.")] = None,
-    score: Annotated[str | None, Option("logit or probability.")] = None,
-    chance: Annotated[float | None, Option("What random maps get; 0 for abpc.")] = None,
-    uses_values: Annotated[bool, Option("Not only the order of relevance counts.")] = False,
+    claimed: Claimed,
     network: OwnNetwork = None,
     weights: Weights = None,
 ) -> None:
@@ -73,7 +81,8 @@ def metric_command(
     """
     from heatproof.checks import MetricClaims, check_metric, load_callable
 
-    claims = MetricClaims(higher, region, value, replacement, score, chance, only_order=not uses_values)
+    found = dict(vars(claimed))
+    claims = MetricClaims(only_order=not found.pop("uses_values"), **found)
     _deliver(check_metric(load_callable(subject), claims, network=_network(network, weights), name=subject))
 
 

@@ -64,20 +64,6 @@ class Key:
         """Whether the whole text is a path."""
         return self.kind is Path
 
-    def expected(self) -> str:
-        """What the value may be, in words."""
-        kinds = {bool: "true or false", int: "a whole number", float: "a number"}
-        single = "a text or a number" if self.option.parse else kinds.get(self.kind, "a text")
-        low, high = (None, None) if self.option.parse else (self.option.low, self.option.high)
-        bounds = (f", at least {low:g}" if low is not None else "") + (
-            f", at most {high:g}" if high is not None else ""
-        )
-        if self.listed or self.option.several:
-            plural = "numbers" if self.option.parse else "texts"
-            several = " with commas" * self.option.several
-            return f"a list of {plural}, or {'a' if self.listed else 'one'} text{several}"
-        return single + bounds
-
     def annotation(self) -> Any:  # noqa: ANN401 - a type for pydantic
         """The type of the value in a file."""
         from pydantic import AfterValidator, Field  # with a file only: it takes as long as all help together
@@ -252,6 +238,19 @@ def keys_of(command: Any) -> dict[str, Key]:  # noqa: ANN401 - a function with a
     return found
 
 
+def expected(key: Key) -> str:
+    """What the value may be, in words."""
+    kinds = {bool: "true or false", int: "a whole number", float: "a number"}
+    single = "a text or a number" if key.option.parse else kinds.get(key.kind, "a text")
+    low, high = (None, None) if key.option.parse else (key.option.low, key.option.high)
+    bounds = (f", at least {low:g}" if low is not None else "") + (f", at most {high:g}" if high is not None else "")
+    if key.listed or key.option.several:
+        plural = "numbers" if key.option.parse else "texts"
+        several = " with commas" * key.option.several
+        return f"a list of {plural}, or {'a' if key.listed else 'one'} text{several}"
+    return single + bounds
+
+
 def validated(content: Mapping[str, Any], keys: Mapping[str, Key], name: str) -> Settings:
     """What a file holds, if every key is known and every value is of its kind.
 
@@ -284,7 +283,7 @@ def _wrong(key: str, value: Any, keys: Mapping[str, Key], error: Mapping[str, An
     reason = error.get("ctx", {}).get("error")
     if isinstance(reason, InputError):
         return f"{key}: {reason}{help_text}"
-    return f"{key}: expected {keys[key].expected()}, got {_came(value)}{help_text}"
+    return f"{key}: expected {expected(keys[key])}, got {_came(value)}{help_text}"
 
 
 def _came(value: Any) -> str:  # noqa: ANN401 - whatever TOML holds

@@ -11,7 +11,7 @@ from heatproof.cli.options import Picturing
 from heatproof.cli.places import RunPlace, command_line
 from heatproof.cli.printing import progress, warn
 from heatproof.errors import InputError
-from heatproof.options.option import Checked, Option
+from heatproof.options.option import Bounded, Option
 from heatproof.registry import is_whole, unknown
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ HERE, RAY = "here", "ray"
 
 
 @dataclass(frozen=True)
-class Working(Checked):
+class Working(Bounded):
     """Who computes the shards of a run."""
 
     on: Annotated[str, Option("This process, or workers on Ray (the extra ray).", metavar="here|ray")] = HERE

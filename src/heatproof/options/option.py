@@ -145,7 +145,7 @@ def without_none(hint: Any) -> Any:  # noqa: ANN401 - a type
     return hint
 
 
-class Checked:
+class Bounded:
     """A group of options, whose numbers are checked when it is made."""
 
     def __post_init__(self) -> None:

@@ -12,7 +12,7 @@ from heatproof.defaults import (
     DEFAULT_MEMORY,
 )
 from heatproof.options.names import ENGINES, among, one_of, registered, some_of
-from heatproof.options.option import Checked, Option
+from heatproof.options.option import Bounded, Option
 from heatproof.options.texts import as_gb, as_memory, as_regions, as_steps
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ MemoryOption = Annotated[
 
 
 @dataclass(frozen=True, kw_only=True)
-class Removing(Checked):
+class Removing(Bounded):
     """Which regions are removed, how often, and how the network is evaluated."""
 
     steps: Annotated[
