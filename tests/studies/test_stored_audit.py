@@ -22,7 +22,6 @@ from heatproof.runs.run_record import read_content
 from heatproof.runs.schema import WITHOUT_AUDIT
 from heatproof.runs.store import open_store
 from heatproof.studies.road import driver
-from heatproof.studies.road.collecting import write_results
 from heatproof.studies.road.merging import WITHOUT_AUDITS, merge
 from heatproof.studies.road.reading import read_comparison
 from heatproof.studies.road.running import Wanted, run_comparison
@@ -80,7 +79,7 @@ def derived(run):
 
 def made_again(run):
     store = open_store(run)
-    write_results(read_comparison(store), store, str(read_content(store)["reproduce"]))
+    read_comparison(store).write_results(store, str(read_content(store)["reproduce"]))
     return derived(run)
 
 

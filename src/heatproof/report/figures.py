@@ -7,12 +7,23 @@ from pathlib import Path
 from matplotlib.figure import Figure
 
 from heatproof.errors import InputError
-from heatproof.report.curves import Band, curves_figure
+from heatproof.report.areas import areas_figure
+from heatproof.report.charts import (
+    AreasChart,
+    BoxesChart,
+    CurvesChart,
+    Drawing,
+    Gallery,
+    PictureRows,
+    ScatterChart,
+    SeriesChart,
+)
+from heatproof.report.curves import curves_figure
+from heatproof.report.distributions import boxes_figure, scatter_figure
 from heatproof.report.files import write_atomically
-from heatproof.report.gallery import gallery_figure, heatmap_figure, heatmap_rgb
+from heatproof.report.gallery import gallery_figure, pictures_figure
+from heatproof.report.series import series_figure
 from heatproof.report.style import styled
-
-__all__ = ["Band", "curves_figure", "figure_bytes", "gallery_figure", "heatmap_figure", "heatmap_rgb", "save_figure"]
 
 DPI = 160
 
@@ -22,6 +33,26 @@ METADATA: dict[str, dict[str, None]] = {
     "svg": {"Date": None, "Creator": None},
     "pdf": {"CreationDate": None, "Creator": None, "Producer": None},
 }
+
+
+def figure_of(drawing: Drawing) -> Figure:
+    """What is described, drawn by Matplotlib."""
+    match drawing:
+        case CurvesChart():
+            return curves_figure(drawing)
+        case AreasChart():
+            return areas_figure(drawing)
+        case SeriesChart():
+            return series_figure(drawing)
+        case ScatterChart():
+            return scatter_figure(drawing)
+        case BoxesChart():
+            return boxes_figure(drawing)
+        case Gallery():
+            return gallery_figure(drawing.images, drawing.heatmaps, drawing.captions)
+        case PictureRows():
+            return pictures_figure(drawing.pictures, drawing.captions, title=drawing.title)
+    raise TypeError(f"expected a chart or pictures to draw, got {type(drawing).__name__}")
 
 
 @styled()

@@ -21,7 +21,8 @@ from heatproof.network.network import DEFAULT_MEMORY, Network
 from heatproof.network.weights import load_weights, read_weights
 from heatproof.perturbation import Protocol
 from heatproof.perturbation.statistics import Statistics, as_statistics
-from heatproof.studies.assessment import GALLERY_IMAGES, Assessment
+from heatproof.report.studies.assessment import GALLERY_IMAGES
+from heatproof.studies.assessment import Assessment
 from heatproof.studies.road.cell_runs import Cell, WantedCells
 from heatproof.studies.road.in_memory import compared
 from heatproof.studies.road.preparing import first_pictures

@@ -10,12 +10,12 @@ from heatproof.defaults import DEFAULT_METHODS
 from heatproof.heatmaps.stored import MapFile
 from heatproof.network.network import DEFAULT_MEMORY, Network
 from heatproof.perturbation import Protocol
+from heatproof.report.studies.about import GALLERY_IMAGES
 from heatproof.runs.objects import Store
 from heatproof.runs.workers import Make, Workers
-from heatproof.studies.road.collecting import write_results
+from heatproof.studies.complexity_study import Simplicity
 from heatproof.studies.road.in_memory import compared
 from heatproof.studies.road.running import Wanted, computed
-from heatproof.studies.simplicity import GALLERY_IMAGES, Simplicity
 from heatproof.studies.task import Methods
 from heatproof.studies.watching import OnTotal, Progress
 
@@ -111,5 +111,5 @@ def run_complexity(
     """Begins such a run, or resumes it, and finishes it; for the arguments see ``run_comparison``."""
     store.sweep()
     study = Simplicity(computed(wanted, load, store, Progress(on_progress), workers=workers, anew=anew))
-    write_results(study, store, reproduce)
+    study.write_results(store, reproduce)
     return study

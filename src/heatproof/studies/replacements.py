@@ -14,8 +14,8 @@ from heatproof.heatmaps.explaining import OwnMethod
 from heatproof.network.network import DEFAULT_MEMORY, Network
 from heatproof.perturbation import REPLACEMENTS, Protocol
 from heatproof.perturbation.statistics import Statistics, as_statistics
-from heatproof.studies.between import ReplacementComparison
 from heatproof.studies.comparison import Comparison
+from heatproof.studies.replacement_comparison import ReplacementComparison
 from heatproof.studies.road.cell_runs import Cell, WantedCells
 from heatproof.studies.road.in_memory import compared
 from heatproof.studies.road.running import Wanted

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from typing import TypeVar
 
 from heatproof.perturbation import Engine
-from heatproof.studies.work import Work
+from heatproof.results.work import Work
 
 OnTotal = Callable[[int, int], None]  # called with the evaluations done and those in all
 T = TypeVar("T")

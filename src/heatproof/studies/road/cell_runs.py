@@ -4,24 +4,23 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from heatproof import runs
 from heatproof.data import Dataset
 from heatproof.errors import InputError
 from heatproof.network import Network
 from heatproof.runs.objects import Store, cell_of
 from heatproof.runs.places import RECORD
 from heatproof.runs.run_record import CellsRecord, read_content
-from heatproof.runs.schema import SCHEMA
 from heatproof.runs.workers import Make, Workers
 from heatproof.studies.assessment import Assessment
-from heatproof.studies.between import ReplacementComparison
-from heatproof.studies.cells import OfCells
 from heatproof.studies.comparison import Comparison
+from heatproof.studies.replacement_comparison import ReplacementComparison
 from heatproof.studies.road.collecting import gathered_from
 from heatproof.studies.road.record import STUDY_FILE
 from heatproof.studies.road.running import Wanted, begun, computed
-from heatproof.studies.road.saving import save_shards
+from heatproof.studies.road.saving import put_cells_record
 from heatproof.studies.watching import OnTotal, Progress
+
+StudyOfCells = Assessment | ReplacementComparison
 
 
 @dataclass(frozen=True)
@@ -46,7 +45,7 @@ class WantedCells:
     Attributes:
         study: "replacements" or "assess".
         cells: its comparisons.
-        about: what the study is made from beside them (``OfCells.about``).
+        about: what the study is made from beside them (``CellsResult.about``).
         configuration: all of it as JSON-able values: a run goes on only with the same.
         study_file: the text of a file that asks for the same, kept in the run.
     """
@@ -66,7 +65,7 @@ def run_cells(
     anew: bool = False,
     on_progress: OnTotal | None = None,
     reproduce: str = "",
-) -> OfCells:
+) -> StudyOfCells:
     """Begins a study, or resumes it, and finishes it; for the arguments see ``run_comparison``.
 
     Raises:
@@ -84,34 +83,18 @@ def run_cells(
                 store.delete(RECORD)  # nothing was begun
             raise InputError(f"{cell.name}: {error}") from error
     study = _study_of(wanted.study, found, wanted.about)
-    write_results(study, store, reproduce)
+    study.write_results(store, reproduce)
     return study
 
 
-def save_cells(study: OfCells, store: Store, *, reproduce: str = "") -> None:
-    """Writes a study that was made in memory as a run that ``heatproof report`` reads."""
-    _put_record(study.describe()["study"], list(study.cells), study.about(), {}, store)
-    for number, cell in enumerate(study.cells.values()):
-        save_shards(cell, cell_of(store, number))
-    write_results(study, store, reproduce)
-
-
-def read_cells(store: Store) -> OfCells:
+def read_cells(store: Store) -> StudyOfCells:
     """The study that a run holds; needs neither network nor pictures."""
     record = CellsRecord.of(read_content(store), f"{RECORD} of {store}")
     found = {name: gathered_from(cell_of(store, number)) for number, name in enumerate(record.cells)}
     return _study_of(record.study, found, record.model_dump())
 
 
-def write_results(study: OfCells, store: Store, reproduce: str) -> None:
-    """Writes everything that is derived from cells: scores, tables, figures, the page, and the record."""
-    store.put("scores.parquet", runs.parquet_bytes(study.frame()))
-    for name, content in study.derived(reproduce=reproduce).items():
-        store.put(name, content)
-    store.put(RECORD, runs.json_bytes(read_content(store) | study.describe() | {"reproduce": reproduce}))
-
-
-def _study_of(study: str, cells: Mapping[str, Comparison], about: Mapping[str, Any]) -> OfCells:
+def _study_of(study: str, cells: Mapping[str, Comparison], about: Mapping[str, Any]) -> StudyOfCells:
     if study == "replacements":
         return ReplacementComparison(cells, about["method"])
     return Assessment(cells, about["method"], about["topology"], about["labels"])
@@ -120,13 +103,6 @@ def _study_of(study: str, cells: Mapping[str, Comparison], about: Mapping[str, A
 def _begin(wanted: WantedCells, store: Store, *, anew: bool) -> None:
     """Writes what a study begins with, as far as it is not there yet; another study is deleted or refused."""
     if begun(store, {"configuration": dict(wanted.configuration)}, anew=anew) is None:
-        _put_record(wanted.study, [cell.name for cell in wanted.cells], wanted.about, wanted.configuration, store)
+        put_cells_record(wanted.study, [cell.name for cell in wanted.cells], wanted.about, wanted.configuration, store)
     if not store.exists(STUDY_FILE):
         store.put(STUDY_FILE, wanted.study_file.encode())
-
-
-def _put_record(
-    study: str, cells: Sequence[str], about: Mapping[str, Any], configuration: Mapping[str, Any], store: Store
-) -> None:
-    record = {"schema": SCHEMA, "study": study, "configuration": dict(configuration), "cells": list(cells)}
-    store.put(RECORD, runs.json_bytes(record | dict(about) | runs.environment()))

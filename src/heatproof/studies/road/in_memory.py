@@ -10,9 +10,10 @@ from heatproof.defaults import SHOWN
 from heatproof.errors import InputError
 from heatproof.network.network import Network
 from heatproof.perturbation import Protocol
+from heatproof.results.settlement import Rule
 from heatproof.studies.comparison import Comparison
 from heatproof.studies.further import needs_of
-from heatproof.studies.racing import LOOK, Rule, at_random
+from heatproof.studies.racing import LOOK, at_random
 from heatproof.studies.road import driver
 from heatproof.studies.road.collecting import collected
 from heatproof.studies.road.driver import Assignment, compute

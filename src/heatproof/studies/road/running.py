@@ -15,6 +15,7 @@ from heatproof.heatmaps.stored import MapFile
 from heatproof.network import Network
 from heatproof.perturbation import Protocol
 from heatproof.report import counted
+from heatproof.results.settlement import Rule
 from heatproof.runs.destination import begin_anew
 from heatproof.runs.log import RunLog
 from heatproof.runs.objects import Store
@@ -25,9 +26,9 @@ from heatproof.runs.workers import Make, Workers
 from heatproof.studies.audit import check_audit
 from heatproof.studies.comparison import Comparison
 from heatproof.studies.further import check_measures
-from heatproof.studies.racing import Rule, at_random
+from heatproof.studies.racing import at_random
 from heatproof.studies.road import driver
-from heatproof.studies.road.collecting import collected, notes_of, write_results
+from heatproof.studies.road.collecting import collected, notes_of
 from heatproof.studies.road.driver import Assignment, Load, Method, compute
 from heatproof.studies.road.preparing import (
     check_files,
@@ -108,7 +109,7 @@ def run_comparison(
         raise InputError("until looks at all images so far after every 8: leave out --on ray and --share, or until")
     store.sweep()
     study = computed(wanted, load, store, Progress(on_progress), workers=workers, share=share, anew=anew)
-    write_results(study, store, reproduce)
+    study.write_results(store, reproduce)
     RunLog(store).write("finish", images=len(study.names), failed=len(study.set_aside), skipped=len(study.skipped))
     return study
 

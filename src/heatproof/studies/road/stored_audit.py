@@ -10,13 +10,14 @@ from torch import Tensor
 from heatproof import runs
 from heatproof.errors import InputError
 from heatproof.perturbation import Curves, Engine, Protocol
+from heatproof.results.audit import Audit, Evaluated
+from heatproof.results.part import REFERENCE
 from heatproof.runs.ledger import digest
 from heatproof.runs.objects import LARGEST_MARKER, LARGEST_TABLE, MissingError, Store
 from heatproof.runs.results import from_parquet, parquet_bytes
 from heatproof.runs.schema import SCHEMA
 from heatproof.runs.shard_records import AuditRecord, EngineRecord
 from heatproof.studies.audit import SIZE
-from heatproof.studies.audited import Audit, Evaluated
 from heatproof.studies.road.stored import BROKEN, SEQUENCES, curves_of, sequence_rows
 from heatproof.studies.road.table_checks import (
     check_images,
@@ -26,7 +27,6 @@ from heatproof.studies.road.table_checks import (
     check_table,
     check_walk,
 )
-from heatproof.studies.task import REFERENCE
 
 MARKER = "audit/audit.json"
 TABLE: Literal["audit/sequences.parquet"] = "audit/sequences.parquet"

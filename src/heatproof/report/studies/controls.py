@@ -2,7 +2,8 @@
 
 from heatproof.heatmaps.methods import split_prefix
 from heatproof.heatmaps.wrapping import BLIND
-from heatproof.studies.verdict import Ranking, listed
+from heatproof.results.ranking import Ranking
+from heatproof.wording import listed
 
 WORDS = {
     "centre-gaussian": "never saw the network",

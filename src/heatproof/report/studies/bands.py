@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from heatproof.measures import aopc_curve, estimate_curve
 from heatproof.perturbation import Curves
-from heatproof.report import Band
+from heatproof.report.charts import Band
 
 
 def relative_bands(curves: Mapping[str, Curves], reference: str) -> list[Band]:
@@ -17,12 +17,6 @@ def relative_bands(curves: Mapping[str, Curves], reference: str) -> list[Band]:
             both = min(len(values), len(other))
             bands.append(Band(name, *estimate_curve(values[:both] - other[:both]), at=one.ends.numpy()))
     return bands
-
-
-def counted_steps(curves: Curves) -> str:
-    """How many steps there are, and how many were scored, if not all."""
-    scored = curves.scores.shape[-1] - 1
-    return f"{curves.steps} steps" if scored == curves.steps else f"{curves.steps} steps ({scored} of them scored)"
 
 
 def score_band(name: str, curves: Curves, *, is_reference: bool = False) -> Band:

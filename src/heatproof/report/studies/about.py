@@ -1,0 +1,103 @@
+"""What is said of every study: what it was made from, what is missing, and what it depends on."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
+
+from heatproof import runs
+from heatproof.perturbation import Curves
+from heatproof.perturbation import Protocol as HowRemoved
+from heatproof.perturbation.statistics import OF_THIS_RUN
+from heatproof.results.cells import CellsResult
+from heatproof.wording import counted
+
+STEPS = "removed regions"
+BANDS = "bands are pointwise 95 % intervals"
+GALLERY_IMAGES = 6  # on paper
+GALLERY = "Images and heatmaps; red is evidence for the class, blue against it"
+
+
+class Found(Protocol):
+    """What the results of all studies have."""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """(N) of the images."""
+
+    @property
+    def skipped(self) -> tuple[tuple[str, str], ...]:
+        """Names of pictures that could not be used, each with the reason."""
+
+    @property
+    def set_aside(self) -> tuple[str, ...]:
+        """Errors of shards that could not be computed."""
+
+
+def left_out(found: Found) -> list[str]:
+    """Warnings of what is missing."""
+    said = []
+    if found.set_aside:
+        first = found.set_aside[0].splitlines()[0]
+        said.append(f"{counted(len(found.set_aside), 'shard')} could not be computed (failed/); the first: {first}")
+    if found.skipped:
+        said.append(f"{len(found.skipped)} of {len(found.skipped) + len(found.names)} pictures could not be used")
+    return said
+
+
+def missing(found: Found) -> dict[str, Any]:
+    """The same as JSON-able values."""
+    return {
+        "skipped": [{"image": name, "reason": reason} for name, reason in found.skipped],
+        "complete": not found.skipped and not found.set_aside,
+    }
+
+
+def notes_on(*protocols: HowRemoved) -> list[str]:
+    """What a reader must know about replacements that are fitted to a data set, with the same statistics."""
+    fitted = {protocol.replacement: protocol.statistics for protocol in protocols if protocol.uses_statistics}
+    if not fitted:
+        return []
+    statistics = next(iter(fitted.values()))
+    assert statistics is not None
+    own = "; --statistics takes those of a larger data set" if statistics.source == OF_THIS_RUN else ""
+    return [f"mean and spread for {', '.join(fitted)} come from {statistics}{own}"]
+
+
+def notes_of_cells(found: CellsResult) -> list[str]:
+    """What else a reader of several comparisons must know; what is said of each replacement is said once."""
+    protocols = [cell.protocol for cell in found.cells.values()]
+    alone = {note for protocol in protocols for note in notes_on(protocol)}
+    said = dict.fromkeys(note for cell in found.cells.values() for note in cell.notes if note not in alone)
+    return [*said, *notes_on(*protocols)]
+
+
+def images_of_cells(found: CellsResult) -> dict[str, Any]:
+    """Which cells and images there are, as JSON-able values."""
+    images = dict(zip(found.names, found.first.identities, strict=True))
+    return {"cells": list(found.cells), "images": images} | missing(found)
+
+
+def steps_of(curves: Curves) -> str:
+    """How many steps there are, and how many were scored, if not all."""
+    scored = curves.scores.shape[-1] - 1
+    return f"{curves.steps} steps" if scored == curves.steps else f"{curves.steps} steps ({scored} of them scored)"
+
+
+def protocol_words(protocol: HowRemoved) -> Sequence[str]:
+    """How regions were removed."""
+    regions = str(protocol.describe()["regions"])
+    return [
+        f"regions of {regions} × {regions} pixels" if regions.isdecimal() else f"regions {regions}",
+        f"replacement {protocol.replacement}",
+        counted(protocol.repeats, "repeat"),
+        f"seed {protocol.seed}",
+    ]
+
+
+def depends_on(seed: int, images: int, network: Mapping[str, Any]) -> str:
+    """What results depend on beside the command."""
+    environment = runs.environment()
+    versions = ", ".join(f"{name} {number}" for name, number in environment["versions"].items())
+    return (
+        f"seed {seed}; {images} images; network {network['name']}, weights (blake2b) {network['weights_blake2b']}; "
+        f"{versions}; {environment['machine']['threads']} threads on {environment['machine']['processor']}"
+    )
