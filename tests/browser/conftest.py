@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from selenium import webdriver
 
-from heatproof.report import Band, Table
-from heatproof.report.charts import BoxesChart, CurvesChart, Gallery, ScatterChart
+from heatproof.report import Table
+from heatproof.report.charts import Band, BoxesChart, CurvesChart, Gallery, ScatterChart
 from heatproof.report.page import Page, Section, Shown, Walk, render_page, write_page
 
 FLAGS = (

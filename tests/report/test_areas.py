@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 
 from heatproof.errors import InputError
-from heatproof.report import Band, Panel, areas_figure, pictures_figure
-from heatproof.report.charts import AreasChart
+from heatproof.report.areas import areas_figure
+from heatproof.report.charts import AreasChart, Band, Panel
 from heatproof.report.figures import figure_bytes
+from heatproof.report.gallery import pictures_figure
 
 STEPS = np.arange(11.0)
 

@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 from heatproof.errors import InputError
-from heatproof.report import boxes_figure, save_figure, scatter_figure
+from heatproof.report import save_figure
 from heatproof.report.charts import BoxesChart, ScatterChart
+from heatproof.report.distributions import boxes_figure, scatter_figure
 
 LONG = "lrp-alphabeta[alpha=1,beta=0,bias=exclude] of a network with a very long name indeed"
 

@@ -9,10 +9,10 @@ import pytest
 from matplotlib.collections import PolyCollection
 
 from heatproof.errors import InputError
-from heatproof.report import Band, curves_figure, gallery_figure, heatmap_figure, heatmap_rgb, save_figure
 from heatproof.report import figures as figures_module
-from heatproof.report.charts import CurvesChart
-from heatproof.report.curves import spread
+from heatproof.report import gallery_figure, heatmap_figure, heatmap_rgb, save_figure
+from heatproof.report.charts import Band, CurvesChart
+from heatproof.report.curves import curves_figure, spread
 from heatproof.report.figures import figure_bytes
 from heatproof.report.gallery import symmetric_scale
 from heatproof.report.style import legible, line_style, shortened, width_of, wrapped

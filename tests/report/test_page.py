@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from heatproof.errors import InputError
-from heatproof.report import Band, Table, figure_of
-from heatproof.report.charts import CurvesChart, Gallery
+from heatproof.report import Table, figure_of
+from heatproof.report.charts import Band, CurvesChart, Gallery
 from heatproof.report.page import Page, Section, Shown, Walk, render_page, write_page
 
 EVIL = "<script>alert(1)</script>.png"

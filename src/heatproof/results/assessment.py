@@ -59,14 +59,7 @@ class Checkpoint:
 
 @dataclass(frozen=True)
 class AssessmentResult(CellsResult):
-    """What the heatmaps of several checkpoints say about them.
-
-    Attributes:
-        cells: one comparison for each checkpoint, in the order given.
-        method: of the heatmaps.
-        topology: name of the network.
-        labels: true class indices by name of the image, if known.
-    """
+    """What the heatmaps of several checkpoints say about them; ``studies.Assessment`` says what its attributes are."""
 
     cells: Mapping[str, ComparisonResult]
     method: str

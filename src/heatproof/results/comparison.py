@@ -23,21 +23,7 @@ from heatproof.results.work import Work
 
 @dataclass(frozen=True)
 class ComparisonResult:
-    """What a comparison of heatmap methods found.
-
-    Attributes:
-        network: description of the network, with a hash of its weights.
-        shown: the pictures of the page, with their heatmaps.
-        found: names, classes, curves, heatmaps and measures of all images.
-        protocol: how regions were removed and scored.
-        plan: what was done with each image, as JSON-able values.
-        audit: whether the ranking depends on how regions are removed and scored, if that was asked.
-        settlement: how it ended, if images were added until it was settled; methods may then have the first ones only.
-        skipped: names of pictures that could not be used, each with the reason.
-        notes: what else a reader must know.
-        work: how much was evaluated, how long it took, and by which engine.
-        set_aside: errors of shards that could not be computed, if it is a run of shards.
-    """
+    """What a comparison of heatmap methods found; ``studies.Comparison`` says what its attributes are."""
 
     network: Mapping[str, Any]
     shown: Chosen

@@ -34,11 +34,7 @@ QUANTITIES = {
 
 @dataclass(frozen=True)
 class ComplexityResult:
-    """How complex the heatmaps of several methods are.
-
-    Attributes:
-        found: of which nothing was removed: what was measured of each image's heatmaps.
-    """
+    """How complex the heatmaps of several methods are; ``studies.Simplicity`` says what its attributes are."""
 
     found: ComparisonResult
 

@@ -40,12 +40,7 @@ class BothCurves:
 
 @dataclass(frozen=True)
 class ReplacementResult(CellsResult):
-    """What a comparison of replacements found.
-
-    Attributes:
-        cells: one comparison for each replacement.
-        method: name of the heatmaps' method.
-    """
+    """What a comparison of replacements found; ``studies.ReplacementComparison`` says what its attributes are."""
 
     cells: Mapping[str, ComparisonResult]
     method: str

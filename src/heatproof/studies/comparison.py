@@ -1,12 +1,14 @@
 """The comparison of methods: its results, with tables, figures, a page, and a run directory."""
 
+import polars as pl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from heatproof.report import Table, curves_figure, draw_curves, figure_of
+from heatproof.report import Table, figure_of
+from heatproof.report.curves import draw_curves
 from heatproof.report.studies import comparison
 from heatproof.results.comparison import ComparisonResult
-from heatproof.results.measured import estimates
+from heatproof.results.measured import estimates, measures_frame
 from heatproof.runs.objects import Store
 from heatproof.studies.road.saving import save_shards
 from heatproof.studies.study import Study
@@ -44,7 +46,7 @@ class Comparison(ComparisonResult, Study):
 
     def relative_figure(self) -> Figure:
         """AOPC(L) minus that of the random order, with pointwise 95 % bands (higher is better)."""
-        return curves_figure(comparison.relative_chart(self))
+        return figure_of(comparison.relative_chart(self))
 
     def plot(self, ax: Axes | None = None) -> Axes:
         """The curves of ``relative_figure`` on matplotlib axes, of pyplot if none are given; returns the axes."""
@@ -57,11 +59,16 @@ class Comparison(ComparisonResult, Study):
 
     def absolute_figure(self) -> Figure:
         """The mean score while regions are removed, most relevant first (a steeper fall is better)."""
-        return curves_figure(comparison.score_chart(self))
+        return figure_of(comparison.score_chart(self))
 
     def gallery_figure(self) -> Figure:
         """The first of the pictures that the page shows, with their heatmaps."""
         return figure_of(comparison.gallery(self))
+
+    def frames(self) -> dict[str, pl.DataFrame]:
+        """Every measure of every image, and every score of the audit; a run keeps the curves themselves."""
+        measures = {"measures": measures_frame(self.measured, self.names)}
+        return measures | ({"audit": self.audit.frame()} if self.audit else {})
 
     def keep(self, store: Store) -> None:
         """Writes shards, heatmaps and the audit, as a run does."""

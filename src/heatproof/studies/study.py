@@ -13,11 +13,13 @@ from heatproof import runs
 from heatproof.report import Table, figure_bytes, figure_of, render_page, write_page
 from heatproof.report.markdown import fenced
 from heatproof.report.page import Page
+from heatproof.report.studies.about import missing
 from heatproof.results.work import Work
 from heatproof.runs.destination import destination
 from heatproof.runs.objects import Store
 from heatproof.runs.places import RECORD
 from heatproof.runs.run_record import read_content
+from heatproof.runs.schema import SCHEMA
 from heatproof.showing import sentences_html
 
 FIGURE_FORMATS = ("png", "svg")
@@ -37,13 +39,10 @@ class Told(Protocol[Result]):
         """What a reader must know before trusting the numbers."""
 
     def page(self, found: Result, /) -> Page:
-        """What a page shows, but for the command."""
-
-    def frames(self, found: Result, /) -> dict[str, pl.DataFrame]:
-        """What is saved beside what the rest follows from, by file name."""
+        """What a page shows; where it has no verdict, it is ``verdict``."""
 
     def describe(self, found: Result, /) -> dict[str, Any]:
-        """Everything about the run but its arrays, as JSON-able values."""
+        """What is only known of this study, but for its arrays, as JSON-able values."""
 
 
 class Study(ABC):
@@ -58,6 +57,10 @@ class Study(ABC):
     told: Told[Any]
 
     if TYPE_CHECKING:  # results have them: as fields, which a property here would hide
+
+        @property
+        def names(self) -> tuple[str, ...]:
+            """(N) of the images."""
 
         @property
         def skipped(self) -> tuple[tuple[str, str], ...]:
@@ -87,7 +90,10 @@ class Study(ABC):
 
     def page(self) -> Page:
         """What the page shows, as plain data."""
-        return self.told.page(self)
+        page = self.told.page(self)
+        return replace(
+            page, verdict=page.verdict or self.verdict, warnings=self.warnings, skipped=self.skipped, command=self.code
+        )
 
     def figures(self) -> dict[str, Figure]:
         """The figures of the page, by file name."""
@@ -95,11 +101,19 @@ class Study(ABC):
 
     def describe(self) -> dict[str, Any]:
         """Everything about the run but its arrays, as JSON-able values."""
-        return self.told.describe(self)
+        return {
+            "schema": SCHEMA,
+            **self.told.describe(self),
+            **missing(self),
+            "verdict": self.verdict,
+            "warnings": self.warnings,
+            **runs.environment(),
+        }
 
     def report(self, path: str | Path, *, reproduce: str = "") -> Path:
         """Writes one self-contained HTML page."""
-        return write_page(Path(path), render_page(replace(self.page(), command=reproduce or self.code)))
+        page = self.page()
+        return write_page(Path(path), render_page(replace(page, command=reproduce or page.command)))
 
     def save(self, path: str | Path, *, reproduce: str = "", overwrite: bool = False) -> Path:
         """Writes the run directory: every value, heatmaps, the table, figures, the page, and how to reproduce it.
@@ -111,6 +125,14 @@ class Study(ABC):
             self.keep(store)
             self.write_results(store, reproduce)
         return Path(path)
+
+    @abstractmethod
+    def frame(self) -> pl.DataFrame:
+        """Every single value."""
+
+    def frames(self) -> dict[str, pl.DataFrame]:
+        """What a run has of it as tables, beside what it keeps, by file name."""
+        return {"scores": self.frame()}
 
     @abstractmethod
     def keep(self, store: Store) -> None:
@@ -129,7 +151,7 @@ class Study(ABC):
         """The same as bytes, but for the record: frames, the table, figures, the page, and how to reproduce it."""
         page, table, command = self.page(), self.table(), reproduce or self.code
         figures = page.figures()
-        frames = {f"{name}.parquet": runs.parquet_bytes(frame) for name, frame in self.told.frames(self).items()}
+        frames = {f"{name}.parquet": runs.parquet_bytes(frame) for name, frame in self.frames().items()}
         texts = {
             "table.md": table.to_markdown(),
             "table.csv": table.to_csv(),

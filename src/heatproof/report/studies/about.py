@@ -4,9 +4,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 from heatproof import runs
+from heatproof.measures import estimate_curve
 from heatproof.perturbation import Curves
 from heatproof.perturbation import Protocol as HowRemoved
 from heatproof.perturbation.statistics import OF_THIS_RUN
+from heatproof.report.charts import Band
 from heatproof.results.cells import CellsResult
 from heatproof.wording import counted
 
@@ -73,7 +75,7 @@ def notes_of_cells(found: CellsResult) -> list[str]:
 def images_of_cells(found: CellsResult) -> dict[str, Any]:
     """Which cells and images there are, as JSON-able values."""
     images = dict(zip(found.names, found.first.identities, strict=True))
-    return {"cells": list(found.cells), "images": images} | missing(found)
+    return {"cells": list(found.cells), "images": images}
 
 
 def steps_of(curves: Curves) -> str:
@@ -91,6 +93,12 @@ def protocol_words(protocol: HowRemoved) -> Sequence[str]:
         counted(protocol.repeats, "repeat"),
         f"seed {protocol.seed}",
     ]
+
+
+def score_band(name: str, curves: Curves, *, is_reference: bool = False) -> Band:
+    """The mean score over images and repeats with pointwise 95 % intervals, where each score stands for."""
+    values = curves.scores.double().mean(dim=1).numpy()
+    return Band(name, *estimate_curve(values), is_reference=is_reference, at=curves.middles.numpy())
 
 
 def depends_on(seed: int, images: int, network: Mapping[str, Any]) -> str:

@@ -5,9 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import polars as pl
 
-from heatproof import runs
 from heatproof.measures.quality import CONTROLS, QUALITIES
 from heatproof.report.charts import Band, Gallery, SeriesChart
 from heatproof.report.page.page import Page, Section
@@ -23,7 +21,6 @@ from heatproof.report.studies.merit import merit
 from heatproof.report.studies.pictures import still
 from heatproof.report.tables import Table
 from heatproof.results.assessment import ACCURACY, AssessmentResult
-from heatproof.runs.schema import SCHEMA
 from heatproof.wording import counted
 
 GALLERY_IMAGES, GALLERY_CHECKPOINTS = 4, 6
@@ -143,7 +140,6 @@ def page(found: AssessmentResult) -> Page:
     *_, last = found.checkpoints.values()
     return Page(
         f"Checkpoints of {found.topology}, judged by their heatmaps",
-        verdict=verdict(found),
         about=[
             counted(len(found.names), "image"),
             counted(len(found.checkpoints), "checkpoint"),
@@ -151,28 +147,20 @@ def page(found: AssessmentResult) -> Page:
             *protocol_words(found.protocol),
             str(found.work),
         ],
-        warnings=warnings(found),
         sections=[
             Section("Checkpoints", tables=tables),
             Section("Over the checkpoints", charts=[training_chart(found)]),
             Section("Pictures", shown=still(still_ones.images, found.names, labels, maps), fallback=still_ones),
             Section("Intervals", tables={"With 95 % intervals over images": intervals_table(found)}),
         ],
-        skipped=found.skipped,
         reproduce=depends_on(found.protocol.seed, len(found.names), last.network),
     )
 
 
-def frames(found: AssessmentResult) -> dict[str, pl.DataFrame]:
-    """What is saved of all cells together, by file name."""
-    return {"scores": found.frame()}
-
-
 def describe(found: AssessmentResult) -> dict[str, Any]:
-    """Everything about the run but its arrays, as JSON-able values."""
+    """What is only known of this study, but for its arrays, as JSON-able values."""
     scores = list(next(iter(found.checkpoints.values())).perturbed.morf)
     return {
-        "schema": SCHEMA,
         "study": "assess",
         "topology": found.topology,
         "checkpoints": {
@@ -185,10 +173,7 @@ def describe(found: AssessmentResult) -> dict[str, Any]:
         "estimates": {name: [asdict(value) for value in values] for name, values in found.estimates.items()},
         "rank_correlations_with_accuracy": {name: asdict(value) for name, value in found.rank_correlations.items()},
         **images_of_cells(found),
-        "verdict": verdict(found),
-        "warnings": warnings(found),
         "work": found.work.describe(),
-        **runs.environment(),
     }
 
 

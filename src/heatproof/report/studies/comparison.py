@@ -6,11 +6,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import polars as pl
 
-from heatproof import runs
-from heatproof.measures import MEASURES, Estimate
-from heatproof.report.charts import CurvesChart, Gallery
+from heatproof.measures import MEASURES, Estimate, aopc_curve, estimate_curve
+from heatproof.report.charts import Band, CurvesChart, Gallery
 from heatproof.report.page.page import Page, Section
 from heatproof.report.studies import audit
 from heatproof.report.studies.about import (
@@ -20,20 +18,18 @@ from heatproof.report.studies.about import (
     STEPS,
     depends_on,
     left_out,
-    missing,
     protocol_words,
+    score_band,
     steps_of,
 )
-from heatproof.report.studies.bands import relative_bands, score_band
 from heatproof.report.studies.contrasts import contrasts_table
 from heatproof.report.studies.controls import unbeaten_controls
 from heatproof.report.studies.pictures import label, walks
 from heatproof.report.studies.ranking import ranking_verdict, settlement_verdict
 from heatproof.report.tables import Table
 from heatproof.results.comparison import ComparisonResult
-from heatproof.results.measured import estimates, measures_frame
+from heatproof.results.measured import estimates
 from heatproof.results.part import REFERENCE
-from heatproof.runs.schema import SCHEMA
 from heatproof.wording import counted
 
 P_VALUES = "p: of the sign-flip test against the random order, corrected for the number of methods (Holm). "
@@ -109,7 +105,7 @@ def relative_chart(found: ComparisonResult) -> CurvesChart:
         x=STEPS,
         y="AOPC above random order",
         about=f"On the same images; {BANDS}. Higher is better.",
-        bands=relative_bands(found.morf, REFERENCE),
+        bands=_above_random(found),
         removed_fraction=_removed(found),
     )
 
@@ -151,7 +147,6 @@ def page(found: ComparisonResult) -> Page:
             *protocol_words(found.protocol),
             str(found.work),
         ],
-        warnings=warnings(found),
         sections=[
             Section("Ranking", tables={"Area over the perturbation curve": table(found)}),
             Section("Curves", charts=[relative_chart(found), score_chart(found)]),
@@ -169,30 +164,19 @@ def page(found: ComparisonResult) -> Page:
             ),
             *([audit.section(found.audit)] if found.audit else []),
         ],
-        skipped=found.skipped,
         reproduce=depends_on(found.protocol.seed, len(found.names), found.network),
     )
 
 
-def frames(found: ComparisonResult) -> dict[str, pl.DataFrame]:
-    """What is saved beside the curves, by file name."""
-    measures = {"measures": measures_frame(found.measured, found.names)}
-    return measures | ({"audit": found.audit.frame()} if found.audit else {})
-
-
 def describe(found: ComparisonResult) -> dict[str, Any]:
-    """Everything about the run but its arrays, as JSON-able values."""
+    """What is only known of this study, but for its arrays, as JSON-able values."""
     return {
-        "schema": SCHEMA,
         "study": "compare",
         "network": dict(found.network),
         "protocol": found.protocol.describe() | {"steps": found.morf[REFERENCE].orders.shape[-1]},
         "methods": list(found.heatmaps),
         "images": dict(zip(found.names, found.identities, strict=True)),
-        **missing(found),
         "notes": list(found.notes),
-        "verdict": verdict(found),
-        "warnings": warnings(found),
         "conservation": {name: one.summary() for name, one in found.conservation.items()},
         "audit": found.audit and found.audit.describe(),
         "settlement": found.settlement and found.settlement.describe(),
@@ -201,7 +185,6 @@ def describe(found: ComparisonResult) -> dict[str, Any]:
             for method, values in estimates(found.measured).items()
         },
         "work": found.work.describe(),
-        **runs.environment(),
     }
 
 
@@ -209,3 +192,14 @@ def _removed(found: ComparisonResult) -> np.ndarray:
     """(L + 1,) share of the image that is removed after each step."""
     removed: np.ndarray = found.morf[REFERENCE].removed_fraction.mean(dim=(0, 1)).numpy()
     return removed
+
+
+def _above_random(found: ComparisonResult) -> list[Band]:
+    """AOPC(L) minus that of the random order on the same images, with pointwise 95 % intervals."""
+    other = aopc_curve(found.morf[REFERENCE]).double().numpy()
+    bands = []
+    for name in (name for name in found.morf if name != REFERENCE):
+        values = aopc_curve(found.morf[name]).double().numpy()
+        both = min(len(values), len(other))
+        bands.append(Band(name, *estimate_curve(values[:both] - other[:both]), at=found.morf[name].ends.numpy()))
+    return bands

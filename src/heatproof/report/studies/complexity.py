@@ -4,18 +4,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import polars as pl
 
-from heatproof import runs
 from heatproof.measures.complexity import encoders
 from heatproof.report.charts import BoxesChart, Gallery, ScatterChart
 from heatproof.report.page.page import Page, Section
-from heatproof.report.studies.about import GALLERY, depends_on, left_out, missing
+from heatproof.report.studies.about import GALLERY, depends_on, left_out
 from heatproof.report.studies.contrasts import contrasts_table
 from heatproof.report.studies.pictures import still
 from heatproof.report.tables import Table
 from heatproof.results.complexity import QUANTITIES, ComplexityResult
-from heatproof.runs.schema import SCHEMA
 from heatproof.wording import counted
 
 
@@ -99,9 +96,7 @@ def page(found: ComplexityResult) -> Page:
     versions = ", ".join(f"{name} {version}" for name, version in encoders()["versions"].items())
     return Page(
         f"How complex are heatmaps of {found.network['name']}?",
-        verdict=verdict(found),
         about=[counted(len(found.names), "image"), counted(len(found.heatmaps), "method")],
-        warnings=warnings(found),
         sections=[
             Section("Complexity", tables={"Means": table(found)}),
             Section("Charts", charts=[sizes, entropy]),
@@ -114,29 +109,18 @@ def page(found: ComplexityResult) -> Page:
                 },
             ),
         ],
-        skipped=found.skipped,
         reproduce=f"{depends_on(0, len(found.names), found.network)}. File sizes: {versions}",
     )
 
 
-def frames(found: ComplexityResult) -> dict[str, pl.DataFrame]:
-    """What is saved of it, by file name."""
-    return {"scores": found.frame()}
-
-
 def describe(found: ComplexityResult) -> dict[str, Any]:
-    """Everything about the run but its arrays, as JSON-able values."""
+    """What is only known of this study, but for its arrays, as JSON-able values."""
     return {
-        "schema": SCHEMA,
         "study": "complexity",
         "network": dict(found.network),
         "methods": list(found.heatmaps),
         "images": list(found.names),
-        **missing(found),
-        "verdict": verdict(found),
-        "warnings": warnings(found),
         "encoders": encoders(),
-        **runs.environment(),
     }
 
 

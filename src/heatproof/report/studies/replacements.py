@@ -3,10 +3,8 @@
 from pathlib import Path
 from typing import Any
 
-import polars as pl
 import torch
 
-from heatproof import runs
 from heatproof.measures import aopc
 from heatproof.perturbation import Curves
 from heatproof.perturbation.replacing import with_removed
@@ -19,14 +17,13 @@ from heatproof.report.studies.about import (
     images_of_cells,
     left_out,
     notes_of_cells,
+    score_band,
     steps_of,
 )
-from heatproof.report.studies.bands import score_band
 from heatproof.report.studies.contrasts import caution, contrasts_table, decided, told_apart
 from heatproof.report.tables import Table
 from heatproof.results.chosen import as_colours
 from heatproof.results.replacement_comparison import ReplacementResult
-from heatproof.runs.schema import SCHEMA
 from heatproof.wording import counted, listed
 
 EXAMPLES = 4
@@ -123,7 +120,6 @@ def page(found: ReplacementResult) -> Page:
     """What a removed region should become: areas between curves, and what becomes of the first images."""
     return Page(
         f"Replacements put to the proof on {found.first.network['name']}",
-        verdict=verdict(found),
         about=[
             counted(len(found.names), "image"),
             counted(len(found.both), "replacement"),
@@ -131,7 +127,6 @@ def page(found: ReplacementResult) -> Page:
             f"heatmaps by {found.method}",
             str(found.work),
         ],
-        warnings=warnings(found),
         sections=[
             Section(
                 "Ranking",
@@ -150,23 +145,16 @@ def page(found: ReplacementResult) -> Page:
             ),
             Section("Pictures", figures=[examples(found)]),
         ],
-        skipped=found.skipped,
         reproduce=depends_on(found.protocol.seed, len(found.names), found.first.network),
     )
 
 
-def frames(found: ReplacementResult) -> dict[str, pl.DataFrame]:
-    """What is saved of all cells together, by file name."""
-    return {"scores": found.frame()}
-
-
 def describe(found: ReplacementResult) -> dict[str, Any]:
-    """Everything about the run but its arrays, as JSON-able values."""
+    """What is only known of this study, but for its arrays, as JSON-able values."""
     described = {spec: both.morf.protocol.describe() for spec, both in found.both.items()}
     shared = found.protocol.describe() | {"steps": found.steps}
     del shared["replacement"], shared["statistics"]
     return {
-        "schema": SCHEMA,
         "study": "replacements",
         "network": dict(found.first.network),
         "protocol": shared,
@@ -176,11 +164,8 @@ def describe(found: ReplacementResult) -> dict[str, Any]:
             for spec, both in found.both.items()
         },
         **images_of_cells(found),
-        "verdict": verdict(found),
-        "warnings": warnings(found),
         "conservation": found.conservation.summary() if found.conservation else None,
         "work": found.work.describe(),
-        **runs.environment(),
     }
 
 
