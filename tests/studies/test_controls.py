@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 import heatproof as hp
-from heatproof.report.studies.controls import unbeaten_controls
+from heatproof.report.studies.ranking import unbeaten_controls
 from heatproof.results.ranking import rank
 
 

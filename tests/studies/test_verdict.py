@@ -6,8 +6,7 @@ from scipy import stats
 
 from heatproof.measures import Estimate, estimate
 from heatproof.measures.significance import holm, sign_flip, wilcoxon
-from heatproof.report.studies.contrasts import caution, contrasts_table
-from heatproof.report.studies.ranking import ranking_verdict
+from heatproof.report.studies.ranking import caution, contrasts_table, ranking_verdict
 from heatproof.results.contrasts import Contrast, contrasts
 from heatproof.results.ranking import FEW_IMAGES, rank
 

@@ -7,6 +7,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
+from scipy.optimize import isotonic_regression
 
 from heatproof.errors import InputError
 from heatproof.report.charts import Band, CurvesChart, extent
@@ -82,14 +83,7 @@ def spread(wanted: np.ndarray, *, gap: float, room: float) -> np.ndarray:
     """
     order = np.argsort(wanted, kind="stable")
     steps = gap * np.arange(len(wanted))
-    blocks: list[tuple[float, int]] = []  # isotonic regression: names that would collide move as one block
-    for value in wanted[order] - steps:
-        mean, count = float(value), 1
-        while blocks and blocks[-1][0] > mean:
-            above, more = blocks.pop()
-            mean, count = (mean * count + above * more) / (count + more), count + more
-        blocks.append((mean, count))
-    level = np.repeat([mean for mean, _ in blocks], [count for _, count in blocks])
+    level = isotonic_regression(wanted[order] - steps).x  # names that would collide move as one block
     placed = np.empty(len(wanted))
     placed[order] = level.clip(0, room - steps[-1]) + steps
     return placed

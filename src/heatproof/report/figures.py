@@ -1,8 +1,9 @@
 """Figures and the files they become."""
 
 import io
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 from matplotlib.figure import Figure
 
@@ -35,24 +36,20 @@ METADATA: dict[str, dict[str, None]] = {
 }
 
 
+DRAWS: dict[type[Drawing], Callable[[Any], Figure]] = {
+    CurvesChart: curves_figure,
+    AreasChart: areas_figure,
+    SeriesChart: series_figure,
+    ScatterChart: scatter_figure,
+    BoxesChart: boxes_figure,
+    Gallery: lambda one: gallery_figure(one.images, one.heatmaps, one.captions),
+    PictureRows: lambda one: pictures_figure(one.pictures, one.captions, title=one.title),
+}
+
+
 def figure_of(drawing: Drawing) -> Figure:
     """What is described, drawn by Matplotlib."""
-    match drawing:
-        case CurvesChart():
-            return curves_figure(drawing)
-        case AreasChart():
-            return areas_figure(drawing)
-        case SeriesChart():
-            return series_figure(drawing)
-        case ScatterChart():
-            return scatter_figure(drawing)
-        case BoxesChart():
-            return boxes_figure(drawing)
-        case Gallery():
-            return gallery_figure(drawing.images, drawing.heatmaps, drawing.captions)
-        case PictureRows():
-            return pictures_figure(drawing.pictures, drawing.captions, title=drawing.title)
-    raise TypeError(f"expected a chart or pictures to draw, got {type(drawing).__name__}")
+    return DRAWS[type(drawing)](drawing)
 
 
 @styled()

@@ -13,7 +13,6 @@ from heatproof import runs
 from heatproof.report import Table, figure_bytes, figure_of, render_page, write_page
 from heatproof.report.markdown import fenced
 from heatproof.report.page import Page
-from heatproof.report.studies.about import missing
 from heatproof.results.work import Work
 from heatproof.runs.destination import destination
 from heatproof.runs.objects import Store
@@ -21,6 +20,7 @@ from heatproof.runs.places import RECORD
 from heatproof.runs.run_record import read_content
 from heatproof.runs.schema import SCHEMA
 from heatproof.showing import sentences_html
+from heatproof.wording import counted
 
 FIGURE_FORMATS = ("png", "svg")
 Result = TypeVar("Result", contravariant=True)
@@ -36,7 +36,7 @@ class Told(Protocol[Result]):
         """The answer, one sentence after the other."""
 
     def warnings(self, found: Result, /) -> list[str]:
-        """What a reader must know before trusting the numbers."""
+        """What a reader must know before trusting the numbers, but for what is missing."""
 
     def page(self, found: Result, /) -> Page:
         """What a page shows; where it has no verdict, it is ``verdict``."""
@@ -86,7 +86,13 @@ class Study(ABC):
     @property
     def warnings(self) -> list[str]:
         """What a reader must know before trusting the numbers."""
-        return self.told.warnings(self)
+        said = self.told.warnings(self)
+        if self.set_aside:
+            shards, first = counted(len(self.set_aside), "shard"), self.set_aside[0].splitlines()[0]
+            said.append(f"{shards} could not be computed (failed/); the first: {first}")
+        if self.skipped:
+            said.append(f"{len(self.skipped)} of {len(self.skipped) + len(self.names)} pictures could not be used")
+        return said
 
     def page(self) -> Page:
         """What the page shows, as plain data."""
@@ -104,7 +110,8 @@ class Study(ABC):
         return {
             "schema": SCHEMA,
             **self.told.describe(self),
-            **missing(self),
+            "skipped": [{"image": name, "reason": reason} for name, reason in self.skipped],
+            "complete": not self.skipped and not self.set_aside,
             "verdict": self.verdict,
             "warnings": self.warnings,
             **runs.environment(),

@@ -1,6 +1,6 @@
 """Charts for Plotly; colours come in the browser, which knows whether it is dark."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -59,21 +59,14 @@ def plots_of(chart: Chart) -> list[Plot]:
     >>> [trace["meta"] for trace in plot.traces]
     [{'series': 'random', 'part': 'band'}, {'series': 'random', 'part': 'line'}]
     """
-    match chart:
-        case CurvesChart():
-            plot = _curves(chart, chart.bands, kind=chart.kind, caption=chart.caption, y=chart.y)
-            if chart.limits:
-                plot.layout["yaxis"]["range"] = list(chart.limits)
-            return [plot]
-        case AreasChart():
-            return _areas(chart)
-        case SeriesChart():
-            return [_quantity(chart, band) for band in chart.bands]
-        case ScatterChart():
-            return [_scatter(chart)]
-        case BoxesChart():
-            return [_boxes(chart)]
-    raise TypeError(f"expected a chart, got {type(chart).__name__}")
+    return PLOTS[type(chart)](chart)
+
+
+def _single(chart: CurvesChart) -> list[Plot]:
+    plot = _curves(chart, chart.bands, kind=chart.kind, caption=chart.caption, y=chart.y)
+    if chart.limits:
+        plot.layout["yaxis"]["range"] = list(chart.limits)
+    return [plot]
 
 
 def _curves(chart: Chart, bands: Sequence[Band], *, kind: str, caption: str, y: str) -> Plot:
@@ -201,3 +194,12 @@ def _xy(x: np.ndarray, y: np.ndarray) -> Trace:
 def rounded(values: np.ndarray) -> list[float | None]:
     """Numbers for JSON, which knows no NaN."""
     return [float(f"{value:.{DIGITS}g}") if np.isfinite(value) else None for value in np.asarray(values, dtype=float)]
+
+
+PLOTS: dict[type[Chart], Callable[[Any], list[Plot]]] = {
+    CurvesChart: _single,
+    AreasChart: _areas,
+    SeriesChart: lambda chart: [_quantity(chart, band) for band in chart.bands],
+    ScatterChart: lambda chart: [_scatter(chart)],
+    BoxesChart: lambda chart: [_boxes(chart)],
+}

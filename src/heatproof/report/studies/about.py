@@ -1,12 +1,11 @@
 """What is said of every study: what it was made from, what is missing, and what it depends on."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Protocol
+from typing import Any
 
 from heatproof import runs
 from heatproof.measures import estimate_curve
-from heatproof.perturbation import Curves
-from heatproof.perturbation import Protocol as HowRemoved
+from heatproof.perturbation import Curves, Protocol
 from heatproof.perturbation.statistics import OF_THIS_RUN
 from heatproof.report.charts import Band
 from heatproof.results.cells import CellsResult
@@ -18,42 +17,7 @@ GALLERY_IMAGES = 6  # on paper
 GALLERY = "Images and heatmaps; red is evidence for the class, blue against it"
 
 
-class Found(Protocol):
-    """What the results of all studies have."""
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """(N) of the images."""
-
-    @property
-    def skipped(self) -> tuple[tuple[str, str], ...]:
-        """Names of pictures that could not be used, each with the reason."""
-
-    @property
-    def set_aside(self) -> tuple[str, ...]:
-        """Errors of shards that could not be computed."""
-
-
-def left_out(found: Found) -> list[str]:
-    """Warnings of what is missing."""
-    said = []
-    if found.set_aside:
-        first = found.set_aside[0].splitlines()[0]
-        said.append(f"{counted(len(found.set_aside), 'shard')} could not be computed (failed/); the first: {first}")
-    if found.skipped:
-        said.append(f"{len(found.skipped)} of {len(found.skipped) + len(found.names)} pictures could not be used")
-    return said
-
-
-def missing(found: Found) -> dict[str, Any]:
-    """The same as JSON-able values."""
-    return {
-        "skipped": [{"image": name, "reason": reason} for name, reason in found.skipped],
-        "complete": not found.skipped and not found.set_aside,
-    }
-
-
-def notes_on(*protocols: HowRemoved) -> list[str]:
+def notes_on(*protocols: Protocol) -> list[str]:
     """What a reader must know about replacements that are fitted to a data set, with the same statistics."""
     fitted = {protocol.replacement: protocol.statistics for protocol in protocols if protocol.uses_statistics}
     if not fitted:
@@ -84,7 +48,7 @@ def steps_of(curves: Curves) -> str:
     return f"{curves.steps} steps" if scored == curves.steps else f"{curves.steps} steps ({scored} of them scored)"
 
 
-def protocol_words(protocol: HowRemoved) -> Sequence[str]:
+def protocol_words(protocol: Protocol) -> Sequence[str]:
     """How regions were removed."""
     regions = str(protocol.describe()["regions"])
     return [

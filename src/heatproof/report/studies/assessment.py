@@ -13,7 +13,6 @@ from heatproof.report.studies.about import (
     GALLERY,
     depends_on,
     images_of_cells,
-    left_out,
     notes_of_cells,
     protocol_words,
 )
@@ -62,7 +61,7 @@ def warnings(found: AssessmentResult) -> list[str]:
     if leaks:
         name, worst = max(leaks.items(), key=lambda item: abs(float(np.median(item[1].kept)) - 1))
         said += [f"{name}: {text}" for text in worst.warnings(found.method)]
-    return [*said, *left_out(found)]
+    return said
 
 
 def table(found: AssessmentResult) -> Table:

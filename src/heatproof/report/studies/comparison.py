@@ -17,15 +17,12 @@ from heatproof.report.studies.about import (
     GALLERY_IMAGES,
     STEPS,
     depends_on,
-    left_out,
     protocol_words,
     score_band,
     steps_of,
 )
-from heatproof.report.studies.contrasts import contrasts_table
-from heatproof.report.studies.controls import unbeaten_controls
 from heatproof.report.studies.pictures import label, walks
-from heatproof.report.studies.ranking import ranking_verdict, settlement_verdict
+from heatproof.report.studies.ranking import contrasts_table, ranking_verdict, settlement_verdict, unbeaten_controls
 from heatproof.report.tables import Table
 from heatproof.results.comparison import ComparisonResult
 from heatproof.results.measured import estimates
@@ -54,7 +51,7 @@ def warnings(found: ComparisonResult) -> list[str]:
         said += unbeaten_controls(found.ranking)
     if found.audit:
         said += audit.warnings(found.audit)
-    return [*said, *left_out(found)]
+    return said
 
 
 def table(found: ComparisonResult) -> Table:

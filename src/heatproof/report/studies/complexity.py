@@ -8,9 +8,9 @@ import numpy as np
 from heatproof.measures.complexity import encoders
 from heatproof.report.charts import BoxesChart, Gallery, ScatterChart
 from heatproof.report.page.page import Page, Section
-from heatproof.report.studies.about import GALLERY, depends_on, left_out
-from heatproof.report.studies.contrasts import contrasts_table
+from heatproof.report.studies.about import GALLERY, depends_on
 from heatproof.report.studies.pictures import still
+from heatproof.report.studies.ranking import contrasts_table
 from heatproof.report.tables import Table
 from heatproof.results.complexity import QUANTITIES, ComplexityResult
 from heatproof.wording import counted
@@ -29,7 +29,7 @@ def warnings(found: ComplexityResult) -> list[str]:
         empty = int((values == 0).sum())
         if empty:
             said.append(f"{empty} of {len(values)} heatmaps of {name} are one colour, which is simple and says nothing")
-    return [*said, *left_out(found)]
+    return said
 
 
 def table(found: ComplexityResult) -> Table:

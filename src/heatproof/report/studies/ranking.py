@@ -1,13 +1,31 @@
-"""Which methods separate from the random order and from each other, and whether that was settled, in plain words."""
+"""Which methods separate from the random order, from each other and from controls, in plain words and as a table."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
+from typing import TypeVar
 
 import numpy as np
 
-from heatproof.report.studies.contrasts import caution, decided, told_apart
-from heatproof.results.ranking import Ranking
+from heatproof.heatmaps.methods import split_prefix
+from heatproof.heatmaps.wrapping import BLIND
+from heatproof.report.tables import Table
+from heatproof.results.contrasts import ERROR, Contrast
+from heatproof.results.ranking import FEW_IMAGES, Ranking
 from heatproof.results.settlement import FIRST_LOOK, Settlement
 from heatproof.wording import listed
+
+Names = TypeVar("Names", bound=tuple[str, ...])
+
+PAIRED = (
+    "On the same images, with 95 % intervals that stand each for itself. The p-values of the sign-flip test of the "
+    "mean and of Wilcoxon's signed-rank test are corrected for the number of pairs (Holm); pairs separate where "
+    f"the sign-flip test gives {ERROR} or less."
+)
+WORDS = {
+    "centre-gaussian": "never saw the network",
+    "sobel": "never saw the network",
+    "negated": "has its signs flipped",
+    "randomised": "explains a network with shuffled weights",
+}  # of random and constant maps the verdict says it already: they are the random order
 
 
 def ranking_verdict(ranking: Ranking) -> list[str]:
@@ -103,3 +121,99 @@ def _end(found: Settlement) -> str:
 
 def _pairs(pairs: Sequence[tuple[str, str]]) -> str:
     return listed([f"{first} with {second}" for first, second in pairs])
+
+
+def contrasts_table(found: Mapping[Names, Contrast], names: Names) -> Table:
+    """Pairs, in columns with such names; their differences, intervals and corrected p-values; whether they separate."""
+    rows = tuple(
+        (*pair, one.estimate.mean, one.estimate.low, one.estimate.high, one.sign_flip, one.wilcoxon, _yes(one.separate))
+        for pair, one in found.items()
+    )
+    columns = (*names, "difference", "low", "high", "p (sign flip)", "p (Wilcoxon)", "separate")
+    tested = any(one.sign_flip is not None for one in found.values())
+    return Table(columns, rows, (PAIRED,) if tested else ())
+
+
+def _yes(said: bool) -> str:
+    return "yes" if said else "no"
+
+
+def told_apart(names: Sequence[str], differences: Mapping[tuple[str, str], Contrast], what: str = "methods") -> str:
+    """Which of these names, best first, separate from each other; nothing where there is one."""
+    if not differences:
+        return ""
+    apart, unclear = (
+        {pair for pair, difference in differences.items() if difference.above == above} for above in (True, False)
+    )
+    if not unclear:
+        return f"All {what} separate from each other: {' > '.join(names)}."
+    if not apart:
+        return f"No pair of {what} separates."
+    if len(unclear) <= len(apart):
+        return f"Not told apart: {_by_first(names, unclear)}; all other pairs separate."
+    return f"Told apart: {_by_first(names, apart)}; no other pair of {what} separates."
+
+
+def _by_first(names: Sequence[str], pairs: Collection[tuple[str, str]]) -> str:
+    """Pairs in a sentence, each name once before its partners."""
+    partners = {a: [b for b in names if (a, b) in pairs] for a in names}
+    return "; ".join(f"{a} from {listed(others)}" for a, others in partners.items() if others)
+
+
+def decided(images: int) -> str:
+    """How intervals were made, and what decided which separate."""
+    return (
+        f"Intervals are 95 % intervals over {images} images, paired, each for itself; what separates is decided by "
+        "sign-flip tests, corrected for the number of comparisons (Holm)."
+    )
+
+
+def caution(images: int, comparisons: int = 1) -> str:
+    """What to say about few images; nothing about many.
+
+    >>> caution(8, comparisons=3)
+    ''
+    >>> caution(8, comparisons=28)
+    'With 8 images no test can tell 28 differences from chance: take this as a first look.'
+    """
+    if comparisons * 2.0 ** (1 - images) > ERROR:  # 2^(1 − N): the least p-value, when all images point one way
+        differences = "a difference" if comparisons == 1 else f"{comparisons} differences"
+        return f"With {images} images no test can tell {differences} from chance: take this as a first look."
+    if images < FEW_IMAGES:
+        return f"With fewer than {FEW_IMAGES} images little is seen of how values spread: take this as a first look."
+    return ""
+
+
+def is_control(name: str) -> bool:
+    """Whether a method is a control.
+
+    >>> is_control("sobel"), is_control("randomised[seed=1]:lrp-epsilon"), is_control("lrp-epsilon")
+    (True, True, False)
+    """
+    return _kind(name) in (*BLIND, *WORDS)
+
+
+def unbeaten_controls(ranking: Ranking) -> list[str]:
+    """One sentence for each control that methods do not beat: the difference is not shown to lie above 0.
+
+    A negated or randomised method is a control of that method alone, the others of all methods.
+    """
+    found = []
+    for control in ranking.methods:
+        if _kind(control) in WORDS:
+            own = split_prefix(control)[1]
+            rivals = [name for name in ranking.methods if (name == own if ":" in control else not is_control(name))]
+            unbeaten = [name for name in rivals if not _beats(ranking, name, control)]
+            if unbeaten:
+                found.append(f"{control}, which {WORDS[_kind(control)]}, is not beaten by {listed(unbeaten)}")
+    return found
+
+
+def _kind(name: str) -> str:
+    prefix, rest = split_prefix(name)
+    return (prefix or rest).partition("[")[0]
+
+
+def _beats(ranking: Ranking, method: str, control: str) -> bool:
+    difference = ranking.differences.get((method, control))  # there, if the method comes first
+    return difference is not None and difference.above

@@ -15,12 +15,11 @@ from heatproof.report.studies.about import (
     STEPS,
     depends_on,
     images_of_cells,
-    left_out,
     notes_of_cells,
     score_band,
     steps_of,
 )
-from heatproof.report.studies.contrasts import caution, contrasts_table, decided, told_apart
+from heatproof.report.studies.ranking import caution, contrasts_table, decided, told_apart
 from heatproof.report.tables import Table
 from heatproof.results.chosen import as_colours
 from heatproof.results.replacement_comparison import ReplacementResult
@@ -54,7 +53,7 @@ def verdict(found: ReplacementResult) -> list[str]:
 def warnings(found: ReplacementResult) -> list[str]:
     """What a reader must know before trusting the numbers."""
     leaks = found.conservation.warnings(found.method) if found.conservation else []
-    return [*notes_of_cells(found), *leaks, *left_out(found)]
+    return [*notes_of_cells(found), *leaks]
 
 
 def table(found: ReplacementResult) -> Table:
