@@ -14,7 +14,6 @@ from torch import nn
 import heatproof as hp
 from heatproof.data import as_dataset
 from heatproof.perturbation import Protocol
-from heatproof.report.studies.comparison import main_verdict
 from heatproof.runs.progress_reading import read_progress
 from heatproof.runs.store import LocalStore, open_store
 from heatproof.studies.assess import loaded as reloaded
@@ -91,9 +90,8 @@ def assert_same(one, other, *, derived=True):
         for name, values in measures.items():
             np.testing.assert_array_equal(values, other.measured[method][name])
     assert one.audit.frame().equals(other.audit.frame())
-    assert one.audit.verdict == other.audit.verdict
     assert one.audit.r_oms == other.audit.r_oms
-    assert main_verdict(one) == main_verdict(other)
+    assert one.verdict == other.verdict
     assert one.table() == other.table()
     assert one.shown.numbers == other.shown.numbers
     assert torch.equal(one.shown.images, other.shown.images)

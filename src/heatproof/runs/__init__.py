@@ -6,7 +6,6 @@ from heatproof.lazily import lazily
 
 if TYPE_CHECKING:
     from heatproof.runs.results import (
-        SCHEMA,
         environment,
         from_parquet,
         json_bytes,
@@ -15,7 +14,6 @@ if TYPE_CHECKING:
     )
 
 __all__ = [
-    "SCHEMA",
     "environment",
     "from_parquet",
     "json_bytes",

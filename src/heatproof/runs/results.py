@@ -17,7 +17,6 @@ from heatproof.guarded import check_size
 from heatproof.parquet import check_parquet
 from heatproof.perturbation.curves import Curves
 
-SCHEMA = 1
 MOST_ROWS = 2**20  # of a table that is read
 MOST_TEXT = 2**26  # bytes of a column: a dictionary can say one long text a million times
 PACKAGES = ("heatproof", "torch", "torchvision", "numpy", "scipy")
