@@ -43,7 +43,7 @@ class Evaluated:
 
 
 @dataclass(frozen=True)
-class Condition:
+class AuditCondition:
     """One way of judging the methods.
 
     Attributes:
@@ -89,18 +89,18 @@ class Audit:
         return list(self.evaluated[0].curves[self.score, "morf"]) if self.evaluated else []
 
     @cached_property
-    def conditions(self) -> list[Condition]:
+    def conditions(self) -> list[AuditCondition]:
         """Ways of judging the methods, one thing changed each; the comparison's own first."""
         return list(self._conditions())
 
-    def _conditions(self) -> Iterator[Condition]:
+    def _conditions(self) -> Iterator[AuditCondition]:
         for found in self.evaluated:
-            yield Condition(found.changed, found.to, self.score, found.values(self.score, "morf"))
+            yield AuditCondition(found.changed, found.to, self.score, found.values(self.score, "morf"))
         for own in self.evaluated[:1]:
-            yield Condition("order", ORDERS["lerf"], self.score, own.values(self.score, "lerf"))
+            yield AuditCondition("order", ORDERS["lerf"], self.score, own.values(self.score, "lerf"))
             others = [score for score, order in own.curves if order == "morf" and score != self.score]
             for score in others:
-                yield Condition("score", score, score, own.values(score, "morf"))
+                yield AuditCondition("score", score, score, own.values(score, "morf"))
 
     @cached_property
     def agreements(self) -> list[Estimate]:
@@ -120,11 +120,11 @@ class Audit:
         """Area under the predicted class's probability while random regions go, by replacement; higher is nearer."""
         return {name: _within_unit(estimate(r_oms(curves).double().numpy())) for name, curves in self.removal.items()}
 
-    def best(self, condition: Condition) -> str:
+    def best(self, condition: AuditCondition) -> str:
         """The method that comes first there."""
         return self.methods[int(condition.values.mean(axis=1).argmax())]
 
-    def reversed_in(self, condition: Condition) -> int:
+    def reversed_in(self, condition: AuditCondition) -> int:
         """How many pairs provably change places there."""
         return sum(found.condition == str(condition) for found in self.reversals)
 

@@ -53,31 +53,27 @@ class Part:
 
         With ``emptied``, curves are taken out of the parts one method after the other, so that they are not held twice.
         """
-        first, take = parts[0], dict.pop if emptied else dict.__getitem__
+        take = dict.pop if emptied else dict.__getitem__
+
+        def gathered(
+            found: Sequence[dict[str, Any]],
+            join: Callable[[list[Any]], Any],
+            take: Callable[[dict[str, Any], str], Any] = dict.__getitem__,
+        ) -> dict[str, Any]:
+            return {name: join([take(one, name) for one in found if name in one]) for name in tuple(found[0])}
+
         return cls(
             names=tuple(name for part in parts for name in part.names),
             classes=tuple(name for part in parts for name in part.classes),
             targets=torch.cat([part.targets for part in parts]),
-            curves={
-                name: Curves.joined([take(part.curves, name) for part in parts if name in part.curves])
-                for name in tuple(first.curves)
-            },
-            lerf={
-                name: Curves.joined([take(part.lerf, name) for part in parts if name in part.lerf])
-                for name in tuple(first.lerf)
-            },
-            heatmaps={
-                name: torch.cat([part.heatmaps[name] for part in parts if name in part.heatmaps])
-                for name in first.heatmaps
-            },
-            conservation={
-                name: Conservation.join([part.conservation[name] for part in parts if name in part.conservation])
-                for name in first.conservation
-            },
+            curves=gathered([part.curves for part in parts], Curves.joined, take),
+            lerf=gathered([part.lerf for part in parts], Curves.joined, take),
+            heatmaps=gathered([part.heatmaps for part in parts], torch.cat),
+            conservation=gathered([part.conservation for part in parts], Conservation.join),
             measured=joined_measures([part.measured for part in parts]),
             others={
                 score: {key: Curves.joined([part.others[score][key] for part in parts]) for key in walks}
-                for score, walks in first.others.items()
+                for score, walks in parts[0].others.items()
             },
         )
 
