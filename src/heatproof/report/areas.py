@@ -9,7 +9,19 @@ from matplotlib.ticker import MaxNLocator
 
 from heatproof.errors import InputError
 from heatproof.report.charts import AreasChart, Panel, extent
-from heatproof.report.style import COLOURS, FAINT, GREY, LEADING, canvas, legible, place, styled, wrapped, write_lines
+from heatproof.report.style import (
+    COLOURS,
+    FAINT,
+    GREY,
+    LEADING,
+    canvas,
+    legible,
+    open_box,
+    place,
+    styled,
+    wrapped,
+    write_lines,
+)
 
 SIDE, MOST_COLUMNS = 150.0, 5  # points; panels in a row
 LEFT, RIGHT, TOP, BOTTOM, GUTTER = 46.0, 14.0, 44.0, 34.0, 20.0  # points around panels
@@ -82,8 +94,7 @@ def _draw(axes: Axes, panel: Panel, limits: tuple[float, float]) -> None:
     steps = panel.upper.steps
     axes.set(xlim=(0, max(steps[-1], 1)), ylim=limits)
     axes.grid(color=FAINT, linewidth=0.6)
-    axes.set_axisbelow(True)
-    axes.spines[["right", "top"]].set_visible(False)
+    open_box(axes)
     axes.xaxis.set_major_locator(MaxNLocator(4, integer=True))
     axes.yaxis.set_major_locator(MaxNLocator(6))
     upper, lower = panel.upper.middle, panel.lower.middle

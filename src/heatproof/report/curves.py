@@ -19,6 +19,7 @@ from heatproof.report.style import (
     canvas,
     legible,
     line_style,
+    open_box,
     place,
     shortened,
     styled,
@@ -118,8 +119,7 @@ def _draw_axes(axes: Axes, chart: CurvesChart) -> None:
     axes.set(xlim=(0, max(last, 1)), ylim=(low - margin, high + margin), xlabel=legible(chart.x))
     axes.set_ylabel(legible(chart.y))
     axes.grid(color=FAINT, linewidth=0.6)
-    axes.set_axisbelow(True)
-    axes.spines[["right", "top"]].set_visible(False)
+    open_box(axes)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     if low < 0 < high:
         axes.axhline(0, color="#b8b8b8", linewidth=0.8, label="zero", zorder=1.5)

@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from heatproof.errors import InputError
@@ -18,6 +17,7 @@ from heatproof.report.style import (
     canvas,
     legible,
     line_style,
+    open_box,
     place,
     shortened,
     styled,
@@ -46,7 +46,7 @@ def scatter_figure(chart: ScatterChart) -> Figure:
     legend = 28 + max(width_of(name, NAME_SIZE) for name in names) + EDGE
     figure, heading = canvas(LEFT + SIDE + legend, TOP + SIDE + BOTTOM, title=chart.title or chart.caption)
     axes = place(figure, LEFT, heading + TOP, SIDE, SIDE)
-    _plain(axes)
+    open_box(axes)
     axes.grid(color=FAINT, linewidth=0.6)
     axes.set(xlabel=legible(chart.x), ylabel=legible(chart.y))
     key = place(figure, LEFT + SIDE, heading + TOP, legend, SIDE)
@@ -83,7 +83,7 @@ def boxes_figure(chart: BoxesChart) -> Figure:
     height = ROW * len(names)
     figure, heading = canvas(left + WIDTH + 2 * EDGE, TOP + height + BOTTOM, title=chart.title or chart.caption)
     axes = place(figure, left, heading + TOP, WIDTH, height)
-    _plain(axes)
+    open_box(axes)
     axes.grid(axis="x", color=FAINT, linewidth=0.6)
     boxes = axes.boxplot(
         list(values.values()),
@@ -105,11 +105,6 @@ def boxes_figure(chart: BoxesChart) -> Figure:
     text = "line: median; box: quartiles; whiskers: the last values within 1.5 box lengths"
     write_lines(figure, [text], left, heading + TOP + height + 31, size=6.5, color=GREY)
     return figure
-
-
-def _plain(axes: Axes) -> None:
-    axes.set_axisbelow(True)
-    axes.spines[["right", "top"]].set_visible(False)
 
 
 def _check(values: Mapping[str, np.ndarray], *, dimensions: int) -> None:

@@ -163,12 +163,7 @@ def _data(sections: Sequence[Section], plots: Mapping[str, list[Plot]]) -> dict[
                 _add(kinds.setdefault("methods", []), walk.name, False)
     return {
         "charts": [
-            {
-                "kind": chart.kind,
-                "traces": list(chart.traces),
-                "layout": dict(chart.layout),
-                "said": visible(chart.said),
-            }
+            {"kind": chart.kind, "traces": chart.traces, "layout": chart.layout, "said": visible(chart.said)}
             for chart in charts
         ],
         "tables": [copies(table) for section in sections for table in section.tables.values()],
@@ -184,16 +179,8 @@ def _add(series: list[dict[str, Any]], name: str, reference: bool) -> None:
         number = sum(not one["reference"] for one in series)
         colour = -1 if reference else number % len(COLOURS)
         dash = 0 if reference else number // len(COLOURS) % len(SCREEN_DASHES)
-        series.append(
-            {
-                "name": name,
-                "shown": visible(name),
-                "plotly": short(name),
-                "reference": reference,
-                "colour": colour,
-                "dash": dash,
-            }
-        )
+        names = {"name": name, "shown": visible(name), "plotly": short(name)}
+        series.append(names | {"reference": reference, "colour": colour, "dash": dash})
 
 
 def _has_charts(sections: Sequence[Section]) -> bool:
