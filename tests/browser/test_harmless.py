@@ -53,7 +53,7 @@ def test_names_are_text_in_charts(browse, wait, made):
     plot = driver.find_elements(By.CSS_SELECTOR, ".plot")[1]
     ActionChains(driver).scroll_to_element(plot).move_to_element(plot).perform()
     said = wait(lambda: plot.find_element(By.CSS_SELECTOR, ".hoverlayer").get_attribute("textContent"))
-    for name in made.sections[0].charts[1].names:
+    for name in (band.name for band in made.sections[0].charts[1].bands):
         assert visible(name)[:14] in said
 
 

@@ -35,6 +35,7 @@ def areas_figure(chart: AreasChart) -> Figure:
 
     A key names the curves of the first panel.
 
+    >>> from heatproof.report.charts import Band
     >>> steps = np.linspace(0, 1, 11)
     >>> lerf, morf = (Band(name, middle, middle, middle) for name, middle in (("LeRF", steps), ("MoRF", -steps)))
     >>> pair = Panel("uniform", "ABPC 1.0", lerf, morf)
