@@ -127,6 +127,12 @@ def place(figure: Figure, left: float, top: float, width: float, height: float) 
     )
 
 
+def open_box(axes: Axes) -> None:
+    """Leaves out the lines at the right and on top; what is drawn lies on the grid."""
+    axes.set_axisbelow(True)
+    axes.spines[["right", "top"]].set_visible(False)
+
+
 def write_lines(
     figure: Figure,
     lines: Sequence[str],

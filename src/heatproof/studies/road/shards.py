@@ -13,6 +13,9 @@ from torch import Tensor
 from heatproof.errors import InputError
 from heatproof.guarded import check_size
 from heatproof.perturbation import Protocol
+from heatproof.results.audit import Audit
+from heatproof.results.chosen import Chosen
+from heatproof.results.part import Part
 from heatproof.runs.heatmap_arrays import MapArrays
 from heatproof.runs.ledger import digest
 from heatproof.runs.lock import UNLOCKED
@@ -21,12 +24,9 @@ from heatproof.runs.objects import LARGEST_FAILURE, LARGEST_MARKER, LARGEST_TABL
 from heatproof.runs.records import FailureRecord, PartRecord, ShardRecord
 from heatproof.runs.schema import SCHEMA
 from heatproof.runs.serialization import from_parquet, json_bytes, parquet_bytes
-from heatproof.studies.audited import Audit
-from heatproof.studies.parts import Part
 from heatproof.studies.road.sinks import Sink, Whole
 from heatproof.studies.road.stored import StoredPart, restored, stored
 from heatproof.studies.road.stored_audit import store_audit, stored_audit
-from heatproof.studies.shown import Chosen
 
 TableEnd = Literal["", ".images", ".scores"]  # of its name
 TABLES: tuple[TableEnd, ...] = ("", ".images")

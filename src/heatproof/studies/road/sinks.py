@@ -9,9 +9,9 @@ import torch
 from torch import Tensor
 
 from heatproof.perturbation import Protocol
-from heatproof.studies.audited import Audit
-from heatproof.studies.parts import Part
-from heatproof.studies.shown import Chosen, taken
+from heatproof.results.audit import Audit
+from heatproof.results.chosen import Chosen, taken
+from heatproof.results.part import Part
 
 
 @dataclass(frozen=True)
