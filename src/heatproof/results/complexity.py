@@ -15,7 +15,7 @@ from heatproof.results.contrasts import Contrast, contrasts
 
 
 @dataclass(frozen=True)
-class Quantity:
+class ComplexityMeasure:
     """What is measured of a heatmap: its name in a sentence, its unit, its column, and its direction."""
 
     sentence: str
@@ -25,10 +25,10 @@ class Quantity:
 
 
 QUANTITIES = {
-    "PNG": Quantity("PNG file size", " KB", "png_kb"),
-    "JPEG": Quantity("JPEG file size", " KB", "jpeg_kb"),
-    "entropy": Quantity("Entropy", " bits", "entropy_bits"),
-    "Gini": Quantity("Gini coefficient", "", "gini", higher_is_simpler=True),
+    "PNG": ComplexityMeasure("PNG file size", " KB", "png_kb"),
+    "JPEG": ComplexityMeasure("JPEG file size", " KB", "jpeg_kb"),
+    "entropy": ComplexityMeasure("Entropy", " bits", "entropy_bits"),
+    "Gini": ComplexityMeasure("Gini coefficient", "", "gini", higher_is_simpler=True),
 }
 
 

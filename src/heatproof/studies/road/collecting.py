@@ -93,7 +93,7 @@ def notes_of(network: Network, shape: tuple[int, int, int], assignment: Assignme
     """What a reader must know about the network, the replacement, and where the study lies."""
     without_graph = network.without_graph(shape)
     here = [without_graph] if without_graph else []
-    return [*network.notes, *here, *notes_on(assignment.protocol), *assignment.sink.notes()]
+    return [*network.notes, *here, *notes_on(assignment.protocol), *filter(None, [assignment.sink.note])]
 
 
 def positions_of(wholes: Iterable[Whole]) -> list[int]:
