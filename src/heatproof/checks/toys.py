@@ -76,7 +76,7 @@ class Toys:
 class UntriedNetwork(Network):
     """A network without a graph that is not tried, so that all that goes through its module is what somebody asks."""
 
-    def _tried(self, shape: tuple[int, ...], images: Tensor | None = None) -> Trial:
+    def trial(self, shape: tuple[int, ...], images: Tensor | None = None) -> Trial:
         return Trial(InputError("it is recorded"), classes=2, gives_logits=True)
 
 
