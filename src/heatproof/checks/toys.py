@@ -77,6 +77,7 @@ class UntriedNetwork(Network):
     """A network without a graph that is not tried, so that all that goes through its module is what somebody asks."""
 
     def trial(self, shape: tuple[int, ...], images: Tensor | None = None) -> Trial:
+        """A trial that passed without evaluating the module."""
         return Trial(InputError("it is recorded"), classes=2, gives_logits=True)
 
 
