@@ -75,11 +75,11 @@ def test_own_methods_maps_and_region_maps_are_judged(network, images):
     assert set(study.heatmaps) == {"mine", "maps", "LRP"}
 
 
-def test_equal_methods_do_not_separate(network, images):
+def test_equal_methods_are_not_significantly_different(network, images):
     study = hp.compare(network, images, {"one": "lrp-epsilon", "same": "lrp-epsilon"}, regions=5)
     (difference,) = study.ranking.differences.values()
     assert difference.estimate == Estimate(0, 0, 0)
-    assert (difference.sign_flip, difference.wilcoxon, difference.separate) == (1, 1, False)
+    assert (difference.sign_flip, difference.wilcoxon, difference.significant) == (1, 1, False)
 
 
 def test_result_is_frozen_counts_progress_and_shows_itself(network, images):

@@ -109,7 +109,7 @@ class Audit:
 
     @cached_property
     def reversals(self) -> list[Reversal]:
-        """Pairs of methods that provably change places, at a family-wise error of 5 %."""
+        """Pairs of methods whose order is significantly reversed, at a family-wise error of 5 %."""
         if not self.conditions:
             return []
         own, *others = self.conditions
@@ -121,11 +121,11 @@ class Audit:
         return {name: _within_unit(estimate(r_oms(curves).double().numpy())) for name, curves in self.removal.items()}
 
     def best(self, condition: AuditCondition) -> str:
-        """The method that comes first there."""
+        """The method that ranks first under the condition."""
         return self.methods[int(condition.values.mean(axis=1).argmax())]
 
     def reversed_in(self, condition: AuditCondition) -> int:
-        """How many pairs provably change places there."""
+        """How many pairs of methods are significantly reversed under the condition."""
         return sum(found.condition == str(condition) for found in self.reversals)
 
     def frame(self) -> pl.DataFrame:

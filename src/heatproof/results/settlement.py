@@ -22,7 +22,7 @@ class Rule:
     """When to stop adding images.
 
     Attributes:
-        until: "signs" (each method is above or below the random order) or "ranked" (the methods are also told apart).
+        until: "signs" (each method is above or below the random order) or "ranked" (each two methods are also ranked).
         indifference: differences below this, in the score's unit, count as none; by default a tenth of the random
             order's AOPC.
     """

@@ -77,7 +77,7 @@ def page(found: ComplexityResult) -> Page:
         caption="Entropy of heatmaps",
         x="entropy (bits)",
         y="method",
-        about="Of the grey levels; lower is simpler.",
+        about="Entropy of the grey levels of each heatmap; lower is simpler.",
         values=found.values["entropy"],
     )
     colours = found.found.shown.colours
@@ -135,5 +135,5 @@ def _sentence(found: ComplexityResult, quantity: str) -> str:
         f"{last} most complex ({means[last].mean:.3g}{unit})"
     )
     gap = found.differences[quantity, first, methods[1]]
-    apart = "is ahead of" if gap.above else "cannot be told from"
-    return f"{said}; {first} {apart} {methods[1]} on the same images ({gap.estimate}{unit})."
+    is_ahead = "is significantly simpler than" if gap.above else "is not significantly simpler than"
+    return f"{said}; {first} {is_ahead} {methods[1]} on the same images ({gap.estimate}{unit})."
