@@ -109,7 +109,7 @@ def parse_spec(spec: str) -> tuple[str, dict[str, Option]]:
         raise InputError(f"cannot read {spec!r}; options are written name[key=value,key=value]")
     options = {key.strip(): _literal(value.strip()) for key, _, value in pairs}
     if len(options) < len(pairs):
-        raise InputError(f"an option stands twice in {spec!r}: {', '.join(key.strip() for key, _, _ in pairs)}")
+        raise InputError(f"expected each option once in {spec!r}, got {', '.join(key.strip() for key, _, _ in pairs)}")
     return name, options
 
 

@@ -79,7 +79,7 @@ def test_statistics_are_made_once_and_used_by_other_commands(photos):
     assert record["protocol"]["statistics"]["count"] == 4
     assert any("come from photos (4 images)" in text for text in record["warnings"])
     assert called("plan", "photos", *options, "--methods", "sensitivity-l2").exit_code == 0
-    with pytest.raises(InputError, match="is there already; choose another name"):
+    with pytest.raises(InputError, match="exists already; choose another name"):
         called("statistics", "photos", *NETWORK, "--out", "mean.safetensors")
 
 

@@ -157,7 +157,7 @@ def test_lines_without_a_value_show_one_of_the_right_kind(study):
 def test_init_never_overwrites(run, tmp_path):
     (tmp_path / "mine.toml").write_text("mine")
     assert run("init", "mine.toml")[0] == 2
-    assert "'mine.toml' is there already; choose another name" in run("init", "mine.toml")[2]
+    assert "'mine.toml' exists already; choose another name" in run("init", "mine.toml")[2]
     assert (tmp_path / "mine.toml").read_text() == "mine"
     (tmp_path / "link.toml").symlink_to("nowhere.toml")
     assert run("init", "link.toml")[0] == 2
@@ -441,7 +441,7 @@ def test_everything_that_is_wrong_is_said_at_once(run, study):
     [
         (
             "",
-            "is no study file: expected the line study = \"compare\" in it; 'heatproof init --study compare' writes",
+            "is not a study file: expected the line study = \"compare\" in it; 'heatproof init --study compare' writes",
         ),
         (
             'study = "assess"\n',

@@ -178,7 +178,7 @@ def test_all_measures_stand_beside_each_other_and_are_stored(network, images, tm
     [
         ({"measures": ["naopc"], "regions": 3}, "beam"),
         ({"measures": ["napc"]}, "did you mean 'naopc'"),
-        ({"measures": ["single-region"], "until": "signs"}, "want all images"),
+        ({"measures": ["single-region"], "until": "signs"}, "need all images"),
     ],
 )
 def test_measures_that_cannot_be_had_are_refused_before_anything_is_computed(network, images, options, message):

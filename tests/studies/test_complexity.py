@@ -58,7 +58,7 @@ def test_the_order_from_simple_to_complex(network, images):
     assert study.ordered("PNG") == study.ordered("JPEG") == study.ordered("entropy") == ["empty", "square", "noise"]
     assert study.ordered("Gini")[0] == "square"
     assert [row[0] for row in study.table().rows] == ["empty", "square", "noise"]
-    assert study.warnings == ["9 of 9 heatmaps of empty are one colour, which is simple and says nothing"]
+    assert study.warnings == ["9 of 9 heatmaps of empty have a single colour: they are simple, but show nothing"]
     assert study.verdict[0].startswith("PNG file size: empty is simplest (")
     assert "empty is significantly simpler than square on the same images" in study.verdict[0]
 

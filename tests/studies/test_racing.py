@@ -113,11 +113,11 @@ def test_progress_ends_at_its_total(network, images):
     [
         (
             {"until": "rank"},
-            r"unknown end of adding images \(until\) 'rank'; did you mean 'ranked'\? known: signs, ranked",
+            r"unknown stopping rule \(until\) 'rank'; did you mean 'ranked'\? known: signs, ranked",
         ),
         ({"until": "ranked", "indifference": -1}, "indifference must be 0 or more, in the score's unit, got -1"),
         ({"until": "ranked", "indifference": float("nan")}, "indifference must be 0 or more"),
-        ({"indifference": 1.0}, "indifference is for until"),
+        ({"indifference": 1.0}, "indifference needs until"),
     ],
 )
 def test_rules_that_cannot_be(network, images, options, message):

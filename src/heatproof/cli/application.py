@@ -28,17 +28,17 @@ INPUT_ERROR, PARTIAL, CHECK_FAILED, OUT_OF_MEMORY, DISK_ERROR, INTERRUPTED, UNRE
 
 EXIT_CODES = {
     0: "done",
-    INPUT_ERROR: "something given cannot be used",
+    INPUT_ERROR: "an input cannot be used",
     PARTIAL: "done, but pictures had to be left out",
     CHECK_FAILED: "a check failed",
     OUT_OF_MEMORY: "memory ran out",
     DISK_ERROR: "the disk failed, or the service at a URL",
     INTERRUPTED: "stopped by Ctrl-C",
-    UNREAD: "nobody reads the output",
+    UNREAD: "the output was closed by its reader",
 }
 BROKEN = 1  # any other failure is a bug, and shows its traceback
 
-KEPT = "nothing half-written is left, and a run goes on with the same command"
+KEPT = "no partial file is left, and the same command resumes a run"
 
 NEXT = """\
 heatproof compare photos/ --out RUN   which heatmap method explains best?
@@ -156,7 +156,7 @@ def _undelivered(lost: UndeliveredError, out: Outlet, err: Outlet) -> int:
             _told(f"{lost.stream} cannot be written: {lost.reason}; {KEPT}", code)
         if lost.stream == err.name and output.as_json:
             said = output.found.get("error")  # of the command, which nobody has read
-            tell(error=said or f"{lost.stream} cannot be written: {lost.reason or 'nobody reads it'}; {KEPT}")
+            tell(error=said or f"{lost.stream} cannot be written: {lost.reason or 'it was closed'}; {KEPT}")
             answer(code, out)
     for stream in (out, err):
         try:

@@ -59,9 +59,7 @@ def assess_command(
         with workers.execution(place) as execution:
             study = run_cells(wanted, store, settings, execution)
     if known and dataset.classes and topology.classes and dataset.classes != topology.classes:
-        warn(
-            ["the data set names its classes otherwise than the network: the accuracy holds if their order is the same"]
-        )
+        warn(["class names differ between data set and network: the accuracy holds if classes have the same order"])
     deliver(study, place, holding="tables, figures, scores.parquet, cells/ (a run for each checkpoint)")
 
 

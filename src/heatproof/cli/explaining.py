@@ -64,7 +64,7 @@ class Explaining(Picturing):
         files = map_files(self.heatmaps or [])
         twice = [name for name in files if name in self.method_names]
         if twice:
-            raise InputError(f"{twice[0]!r} is a method to compute; call your heatmaps by another name")
+            raise InputError(f"{twice[0]!r} is the name of a computed method; give your heatmaps another name")
         return files
 
     def methods_for(self, pictures: "Pictures") -> "dict[str, str | Tensor]":

@@ -64,7 +64,7 @@ def _state(progress: "RunProgress") -> str:
     return {
         "finished": "finished",
         "running": f"being written by {progress.holder}",
-        "stopped": "not finished, and nobody is writing it: start it again to go on",
+        "stopped": "not finished, and no process writes it: give the same command again to resume",
         "unknown": "not finished; a URL has no lock that would tell whether somebody is writing it",
     }[progress.state]
 

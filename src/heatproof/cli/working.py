@@ -39,9 +39,9 @@ class Working(Bounded):
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.on not in (HERE, RAY):
-            raise InputError(unknown("place to compute (on)", self.on, (HERE, RAY)))
+            raise InputError(unknown("value of on", self.on, (HERE, RAY)))
         if self.on == HERE and (self.address or self.workers or self.cores != 1):
-            raise InputError("address, workers and cores are for Ray: add --on ray")
+            raise InputError("address, workers and cores need Ray: add --on ray")
 
     @property
     def shares(self) -> tuple[int, int]:

@@ -85,7 +85,7 @@ def _explained(max_pixels: int) -> Iterator[None]:
     except Image.DecompressionBombError as error:
         raise InputError(f"expected at most {max_pixels:,} pixels, got more{_RAISED}") from error
     except Exception as error:  # Pillow raises nearly every kind of exception on malformed files
-        raise InputError(f"expected a whole picture, got a broken one ({type(error).__name__}: {error})") from error
+        raise InputError(f"expected a complete picture, got a damaged one ({type(error).__name__}: {error})") from error
 
 
 def _decode(file: BinaryIO, max_pixels: int) -> Image.Image:

@@ -96,15 +96,17 @@ class _Part:
             except urllib.error.HTTPError as error:
                 error.close()
                 said = " ".join(str(error.reason).split())
-                raise InputError(f"{self.url} cannot be had: the server answers {error.code} {said:.200}") from None
+                raise InputError(
+                    f"{self.url} cannot be downloaded: the server answers {error.code} {said:.200}"
+                ) from None
             except _BROKEN as error:
                 reason = f"{getattr(error, 'reason', error) or type(error).__name__!s:.200}"
             if self._size <= before or attempt == TRIES:
                 break
-        kept = f"; {self._size:,} bytes are kept, and fetching again goes on from there" if self._size else ""
+        kept = f"; {self._size:,} bytes are kept, and the same command resumes there" if self._size else ""
         raise InputError(
-            f"{urlsplit(self.url).netloc} cannot be reached, or breaks off ({reason}){kept}; you can also download "
-            f"{self.url} by other means and put it at {self.path.with_suffix('')}"
+            f"{urlsplit(self.url).netloc} cannot be reached, or closed the connection ({reason}){kept}; you can also "
+            f"download {self.url} in another way and put it at {self.path.with_suffix('')}"
         )
 
     @property
@@ -127,7 +129,7 @@ class _Part:
             return whole or self._restart(start, on_progress)
         with answer:
             if answer.status not in (http.client.OK, http.client.PARTIAL_CONTENT):
-                raise InputError(f"{self.url} cannot be had: the server answers {answer.status}")
+                raise InputError(f"{self.url} cannot be downloaded: the server answers {answer.status}")
             partial = answer.status == http.client.PARTIAL_CONTENT
             if partial and _in_range(answer.headers, r"bytes (\d+)-") != start:
                 return self._restart(start, on_progress)
@@ -191,7 +193,7 @@ def _is_file(path: Path, *, links: bool = True) -> bool:
         return False
     if not path.exists() or not stat.S_ISREG(path.stat().st_mode) or (path.is_symlink() and not links):
         raise InputError(
-            f"{str(path)!r} is in the way: it is no file, but a folder, link, pipe or device; move it away"
+            f"{str(path)!r} is in the way: expected a file, got a folder, link, pipe or device; move it away"
         )
     return True
 

@@ -41,7 +41,7 @@ class Protocol(Perturbing):
         if self.engine == "incremental" and self.imputes:
             raise InputError(
                 f"engine 'incremental' cannot follow replacement {self.replacement!r}, which fills all removed pixels "
-                "anew at every step, from what is left; take engine 'full', or 'auto', which does"
+                "anew at every step; choose engine 'full' or 'auto'"
             )
         steps = None if self.steps == ALL else self.steps
         if steps is not None and (not isinstance(steps, int) or isinstance(steps, bool)):

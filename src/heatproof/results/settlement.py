@@ -32,7 +32,7 @@ class Rule:
 
     def __post_init__(self) -> None:
         if self.until not in UNTIL:
-            raise InputError(unknown("end of adding images (until)", self.until, UNTIL))
+            raise InputError(unknown("stopping rule (until)", self.until, UNTIL))
         if self.indifference is not None and not 0 <= self.indifference < np.inf:
             raise InputError(f"indifference must be 0 or more, in the score's unit, got {self.indifference}")
 

@@ -76,8 +76,8 @@ def check_replaceable(folder: Path, name: str) -> None:
     path = folder / name
     if os.path.lexists(path) and (noted := ledger_of(folder)) is not None and not _is_as_written(path, name, noted):
         raise InputError(
-            f"{str(path)!r} is not as heatproof wrote it, and is not replaced; move it away, and give the same command "
-            "again"
+            f"{str(path)!r} has changed since heatproof wrote it, so it is not replaced; move it away, and give the "
+            "same command again"
         )
 
 

@@ -79,7 +79,7 @@ def holder(run: Path) -> "LockRecord | None":
 
 def _take(run: Path) -> int:
     path = LocalStore(run).local_path(LOCK)
-    in_the_way = InputError(f"{str(path)!r} is in the way, and not heatproof's; move it away")
+    in_the_way = InputError(f"{str(path)!r} is in the way, and was not written by heatproof; move it away")
     if path.is_symlink():
         raise in_the_way
     with disk_errors("locked", path):

@@ -185,7 +185,7 @@ def _numbered(
         number = NUMBERED.fullmatch(name)
         try:
             if not number or int(number[1]) >= shards:
-                raise InputError(f"the run has no such shard, but {shards:,}")
+                raise InputError(f"expected the number of a shard below {shards:,}")
             if isinstance(content, InputError):
                 raise content
             found = kind.read(content, name)

@@ -219,5 +219,5 @@ def _record(content: dict[str, Any], store: Store) -> RunRecord | CellsRecord:
 
 def _content(store: Store) -> dict[str, Any]:
     if not store.exists(RECORD):
-        raise InputError(f"{store} is no run: it has no {RECORD}; give the folder or URL of a run")
+        raise InputError(f"{store} is not a run: it has no {RECORD}; give the folder or URL of a run")
     return json_object(store.get(RECORD, at_most=LARGEST_RECORD), f"{RECORD} of {store}")

@@ -55,17 +55,19 @@ def parse_toml(content: bytes, name: str) -> dict[str, Any]:
         text = content.decode("utf-8-sig")  # editors on Windows put a mark in front
     except UnicodeDecodeError as error:
         line = content[: error.start].count(b"\n") + 1
-        raise InputError(f"{name!r} is no TOML: expected text in UTF-8, line {line} is not") from None
+        raise InputError(f"{name!r} is not TOML: expected text in UTF-8, line {line} is not") from None
     endless = _ENDLESS_KEY.search(text)
     if endless:
         line = text[: endless.start()].count("\n") + 1
-        raise InputError(f"{name!r} is no study: a key with more than 50 parts in line {line}; keys have one part")
+        raise InputError(
+            f"{name!r} is not a study file: a key with more than 50 parts in line {line}; keys have one part"
+        )
     try:
         return tomllib.loads(text)
     except RecursionError:
-        raise InputError(f"{name!r} is no study: its lists or tables lie too deep in one another") from None
+        raise InputError(f"{name!r} is not a study file: its lists or tables lie too deep in one another") from None
     except ValueError as error:  # TOMLDecodeError, and a number with thousands of digits
-        raise InputError(f"{name!r} is no TOML: {error}") from None
+        raise InputError(f"{name!r} is not TOML: {error}") from None
 
 
 def to_toml(settings: Mapping[str, Value]) -> str:

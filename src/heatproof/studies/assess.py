@@ -157,6 +157,6 @@ def _checked(labels: Tensor, network: Network, images: Tensor) -> Tensor:
     if not 0 <= int(labels.min()) <= int(labels.max()) < classes:
         raise InputError(
             f"labels must be classes of the network, 0 … {classes - 1}, got {int(labels.min())} … {int(labels.max())}; "
-            "without labels (labels=None, --no-labels) everything but the accuracy is found all the same"
+            "leave the labels out (labels=None, --no-labels) to get everything except the accuracy"
         )
     return labels

@@ -62,7 +62,9 @@ class MapFile:
     def check(self) -> None:
         """Refuses a file that does not hold any more what it held."""
         if self.fingerprint and self.hashed() != self.fingerprint:
-            raise InputError(f"{str(self.path)!r} is not the file that the run was begun with")
+            raise InputError(
+                f"{str(self.path)!r} has changed since the run began; restore it, or start another run (--out)"
+            )
 
     def hashed(self) -> str:
         """A hash of all that the file, or the folder, holds."""
@@ -163,7 +165,7 @@ class _OpenedMaps:
                 )
             return list(asked.places)
         if asked.names is None:
-            raise InputError(f"{self.where} finds maps by the names of images: pass names=…, one for each image")
+            raise InputError(f"{self.where} stores heatmaps by image name: pass names=…, one for each image")
         return _matched(asked.names, self.names or (), self.where)
 
     def rows_of_all(self, asked: ImageSelection) -> list[int]:
@@ -256,8 +258,8 @@ def _matched(names: Sequence[str], known: Sequence[str], where: str) -> list[int
             raise InputError(f"{where} has several maps for {name!r}: {_some([known[row] for row in found])}")
         if found and taken.setdefault(found[0], name) != name:
             raise InputError(
-                f"the map {known[found[0]]!r} in {where} might be of {taken[found[0]]!r} or of {name!r}: call maps "
-                "by the whole names of their images"
+                f"the map {known[found[0]]!r} in {where} matches both {taken[found[0]]!r} and {name!r}: name maps "
+                "after the full names of their images"
             )
         rows.append(found[0] if found else None)
     return rows

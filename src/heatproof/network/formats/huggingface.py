@@ -69,8 +69,8 @@ def read_classifier(name: str, *, download: bool) -> tuple[nn.Module, Preprocess
     folder = Path(name)
     if not folder.is_dir() and not download:
         raise InputError(
-            f"network: there is no folder {name!r}; a name on the Hugging Face hub would be downloaded, which has to "
-            "be asked for: --download (download=True)"
+            f"network: there is no folder {name!r}; to download a network of that name from the Hugging Face "
+            "hub, add --download (download=True)"
         )
     library = optional("transformers", extra="transformers", what="Hugging Face's networks")
     folder = folder if folder.is_dir() else _downloaded(name)

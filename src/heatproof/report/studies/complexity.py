@@ -28,7 +28,9 @@ def warnings(found: ComplexityResult) -> list[str]:
     for name, values in found.values["entropy"].items():
         empty = int((values == 0).sum())
         if empty:
-            said.append(f"{empty} of {len(values)} heatmaps of {name} are one colour, which is simple and says nothing")
+            said.append(
+                f"{empty} of {len(values)} heatmaps of {name} have a single colour: they are simple, but show nothing"
+            )
     return said
 
 

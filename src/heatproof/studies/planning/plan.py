@@ -55,7 +55,7 @@ def plan_comparison(network: Network, images: Tensor, options: PlanArguments) ->
     """
     wanted, goal = wanted_curves(options, options.methods), Goal.of(options.precision, options.budget)
     if goal and (options.repeats != 1 or options.scored is not None):
-        raise InputError("repeats and scored are what is planned for a precision or a budget: leave them out")
+        raise InputError("a precision or a budget decides repeats and scored: leave these two out")
     started = time.perf_counter()
     task = Task.of(network, images, wanted.methods, options.targets, wanted.protocol, lerf=wanted.lerf)
     needs_of(wanted.measures, task)

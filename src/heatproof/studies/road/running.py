@@ -80,7 +80,9 @@ def run_comparison(
         InputError: if another configuration was begun there, or nothing could be computed.
     """
     if wanted.rule and (execution.workers or execution.share != (1, 1)):
-        raise InputError("until looks at all images so far after every 8: leave out --on ray and --share, or until")
+        raise InputError(
+            "until compares all images so far after every 8, in one process: leave out --on ray and --share, or until"
+        )
     store.sweep()
     found = computed(wanted, opened, store, settings, Progress(execution.on_progress), execution)
     study = found if wanted.removes else Simplicity(found)

@@ -173,7 +173,7 @@ class Shards(Sink):
         data = self.store.get(name, at_most=LARGEST_TABLE)
         if digest(data) != marker.objects[suffix]:
             raise InputError(
-                f"{name} is not the file that was written; delete {_stem(marker.number)}.json to do it again"
+                f"{name} has changed since it was written; delete {_stem(marker.number)}.json to compute it again"
             )
         return from_parquet(data, name, most_rows)
 

@@ -116,7 +116,7 @@ def restored(found: StoredPart, numbers: Sequence[int], protocol: Protocol) -> P
     try:
         return _restored(found, numbers, protocol)
     except BROKEN as error:
-        raise InputError(f"this part of a run does not hold what it should: {type(error).__name__}: {error}") from error
+        raise InputError(f"this shard of a run is damaged: {type(error).__name__}: {error}") from error
 
 
 def _restored(found: StoredPart, numbers: Sequence[int], protocol: Protocol) -> Part:

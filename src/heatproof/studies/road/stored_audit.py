@@ -97,15 +97,13 @@ def stored_audit(store: Store, protocol: Protocol, images: int) -> Audit | None:
         return None
     content = store.get(TABLE, at_most=LARGEST_TABLE)
     if digest(content) != marker.objects[TABLE]:
-        raise InputError(f"{TABLE} of {store} is not the file that was written; delete {MARKER} to do it again")
+        raise InputError(f"{TABLE} of {store} has changed since it was written; delete {MARKER} to compute it again")
     table = from_parquet(content, TABLE, MOST_SEQUENCES)
     check_table(table, SEQUENCES | SETTINGS)
     try:
         return _restored(marker, table, protocol)
     except BROKEN as error:
-        raise InputError(
-            f"the audit of {store} does not hold what it should: {type(error).__name__}: {error}"
-        ) from error
+        raise InputError(f"the audit of {store} is damaged: {type(error).__name__}: {error}") from error
 
 
 def _restored(marker: AuditRecord, table: pl.DataFrame, protocol: Protocol) -> Audit:
