@@ -56,7 +56,7 @@ class ZarrArray:
         return plain and whole and pipeline.dtype == "<f4" and codecs == ["zstd"] and bool(np.isnan(self._about.fill))
 
     def read(self, rows: Sequence[int] | None = None) -> np.ndarray:
-        """All of it, or some rows of its first axis, in any order."""
+        """The values: all of them, or some rows of the first axis, in any order."""
         if not self.shape:
             return self._chunk(())
         wanted = np.arange(self.shape[0]) if rows is None else np.asarray(rows, dtype=np.int64)

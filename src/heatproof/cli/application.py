@@ -1,4 +1,4 @@
-"""What all commands hang on: the two options that each of them has, how they end, and what their exit codes say.
+"""The application: the two options of every command, how commands end, and what exit codes mean.
 
 Modules of this room import the others inside their functions, so that help, versions and wrong words need no torch.
 """
@@ -48,13 +48,14 @@ heatproof --help                      all commands"""
 
 @dataclass(frozen=True)
 class Answering:
-    """How a command answers."""
+    """Options that say how a command prints its result."""
 
     as_json: Annotated[
-        bool, Option("One JSON object on stdout, errors too.", name="json", panel="Output", in_files=False)
+        bool, Option("Print one JSON object on stdout, errors included.", name="json", panel="Output", in_files=False)
     ] = False
     quiet: Annotated[
-        bool, Option("No progress: results, warnings and errors only.", short="-q", panel="Output", in_files=False)
+        bool,
+        Option("Hide progress: print results, warnings and errors only.", short="-q", panel="Output", in_files=False),
     ] = False
 
 
@@ -62,7 +63,7 @@ class Command(TyperCommand):
     """A command that takes no empty text for a name or a path: Python's ``Path("")`` is the folder it runs in."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:  # noqa: ANN401 - Typer's class is private
-        """As Typer's."""
+        """Parses the arguments, as Typer does; refuses empty texts."""
         may_be_empty = {name for option in self.params if option.default == "" for name in option.opts}
         for before, argument in zip(("", *args), args, strict=False):
             option, equals, value = argument.partition("=") if argument.startswith("--") else (before, "=", argument)
@@ -76,7 +77,7 @@ class Application(typer.Typer):
     """Commands that all have ``--json`` and ``--quiet``."""
 
     def command(self, name: str | None = None, **options: Any) -> Callable[[Any], Any]:  # noqa: ANN401 - Typer's
-        """As Typer's."""
+        """Registers a command, as Typer does, with ``--json`` and ``--quiet``."""
         add = super().command(name, **({"cls": Command} | options))
         return lambda function: add(answering(function))
 
@@ -109,7 +110,7 @@ def root(
     context: typer.Context,
     version: Annotated[bool, typer.Option("--version", help="Show the version and stop.")] = False,
 ) -> None:
-    """Put heatmaps to the proof: which explanation method can I trust, for my network, on my images?"""
+    """Evaluate heatmaps: which explanation method can I trust, for my network, on my images?"""
     if version:
         tell(version=heatproof.__version__)
         say(f"heatproof {heatproof.__version__}")

@@ -28,15 +28,13 @@ def assess_command(
     context: typer.Context,
     checkpoints: Annotated[
         list[Path],
-        Option("Weights of one network, put in the order of the numbers in their names.", positional=True),
+        Option("Weight files of one network, sorted by the numbers in their names.", positional=True),
     ],
     place: RunPlace,
     given: Reading,
     options: AssessOptions,
     workers: Working,
-    labels: Annotated[
-        bool, Option("Accuracy beside the rest, if the data set has labels.", negative="no-labels")
-    ] = True,
+    labels: Annotated[bool, Option("Add the accuracy, if the data set has labels.", negative="no-labels")] = True,
 ) -> None:
     """Which checkpoint of a network has the best heatmaps? Needs no labels; where the data set has them, they are used.
 
@@ -76,6 +74,6 @@ def other_weights(topology: "Network", dataset: "Dataset", name: str, weights: P
 
 
 def _in_order(path: Path) -> list[tuple[int, str]]:
-    """So that step9 comes before step10."""
+    """Sort key by which step9 comes before step10."""
     parts = re.split(r"(\d+)", str(path))
     return [(int(part), "") if part.isdecimal() else (-1, part) for part in parts]

@@ -48,7 +48,7 @@ def progress(unit: str) -> Iterator[Any]:
 
 @contextmanager
 def downloading(name: str) -> Iterator[Any]:
-    """The same for the bytes of a file."""
+    """A progress bar for the bytes of a file."""
     with _bar(name, DownloadColumn()) as advance:
         yield advance
 

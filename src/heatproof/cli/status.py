@@ -21,7 +21,7 @@ SHOWN = 20  # of failures, workers, problems; --json has all
 def status_command(
     run: Annotated[str, Option("Folder or URL of a run.", positional=True, metavar="RUN")],
 ) -> None:
-    """How far a run is: shards and images done, failed and left, the rate, the time left, and who is at it.
+    """How far a run is: shards and images done, failed and left, the rate, the time left, and who computes it.
 
     Only reads, and may be called while the run is written.
 

@@ -30,7 +30,7 @@ class Files:
 
     @property
     def fingerprint(self) -> str:
-        """Of the names in their order."""
+        """Hash of the names in their order."""
         return self.dataset.fingerprint
 
     def read(self, numbers: Sequence[int]) -> Pictures:
@@ -55,7 +55,7 @@ class GivenImages:
 
     @cached_property
     def fingerprint(self) -> str:
-        """Of the names in their order."""
+        """Hash of the names in their order."""
         return blake2b(repr((self.name, self.names)).encode(), digest_size=8).hexdigest()
 
     def read(self, numbers: Sequence[int]) -> Pictures:

@@ -174,7 +174,7 @@ class _Redirects(urllib.request.HTTPRedirectHandler):
     """Follows to https anywhere (publishers keep large files on hosts of their providers), to http on the same host."""
 
     def redirect_request(self, req: Any, fp: Any, code: int, msg: str, headers: Any, newurl: str) -> Any:  # noqa: ANN401
-        """As urllib's."""
+        """Follows a redirect as urllib does, to https or the same server only."""
         before, after = urlsplit(req.full_url), urlsplit(newurl)
         same = before.scheme == after.scheme == "http" and before.netloc == after.netloc
         if after.scheme != "https" and not same:

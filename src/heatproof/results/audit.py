@@ -146,7 +146,7 @@ class Audit:
         return scores_frame(curves, self.names).with_columns(*told)
 
     def describe(self) -> dict[str, Any]:
-        """All of it as JSON-able values."""
+        """The audit as JSON-able values."""
         return {
             "images": list(self.names),
             "evaluations": self.evaluations,

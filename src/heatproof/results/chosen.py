@@ -27,7 +27,7 @@ class Chosen:
 
     @classmethod
     def of(cls, numbers: Sequence[int], images: Tensor, heatmaps: Mapping[str, Tensor]) -> "Chosen":
-        """Of all images (N, C, H, W) of a study, and heatmaps of all or the first ones."""
+        """Chooses among all images (N, C, H, W) of a study, and heatmaps of all or the first ones."""
         places = list(numbers)
         return cls(tuple(places), images[places].cpu(), {name: taken(maps, places) for name, maps in heatmaps.items()})
 

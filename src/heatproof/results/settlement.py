@@ -91,7 +91,7 @@ class Settlement:
         return {pair: found for pair in differences if (found := self._contrast(pair))}
 
     def _contrast(self, pair: tuple[str, str]) -> Contrast | None:
-        """For a pair that may be the other way round."""
+        """The contrast of a pair, which may be stored the other way round."""
         if pair in self.standings:
             standing = self.standings[pair]
             return Contrast(standing.difference, standing.images, standing.placed in ("higher", "lower"))
@@ -102,7 +102,7 @@ class Settlement:
         return replace(turned, estimate=Estimate(-value.mean, -value.high, -value.low))
 
     def describe(self) -> dict[str, Any]:
-        """All of it as JSON-able values."""
+        """The result as JSON-able values."""
         return {
             "until": self.rule.until,
             "indifference": self.indifference,

@@ -42,11 +42,11 @@ class Work:
 
     @property
     def evaluations_per_second(self) -> float:
-        """Of perturbed and untouched images."""
+        """Evaluations of perturbed and untouched images per second."""
         return self.evaluations / max(self.perturbation_seconds, 1e-9)
 
     def describe(self) -> dict[str, Any]:
-        """All of it as JSON-able values."""
+        """The numbers as JSON-able values."""
         numbers = asdict(self) | {"evaluations_per_second": self.evaluations_per_second}
         return {name: round(value, 3) if isinstance(value, float) else value for name, value in numbers.items()}
 

@@ -34,13 +34,13 @@ class Run:
 
     @property
     def count(self) -> str:
-        """Of the images, in words."""
+        """Number of the images, in words."""
         if self.images is None:
             return ""
         return f"{self.images:,}" if self.members is None else f"{self.images:,} of {self.members:,}"
 
     def describe(self) -> dict[str, Any]:
-        """All of it as JSON-able values."""
+        """The entry as JSON-able values."""
         return asdict(self) | {"path": str(self.path), "date": self.date.isoformat(timespec="seconds")}
 
 

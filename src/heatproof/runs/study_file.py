@@ -43,7 +43,7 @@ def read_toml(path: Path) -> dict[str, Any]:
 
 
 def parse_toml(content: bytes, name: str) -> dict[str, Any]:
-    r"""The same from bytes; errors name ``name``.
+    r"""Parses TOML from bytes; errors name ``name``.
 
     >>> parse_toml(b'study = "compare"\nsteps = 40', "study.toml")
     {'study': 'compare', 'steps': 40}

@@ -89,7 +89,7 @@ def wanted_assessment(
     opened: Callable[[str, Path], tuple[Network, Dataset]],
     labels: Mapping[str, int] | None,
 ) -> WantedCells:
-    """The same as a run.
+    """An assessment that is computed as a run.
 
     Args:
         options: of the study.
@@ -131,7 +131,7 @@ def loaded(network: Network, name: str, weights: Weights) -> Network:
 
 
 def method_name(method: str | OwnMethod | Tensor) -> str:
-    """For tables."""
+    """Name of the method in tables."""
     return method if isinstance(method, str) else "your method"
 
 

@@ -154,7 +154,7 @@ class Study(ABC):
         write_record(store, begun | described | {"reproduce": reproduce})
 
     def derived(self, *, reproduce: str = "") -> dict[str, bytes]:
-        """The same as bytes, but for the record: frames, the table, figures, the page, and how to reproduce it."""
+        """Files that follow from the result, as bytes: frames, table, figures, page, and how to reproduce it."""
         page, table, command = self.page(), self.table(), reproduce or self.code
         figures = page.figures()
         frames = {f"{name}.parquet": parquet_bytes(frame) for name, frame in self.frames().items()}

@@ -56,7 +56,7 @@ class MapFile:
     fingerprint: str = ""
 
     def with_fingerprint(self) -> "MapFile":
-        """The same, which from now on must hold what it holds now."""
+        """The file with a hash of its present content, which later reads must match."""
         return MapFile(self.path, self.method, self.hashed())
 
     def check(self) -> None:
@@ -154,7 +154,7 @@ class _OpenedMaps:
         return tuple(map(str, self.arrays.read(NAMES).tolist()))
 
     def rows(self, asked: ImageSelection) -> list[int | None]:
-        """Of each image asked for: which map of all; none where there is none."""
+        """Row of the map of each image; None where there is no map."""
         if self.stack and self.names is None:
             there = self.arrays.about(self.stack)[0][:1]
             if there != (asked.count,):
@@ -169,7 +169,7 @@ class _OpenedMaps:
         return _matched(asked.names, self.names or (), self.where)
 
     def rows_of_all(self, asked: ImageSelection) -> list[int]:
-        """The same; refuses a file that has no map for an image."""
+        """Row of the map of each image; InputError if an image has no map."""
         rows = self.rows(asked)
         lost = [name for name, row in zip(asked.names or (), rows, strict=False) if row is None]
         if lost:

@@ -163,7 +163,7 @@ Sides = int | tuple[int, int] | None
 
 
 def _sizes(config: Mapping[str, Any]) -> tuple[Sides, Sides]:
-    """To what pictures are resized, and what is cropped."""
+    """The size to which pictures are resized, and that of the crop."""
     size = _sides(config.get("size")) if config.get("do_resize", True) else None
     crop = _sides(config.get("crop_size")) if config.get("do_center_crop", "crop_size" in config) else None
     if isinstance(crop, int):
@@ -197,7 +197,7 @@ def _downloaded(name: str) -> Path:
 
 @contextmanager
 def _silent(library: Any) -> Iterator[None]:  # noqa: ANN401 - a module
-    """Without the library's own progress bar, which would stand in any terminal and log."""
+    """Hides the library's progress bar, which would appear in any terminal and log."""
     logging = library.utils.logging
     before = logging.is_progress_bar_enabled()
     logging.disable_progress_bar()

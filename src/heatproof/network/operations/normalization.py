@@ -131,7 +131,7 @@ class LocalResponseNorm(Operation):
         return self._normalised(inputs[0], self._around(inputs[0].square()))
 
     def evaluate_window(self, reach: Reach, *inputs: Tensor) -> Tensor:
-        """The same without padding."""
+        """Evaluates a window, without padding."""
         if not self.within:
             return self.evaluate(*inputs)
         margin, (value,) = self.size // 2, inputs

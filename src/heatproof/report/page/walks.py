@@ -67,7 +67,7 @@ class Shown:
 
 
 def described(pictures: Sequence[Shown], unit: str) -> dict[str, Any]:
-    """All of it as JSON-able values. Region maps that pictures share are there once."""
+    """The pictures as JSON-able values. Region maps that pictures share are there once."""
     shared: dict[bytes, int] = {}
     maps: list[dict[str, list[int]]] = []
     found = []

@@ -54,7 +54,7 @@ def removal_table(found: Audit) -> Table:
 
 
 def tables(found: Audit) -> dict[str, Table]:
-    """By caption."""
+    """The tables of the audit, by caption."""
     ranking = {"Does the ranking depend on how it was asked?": agreement_table(found)} if found.conditions else {}
     return ranking | {"R-OMS of each replacement": removal_table(found)}
 
@@ -82,7 +82,7 @@ def chart(found: Audit) -> CurvesChart:
 
 
 def section(found: Audit) -> Section:
-    """All of it, on the page of the comparison."""
+    """The section on the page of the comparison."""
     return Section("Off-manifold audit", text=verdict(found), charts=[chart(found)], tables=tables(found))
 
 

@@ -94,7 +94,7 @@ def _agreement(checkpoints: Sequence[str], series: Mapping[str, Series]) -> str:
 
 
 def _beside(series: Mapping[str, Series]) -> list[str]:
-    """Those of ``BESIDE`` that are known; the relative drop is not where the mean logit is below zero."""
+    """The measures of ``BESIDE`` that are known; the relative drop is unknown where the mean logit is below zero."""
     return [name for name in BESIDE if name in series and np.isfinite(series[name].values()).all()]
 
 

@@ -112,7 +112,7 @@ class Proposal:
         return [*found, self._about_the_pilot()]
 
     def describe(self) -> dict[str, Any]:
-        """All of it as JSON-able values."""
+        """The proposal as JSON-able values."""
         return {
             "goal": str(self.goal),
             "available": self.available,
@@ -193,7 +193,7 @@ def propose(pilot: Pilot, costs: Costs, goal: Goal, available: int) -> Design:
 
 
 def worst_variance(pilot: Pilot, repeats: int, scored: int) -> float:
-    """Of one image's AOPC above the random order, of the method where it is largest."""
+    """Variance of one image's AOPC above the random order, for the method where it is largest."""
     return max(found.variance(repeats, scored) for found in pilot.above_random.values())
 
 

@@ -142,7 +142,7 @@ def _regions(store: Store) -> dict[str, Tensor]:
 
 
 def stored_statistics(store: Store) -> Statistics | None:
-    """Those that replacements of the run were fitted with, if they were."""
+    """Statistics that replacements of the run were fitted with, if they were."""
     try:
         data = store.get(STATISTICS, at_most=LARGEST_STATISTICS)
     except MissingError:

@@ -149,14 +149,14 @@ class Shards(Sink):
         self.store.put(f"failed/{number:05}.json", json_bytes(report))
 
     def errors(self) -> list[str]:
-        """Of the shards that were set aside and are not whole by now."""
+        """Errors of the shards that were set aside and are still missing."""
         names = self.store.names("failed/")
         reports = (FailureRecord.read(self.store.get(name, at_most=LARGEST_FAILURE), name) for name in names)
         whole = set(self.whole())
         return [report.error for report in reports if report.shard not in whole]
 
     def notes(self) -> list[str]:
-        """That nothing keeps two commands from writing under one URL."""
+        """The warning that nothing keeps two commands from writing under one URL."""
         return [] if self.store.local_path(RECORD) else [UNLOCKED]
 
     def _read_part(self, marker: ShardRecord, about: PartRecord, protocol: Protocol) -> Part:

@@ -50,7 +50,7 @@ class Sink(ABC):
         return -(-self.count // self.size)
 
     def positions(self, number: int) -> range:
-        """Of a shard's images in the study."""
+        """Positions of a shard's images in the study."""
         return range(number * self.size, min((number + 1) * self.size, self.count))
 
     @abstractmethod
@@ -95,7 +95,7 @@ class Sink(ABC):
 
     @abstractmethod
     def errors(self) -> list[str]:
-        """Of the shards that were set aside and are not whole by now."""
+        """Errors of the shards that were set aside and are still missing."""
 
     def notes(self) -> list[str]:
         """What a reader must know about where the study lies."""

@@ -70,7 +70,7 @@ class StoredPart:
     scores: pl.DataFrame | None = None
 
     def tables(self) -> dict[str, pl.DataFrame]:
-        """By the end of their file's name."""
+        """Tables by the end of their file's name."""
         scores = {} if self.scores is None else {".scores": self.scores}
         return {"": self.sequences, ".images": self.images} | scores
 
