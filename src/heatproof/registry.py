@@ -137,7 +137,7 @@ def split_specs(text: str) -> list[str]:
 
 
 def is_whole(text: str) -> bool:
-    """Whether a text is a whole number that anybody means: up to nine digits, for Python refuses thousands of them.
+    """Whether a text is a plausible whole number: up to nine digits, for Python refuses thousands of them.
 
     >>> is_whole("227"), is_whole("-1"), is_whole("9" * 5000)
     (True, False, False)

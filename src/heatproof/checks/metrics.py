@@ -1,4 +1,4 @@
-"""Checks of a metric that judges heatmaps."""
+"""Checks of a metric that evaluates heatmaps."""
 
 import math
 from collections.abc import Callable, Collection

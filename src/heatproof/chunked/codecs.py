@@ -1,4 +1,4 @@
-"""Codecs of chunks, each decoded into no more bytes than were agreed; nothing is looked up in anybody's registry."""
+"""Codecs of chunks, each decoded into no more bytes than were agreed; nothing is looked up in a registry."""
 
 import zlib
 from collections.abc import Callable, Mapping, Sequence

@@ -150,7 +150,7 @@ def _ran() -> int:
 
 
 def _undelivered(lost: UndeliveredError, out: Outlet, err: Outlet) -> int:
-    """The exit code where a stream could not be written; the other one says why, if anybody should know."""
+    """The exit code where a stream could not be written; the other stream says why, if it is open."""
     code = UNREAD if lost.reason is None else DISK_ERROR
     with suppress(UndeliveredError):
         if lost.stream == out.name and lost.reason:

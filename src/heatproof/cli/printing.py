@@ -99,7 +99,7 @@ class Lines:
 
 
 def waiting(text: str) -> AbstractContextManager[Any]:
-    """Says what takes a moment, where somebody looks."""
+    """Says what takes a moment, on a terminal."""
     return nullcontext() if output.quiet or not console.is_terminal else console.status(escape(visible(text)))
 
 

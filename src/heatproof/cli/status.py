@@ -65,7 +65,7 @@ def _state(progress: "RunProgress") -> str:
         "finished": "finished",
         "running": f"being written by {progress.holder}",
         "stopped": "not finished, and no process writes it: give the same command again to resume",
-        "unknown": "not finished; a URL has no lock that would tell whether somebody is writing it",
+        "unknown": "not finished; a URL has no lock that would tell whether a process writes it",
     }[progress.state]
 
 

@@ -1,6 +1,6 @@
 """Where a study's images come from: files that are decoded when they are wanted, or a tensor.
 
-Images have different names, and an order of their own. A fingerprint tells a resumed run that it goes on with the same.
+Images have different names, and an order of their own. A fingerprint tells a resumed run that they are the same.
 """
 
 from collections.abc import Sequence

@@ -1,6 +1,6 @@
 """Whether another condition ranks the same methods in the same way, on the same images.
 
-A condition is how methods are judged: a replacement, an order, a score, a size of regions. Its values (M, N) say of M
+A condition is a way to rank methods: a replacement, an order, a score, a size of regions. Its values (M, N) say of M
 methods on N images how good each one is; higher is better, in any unit.
 """
 

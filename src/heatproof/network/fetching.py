@@ -45,7 +45,7 @@ def cache_folder() -> Path:
 def fetch(file: File, folder: Path, *, on_progress: Advance = lambda done, total: None) -> Fetched:
     """Downloads a file into ``folder``, unless it is there.
 
-    What came before a connection broke is kept beside it as ``.part``, and the next call goes on from there. A file
+    What came before a connection broke is kept beside it as ``.part``, and the next call resumes there. A file
     with another checksum than the published one is refused and kept as ``.wrong``. Addresses that the publisher's
     server leads to must be https, or the same server's.
 
@@ -114,7 +114,7 @@ class _Part:
         return self.path.stat().st_size if self.path.exists() else 0
 
     def _continue(self, on_progress: Advance) -> bool:
-        """One connection; whether the file is whole now."""
+        """Downloads over one connection; true if the file is complete now."""
         start, tag = self._size, _known(self.tag.read_text("latin-1")) if self.tag.exists() else ""
         headers = {"User-Agent": "heatproof"}
         if start and (tag or self.checked):

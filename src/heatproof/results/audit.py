@@ -44,7 +44,7 @@ class Evaluated:
 
 @dataclass(frozen=True)
 class AuditCondition:
-    """One way of judging the methods.
+    """A condition under which methods are ranked.
 
     Attributes:
         changed: what differs from the comparison.
@@ -85,12 +85,12 @@ class Audit:
 
     @property
     def methods(self) -> list[str]:
-        """All that were ranked."""
+        """Names of the methods that were ranked."""
         return list(self.evaluated[0].curves[self.score, "morf"]) if self.evaluated else []
 
     @cached_property
     def conditions(self) -> list[AuditCondition]:
-        """Ways of judging the methods, one thing changed each; the comparison's own first."""
+        """Conditions under which methods are ranked, that of the comparison first; each other changes one thing."""
         return list(self._conditions())
 
     def _conditions(self) -> Iterator[AuditCondition]:

@@ -48,7 +48,7 @@ class CellsResult(ABC):
 
     @property
     def steps(self) -> int:
-        """L."""
+        """Number of steps L."""
         return self.first.morf[self.method].steps
 
     @property

@@ -32,7 +32,7 @@ class Chosen:
         return cls(tuple(places), images[places].cpu(), {name: taken(maps, places) for name, maps in heatmaps.items()})
 
     def first(self, count: int) -> "Chosen":
-        """The first of them."""
+        """The first images."""
         maps = {name: found[:count] for name, found in self.heatmaps.items()}
         return Chosen(self.numbers[:count], self.images[:count], maps)
 

@@ -39,7 +39,7 @@ class ComparisonResult:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """(N) of the images."""
+        """(N) names of the images."""
         return self.found.names
 
     @property

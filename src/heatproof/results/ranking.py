@@ -37,7 +37,7 @@ class Ranking:
 
     @property
     def methods(self) -> list[str]:
-        """Best first."""
+        """Names of the methods, best first."""
         return list(self.relative)
 
     @property

@@ -1,4 +1,4 @@
-"""How a comparison ended that added images until its question was settled."""
+"""The stopping result of a comparison that added images until its question was decided."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -60,7 +60,7 @@ class Standing:
 
 @dataclass(frozen=True)
 class Settlement:
-    """How a comparison ended that added images until it was settled.
+    """The stopping result of a comparison that added images until its question was decided.
 
     Attributes:
         rule: when to stop.

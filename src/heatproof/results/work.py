@@ -1,4 +1,4 @@
-"""What a comparison took."""
+"""Time and evaluations of a comparison."""
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -31,7 +31,7 @@ class Work:
 
     @classmethod
     def of_all(cls, parts: "Sequence[Work]", engine: Engine) -> "Work":
-        """What several comparisons took together."""
+        """The total of several comparisons."""
         return cls(
             sum(part.evaluations for part in parts),
             sum(part.heatmap_seconds for part in parts),

@@ -60,7 +60,7 @@ def locked(run: Path) -> Iterator[None]:
 
 
 def holder(run: Path) -> "LockRecord | None":
-    """Who writes the run now, if somebody does; only asks.
+    """The process that writes the run now, if there is one; the lock is not taken.
 
     >>> import tempfile
     >>> holder(Path(tempfile.mkdtemp())) is None

@@ -114,7 +114,7 @@ def differences(old: Mapping[str, Value], new: Mapping[str, Value]) -> list[str]
 
     Where results are written and who computes (``WITHOUT_EFFECT``) cannot change a number. ``memory``, ``engine``,
     ``device`` and ``cores`` can: sizes of batches and windows, and the number of threads, change the rounding of
-    scores, and a run that goes on gives the same bytes as one that was never stopped.
+    scores, and a resumed run gives the same bytes as one that was never stopped.
 
     >>> differences({"regions": 9, "out": "A", "seed": 0}, {"regions": 16, "out": "B", "seed": 0, "until": "signs"})
     ['regions: 9 then, 16 now', 'until: not set then, "signs" now']

@@ -34,7 +34,7 @@ Checkpoints = Sequence[str | Path] | Mapping[str, Weights]
 
 @takes(AssessArguments)
 def assess(network: Network, checkpoints: Checkpoints, options: AssessArguments) -> Assessment:
-    """Judges checkpoints of one network by the quality of their heatmaps, which needs no labels [Samek2017].
+    """Compares checkpoints of one network by the quality of their heatmaps, which needs no labels [Samek2017].
 
     Each checkpoint predicts classes, explains its predictions, and the regions that it calls relevant are removed. All
     of them meet the same images, regions, replacement images and random orders.
@@ -136,7 +136,7 @@ def method_name(method: str | OwnMethod | Tensor) -> str:
 
 
 def _named(checkpoints: Sequence[str | Path] | Mapping[str, Weights]) -> dict[str, Weights]:
-    """Checkpoints by name: that of the file, with as many folders before it as tell them apart."""
+    """Checkpoints by name: that of the file, with as many folders before it as make names differ."""
     if isinstance(checkpoints, str | Path):
         raise TypeError(f"checkpoints must be a list of files, or weights by name, got {checkpoints!r}")
     if not checkpoints:

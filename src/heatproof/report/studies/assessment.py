@@ -157,7 +157,7 @@ def page(found: AssessmentResult) -> Page:
 
 
 def describe(found: AssessmentResult) -> dict[str, Any]:
-    """What is only known of this study, but for its arrays, as JSON-able values."""
+    """What is only known of this study, without its arrays, as JSON-able values."""
     scores = list(next(iter(found.checkpoints.values())).perturbed.morf)
     return {
         "study": "assess",

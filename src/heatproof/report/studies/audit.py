@@ -1,4 +1,4 @@
-"""What is said of the audit of a comparison."""
+"""Verdict, warnings, tables and section of the audit of a comparison."""
 
 from itertools import groupby
 

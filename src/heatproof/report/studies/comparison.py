@@ -1,4 +1,4 @@
-"""What is said of a comparison of methods."""
+"""Verdict, tables, charts and page of a comparison of methods."""
 
 from collections.abc import Mapping
 from dataclasses import asdict
@@ -168,7 +168,7 @@ def page(found: ComparisonResult) -> Page:
 
 
 def describe(found: ComparisonResult) -> dict[str, Any]:
-    """What is only known of this study, but for its arrays, as JSON-able values."""
+    """What is only known of this study, without its arrays, as JSON-able values."""
     return {
         "study": "compare",
         "network": dict(found.network),

@@ -1,4 +1,4 @@
-"""What is said of the complexity of heatmaps."""
+"""Verdict, tables, charts and page of the complexity of heatmaps."""
 
 from pathlib import Path
 from typing import Any
@@ -116,7 +116,7 @@ def page(found: ComplexityResult) -> Page:
 
 
 def describe(found: ComplexityResult) -> dict[str, Any]:
-    """What is only known of this study, but for its arrays, as JSON-able values."""
+    """What is only known of this study, without its arrays, as JSON-able values."""
     return {
         "study": "complexity",
         "network": dict(found.network),

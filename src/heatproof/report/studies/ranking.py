@@ -91,7 +91,7 @@ def _agreement(kendall: float, alpha: float) -> str:
 
 
 def settlement_verdict(found: Settlement) -> list[str]:
-    """How a comparison ended that added images until it was settled, one sentence after the other."""
+    """Sentences on the stopping result of a comparison that added images."""
     equal = [pair for pair, standing in found.standings.items() if standing.placed == "equal"]
     margin = f"less than {found.indifference:.3g} apart (the indifference)"
     return [

@@ -1,4 +1,4 @@
-"""What is said of a comparison of replacements."""
+"""Verdict, tables, charts and page of a comparison of replacements."""
 
 from pathlib import Path
 from typing import Any
@@ -149,7 +149,7 @@ def page(found: ReplacementResult) -> Page:
 
 
 def describe(found: ReplacementResult) -> dict[str, Any]:
-    """What is only known of this study, but for its arrays, as JSON-able values."""
+    """What is only known of this study, without its arrays, as JSON-able values."""
     described = {spec: both.morf.protocol.describe() for spec, both in found.both.items()}
     shared = found.protocol.describe() | {"steps": found.steps}
     del shared["replacement"], shared["statistics"]

@@ -23,9 +23,9 @@ SLACK = 1.01  # a budget is not spent on the last hundredth of precision
 
 @dataclass(frozen=True)
 class Proposal:
-    """A design, what it is expected to reach, and what it is judged by.
+    """A design, its expected precision, and the pilot that it follows from.
 
-    Its precision is that of the method whose AOPC above the random order is known least.
+    The precision is that of the method whose AOPC above the random order is known least.
 
     Attributes:
         design: images, repeats and scored steps.

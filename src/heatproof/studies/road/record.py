@@ -97,7 +97,7 @@ def keep_study_file(settings: Settings, store: Store) -> None:
 
 
 def check_same(begun: Mapping[str, Any], now: Mapping[str, Any], where: str) -> None:
-    """Refuses to go on with another configuration, network or data set."""
+    """Refuses to resume with another configuration, network or data set."""
     here = json.loads(json.dumps(now, default=str))
     different = differences(begun.get("configuration", {}), here["configuration"])
     for part in [part for part in ("network", "data", "shard_size") if part in here]:

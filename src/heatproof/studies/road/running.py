@@ -1,4 +1,4 @@
-"""A comparison in a run directory: begun, gone on with, and finished."""
+"""A comparison in a run directory: begun, resumed, and finished."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -73,7 +73,7 @@ def run_comparison(
         wanted: what is to be compared, and how.
         opened: gives the network and the data set; picklable, if workers are other processes.
         store: the run's.
-        settings: all that was asked for, as a study file holds it: a run goes on only with the same.
+        settings: all that was asked for, as a study file holds it: a run resumes only with the same.
         execution: how it is made.
 
     Raises:

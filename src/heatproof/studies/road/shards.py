@@ -1,4 +1,4 @@
-"""The shards of a comparison in a store. A shard is whole if and only if its marker is there, which is written last."""
+"""The shards of a comparison in a store. A shard is complete if and only if it has a marker, which is written last."""
 
 import json
 import re
@@ -47,7 +47,7 @@ class Shards(Sink):
         self.store, self.count, self.size = store, count, size
 
     def whole(self) -> list[int]:
-        """Numbers of the shards that are whole."""
+        """Numbers of the complete shards."""
         found = (NUMBERED.fullmatch(name) for name in self.store.names("shards/"))
         numbers = (int(match[1]) for match in found if match)
         return sorted({number for number in numbers if number < len(self)})
@@ -74,7 +74,7 @@ class Shards(Sink):
         self.store.put(f"{_stem(number)}.json", json.dumps(marker, indent=1).encode())
 
     def copy(self, number: int, other: "Shards") -> None:
-        """Copies a shard that is whole in a run of the same study: the marker last, here too."""
+        """Copies a complete shard in a run of the same study: the marker last, here too."""
         places = self.positions(number)
         self.maps.write(places, range(len(places)), other.maps.read(places))
         self.maps.write_pictures({place: one for place, one in other.maps.pictures().items() if place in places})
@@ -85,7 +85,7 @@ class Shards(Sink):
         self.store.put(marker, other.store.get(marker, at_most=LARGEST_MARKER))
 
     def marker(self, number: int) -> ShardRecord:
-        """The marker of a shard that is whole.
+        """The marker of a complete shard.
 
         Raises:
             InputError: if it is none, or that of another shard.
@@ -98,7 +98,7 @@ class Shards(Sink):
         return marker
 
     def read(self, number: int, protocol: Protocol) -> Whole:
-        """A shard that is whole.
+        """A complete shard.
 
         Raises:
             InputError: if its files are not those that were written, or do not hold what they should.
@@ -108,7 +108,7 @@ class Shards(Sink):
         return Whole(number, part, marker.positions, marker.skipped, {key: getattr(marker, key) for key in ABOUT})
 
     def read_all(self, protocol: Protocol) -> Iterator[Whole]:
-        """All shards that are whole, in order."""
+        """All complete shards, in order."""
         return (self.read(number, protocol) for number in self.whole())
 
     @property

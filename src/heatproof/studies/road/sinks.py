@@ -16,7 +16,7 @@ from heatproof.results.part import Part
 
 @dataclass(frozen=True)
 class Whole:
-    """A shard that is whole.
+    """A complete shard.
 
     Attributes:
         number: of the shard.
@@ -39,7 +39,7 @@ class Sink(ABC):
     Attributes:
         count: how many images there are.
         size: of a shard.
-        lasts: whether a later command could go on with what is kept.
+        lasts: whether a later command could resume from what is kept.
     """
 
     count: int
@@ -55,7 +55,7 @@ class Sink(ABC):
 
     @abstractmethod
     def whole(self) -> list[int]:
-        """Numbers of the shards that are whole."""
+        """Numbers of the complete shards."""
 
     @abstractmethod
     def write(self, whole: Whole, images: Mapping[int, Tensor]) -> None:
@@ -63,7 +63,7 @@ class Sink(ABC):
 
     @abstractmethod
     def read_all(self, protocol: Protocol) -> Iterator[Whole]:
-        """All shards that are whole, in order; their parts may lack heatmaps."""
+        """All complete shards, in order; their parts may lack heatmaps."""
 
     @abstractmethod
     def image_size(self) -> tuple[int, int]:
@@ -122,7 +122,7 @@ class Memory(Sink):
         self._audit: Audit | None = None
 
     def whole(self) -> list[int]:
-        """Numbers of the shards that are whole."""
+        """Numbers of the complete shards."""
         return sorted(self._wholes)
 
     def write(self, whole: Whole, images: Mapping[int, Tensor]) -> None:
@@ -175,7 +175,7 @@ class Memory(Sink):
         """There is no log."""
 
     def set_aside(self, number: int, report: Mapping[str, Any]) -> None:
-        """There is nobody to go on later."""
+        """Nothing: no later command resumes a study in memory."""
 
     def errors(self) -> list[str]:
         """None: in memory an error ends the study."""

@@ -78,7 +78,7 @@ def store_audit(store: Store, audit: Audit, images: int) -> None:
 
 
 def stored_audit(store: Store, protocol: Protocol, images: int) -> Audit | None:
-    """The audit of a run, if it is whole; restored curves say in their protocol what they share with the comparison.
+    """The audit of a run, if it is complete; restored curves say in their protocol what they share with the comparison.
 
     Args:
         store: the run's.
@@ -147,7 +147,7 @@ def _checked(curves: Curves, names: Sequence[str]) -> Curves:
 
 
 def _check_settings(evaluated: Sequence[Evaluated], score: str) -> None:
-    """Refuses settings that lack what the ranking is judged by, or have other methods than the first."""
+    """Refuses settings that lack what the ranking needs, or have other methods than the first."""
     for number, found in enumerate(evaluated):
         needed = {(score, "morf"), (score, "lerf")} if number == 0 else {(score, "morf")}
         methods = {tuple(by_method) for by_method in found.curves.values()}
