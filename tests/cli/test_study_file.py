@@ -449,7 +449,7 @@ def test_everything_that_is_wrong_is_said_at_once(run, study):
         ),
         ("study = 3\n", 'is for another command: expected study = "compare", got 3'),
         ("[study]\n", 'is for another command: expected study = "compare", got {'),
-        ("study = compare\n", "is no TOML: Invalid value (at line 1, column 9)"),
+        ("study = compare\n", "is not TOML: Invalid value (at line 1, column 9)"),
     ],
 )
 def test_what_is_no_study(run, study, head, message):

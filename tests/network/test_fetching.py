@@ -290,7 +290,7 @@ def test_https_is_followed_from_anywhere_and_never_left():
 def test_what_is_no_file_is_in_the_way(name, kind, server, tmp_path):
     path = tmp_path / name
     {"folder": path.mkdir, "pipe": lambda: os.mkfifo(path), "dangling link": lambda: path.symlink_to("nowhere")}[kind]()
-    with pytest.raises(InputError, match=re.escape(f"{str(path)!r} is in the way: it is no file")):
+    with pytest.raises(InputError, match=re.escape(f"{str(path)!r} is in the way: expected a file")):
         fetch(File(server.url), tmp_path)
     assert not (tmp_path / "nowhere").exists()
 

@@ -110,7 +110,7 @@ def root(
     context: typer.Context,
     version: Annotated[bool, typer.Option("--version", help="Show the version and stop.")] = False,
 ) -> None:
-    """Evaluate heatmaps: which explanation method can I trust, for my network, on my images?"""
+    """Put heatmaps to the proof: which explanation method can I trust, for my network, on my images?"""
     if version:
         tell(version=heatproof.__version__)
         say(f"heatproof {heatproof.__version__}")

@@ -72,7 +72,7 @@ class Graph:
 
     @cached_property
     def in_place_recorded(self) -> frozenset[str]:
-        """Those of them whose input no way back misses: no relevance arrives where the ReLU is at zero.
+        """In-place nodes whose input no way back misses: no relevance arrives where the ReLU is at zero.
 
         That holds where whatever reads the ReLU gives relevance in proportion to what it read, directly or behind
         operations that move values, or that give none to a zero (a local response norm).

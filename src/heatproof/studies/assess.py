@@ -123,7 +123,7 @@ def _wanted(options: AssessOptions) -> Wanted:
 
 
 def loaded(network: Network, name: str, weights: Weights) -> Network:
-    """The same topology with other weights."""
+    """The network with other weights."""
     made = Network(network.module, preprocessing=network.preprocessing, name=name, classes=network.classes)
     tensors = weights if isinstance(weights, Mapping) else read_weights(Path(weights))
     load_weights(made.module, tensors, name if isinstance(weights, Mapping) else f"{name}{Path(weights).suffix}")

@@ -34,7 +34,7 @@ class Index(Rearrangement):
 
     @classmethod
     def read(cls, call: Call) -> Operation:  # type: ignore[override]
-        """By constant positions; no rule leads back through those that the network computes."""
+        """Reads by constant positions; no rule leads back through those that the network computes."""
         return (
             cls(call)
             if len(call.variables) == 1

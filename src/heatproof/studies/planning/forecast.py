@@ -168,7 +168,7 @@ class Forecast:
         if self.engine.name == "full":
             return f"{counted(step.at_once, 'perturbed image')} at once, within {memory(step.memory)}"
         return (
-            f"{memory(step.bytes_each)} for what is kept of a sequence, {counted(step.at_once, 'sequence')} at once: "
+            f"{memory(step.bytes_each)} for each sequence, {counted(step.at_once, 'sequence')} at once: "
             f"{memory(step.at_once * step.bytes_each)} of {memory(step.memory)}"
         )
 
@@ -192,7 +192,7 @@ class Forecast:
 
 
 def _told(extra: Extra) -> str:
-    """In words; nothing for nothing."""
+    """Further evaluations in words; empty without any."""
     if not extra.images:
         return ""
     return f"{extra.evaluations:,} more evaluations, in full, on {counted(extra.images, 'image')}"

@@ -84,7 +84,7 @@ def measure_pace(task: Task, batch: Explained, together: int) -> Pace:
 
 
 def _sample(task: Task, batch: Explained, together: int) -> tuple[Task, dict[int, Tensor]]:
-    """As many trajectories as the run follows side by side, of as few images."""
+    """Sample of trajectories: as many as the run follows side by side, of as few images."""
     together = min(together, len(batch.targets) * task.sequences_of_an_image)
     count = max(1, min(len(batch.targets), round(together / task.sequences_of_an_image)))
     heatmaps = {name: maps[:count] for name, maps in batch.heatmaps.items()}
