@@ -173,7 +173,7 @@ def test_a_run_in_random_order_does_not_say_whose_maps_it_holds(maps, tmp_path):
     (tmp_path / "run.json").write_text('{"plan": {"rule": {"until": "signs"}}}')
     with pytest.raises(hp.InputError, match="random order"):
         MapFile(tmp_path / "heatmaps.zarr", "mine").read(ImageSelection.every(3, NAMES), SHAPE)
-    with pytest.raises(hp.InputError, match="it holds maps of other, mine: expected one of these names, got 'me'"):
+    with pytest.raises(hp.InputError, match="it holds maps of other, mine; expected one of these names, got 'me'"):
         MapFile(tmp_path / "heatmaps.zarr", "me").read(ImageSelection.every(3, NAMES), SHAPE)
 
 

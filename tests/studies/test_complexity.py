@@ -72,7 +72,7 @@ def test_differences_are_paired_and_point_to_the_simpler_one(network, images):
     assert {row[-1] for row in study.differences_table().rows} == {"yes"}
 
 
-def test_equal_methods_are_not_told_apart(network, images):
+def test_equal_methods_are_not_significantly_different(network, images):
     noise = made(9)["noise"]
     study = hp.complexity(network, images, {"one": noise, "the same": noise.clone()})
     assert all("is not significantly simpler than" in sentence for sentence in study.verdict[:4])

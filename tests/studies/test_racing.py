@@ -158,7 +158,7 @@ def share_of_errors(settlements, truth):
 
 
 @pytest.mark.parametrize("skewness", [0.2, 1.0])
-def test_methods_that_are_equal_are_seldom_told_apart(skewness):
+def test_methods_that_are_equal_seldom_differ_significantly(skewness):
     settled = runs([0.0] * 4, count=200, seed=0, skewness=skewness, images=120)
     assert share_of_errors(settled, "equal") <= 0.05 + 2 * (0.05 * 0.95 / 200) ** 0.5
 
