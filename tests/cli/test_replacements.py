@@ -104,7 +104,7 @@ def test_regions_by_name(regions):
     [
         (("--replacements", "blurr"), "did you mean 'blur'"),
         (("--replacements", ""), "got an empty text"),
-        (("--replacements", "road", "--engine", "incremental"), "take engine 'full'"),
+        (("--replacements", "road", "--engine", "incremental"), "choose engine 'full'"),
         (("--statistics", "nothing.safetensors"), "there is no file 'nothing.safetensors'"),
         (("--method", "lrp-epsilom"), "did you mean 'lrp-epsilon'"),
         (("--regions", "slick"), "did you mean 'slic'"),

@@ -266,7 +266,7 @@ def test_other_servers_are_followed_to_over_https_only(address, server, tmp_path
 @pytest.mark.parametrize("address", ["file:///etc/passwd", "data:,x", "/again", "http://[", "https:///x", "\x7f", "//"])
 def test_addresses_that_lead_nowhere(address, server, tmp_path):
     server.leads_to = address
-    with pytest.raises(InputError, match=r"cannot be had|cannot be reached|not followed"):
+    with pytest.raises(InputError, match=r"cannot be downloaded|cannot be reached|not followed"):
         fetch(File(server.url), tmp_path)
     assert left(tmp_path) == []
 
