@@ -217,7 +217,8 @@ def earlier(tmp_path):
 
 def test_a_run_of_schema_2_is_read(earlier):
     study = read_comparison(open_store(earlier))
-    assert study.table().to_markdown() == (EARLIER / "table.md").read_text()
+    numbers, _, _ = (EARLIER / "table.md").read_text().partition("\n\n")  # the words below the rows may change
+    assert study.table().to_markdown().startswith(numbers)
     assert (study.audit, study.notes) == (None, (WITHOUT_AUDIT,))
     assert set(study.lerf) == {"gradient-x-input", "sensitivity-l2"}
     assert read_progress(open_store(earlier)).state == "finished"

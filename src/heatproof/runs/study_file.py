@@ -49,7 +49,7 @@ def parse_toml(content: bytes, name: str) -> dict[str, Any]:
     {'study': 'compare', 'steps': 40}
     >>> parse_toml(b'study = "compare"\nsteps = x4', "study.toml")
     Traceback (most recent call last):
-    heatproof.errors.InputError: 'study.toml' is no TOML: Invalid value (at line 2, column 9)
+    heatproof.errors.InputError: 'study.toml' is not TOML: Invalid value (at line 2, column 9)
     """
     try:
         text = content.decode("utf-8-sig")  # editors on Windows put a mark in front
