@@ -393,7 +393,7 @@ def test_the_example_of_the_documentation():
     [
         ("region = 9", "study.toml: unknown key 'region'; did you mean 'regions'? known: out, data, images"),
         ("max_pixels = 9", "unknown key 'max_pixels'; did you mean 'max-pixels'?"),
-        ('images = "photos"', 'images: expected a whole number, at least 1, got "photos" (How many'),
+        ('images = "photos"', 'images: expected a whole number, at least 1, got "photos" (Number of images'),
         ("images = 3.0", "images: expected a whole number, at least 1, got 3.0"),
         ("images = true", "images: expected a whole number, at least 1, got true"),
         ("scored = 0", "scored: expected a whole number, at least 1, got 0"),
