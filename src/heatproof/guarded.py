@@ -27,7 +27,7 @@ def read_regular(path: Path, what: str, *, at_most: int, inside: Path | None = N
     b'1234'
     >>> read_regular(path, "'log'", at_most=3)
     Traceback (most recent call last):
-    heatproof.errors.InputError: 'log' has 4 bytes; expected at most 3: it is not what it should be
+    heatproof.errors.InputError: 'log' has 4 bytes; expected at most 3: it is damaged, or another file
 
     Args:
         path: of the file.
@@ -62,7 +62,7 @@ def opened(path: Path, what: str, *, inside: Path | None = None) -> Iterator[Bin
 def check_size(what: str, size: int, at_most: int) -> None:
     """Refuses what has more bytes than were expected."""
     if size > at_most:
-        raise InputError(f"{what} has {size:,} bytes; expected at most {at_most:,}: it is not what it should be")
+        raise InputError(f"{what} has {size:,} bytes; expected at most {at_most:,}: it is damaged, or another file")
 
 
 def check_stored(file: BinaryIO, what: str) -> int:
@@ -82,7 +82,7 @@ def resolved_inside(path: Path, inside: Path) -> Path:
     """
     resolved = Path(os.path.realpath(path))
     if not resolved.is_relative_to(os.path.realpath(inside)):
-        raise InputError(f"{str(path)!r} is a link that leads out of the folder; take the link away")
+        raise InputError(f"{str(path)!r} is a link that leads out of the folder; remove the link")
     return resolved
 
 

@@ -20,7 +20,7 @@ def json_object(data: bytes, name: str, *, most_values: int = MOST_VALUES) -> di
     {'size': 3}
     >>> json_object(b"[3]", "small.json")
     Traceback (most recent call last):
-    heatproof.errors.InputError: small.json: an object was expected, got a list
+    heatproof.errors.InputError: small.json: expected an object, got a list
 
     Raises:
         InputError: if they hold none, or one of more values; the message begins with ``name``.
@@ -30,9 +30,9 @@ def json_object(data: bytes, name: str, *, most_values: int = MOST_VALUES) -> di
     try:
         found = json.loads(data)
     except (ValueError, RecursionError) as error:
-        raise InputError(f"{name}: it is no JSON ({error})") from None
+        raise InputError(f"{name}: it is not JSON ({error})") from None
     if not isinstance(found, dict):
-        raise InputError(f"{name}: an object was expected, got {shown(found)}")
+        raise InputError(f"{name}: expected an object, got {shown(found)}")
     return found
 
 

@@ -109,7 +109,7 @@ def parse_spec(spec: str) -> tuple[str, dict[str, Option]]:
         raise InputError(f"cannot read {spec!r}; options are written name[key=value,key=value]")
     options = {key.strip(): _literal(value.strip()) for key, _, value in pairs}
     if len(options) < len(pairs):
-        raise InputError(f"an option stands twice in {spec!r}: {', '.join(key.strip() for key, _, _ in pairs)}")
+        raise InputError(f"expected each option once in {spec!r}, got {', '.join(key.strip() for key, _, _ in pairs)}")
     return name, options
 
 
@@ -137,7 +137,7 @@ def split_specs(text: str) -> list[str]:
 
 
 def is_whole(text: str) -> bool:
-    """Whether a text is a whole number that anybody means: up to nine digits, for Python refuses thousands of them.
+    """Whether a text is a plausible whole number: up to nine digits, for Python refuses thousands of them.
 
     >>> is_whole("227"), is_whole("-1"), is_whole("9" * 5000)
     (True, False, False)

@@ -1,4 +1,4 @@
-"""Texts of strangers, as people may see them: on a terminal, in a page, in a command to be copied."""
+"""Untrusted texts, made safe to show: on a terminal, in a page, in a command to be copied."""
 
 import re
 import unicodedata

@@ -16,7 +16,7 @@ def check_directory(file: BinaryIO) -> None:
     """Refuses a zip file with so many members that their list alone would take much memory.
 
     Raises:
-        InputError: if it has, or if it is no zip file.
+        InputError: if it has, or if it is not a zip file.
     """
     size = os.fstat(file.fileno()).st_size
     begin = max(0, size - END_SIZE - LONGEST_COMMENT)
@@ -24,7 +24,7 @@ def check_directory(file: BinaryIO) -> None:
     tail = file.read(END_SIZE + LONGEST_COMMENT)
     end = tail.rfind(END)
     if end < 0 or len(tail) < end + END_SIZE:
-        raise InputError("it is no zip file")
+        raise InputError("it is not a zip file")
     length = int.from_bytes(tail[end + 12 : end + 16], "little")
     if tail[max(0, end - LOCATOR_SIZE) : end].startswith(LOCATOR_64):
         file.seek(max(0, begin + end - LOCATOR_SIZE - 56))

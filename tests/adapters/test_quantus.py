@@ -190,7 +190,7 @@ def test_absolute_values_and_a_normalisation_of_your_own(model, given):
         ),
         (lambda: RegionPerturbation(perturb_func=np.mean), "perturb_func is not supported"),
         (lambda: RegionPerturbation(perturb_func_kwargs={"low": 1}), "unknown option in perturb_func_kwargs"),
-        (lambda: PixelFlipping(display_progressbar=True), "no bar is drawn"),
+        (lambda: PixelFlipping(display_progressbar=True), "progress bars are not supported"),
         (lambda: PixelFlipping(features_in_step=0), "at least 1"),
     ],
 )

@@ -167,7 +167,7 @@ def made_page(pictures):
         title=f"Which method? {CLOSING}",
         verdict=[
             "lrp-alphabeta explains best: 3.47 logits above random, 95 % [2.25, 4.82].",
-            f"{IMAGE} is not told apart.",
+            f"{IMAGE} is not significantly different.",
         ],
         about=["48 images", TURNED, "SqueezeNet 1.1", "MoRF, 24 of 256 regions"],
         warnings=[f"Only 48 images. {IMAGE}", "The replacement leaves the data: see the audit."],

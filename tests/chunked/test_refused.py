@@ -124,7 +124,7 @@ def test_metadata_that_are_refused(changed, tmp_path):
 )
 def test_metadata_that_are_none(text, tmp_path):
     (tmp_path / "zarr.json").write_bytes(text.encode("utf-8", "surrogatepass"))
-    with pytest.raises(InputError, match=r"is no JSON|an object was expected|values|metadata"):
+    with pytest.raises(InputError, match=r"is not JSON|expected an object|values|metadata"):
         read(tmp_path)
 
 
@@ -169,7 +169,7 @@ def test_shards_whose_index_lies(tmp_path):
         if size == 16 and begin == 0:
             assert not read(folder).any()
             continue
-        with pytest.raises(InputError, match="a shard is torn"):
+        with pytest.raises(InputError, match="a shard is incomplete"):
             read(folder)
 
 

@@ -66,7 +66,7 @@ def test_labels_can_be_left_out(assess, tmp_path):
     code, out, _ = assess("s1.safetensors", "s5.safetensors", "--no-labels", "--method", "sensitivity-l2")
     assert code == 0
     assert "accuracy" not in out
-    assert "needs no heatmap: the network is most confident" in out  # what is left to look at
+    assert "the network is most confident" in out  # what is left to look at
     described = json.loads((tmp_path / "RUN" / "run.json").read_text())
     assert "accuracy" not in described["estimates"]
 

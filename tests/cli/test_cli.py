@@ -131,15 +131,15 @@ def test_images_are_added_until_it_is_settled(run, photos, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("--until", "settled"), "unknown end of adding images (until) 'settled'"),
-        (("--indifference", "1"), "indifference is for until"),
+        (("--until", "settled"), "unknown stopping rule (until) 'settled'"),
+        (("--indifference", "1"), "indifference needs until"),
         (("--steps", "many"), "steps must be a whole number or 'all', got 'many'"),
         (("--scored", "200"), "scored must be between 1 and the number of steps"),
         (("--measures", "napc"), "did you mean 'naopc'"),
         (("--share", "3/2"), "share must be I/N, such as 1/4, got '3/2'"),
         (("--share", "half"), "share must be I/N"),
         (("--share", "2/2"), "share 2/2 is empty: 4 images make 1 shard"),
-        (("--on", "mars"), "unknown place to compute (on) 'mars'"),
+        (("--on", "mars"), "unknown value of on 'mars'"),
         (("--workers", "2"), "add --on ray"),
     ],
 )
@@ -248,7 +248,7 @@ def test_an_earlier_result_is_never_overwritten_unasked(run, photos, tmp_path):
 def test_a_folder_that_is_no_run_is_not_replaced_even_when_asked(run, photos, tmp_path):
     code, _, err = compare_tiny(run, photos, "--overwrite", out=photos)
     assert code == cli.INPUT_ERROR
-    assert "which is read" in err
+    assert "the input" in err
     assert len(list(photos.iterdir())) == 4
 
 
@@ -258,9 +258,9 @@ def test_a_folder_that_is_no_run_is_not_replaced_even_when_asked(run, photos, tm
         (
             OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)),
             cli.DISK_ERROR,
-            "No space left on device; nothing half-written is left",
+            "No space left on device; no partial file is left",
         ),
-        (KeyboardInterrupt(), cli.INTERRUPTED, "stopped; nothing half-written is left, and a run goes on"),
+        (KeyboardInterrupt(), cli.INTERRUPTED, "stopped; no partial file is left, and the same command resumes"),
     ],
 )
 def test_a_full_disk_and_ctrl_c_leave_nothing_half_written(run, photos, tmp_path, monkeypatch, failure, code, message):
@@ -375,7 +375,7 @@ def test_plan_with_a_precision_ends_with_a_command_that_runs(run, photos, tmp_pa
         (("--precision", "wide"), "precision must be half an interval's width, above 0"),
         (("--budget", "10 days"), "budget must be a number of evaluations, such as 20000, or a time"),
         (("--budget", "100", "--precision", "1"), "give a precision or a budget, not both"),
-        (("--precision", "1", "--repeats", "3"), "leave them out"),
+        (("--precision", "1", "--repeats", "3"), "leave these two out"),
         (("--budget", "2"), "is not enough for one scored step on two images"),
     ],
 )

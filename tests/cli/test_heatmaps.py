@@ -64,4 +64,4 @@ def test_explain_and_complexity_take_files(run, photos):
 
 def test_names_that_are_methods_already(run, photos):
     code, _, err = run("explain", *photos, "--methods", "random", "--heatmaps", "random=maps.npz")
-    assert (code, "call your heatmaps by another name" in err) == (2, True)
+    assert (code, "give your heatmaps another name" in err) == (2, True)

@@ -174,7 +174,7 @@ def test_links_and_devices(run, house, command):
     assert code == 0, err
     assert (folder / "RUN").is_symlink()
     assert not list(folder.glob(".*"))
-    for out, message in (("DANGLING", "is a link that leads nowhere"), ("/dev/null", "is a file; expected a folder")):
+    for out, message in (("DANGLING", "is a broken link"), ("/dev/null", "is a file; expected a folder")):
         code, _, err = run(command, *COMMANDS[command], "--out", out)
         assert (code, message in err) == (INPUT_ERROR, True), err
 
@@ -217,10 +217,10 @@ def test_a_study_file_may_not_ask_for_overwriting_or_for_places_elsewhere(run, h
     study = folder / "strange/study.toml"
     for line, message in (
         ("overwrite = true", "overwrite: no file may ask for that; give --overwrite on the command line"),
-        ('out = "../RUN"', "may write into its own folder only"),
-        (f'out = "{folder}/RUN"', "may write into its own folder only"),
-        ('out = "~/RUN"', "may write into its own folder only"),
-        ('out = "memory://RUN"', "may write into its own folder only"),
+        ('out = "../RUN"', "may only write below its folder"),
+        (f'out = "{folder}/RUN"', "may only write below its folder"),
+        ('out = "~/RUN"', "may only write below its folder"),
+        ('out = "memory://RUN"', "may only write below its folder"),
         ('out = ""', 'out: expected a text, got ""'),
     ):
         study.write_text(f'study = "compare"\npictures = ["../photos"]\nnetwork = "tiny_networks:cnn"\n{line}\n')
@@ -258,7 +258,7 @@ def test_a_report_is_made_again_but_not_over_what_a_reader_changed(run, house):
     assert (folder / "RUN/report.html").read_bytes() == page
     (folder / "RUN/table.md").write_text("with my remarks")
     code, _, err = run("report", "RUN")
-    assert (code, "table.md' is not as heatproof wrote it, and is not replaced" in err) == (INPUT_ERROR, True)
+    assert (code, "table.md' has changed since heatproof wrote it, so it is not replaced" in err) == (INPUT_ERROR, True)
     assert (folder / "RUN/table.md").read_text() == "with my remarks"
 
 

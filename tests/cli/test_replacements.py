@@ -79,7 +79,7 @@ def test_statistics_are_made_once_and_used_by_other_commands(photos):
     assert record["protocol"]["statistics"]["count"] == 4
     assert any("come from photos (4 images)" in text for text in record["warnings"])
     assert called("plan", "photos", *options, "--methods", "sensitivity-l2").exit_code == 0
-    with pytest.raises(InputError, match="is there already; choose another name"):
+    with pytest.raises(InputError, match="exists already; choose another name"):
         called("statistics", "photos", *NETWORK, "--out", "mean.safetensors")
 
 
@@ -104,7 +104,7 @@ def test_regions_by_name(regions):
     [
         (("--replacements", "blurr"), "did you mean 'blur'"),
         (("--replacements", ""), "got an empty text"),
-        (("--replacements", "road", "--engine", "incremental"), "take engine 'full'"),
+        (("--replacements", "road", "--engine", "incremental"), "choose engine 'full'"),
         (("--statistics", "nothing.safetensors"), "there is no file 'nothing.safetensors'"),
         (("--method", "lrp-epsilom"), "did you mean 'lrp-epsilon'"),
         (("--regions", "slick"), "did you mean 'slic'"),

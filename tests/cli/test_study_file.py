@@ -157,7 +157,7 @@ def test_lines_without_a_value_show_one_of_the_right_kind(study):
 def test_init_never_overwrites(run, tmp_path):
     (tmp_path / "mine.toml").write_text("mine")
     assert run("init", "mine.toml")[0] == 2
-    assert "'mine.toml' is there already; choose another name" in run("init", "mine.toml")[2]
+    assert "'mine.toml' exists already; choose another name" in run("init", "mine.toml")[2]
     assert (tmp_path / "mine.toml").read_text() == "mine"
     (tmp_path / "link.toml").symlink_to("nowhere.toml")
     assert run("init", "link.toml")[0] == 2
@@ -393,7 +393,7 @@ def test_the_example_of_the_documentation():
     [
         ("region = 9", "study.toml: unknown key 'region'; did you mean 'regions'? known: out, data, images"),
         ("max_pixels = 9", "unknown key 'max_pixels'; did you mean 'max-pixels'?"),
-        ('images = "photos"', 'images: expected a whole number, at least 1, got "photos" (How many'),
+        ('images = "photos"', 'images: expected a whole number, at least 1, got "photos" (Number of images'),
         ("images = 3.0", "images: expected a whole number, at least 1, got 3.0"),
         ("images = true", "images: expected a whole number, at least 1, got true"),
         ("scored = 0", "scored: expected a whole number, at least 1, got 0"),
@@ -441,7 +441,7 @@ def test_everything_that_is_wrong_is_said_at_once(run, study):
     [
         (
             "",
-            "is no study file: expected the line study = \"compare\" in it; 'heatproof init --study compare' writes",
+            "is not a study file: expected the line study = \"compare\" in it; 'heatproof init --study compare' writes",
         ),
         (
             'study = "assess"\n',
@@ -449,7 +449,7 @@ def test_everything_that_is_wrong_is_said_at_once(run, study):
         ),
         ("study = 3\n", 'is for another command: expected study = "compare", got 3'),
         ("[study]\n", 'is for another command: expected study = "compare", got {'),
-        ("study = compare\n", "is no TOML: Invalid value (at line 1, column 9)"),
+        ("study = compare\n", "is not TOML: Invalid value (at line 1, column 9)"),
     ],
 )
 def test_what_is_no_study(run, study, head, message):

@@ -96,7 +96,7 @@ class TestList:
             (b"\xff\xfe\x00", "no JSON"),
             (b"[" * 100_000, "no JSON"),
             (b'{"schema": ' + b"9" * 5000 + b"}", "no JSON"),
-            (b"[]", "an object was expected, got a list"),
+            (b"[]", "expected an object, got a list"),
             (b'{"schema": 3, "study": 7, "verdict": []}', "study must be 'compare' or 'complexity', got 7"),
             (b'{"study": "compare", "verdict": []}', "has schema None; this version reads 2 and 3"),
             (b'{"schema": 99, "study": "compare"}', "has schema 99; this version reads 2 and 3"),
@@ -201,7 +201,7 @@ class TestList:
         monkeypatch.chdir(tmp_path)
         code, _, err = run("view", place)
         assert code == cli.INPUT_ERROR
-        assert "is no folder; give one that runs lie in or below" in err
+        assert "expected a folder with runs" in err
 
     def test_nothing_is_written_but_a_page(self, run, tmp_path):
         finished(tmp_path / "one")
@@ -298,8 +298,8 @@ class TestPage:
     @pytest.mark.parametrize(
         ("page", "message"),
         [
-            ("mine.html", "'mine.html' is there already; choose another name"),
-            ("runs", "'runs' is there already"),
+            ("mine.html", "'mine.html' exists already; choose another name"),
+            ("runs", "'runs' exists already"),
             ("", "expected a name, a path or a number for --page, got an empty text"),
             ("none/index.html", "there is no folder 'none' to write into"),
             ("runs/one/index.html", "'runs/one/index.html' lies in "),

@@ -138,7 +138,7 @@ def test_a_shard_keeps_the_places_of_its_members(folder):
     assert torch.equal(shard.images, whole.images[[whole.numbers.index(number) for number in (8, 3)]])
     ((name, reason),) = shard.skipped
     assert name.endswith("2.jpg")
-    assert "expected a whole picture" in reason
+    assert "expected a complete picture" in reason
 
 
 def test_shards_have_labels():

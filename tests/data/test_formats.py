@@ -286,7 +286,7 @@ def test_what_is_no_folder_of_hugging_face_is_told(saved):
     with pytest.raises(InputError, match=r"expected an Arrow stream, got 'data-00000-of-00002\.arrow'"):
         open_dataset(f"huggingface:{saved}")
     (saved / "state.json").write_text("[]")
-    with pytest.raises(InputError, match=r"state\.json: an object was expected, got a list"):
+    with pytest.raises(InputError, match=r"state\.json: expected an object, got a list"):
         open_dataset(f"huggingface:{saved}")
     (saved / "state.json").unlink()
     with pytest.raises(InputError, match=r"expected state\.json with the names of Arrow files"):

@@ -238,7 +238,7 @@ def test_files_that_are_no_pictures(tmp_path, name, content, message):
 def test_truncated_files(tmp_path, ending):
     path = save(tmp_path / f"a.{ending}", noise(64, 64))
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
-    with pytest.raises(InputError, match=rf"a\.{ending}': expected a whole picture, got a broken one \("):
+    with pytest.raises(InputError, match=rf"a\.{ending}': expected a complete picture, got a damaged one \("):
         read_picture(path)
 
 

@@ -108,7 +108,7 @@ SCRIPTS = {
     "brackets": (saying(f"a = {'(' * 10**5}1{')' * 10**5}"), "brackets within brackets"),
     "signs": (saying(f"a = {'-' * 10**5}1"), "statements of more than"),
     "types": (lambda e, _: {**e, CODE: e[CODE].replace(b": Tensor", b": " + b"List[" * 10**4 + b"int" + b"]" * 10**4)}, "brackets"),
-    "lines that go on": (saying("a = 1" + "+\\\n1" * 10**5), "lines that go on"),
+    "continued lines": (saying("a = 1" + "+\\\n1" * 10**5), "continued lines"),
     "brackets in a comment": (saying('# "', f"a = {'(' * 10**5}", '# "'), "comments"),
     "brackets in a text": (saying('a = """', f'a"b""" + {"(" * 10**5}'), "texts of several lines"),
     "a class of C++": (of_class(b"c__torch__.torch.classes.profiling\n_ScriptProfile\n"), "it holds an object of '__torch__.torch"),

@@ -108,7 +108,7 @@ class TestRandomised:
 
     def test_network_without_parameters_is_told(self):
         network = hp.Network(nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten()))
-        with pytest.raises(InputError, match="no parameters, so that there is nothing to randomise"):
+        with pytest.raises(InputError, match="expected a network with parameters to randomise"):
             hp.explain(network, torch.rand(1, 3, 4, 4), "randomised:sensitivity-l2")
 
 
@@ -121,8 +121,8 @@ class TestRandomised:
         ),
         ("negated:lrp-epsilom", "unknown method 'lrp-epsilom'; did you mean 'lrp-epsilon'?"),
         ("negated:", "unknown method ''"),
-        ("negated", "'negated' stands before a method: negated:lrp-epsilon"),
-        ("randomised[seed=1]", "'randomised' stands before a method: randomised:lrp-epsilon"),
+        ("negated", "'negated' is a prefix and needs a method after it, such as negated:lrp-epsilon"),
+        ("randomised[seed=1]", "'randomised' is a prefix and needs a method after it, such as randomised:lrp-epsilon"),
         ("randomised[sed=1]:random", "unknown option of prefix 'randomised': 'sed'; did you mean 'seed'?"),
         ("randomised[seed=a]:random", "option of prefix 'randomised': seed must be a whole number, got 'a'"),
         ("negated:lrp-epsilon[epsilon=0]", "epsilon must be a number from 1e-30 to 1e+30, got 0"),

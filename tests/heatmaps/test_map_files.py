@@ -98,7 +98,7 @@ def test_names_that_are_missing_or_ambiguous(told, maps):
         "has several maps for 'photos/a.png': 'x/a.png', 'y/a.png'", {"x/a.png": maps[0], "y/a.png": maps[1]}, NAMES[:1]
     )
     told(
-        "might be of 'x/a.png' or of 'y/a.png': call maps by the whole names",
+        "matches both 'x/a.png' and 'y/a.png'",
         {"a.png": maps[0], "b": maps[1]},
         ("x/a.png", "y/a.png"),
     )
@@ -162,7 +162,7 @@ def test_a_file_that_was_changed_is_known(maps, tmp_path):
     file = MapFile(tmp_path / "maps.npy", "mine").with_fingerprint()
     file.check()
     np.save(tmp_path / "maps.npy", maps + 1)
-    with pytest.raises(hp.InputError, match="is not the file that the run was begun with"):
+    with pytest.raises(hp.InputError, match="has changed since the run began"):
         file.check()
     zarr_array(tmp_path / "maps.zarr", maps)
     assert MapFile(tmp_path / "maps.zarr", "mine").hashed() != file.hashed()
@@ -173,7 +173,7 @@ def test_a_run_in_random_order_does_not_say_whose_maps_it_holds(maps, tmp_path):
     (tmp_path / "run.json").write_text('{"plan": {"rule": {"until": "signs"}}}')
     with pytest.raises(hp.InputError, match="random order"):
         MapFile(tmp_path / "heatmaps.zarr", "mine").read(ImageSelection.every(3, NAMES), SHAPE)
-    with pytest.raises(hp.InputError, match="it holds maps of other, mine: call yours by one of these names, got 'me'"):
+    with pytest.raises(hp.InputError, match="it holds maps of other, mine; expected one of these names, got 'me'"):
         MapFile(tmp_path / "heatmaps.zarr", "me").read(ImageSelection.every(3, NAMES), SHAPE)
 
 

@@ -220,7 +220,7 @@ def test_layers_are_found_by_the_end_of_their_path():
         ("zennit:Epsilon", "unknown composite of Zennit 'Epsilon'"),
         ("gradcam:GradCam@3", "unknown method of pytorch-grad-cam 'GradCam'; did you mean 'GradCAM'"),
         ("captm:Saliency", "unknown prefix 'captm'; did you mean 'captum'"),
-        ("captum", "'captum' stands before a method: captum:IntegratedGradients"),
+        ("captum", "'captum' is a prefix and needs a method after it, such as captum:IntegratedGradients"),
     ],
 )
 def test_what_is_wrong_is_told(method, message, network, images):

@@ -1,4 +1,4 @@
-"""Rankings that agree, and pairs that provably change places."""
+"""Rankings that agree, and pairs that are significantly reversed."""
 
 import numpy as np
 import pytest

@@ -285,7 +285,7 @@ def test_one_kind_is_not_taken_for_another(program, script):
         hp.load_network(f"pt2:{script}")
     with pytest.raises(InputError, match="expected a TorchScript program"):
         hp.load_network(f"torchscript:{program}")
-    with pytest.raises(InputError, match="brings its own weights"):
+    with pytest.raises(InputError, match="contains weights"):
         hp.load_network(str(program), weights="w.safetensors")
 
 

@@ -82,7 +82,7 @@ def test_code_is_never_run_and_the_reason_told(form, ending, tmp_path, marker):
     path = tmp_path / f"bad.{ending}"
     FORMS[form](path, marker)
     reason = REASONS.get(form, "carries more than tensors, and loading it would run its code")
-    expected = "is no whole safetensors file" if ending == "safetensors" else reason
+    expected = "is not a complete safetensors file" if ending == "safetensors" else reason
     with pytest.raises(InputError, match=expected):
         load_network("torchvision:squeezenet1_1", weights=path)
     assert not marker.exists()

@@ -106,7 +106,9 @@ class TestEveryImputation:
 
     @pytest.mark.parametrize("ask", [compare, plan_comparison])
     def test_the_incremental_engine_is_refused(self, convolutional, pictures, name, ask):
-        with pytest.raises(InputError, match=f"'incremental' cannot follow replacement '{name}'.* take engine 'full'"):
+        with pytest.raises(
+            InputError, match=f"'incremental' cannot follow replacement '{name}'.* choose engine 'full'"
+        ):
             ask(convolutional(), pictures(2), ["sensitivity-l2"], replacement=name, engine="incremental")
 
     def test_compare_and_plan_take_it(self, convolutional, pictures, name):

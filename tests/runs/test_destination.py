@@ -92,7 +92,7 @@ def test_an_earlier_result_is_there_until_the_new_one_is_complete(tmp_path):
     out = tmp_path / "RUN"
     result(out)
     before = tree(out)
-    with pytest.raises(InputError, match=r"is there already and is not empty; .* with --overwrite"):
+    with pytest.raises(InputError, match=r"exists already and is not empty; .* with --overwrite"):
         result(out, b"second")
     with pytest.raises(ZeroDivisionError):
         stopped(out, ("table.csv", b"second"), overwrite=True)
@@ -158,7 +158,7 @@ def test_a_place_that_somebody_else_took_meanwhile_is_left(tmp_path):
     holding.__enter__().put("table.csv", b"second")
     out.mkdir()
     (out / "theirs").write_bytes(b"theirs")
-    with pytest.raises(StoreError, match=r"something was put there meanwhile; the result is complete, and lies in"):
+    with pytest.raises(StoreError, match=r"another process wrote there meanwhile; the result is complete, and lies in"):
         holding.__exit__(None, None, None)
     assert (out / "theirs").read_bytes() == b"theirs"
     assert next(tmp_path.glob(".RUN.heatproof-new-*/table.csv")).read_bytes() == b"second"
@@ -185,7 +185,7 @@ def test_a_result_that_appears_before_a_run_begins_is_left(tmp_path, monkeypatch
         return locked(folder)
 
     monkeypatch.setattr("heatproof.runs.destination.locked", late)
-    with pytest.raises(InputError, match="is there already and is not empty"):
+    with pytest.raises(InputError, match="exists already and is not empty"):
         result(tmp_path / "RUN", resumes=True)
     assert (tmp_path / "RUN/table.csv").read_bytes() == b"first"
 
@@ -230,25 +230,25 @@ def test_a_result_that_was_moved_aside_stays_when_others_took_its_place(tmp_path
 @pytest.mark.parametrize(
     ("out", "message"),
     [
-        ("", r"expected a place to write to \(--out\), got ''"),
-        ("  ", "expected a place to write to"),
-        ("a\0b", "expected a place to write to"),
+        ("", r"expected a path or URL to write to \(--out\), got ''"),
+        ("  ", "expected a path or URL to write to"),
+        ("a\0b", "expected a path or URL to write to"),
         ("~nobody-of-that-name/RUN", "there is no user '~nobody-of-that-name'"),
         (".", "is the current folder or contains it"),
         ("..", "is the current folder or contains it"),
         ("../here", "is the current folder or contains it"),
         ("../link-here", "is the current folder or contains it"),
         ("/", "is the current folder or contains it"),
-        ("../photos", "contains '../photos', which is read"),
-        ("../photos/RUN", "lies in '../photos', which is read"),
-        ("../link-photos/deep/RUN", "lies in '../photos', which is read"),
-        ("../data", "contains '../data/list.csv', which is read"),
-        ("../nowhere", "is a link that leads nowhere"),
+        ("../photos", "contains the input '../photos'"),
+        ("../photos/RUN", "lies in the input '../photos'"),
+        ("../link-photos/deep/RUN", "lies in the input '../photos'"),
+        ("../data", "contains the input '../data/list.csv'"),
+        ("../nowhere", "is a broken link"),
         ("../file", "is a file; expected a folder"),
         ("/dev/null", "is a file; expected a folder"),
         ("x" * 300, "cannot be written to: File name too long"),
-        ("../full", "is there already and is not empty; choose another --out$"),
-        ("../other-tool", "is there already and is not empty; choose another --out$"),
+        ("../full", "exists already and is not empty; choose another --out$"),
+        ("../other-tool", "exists already and is not empty; choose another --out$"),
     ],
 )
 @pytest.mark.parametrize("overwrite", [False, True])
@@ -264,7 +264,7 @@ def test_places_that_are_refused(tmp_path, out, message, overwrite, resumes):
     (tmp_path / "link-photos").symlink_to("photos")
     before = tree(tmp_path)
     if overwrite:
-        message = message.replace("is there already and is not empty; choose another --out$", "no written.jsonl")
+        message = message.replace("exists already and is not empty; choose another --out$", "no written.jsonl")
         message = message.replace("is a file; expected a folder", "no written.jsonl")
     with pytest.raises(InputError, match=message):
         result(out, overwrite=overwrite, resumes=resumes, inputs=[Path("../photos"), Path("../data/list.csv")])
@@ -287,7 +287,7 @@ def test_nothing_under_a_url_is_overwritten():
         result("memory://written/RUN", overwrite=True, resumes=True)
     with pytest.raises(InputError, match="holds a run; choose another --out"):
         result("memory://written/RUN")
-    with pytest.raises(InputError, match="is not empty, and no run"):
+    with pytest.raises(InputError, match="expected an empty folder or a run at"):
         result("memory://written", resumes=True)
     result("memory://written/RUN", resumes=True)
     assert opened("memory://written/RUN").names() == [RECORD, "shards/00000.json", "table.csv"]
@@ -313,12 +313,14 @@ def test_a_changed_file_is_not_replaced_and_others_are(tmp_path):
         store.put(RECORD, b"1")
         store.put(RECORD, b"2")
         store.path.joinpath("table.csv").write_bytes(b"theirs")
-        with pytest.raises(InputError, match=r"table.csv' is not as heatproof wrote it, and is not replaced; move it"):
+        with pytest.raises(
+            InputError, match=r"table.csv' has changed since heatproof wrote it, so it is not replaced; move it"
+        ):
             store.put("table.csv", b"ours")
-        with pytest.raises(InputError, match="is not as heatproof wrote it"):
+        with pytest.raises(InputError, match="has changed since heatproof wrote it"):
             store.delete("table.csv")
         store.path.joinpath("log.jsonl").write_bytes(b"theirs")
-        with pytest.raises(InputError, match="is not as heatproof wrote it"):
+        with pytest.raises(InputError, match="has changed since heatproof wrote it"):
             RunLog(store).write("start")
         store.path.joinpath("log.jsonl").unlink()
         RunLog(store).write("start")
@@ -338,7 +340,7 @@ def test_files_of_a_cell_stand_in_the_ledger_of_the_run(tmp_path):
         assert list(unrecorded_files(tmp_path / "RUN")) == []
         cell.path.joinpath("table.csv").write_bytes(b"theirs")
         for use in (lambda: cell.put("table.csv", b"ours"), lambda: cell.delete("table.csv")):
-            with pytest.raises(InputError, match=r"table.csv' is not as heatproof wrote it"):
+            with pytest.raises(InputError, match=r"table.csv' has changed since heatproof wrote it"):
                 use()
 
 
@@ -353,7 +355,7 @@ def test_heatmaps_of_others_are_neither_replaced_nor_deleted(tmp_path):
         chunk = tmp_path / "RUN/heatmaps.zarr/method-0/c/0/0/0"
         chunk.write_bytes(b"theirs")
         for value in (2, np.nan):  # chunks of NaN are deleted
-            with pytest.raises(InputError, match="is not as heatproof wrote it"):
+            with pytest.raises(InputError, match="has changed since heatproof wrote it"):
                 arrays.write(range(2), [0, 1], {"sobel": np.full((2, 2, 2), value)})
         assert chunk.read_bytes() == b"theirs"
         arrays.write(range(2, 4), [0, 1], {"sobel": np.full((2, 2, 2), np.nan)})
@@ -373,7 +375,7 @@ def test_runs_of_earlier_versions_go_on_and_are_not_overwritten(tmp_path):
 
 def test_files_are_written_whole_and_never_over_others(tmp_path):
     write_file(tmp_path / "a.toml", b"a")
-    with pytest.raises(InputError, match="is there already; choose another name"):
+    with pytest.raises(InputError, match="exists already; choose another name"):
         write_file(tmp_path / "a.toml", b"b")
     with pytest.raises(InputError, match="there is no folder"):
         check_new_file(tmp_path / "none/a.toml")

@@ -33,7 +33,7 @@ COMMANDS = {
     "statistics": [["statistics", *TINY, "--out", "mean.safetensors"]],
     "init": [["init", "study.toml"]],
 }
-SAYS = ("is there already", "is being written")  # a file that was complete when its writer was killed
+SAYS = ("exists already", "is being written")  # a file that was complete when its writer was killed
 
 
 def killed(folder, commands, first=1, stride=1):

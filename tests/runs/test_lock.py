@@ -181,7 +181,7 @@ def test_a_file_of_that_name_that_is_no_lock_is_kept(kind, tmp_path):
     theirs.write_text("theirs")
     if kind == "link":
         (tmp_path / "lock").symlink_to("notes")
-    with pytest.raises(InputError, match="lock' is in the way, and not heatproof's; move it away"), locked(tmp_path):
+    with pytest.raises(InputError, match="lock' is in the way, and was not written by heatproof"), locked(tmp_path):
         pass
     assert theirs.read_text() == "theirs"
 

@@ -91,7 +91,7 @@ def test_what_the_command_says(run):
     lines = result.stdout.splitlines()
     assert lines[0] == f"run          {run.path}: compare on made"
     assert lines[1:6] == [
-        "state        not finished, and nobody is writing it: start it again to go on",
+        "state        not finished, and no process writes it: give the same command again to resume",
         "shards       3 of 5 done, 1 failed, 1 left",
         "images       46 of 70 done, 2 skipped",
         "work         3,000 evaluations, 20 s of computing",
@@ -175,12 +175,12 @@ def test_a_shard_that_was_set_aside_and_done_later_is_whole(run):
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (None, "is no run: it has no run.json; give the folder or URL of a run"),
-        (b"", "run.json of .*: it is no JSON"),
-        (b"\xff\xfe", "it is no JSON"),
-        (b"[" * 100_000, "it is no JSON"),
-        (b"1" * 10_000, "it is no JSON"),
-        ([], "an object was expected, got a list"),
+        (None, "is not a run: it has no run.json; give the folder or URL of a run"),
+        (b"", "run.json of .*: it is not JSON"),
+        (b"\xff\xfe", "it is not JSON"),
+        (b"[" * 100_000, "it is not JSON"),
+        (b"1" * 10_000, "it is not JSON"),
+        ([], "expected an object, got a list"),
         ({}, "has schema None; this version reads 2 and 3"),
         (RUN | {"schema": 1}, "has schema 1; this version reads 2 and 3"),
         (RUN | {"data": "x"}, "data must be a valid dictionary .*, got 'x'"),
@@ -203,7 +203,7 @@ def test_what_is_no_run(content, message, tmp_path):
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
-        ("shards/00004.json", b'{"images": 1', "is left out: it is no JSON"),
+        ("shards/00004.json", b'{"images": 1', "is left out: it is not JSON"),
         ("shards/00004.json", marker(4, 6, 1), "a shard has at most 6 images, got 7"),
         ("shards/00004.json", marker(3, 6, 0), "it is the marker of shard 3"),
         ("shards/00004.json", MARKER | {"images": 5}, "it has 5 images and 6 different positions"),
@@ -216,12 +216,12 @@ def test_what_is_no_run(content, message, tmp_path):
         ("shards/00004.json", MARKER | {"worker": None}, "worker must be a valid string, got nothing"),
         ("shards/00004.json", MARKER | {"worker": "\ud800"}, "worker must be a valid string"),
         ("shards/00004.json", MARKER | {"part": PART | {"lerf": "yes"}}, "part.lerf must be a valid tuple, got 'yes'"),
-        ("shards/00005.json", MARKER, "the run has no such shard, but 5"),
-        ("shards/4.json", MARKER, "the run has no such shard, but 5"),
-        ("shards/more/00004.json", MARKER, "the run has no such shard, but 5"),
+        ("shards/00005.json", MARKER, "expected the number of a shard below 5"),
+        ("shards/4.json", MARKER, "expected the number of a shard below 5"),
+        ("shards/more/00004.json", MARKER, "expected the number of a shard below 5"),
         ("failed/00004.json", FAILED | {"shard": 4, "error": None}, "error must be a valid string, got nothing"),
         ("failed/00004.json", FAILED, "it is the failure of shard 3"),
-        ("failed/99999.json", FAILED, "the run has no such shard, but 5"),
+        ("failed/99999.json", FAILED, "expected the number of a shard below 5"),
     ],
 )
 def test_records_that_cannot_be_used_are_left_out_and_named(name, content, message, run):

@@ -15,7 +15,7 @@ from heatproof.measures import Estimate
 from heatproof.measures.quality import QUALITIES, SCALE_FREE
 from heatproof.measures.series import Series
 from heatproof.perturbation import perturb
-from heatproof.report.studies.merit import merit, not_told_apart
+from heatproof.report.studies.merit import best_and_equals, merit
 from heatproof.studies.assess import assess
 
 METHOD = "lrp-epsilon[bias=exclude]"
@@ -194,9 +194,9 @@ def test_a_run_directory_holds_everything(network, weights, images, tmp_path):
 
 
 def test_removing_most_of_the_image_is_worth_a_warning(network, weights, images):
-    found = [text for text in judged(network, weights, images).warnings if "100% of the image are removed" in text]
+    found = [text for text in judged(network, weights, images).warnings if "100% of the image is removed" in text]
     assert [text.endswith("the paper removes 16%, here steps=3") for text in found] == [True]
-    assert not any("are removed" in text for text in judged(network, weights, images, steps=3).warnings)
+    assert not any("image is removed" in text for text in judged(network, weights, images, steps=3).warnings)
 
 
 def test_few_regions_are_worth_a_warning(network, weights, images):
@@ -242,20 +242,20 @@ def said(series, correlations=None):
     return merit(names, series, correlations or {}, 40)
 
 
-def test_networks_that_differ_on_every_image_are_told_apart():
-    assert not_told_apart(constant(1.0, 3.0, 2.0)) == (1, [])
+def test_networks_that_differ_on_every_image_are_significantly_different():
+    assert best_and_equals(constant(1.0, 3.0, 2.0)) == (1, [])
     noise = np.random.default_rng(0).normal(size=40)
     wobble = np.resize([1.0, -0.9], 40)  # 0.05 above zero on average, and far less than its error
-    assert not_told_apart(Series(np.stack([noise, noise + 0.01, noise - wobble]))) == (1, [2])
-    assert not_told_apart(Series(np.stack([noise, noise + wobble]))) == (1, [0])
+    assert best_and_equals(Series(np.stack([noise, noise + 0.01, noise - wobble]))) == (1, [2])
+    assert best_and_equals(Series(np.stack([noise, noise + wobble]))) == (1, [0])
 
 
 def test_the_verdict_says_when_logits_grow():
     series = {"standardised": constant(1.0, 3.0, 2.0), "above random": constant(1.0, 2.0, 3.0)}
     grown = said(series | {"mean logit": constant(1.0, 2.0, 4.0)})
     assert grown[0].startswith("step1 has the best heatmaps")
-    assert grown[0].endswith("in random order, apart from all others.")
-    assert grown[1] == "Raw AOPC above the random order puts step2 first (rank correlation 0.50)."
+    assert grown[0].endswith("significantly more than for all others.")
+    assert grown[1] == "Raw AOPC above the random order ranks step2 first (rank correlation 0.50)."
     assert grown[2].startswith("The mean logit of untouched images lies between 1 and 4: raw AOPC grows")
     steady = said(series | {"mean logit": constant(3.0, 3.1, 3.2)})
     assert not any("grows" in sentence for sentence in steady)
@@ -266,17 +266,13 @@ def test_the_verdict_says_whether_other_quantities_agree():
     series |= {"above random": constant(1.0, 2.0, 3.0), "mean logit": constant(3.0, 3.0, 3.0)}
     agreed = said(series | {"mean confidence": constant(0.4, 0.5, 0.6)})
     assert agreed[0].startswith("step1 has the best heatmaps: the standardised logit falls by 3")
-    assert agreed[1].startswith("Nothing against it is shown by the relative drop and probability")
-    assert (
-        "What needs no heatmap: the network is most confident of untouched images at step2 (0.6 [0.6, 0.6])." in agreed
-    )
+    assert agreed[1].startswith("No other checkpoint is significantly better by the relative drop and probability")
+    assert any("most confident of untouched images at step2 (0.6 [0.6, 0.6])." in sentence for sentence in agreed)
     torn = said(series | {"probability": constant(1.0, 2.0, 3.0)})
     assert torn[0].startswith(
         "Which checkpoint has the best heatmaps depends on the measure. For step1 the standardised"
     )
-    assert torn[1].startswith(
-        "But the probability puts step2 clearly before step1: trust an order that all of them show"
-    )
+    assert torn[1].startswith("But the probability ranks step2 significantly above step1")
 
 
 def test_the_verdict_compares_with_what_needs_no_heatmap():
@@ -285,7 +281,7 @@ def test_the_verdict_compares_with_what_needs_no_heatmap():
     equal = {name: Estimate(0.5, 0.1, 0.9) for name in names}
     *_, first, second, _ = said(series, equal)
     assert first.startswith("Rank correlation with the accuracy: AOPC 0.5 [0.1, 0.9], above random 0.5")
-    assert second.startswith("For comparison, what needs no heatmap: mean logit 0.5 [0.1, 0.9], mean confidence")
-    assert second.endswith("; nothing that comes from heatmaps follows the accuracy more closely.")
+    assert second.startswith("For comparison, without heatmaps: mean logit 0.5 [0.1, 0.9], mean confidence")
+    assert second.endswith("; no quantity that comes from heatmaps follows the accuracy more closely.")
     *_, second, _ = said(series, equal | {"relative drop": Estimate(0.6, 0.1, 0.9)})
     assert second.endswith("; relative drop follows the accuracy more closely.")

@@ -110,7 +110,7 @@ def test_ranking_that_holds_is_not_warned_of():
     study = study_of(network, bright(), methods)
     assert study.audit.reversals == []
     assert not any("depends" in text for text in study.warnings)
-    assert any("no two methods provably change places when one of these is changed: " in text for text in study.verdict)
+    assert any("no pair of methods is significantly reversed" in text for text in study.verdict)
     taus = {(row[0], row[1]): row[2] for row in audit.agreement_table(study.audit).rows}
     assert taus["order", "least relevant first"] == taus["region size", "3 pixels"] == taus["score", "probability"] == 1
 
@@ -226,9 +226,9 @@ def test_none_is_made_where_none_is_wanted(network, images):
     assert "audit" not in study.figures()
     assert hp.plan_comparison(network, images, METHODS, regions=6, audit=0).audit.images == 0
     for run in (hp.compare, hp.plan_comparison):
-        with pytest.raises(hp.InputError, match=r"audit .* must be a whole number from 0 to 1,000,000, got -1"):
+        with pytest.raises(hp.InputError, match=r"audit.* must be a whole number from 0 to 1,000,000, got -1"):
             run(network, images, METHODS, regions=6, audit=-1)
-        with pytest.raises(TypeError, match=r"audit must be a whole number of images, got 2\.5"):
+        with pytest.raises(TypeError, match=r"audit must be a whole number.*, got 2\.5"):
             run(network, images, METHODS, regions=6, audit=2.5)
 
 

@@ -75,11 +75,11 @@ def test_own_methods_maps_and_region_maps_are_judged(network, images):
     assert set(study.heatmaps) == {"mine", "maps", "LRP"}
 
 
-def test_equal_methods_do_not_separate(network, images):
+def test_equal_methods_are_not_significantly_different(network, images):
     study = hp.compare(network, images, {"one": "lrp-epsilon", "same": "lrp-epsilon"}, regions=5)
     (difference,) = study.ranking.differences.values()
     assert difference.estimate == Estimate(0, 0, 0)
-    assert (difference.sign_flip, difference.wilcoxon, difference.separate) == (1, 1, False)
+    assert (difference.sign_flip, difference.wilcoxon, difference.significant) == (1, 1, False)
 
 
 def test_result_is_frozen_counts_progress_and_shows_itself(network, images):
@@ -178,7 +178,7 @@ def test_all_measures_stand_beside_each_other_and_are_stored(network, images, tm
     [
         ({"measures": ["naopc"], "regions": 3}, "beam"),
         ({"measures": ["napc"]}, "did you mean 'naopc'"),
-        ({"measures": ["single-region"], "until": "signs"}, "want all images"),
+        ({"measures": ["single-region"], "until": "signs"}, "need all images"),
     ],
 )
 def test_measures_that_cannot_be_had_are_refused_before_anything_is_computed(network, images, options, message):

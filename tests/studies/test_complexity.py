@@ -58,9 +58,9 @@ def test_the_order_from_simple_to_complex(network, images):
     assert study.ordered("PNG") == study.ordered("JPEG") == study.ordered("entropy") == ["empty", "square", "noise"]
     assert study.ordered("Gini")[0] == "square"
     assert [row[0] for row in study.table().rows] == ["empty", "square", "noise"]
-    assert study.warnings == ["9 of 9 heatmaps of empty are one colour, which is simple and says nothing"]
+    assert study.warnings == ["9 of 9 heatmaps of empty have a single colour: they are simple, but show nothing"]
     assert study.verdict[0].startswith("PNG file size: empty is simplest (")
-    assert "empty is ahead of square on the same images" in study.verdict[0]
+    assert "empty is significantly simpler than square on the same images" in study.verdict[0]
 
 
 def test_differences_are_paired_and_point_to_the_simpler_one(network, images):
@@ -72,10 +72,10 @@ def test_differences_are_paired_and_point_to_the_simpler_one(network, images):
     assert {row[-1] for row in study.differences_table().rows} == {"yes"}
 
 
-def test_equal_methods_are_not_told_apart(network, images):
+def test_equal_methods_are_not_significantly_different(network, images):
     noise = made(9)["noise"]
     study = hp.complexity(network, images, {"one": noise, "the same": noise.clone()})
-    assert all("cannot be told from" in sentence for sentence in study.verdict[:4])
+    assert all("is not significantly simpler than" in sentence for sentence in study.verdict[:4])
 
 
 def test_one_method_on_one_image(network, images):

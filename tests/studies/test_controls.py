@@ -23,18 +23,19 @@ def test_beaten_controls_are_not_mentioned():
 
 def test_control_that_is_not_beaten():
     assert unbeaten_controls(ranked(good=3.0, other=1.0, sobel=1.0)) == [
-        "sobel, which never saw the network, is not beaten by other"
+        "other is not significantly better than sobel, which never saw the network"
     ]
     assert unbeaten_controls(ranked(good=3.0, other=1.0, third=0.0, centre_gaussian=4.0)) == [
-        "centre-gaussian, which never saw the network, is not beaten by good, other and third"
+        "good, other and third are not significantly better than centre-gaussian, which never saw the network"
     ]
 
 
 def test_controls_of_one_method_are_its_own():
     found = unbeaten_controls(ranked(good=3.0, other=0.0, randomised__good=2.0, negated__other=1.0))
-    assert found == ["negated:other, which has its signs flipped, is not beaten by other"]
+    assert found == ["other is not significantly better than negated:other, which has its signs flipped"]
     found = unbeaten_controls(ranked(good=3.0, randomised__good=3.0))
-    assert found == ["randomised:good, which explains a network with shuffled weights, is not beaten by good"]
+    (said,) = found
+    assert said.startswith("good is not significantly better than randomised:good, which ")
 
 
 def test_random_and_constant_maps_are_left_to_the_verdict():
@@ -50,6 +51,6 @@ def test_comparison_warns():
     images = torch.rand(6, 3, 16, 16, generator=torch.Generator().manual_seed(0))
     options = {"regions": 4, "replacement": "black", "targets": torch.zeros(6, dtype=torch.int64)}
     good, bad = ({"mine": name, "sobel": "sobel"} for name in ("gradient-x-input", "negated:gradient-x-input"))
-    text = "sobel, which never saw the network, is not beaten by mine"
+    text = "mine is not significantly better than sobel, which never saw the network"
     assert text not in hp.compare(hp.Network(module), images, good, **options).warnings
     assert text in hp.compare(hp.Network(module), images, bad, **options).warnings

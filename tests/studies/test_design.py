@@ -226,7 +226,7 @@ def test_a_plan_with_a_precision_is_a_forecast_of_its_design(forecast, network, 
 
 def test_a_plan_decides_repeats_and_scored_itself(network, images):
     for chosen in ({"repeats": 2}, {"scored": 5}):
-        with pytest.raises(hp.InputError, match="are what is planned for a precision or a budget: leave them out"):
+        with pytest.raises(hp.InputError, match="a precision or a budget decides repeats and scored"):
             hp.plan_comparison(network, images, METHODS, regions=4, steps=STEPS, precision=0.1, **chosen)
 
 

@@ -52,10 +52,10 @@ def check_nulls(network, images, **options):
     """A random map's ABPC with each replacement, and a constant map's AOPC against the random order."""
     areas = hp.compare_replacements(network, images, list(REPLACEMENTS), method="random", **options)
     assert set(areas.abpc) == set(REPLACEMENTS)
-    shown = [name for name, area in contrasts(areas.areas).items() if area.separate]
+    shown = [name for name, area in contrasts(areas.areas).items() if area.significant]
     assert shown == [], f"a random map has an area between its curves with {shown}"
     constant = hp.compare(network, images, ["constant"], audit=0, **options)
-    assert not constant.ranking.relative["constant"].separate
+    assert not constant.ranking.relative["constant"].significant
     assert not torch.equal(constant.morf["constant"].orders, constant.morf[REFERENCE].orders)
 
 

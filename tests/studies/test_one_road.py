@@ -356,5 +356,5 @@ def test_complexity_saved_and_reported_again(simplicity, tmp_path):
     again = read_study(open_store(tmp_path / "run"))
     assert_same_simplicity(simplicity, again)
     assert again.warnings == simplicity.warnings
-    with pytest.raises(hp.InputError, match="expected the run of a comparison, got one of complexity"):
+    with pytest.raises(hp.InputError, match="expected the run of a comparison, got a run of complexity"):
         read_comparison(open_store(tmp_path / "run"))

@@ -173,7 +173,7 @@ def test_a_forecast_in_words():
         "evaluations": "4,816 = 16 images × (2 methods + random order) × 100 steps + 16 untouched",
         "engine": "incremental: 58 of 65 nodes on windows (the fastest plan, as measured)",
         "multiply-adds": "208 M a step; the whole network needs 736 M, 3.5 times as many",
-        "memory": "9.9 MB for what is kept of a sequence, 24 sequences at once: 238 MB of 2.15 GB",
+        "memory": "9.9 MB for each sequence, 24 sequences at once: 238 MB of 2.15 GB",
         "expected time": ("20 s: preparing 1.2 s, heatmaps 2.5 s, perturbation 16 s (301 evaluations a second)"),
         "measured": "in 5.0 s: heatmaps of 8 images, 24 sequences over 32 steps",
     }

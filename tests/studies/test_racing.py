@@ -113,11 +113,11 @@ def test_progress_ends_at_its_total(network, images):
     [
         (
             {"until": "rank"},
-            r"unknown end of adding images \(until\) 'rank'; did you mean 'ranked'\? known: signs, ranked",
+            r"unknown stopping rule \(until\) 'rank'; did you mean 'ranked'\? known: signs, ranked",
         ),
         ({"until": "ranked", "indifference": -1}, "indifference must be 0 or more, in the score's unit, got -1"),
         ({"until": "ranked", "indifference": float("nan")}, "indifference must be 0 or more"),
-        ({"indifference": 1.0}, "indifference is for until"),
+        ({"indifference": 1.0}, "indifference needs until"),
     ],
 )
 def test_rules_that_cannot_be(network, images, options, message):
@@ -158,7 +158,7 @@ def share_of_errors(settlements, truth):
 
 
 @pytest.mark.parametrize("skewness", [0.2, 1.0])
-def test_methods_that_are_equal_are_seldom_told_apart(skewness):
+def test_methods_that_are_equal_seldom_differ_significantly(skewness):
     settled = runs([0.0] * 4, count=200, seed=0, skewness=skewness, images=120)
     assert share_of_errors(settled, "equal") <= 0.05 + 2 * (0.05 * 0.95 / 200) ** 0.5
 

@@ -71,7 +71,7 @@ def test_a_good_heatmap_has_a_larger_area_than_its_opposite(linear_case):
     for spec in ("black", "grey"):
         np.testing.assert_allclose(good.areas[spec], -bad.areas[spec], rtol=1e-4, atol=1e-4)
     assert good.abpc["black"].low > 0 > bad.abpc["black"].high
-    assert "MoRF falls less than LeRF with" in " ".join(bad.verdict)
+    assert "MoRF falls significantly less than LeRF with" in " ".join(bad.verdict)
 
 
 @pytest.fixture

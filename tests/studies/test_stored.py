@@ -71,9 +71,9 @@ def test_what_is_no_part_is_refused(study):
     with pytest.raises(hp.InputError, match="expected columns target"):
         restored(StoredPart(wrong, good.images, good.about), NUMBERS, study.protocol)
     about = good.about.model_copy(update={"methods": ("other",)})
-    with pytest.raises(hp.InputError, match=r"does not hold what it should: ValueError: expected rows of .*other'"):
+    with pytest.raises(hp.InputError, match=r"is damaged: ValueError: expected rows of .*other'"):
         restored(StoredPart(good.sequences, good.images, about), NUMBERS, study.protocol)
-    with pytest.raises(hp.InputError, match="does not hold what it should"):
+    with pytest.raises(hp.InputError, match="is damaged"):
         restored(StoredPart(good.sequences.head(3), good.images, good.about), NUMBERS, study.protocol)
 
 
@@ -132,9 +132,9 @@ def test_a_cell_that_no_run_writes_is_refused(study, column, value, message):
         ("image", "another.png", "rows are not those of the images"),
         ("number", 14, "rows are not those of the images"),
         ("kept", None, "a value of column kept is missing"),
-        ("absorbed", None, "does not hold what it should"),
+        ("absorbed", None, "is damaged"),
         ("absorbed", lambda shares: [None, *shares[1:]], "a value of column absorbed is missing"),
-        ("absorbed", [], "does not hold what it should"),
+        ("absorbed", [], "is damaged"),
         ("aopc", None, "a value of column aopc is missing"),
         ("aopc", float("nan"), "measures must be finite"),
         ("method", "another", "expected rows of"),

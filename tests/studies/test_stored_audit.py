@@ -153,10 +153,10 @@ def changed_marker(store, change):
     [
         (lambda frame: frame.drop("scores"), "expected columns scores"),
         (lambda frame: frame.drop("setting"), "expected columns setting"),
-        (lambda frame: frame.head(3), "does not hold what it should"),
-        (lambda frame: frame.filter(pl.col("setting") != 1), "does not hold what it should"),
+        (lambda frame: frame.head(3), "is damaged"),
+        (lambda frame: frame.filter(pl.col("setting") != 1), "is damaged"),
         (lambda frame: frame.filter(pl.col("order") != "lerf"), "setting 0 has"),
-        (lambda frame: frame.filter(pl.col("method") != "lrp-epsilon"), "AOPC|does not hold"),
+        (lambda frame: frame.filter(pl.col("method") != "lrp-epsilon"), "AOPC|is damaged"),
         (lambda frame: frame.filter(pl.col("number") != 2), "its rows are not those of the images"),
         (lambda frame: frame.with_columns(pl.col("setting") + 90), "sequences of other settings than its"),
         (lambda frame: frame.with_columns(pl.lit("nothing").alias("unit")), "unknown score 'nothing'"),
@@ -175,11 +175,11 @@ def test_a_table_that_says_something_else_is_refused(finished, change, message):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda _: [], "audit.json of .*: an object was expected, got a list"),
+        (lambda _: [], "audit.json of .*: expected an object, got a list"),
         (lambda marker: marker | {"schema": 4}, "schema must be 2 or 3, got 4"),
         (lambda marker: marker | {"objects": {}}, "objects .* at least 1 item"),
-        (lambda marker: marker | {"objects": {TABLE: "0" * 32}}, "is not the file that was written"),
-        (lambda marker: marker | {"names": ["one"]}, "does not hold what it should"),
+        (lambda marker: marker | {"objects": {TABLE: "0" * 32}}, "has changed since it was written"),
+        (lambda marker: marker | {"names": ["one"]}, "is damaged"),
         (lambda marker: marker | {"to_the_end": []}, "to_the_end .* at least 1 item"),
         (lambda marker: marker | {"seconds": "inf"}, "seconds must be a valid number, got 'inf'"),
         (lambda marker: marker | {"engine": {}}, "engine.name is missing, and 3 more"),
@@ -217,7 +217,8 @@ def earlier(tmp_path):
 
 def test_a_run_of_schema_2_is_read(earlier):
     study = read_comparison(open_store(earlier))
-    assert study.table().to_markdown() == (EARLIER / "table.md").read_text()
+    numbers, _, _ = (EARLIER / "table.md").read_text().partition("\n\n")  # the words below the rows may change
+    assert study.table().to_markdown().startswith(numbers)
     assert (study.audit, study.notes) == (None, (WITHOUT_AUDIT,))
     assert set(study.lerf) == {"gradient-x-input", "sensitivity-l2"}
     assert read_progress(open_store(earlier)).state == "finished"

@@ -108,7 +108,7 @@ def test_others_can_monitor_it_and_epochs_can_be_left_out(lightning, images, tmp
 def test_a_part_that_is_not_there(lightning, images, tmp_path):
     from heatproof.training import HeatmapQualityCallback
 
-    with pytest.raises(hp.InputError, match="the module has no part 'net'; it has model"):
+    with pytest.raises(hp.InputError, match="the module has no submodule 'net'; it has model"):
         fitted(lightning, images, [HeatmapQualityCallback(HeatmapQuality(images), module="net")], tmp_path)
     with pytest.raises(hp.InputError, match="every must be a number of epochs, at least 1, got 0"):
         HeatmapQualityCallback(HeatmapQuality(images), every=0)

@@ -1,1 +1,1 @@
-"""Faces that users of other packages know, in front of what heatproof measures."""
+"""Interfaces of other packages, measured by heatproof."""

@@ -67,7 +67,9 @@ def network_of(model: nn.Module, device: str | None) -> Network:
         raise InputError(f"model must be a torch.nn.Module that returns logits, got {type(model).__name__}")
     last = [part for part in model.modules() if not list(part.children())][-1]
     if isinstance(last, nn.Softmax):
-        raise InputError("the model ends with a Softmax: take it away, and ask for probabilities with softmax=True")
+        raise InputError(
+            "expected a model that returns logits, got one that ends with a Softmax: remove it, and set softmax=True"
+        )
     made = Network(model, device=device)
     key = (repr(model), made.fingerprint(), made.device)
     known = _KNOWN.get(model)

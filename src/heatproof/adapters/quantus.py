@@ -50,7 +50,7 @@ class Metric:
                 f"{self.name}: perturb_func is not supported, only perturb_baseline: every step must be made alike"
             )
         if default_plot_func is not None or display_progressbar:
-            raise InputError(f"{self.name}: nothing is plotted and no bar is drawn here; leave out the option")
+            raise InputError(f"{self.name}: plots and progress bars are not supported; leave out the option")
         self.abs, self.normalise = abs, normalise
         self.normalise_func, self.normalise_func_kwargs = normalise_func, dict(normalise_func_kwargs or {})
         filling = {"perturb_baseline": perturb_baseline} | dict(perturb_func_kwargs or {})

@@ -81,7 +81,7 @@ class Checked:
         return Table(("check", "outcome", "seen", "expected"), rows, (note,))
 
     def describe(self) -> dict[str, Any]:
-        """All of it as JSON-able values."""
+        """The findings as JSON-able values."""
         return {"subject": self.subject, "passed": self.passed, "checks": [asdict(check) for check in self.checks]}
 
     def __str__(self) -> str:

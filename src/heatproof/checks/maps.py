@@ -1,4 +1,4 @@
-"""Checks of heatmaps that were made elsewhere."""
+"""Checks of precomputed heatmaps."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -33,7 +33,7 @@ CHECKS: Registry[Callable[[MapsUnderTest], Finding]] = Registry("check")
 def check_maps(
     heatmaps: Tensor, images: Tensor, *, network: Network | None = None, region: int = 9, name: str = "maps"
 ) -> Checked:
-    """Checks heatmaps that were made elsewhere.
+    """Checks precomputed heatmaps.
 
     Args:
         heatmaps: what should be (N, H, W), signed, one for each image.

@@ -169,7 +169,7 @@ def _sums(subject: MethodUnderTest) -> Finding:
 
 @CHECKS.register("linear network")
 def _linear(subject: MethodUnderTest) -> Finding:
-    """Of ⟨w, x⟩ each pixel contributes w·x; a map that says so has rank correlation 1 with it."""
+    """A map of a linear network ⟨w, x⟩ must rank pixels as w·x, what each of them contributes: rank correlation 1."""
     network, images = subject.toys.linear(SIZE, SIZE), toys.noise(COUNT, SIZE, SIZE)
     targets = torch.zeros(COUNT, dtype=torch.int64)
     try:

@@ -24,7 +24,7 @@ COUNT = 8
 
 @dataclass(frozen=True)
 class MetricClaims:
-    """What a metric says of itself; what it does not claim is not checked.
+    """What a metric claims; what it does not claim is not checked.
 
     Attributes:
         higher_is_better: its direction.

@@ -1,4 +1,4 @@
-"""Checks of a metric that judges heatmaps."""
+"""Checks of a metric that evaluates heatmaps."""
 
 import math
 from collections.abc import Callable, Collection
@@ -155,7 +155,7 @@ def _score(subject: MetricUnderTest) -> Finding:
 
 @CHECKS.register("closed form")
 def _closed_form(subject: MetricUnderTest) -> Finding:
-    """Of a linear network with zero for what is removed, the value follows from the regions' contributions."""
+    """The value for a linear network, with zero for removed regions, follows from the regions' contributions."""
     claims = subject.claims
     if claims.value is None or claims.replacement != "zero" or claims.score == "probability":
         return inapplicable("not claimed (value aopc or abpc, replacement zero, score logit)")

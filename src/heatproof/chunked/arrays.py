@@ -56,12 +56,12 @@ class ZarrArray:
         return plain and whole and pipeline.dtype == "<f4" and codecs == ["zstd"] and bool(np.isnan(self._about.fill))
 
     def read(self, rows: Sequence[int] | None = None) -> np.ndarray:
-        """All of it, or some rows of its first axis, in any order."""
+        """The values: all of them, or some rows of the first axis, in any order."""
         if not self.shape:
             return self._chunk(())
         wanted = np.arange(self.shape[0]) if rows is None else np.asarray(rows, dtype=np.int64)
         if len(wanted) and not 0 <= wanted.min() <= wanted.max() < self.shape[0]:
-            raise InputError(f"{self._path!r} has {self.shape[0]:,} rows, not those that were asked for")
+            raise InputError(f"{self._path!r} has {self.shape[0]:,} rows; expected numbers of rows below that")
         found = np.empty((len(wanted), *self.shape[1:]), self.dtype)
         first = wanted // self.chunks[0]
         for number in np.unique(first):
@@ -118,7 +118,7 @@ def _texts(data: bytes, count: int) -> Iterator[str]:
     for _ in range(count):
         end = begin + 4 + int.from_bytes(data[begin : begin + 4], "little")
         if end > len(data) or begin + 4 > len(data):
-            raise InputError("a chunk of texts is torn")
+            raise InputError("a chunk of texts is incomplete")
         yield data[begin + 4 : end].decode()
         begin = end
 
@@ -126,12 +126,12 @@ def _texts(data: bytes, count: int) -> Iterator[str]:
 def _parts(data: bytes, shard: Pipeline, shape: tuple[int, ...]) -> Iterator[tuple[tuple[slice, ...], bytes]]:
     """Where each chunk of this shape that is in a shard belongs, and its bytes."""
     if shard.index is None or len(data) < shard.index_size:
-        raise InputError("a shard is torn")
+        raise InputError("a shard is incomplete")
     index = _values(data[-shard.index_size :] if shard.index_at_end else data[: shard.index_size], shard.index, 0)
     grid = (range(outer // inner) for outer, inner in zip(shard.shape, shape, strict=True))
     for place, (begin, size) in zip(product(*grid), index.tolist(), strict=True):
         if begin == size == NOTHING:
             continue
         if begin + size > len(data):
-            raise InputError("a shard is torn")
+            raise InputError("a shard is incomplete")
         yield _cut(place, shape), data[begin : begin + size]

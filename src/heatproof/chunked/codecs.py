@@ -1,4 +1,4 @@
-"""Codecs of chunks, each decoded into no more bytes than were agreed; nothing is looked up in anybody's registry."""
+"""Codecs of chunks, each decoded into no more bytes than were agreed; nothing is looked up in a registry."""
 
 import zlib
 from collections.abc import Callable, Mapping, Sequence
@@ -66,7 +66,7 @@ def _zstd_size(data: bytes) -> int | None:
     begin = 5 + (not single) + (0, 1, 2, 4)[flags & 3]
     width = width or 1
     if len(data) < begin + width:
-        raise InputError("a chunk is a torn zstd frame")
+        raise InputError("a chunk is an incomplete zstd frame")
     return int.from_bytes(data[begin : begin + width], "little") + 256 * (width == 2)
 
 
@@ -74,11 +74,11 @@ def _blosc(data: bytes, at_most: int, settings: Mapping[str, Any]) -> bytes:
     from numcodecs import blosc
 
     if len(data) < BLOSC_HEADER:
-        raise InputError("a chunk is a torn Blosc frame")
+        raise InputError("a chunk is an incomplete Blosc frame")
     size, block, packed = (int.from_bytes(data[place : place + 4], "little") for place in (4, 8, 12))
     _check("blosc", size, at_most)
     if packed != len(data) or not 0 <= block <= max(size, 1):
-        raise InputError(f"a chunk is a torn Blosc frame: {len(data):,} bytes, its header says {packed:,}")
+        raise InputError(f"a chunk is an incomplete Blosc frame: {len(data):,} bytes, its header says {packed:,}")
     unpacked = np.empty(size, np.uint8)
     if size:
         blosc.decompress(data, unpacked)
@@ -99,7 +99,7 @@ def _deflated(data: bytes, at_most: int, settings: Mapping[str, Any]) -> bytes:
         found += stream.decompress(data, at_most + 1 - len(found))
         _check("deflate", len(found), at_most)
         if not stream.eof:
-            raise InputError("a chunk is a torn gzip or zlib stream")
+            raise InputError("a chunk is an incomplete gzip or zlib stream")
         data = stream.unused_data
     return found
 

@@ -1,4 +1,4 @@
-"""What all commands hang on: the two options that each of them has, how they end, and what their exit codes say.
+"""The application: the two options of every command, how commands end, and what exit codes mean.
 
 Modules of this room import the others inside their functions, so that help, versions and wrong words need no torch.
 """
@@ -28,17 +28,17 @@ INPUT_ERROR, PARTIAL, CHECK_FAILED, OUT_OF_MEMORY, DISK_ERROR, INTERRUPTED, UNRE
 
 EXIT_CODES = {
     0: "done",
-    INPUT_ERROR: "something given cannot be used",
+    INPUT_ERROR: "an input cannot be used",
     PARTIAL: "done, but pictures had to be left out",
     CHECK_FAILED: "a check failed",
     OUT_OF_MEMORY: "memory ran out",
     DISK_ERROR: "the disk failed, or the service at a URL",
     INTERRUPTED: "stopped by Ctrl-C",
-    UNREAD: "nobody reads the output",
+    UNREAD: "the output was closed by its reader",
 }
 BROKEN = 1  # any other failure is a bug, and shows its traceback
 
-KEPT = "nothing half-written is left, and a run goes on with the same command"
+KEPT = "no partial file is left, and the same command resumes a run"
 
 NEXT = """\
 heatproof compare photos/ --out RUN   which heatmap method explains best?
@@ -48,13 +48,14 @@ heatproof --help                      all commands"""
 
 @dataclass(frozen=True)
 class Answering:
-    """How a command answers."""
+    """Options that say how a command prints its result."""
 
     as_json: Annotated[
-        bool, Option("One JSON object on stdout, errors too.", name="json", panel="Output", in_files=False)
+        bool, Option("Print one JSON object on stdout, errors included.", name="json", panel="Output", in_files=False)
     ] = False
     quiet: Annotated[
-        bool, Option("No progress: results, warnings and errors only.", short="-q", panel="Output", in_files=False)
+        bool,
+        Option("Hide progress: print results, warnings and errors only.", short="-q", panel="Output", in_files=False),
     ] = False
 
 
@@ -62,7 +63,7 @@ class Command(TyperCommand):
     """A command that takes no empty text for a name or a path: Python's ``Path("")`` is the folder it runs in."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:  # noqa: ANN401 - Typer's class is private
-        """As Typer's."""
+        """Parses the arguments, as Typer does; refuses empty texts."""
         may_be_empty = {name for option in self.params if option.default == "" for name in option.opts}
         for before, argument in zip(("", *args), args, strict=False):
             option, equals, value = argument.partition("=") if argument.startswith("--") else (before, "=", argument)
@@ -76,7 +77,7 @@ class Application(typer.Typer):
     """Commands that all have ``--json`` and ``--quiet``."""
 
     def command(self, name: str | None = None, **options: Any) -> Callable[[Any], Any]:  # noqa: ANN401 - Typer's
-        """As Typer's."""
+        """Registers a command, as Typer does, with ``--json`` and ``--quiet``."""
         add = super().command(name, **({"cls": Command} | options))
         return lambda function: add(answering(function))
 
@@ -149,14 +150,14 @@ def _ran() -> int:
 
 
 def _undelivered(lost: UndeliveredError, out: Outlet, err: Outlet) -> int:
-    """The exit code where a stream could not be written; the other one says why, if anybody should know."""
+    """The exit code where a stream could not be written; the other stream says why, if it is open."""
     code = UNREAD if lost.reason is None else DISK_ERROR
     with suppress(UndeliveredError):
         if lost.stream == out.name and lost.reason:
             _told(f"{lost.stream} cannot be written: {lost.reason}; {KEPT}", code)
         if lost.stream == err.name and output.as_json:
             said = output.found.get("error")  # of the command, which nobody has read
-            tell(error=said or f"{lost.stream} cannot be written: {lost.reason or 'nobody reads it'}; {KEPT}")
+            tell(error=said or f"{lost.stream} cannot be written: {lost.reason or 'it was closed'}; {KEPT}")
             answer(code, out)
     for stream in (out, err):
         try:

@@ -28,15 +28,13 @@ def assess_command(
     context: typer.Context,
     checkpoints: Annotated[
         list[Path],
-        Option("Weights of one network, put in the order of the numbers in their names.", positional=True),
+        Option("Weight files of one network, sorted by the numbers in their names.", positional=True),
     ],
     place: RunPlace,
     given: Reading,
     options: AssessOptions,
     workers: Working,
-    labels: Annotated[
-        bool, Option("Accuracy beside the rest, if the data set has labels.", negative="no-labels")
-    ] = True,
+    labels: Annotated[bool, Option("Add the accuracy, if the data set has labels.", negative="no-labels")] = True,
 ) -> None:
     """Which checkpoint of a network has the best heatmaps? Needs no labels; where the data set has them, they are used.
 
@@ -59,9 +57,7 @@ def assess_command(
         with workers.execution(place) as execution:
             study = run_cells(wanted, store, settings, execution)
     if known and dataset.classes and topology.classes and dataset.classes != topology.classes:
-        warn(
-            ["the data set names its classes otherwise than the network: the accuracy holds if their order is the same"]
-        )
+        warn(["class names differ between data set and network: the accuracy holds if classes have the same order"])
     deliver(study, place, holding="tables, figures, scores.parquet, cells/ (a run for each checkpoint)")
 
 
@@ -78,6 +74,6 @@ def other_weights(topology: "Network", dataset: "Dataset", name: str, weights: P
 
 
 def _in_order(path: Path) -> list[tuple[int, str]]:
-    """So that step9 comes before step10."""
+    """Sort key by which step9 comes before step10."""
     parts = re.split(r"(\d+)", str(path))
     return [(int(part), "") if part.isdecimal() else (-1, part) for part in parts]

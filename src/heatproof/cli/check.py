@@ -18,12 +18,14 @@ if TYPE_CHECKING:
     from heatproof.checks import Checked
     from heatproof.network import Network
 
-check = Application(no_args_is_help=True, help="Do your method, metric or heatmaps keep what they promise?")
+check = Application(
+    no_args_is_help=True, help="Check whether a method, metric or heatmaps have the properties that they claim."
+)
 app.add_typer(check, name="check")
 
-Own = Annotated[str, Option("package.module:function or FILE.py:function; its code is run.", positional=True)]
+Own = Annotated[str, Option("Metric: package.module:function or FILE.py:function; its code is run.", positional=True)]
 OwnNetwork = Annotated[
-    str | None, Option("Yours, for the checks that need no known answer.", name="network", short="-n")
+    str | None, Option("Network for the checks that need no known answer.", name="network", short="-n")
 ]
 Weights = Annotated[str | None, Option("Weights for --network.")]
 
@@ -32,10 +34,10 @@ Weights = Annotated[str | None, Option("Weights for --network.")]
 def method_command(
     subject: Annotated[
         str,
-        Option("package.module:function or FILE.py:function (its code is run), or a method's name.", positional=True),
+        Option("Method: package.module:function or FILE.py:function (its code is run), or a name.", positional=True),
     ],
     *,
-    sums_to_score: Annotated[bool, Option("Maps claim to add up to the score.")] = False,
+    sums_to_score: Annotated[bool, Option("Claim: heatmaps add up to the score.")] = False,
     network: OwnNetwork = None,
     weights: Weights = None,
 ) -> None:
@@ -56,15 +58,17 @@ def method_command(
 
 @dataclass(frozen=True)
 class Claimed:
-    """What a metric says of itself."""
+    """What a metric claims."""
 
-    higher_is_better: Annotated[bool, Option("Its direction.", negative="lower-is-better")] = True
-    region: Annotated[int, Option("Side of the regions that it removes, in pixels.", bounds=REGION)] = 9
-    value: Annotated[str | None, Option("aopc or abpc, if it is one.")] = None
-    replacement: Annotated[str | None, Option("zero or uniform, if removed regions become that.")] = None
-    score: Annotated[str | None, Option("logit or probability.")] = None
-    chance: Annotated[float | None, Option("What random maps get; 0 for abpc.")] = None
-    uses_values: Annotated[bool, Option("Not only the order of relevance counts.")] = False
+    higher_is_better: Annotated[
+        bool, Option("Claim: whether higher or lower values are better.", negative="lower-is-better")
+    ] = True
+    region: Annotated[int, Option("Side of the regions that the metric removes, in pixels.", bounds=REGION)] = 9
+    value: Annotated[str | None, Option("Claim: the metric is aopc or abpc.")] = None
+    replacement: Annotated[str | None, Option("Claim: removed regions become zero or uniform.")] = None
+    score: Annotated[str | None, Option("Claim: the metric follows the logit or the probability.")] = None
+    chance: Annotated[float | None, Option("Claim: value of random heatmaps; 0 for abpc.")] = None
+    uses_values: Annotated[bool, Option("Claim: relevance values count, not only their order.")] = False
 
 
 @check.command("metric")
@@ -90,10 +94,10 @@ def metric_command(
 def maps_command(
     *,
     given: Picturing,
-    file: Annotated[Path, Option("A file of maps: .npz, .npy, .zarr or .safetensors.", name="maps")],
+    file: Annotated[Path, Option("File of heatmaps: .npz, .npy, .zarr or .safetensors.", name="maps")],
     region: Annotated[int, Option("Side of the regions, in pixels.", bounds=REGION)] = 9,
 ) -> None:
-    """Checks heatmaps that were made elsewhere, against their pictures and network.
+    """Checks precomputed heatmaps against their pictures and network.
 
     [bold]heatproof check maps photos/ --maps maps.npz --network torchvision:vgg16 --weights vgg16.safetensors[/bold]
     """
@@ -112,7 +116,7 @@ def _network(spec: str | None, weights: str | None) -> "Network | None":
 
 
 def _deliver(found: "Checked") -> None:
-    """Prints what was found; exits with a code of its own if something failed."""
+    """Prints the findings; a failed check has its own exit code."""
     tell(passed=found.passed, failed={failed.name: failed.meaning for failed in found.failed})
     print_table(found.table())
     for failed in found.failed:

@@ -20,7 +20,7 @@ def complexity_command(
     context: typer.Context,
     place: RunPlace,
     given: Explaining,
-    seed: Annotated[int, Option("Of the sample of --images.", bounds=SEED)] = 0,
+    seed: Annotated[int, Option("Seed that draws the sample of --images.", bounds=SEED)] = 0,
     workers: Working,
 ) -> None:
     """How complex are the heatmaps of each method: file sizes as PNG and JPEG, entropy, sparsity?

@@ -1,4 +1,4 @@
-"""The options of commands that explain: which methods, and which heatmaps that are there already."""
+"""The options of commands that explain: methods, and files of precomputed heatmaps."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,13 +19,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Explaining(Picturing):
-    """Which pictures, which network, which methods."""
+    """Options that name pictures, a network and methods."""
 
     methods: Annotated[
         Sequence[str] | None,
         Option(
-            "Separated by commas; see 'heatproof list methods'. FILE.py:function runs your code. Default: "
-            f"{', '.join(DEFAULT_METHODS)}; none where there are --heatmaps.",
+            "Methods, separated by commas; see 'heatproof list methods'. FILE.py:function runs your code. Default: "
+            f"{', '.join(DEFAULT_METHODS)}; none with --heatmaps.",
             short="-m",
             metavar="NAMES",
             complete=some_methods,
@@ -36,8 +36,8 @@ class Explaining(Picturing):
     heatmaps: Annotated[
         list[str] | None,
         Option(
-            "Heatmaps that you made, found by the names of their images: .npz, .npy, .zarr or .safetensors. Again "
-            "for more.",
+            "File of precomputed heatmaps, stored by image name: .npz, .npy, .zarr or .safetensors. Repeat for more "
+            "files.",
             metavar="NAME=FILE",
             path=r"[^=]+=(.+)",
         ),
@@ -64,7 +64,7 @@ class Explaining(Picturing):
         files = map_files(self.heatmaps or [])
         twice = [name for name in files if name in self.method_names]
         if twice:
-            raise InputError(f"{twice[0]!r} is a method to compute; call your heatmaps by another name")
+            raise InputError(f"{twice[0]!r} is the name of a computed method; give your heatmaps another name")
         return files
 
     def methods_for(self, pictures: "Pictures") -> "dict[str, str | Tensor]":

@@ -14,14 +14,15 @@ from heatproof.registry import unknown
 @app.command("fetch")
 def fetch_command(
     names: Annotated[
-        list[str] | None, Option("Of a published network.", positional=True, metavar="[NAME]…", shows_default=False)
+        list[str] | None,
+        Option("Names of published networks.", positional=True, metavar="[NAME]…", shows_default=False),
     ] = None,
     *,
-    to: Annotated[Path | None, Option("Folder. Default: heatproof in your cache folder.")] = None,
+    to: Annotated[Path | None, Option("Folder for the files. Default: heatproof in your cache folder.")] = None,
 ) -> None:
-    """Downloads networks from the addresses of their authors; without a name, says which there are.
+    """Downloads networks from the addresses of their authors; without a name, lists them.
 
-    A download that broke goes on where it stopped.
+    A download that was interrupted resumes.
 
     [bold]heatproof fetch[/bold]
 

@@ -18,9 +18,9 @@ from heatproof.runs.output_paths import write_file
 @app.command("init")
 def init_command(
     context: typer.Context,
-    file: Annotated[Path, Option("Where to write it; it must not be there yet.", positional=True)] = Path("study.toml"),
+    file: Annotated[Path, Option("Study file to write; it must not exist.", positional=True)] = Path("study.toml"),
     *,
-    study: Annotated[str, Option("Which command it is for.", complete=among(STUDIES))] = "compare",
+    study: Annotated[str, Option("Command that the study file is for.", complete=among(STUDIES))] = "compare",
 ) -> None:
     """Writes a study file with every key, its default and what it means, to be edited and run.
 

@@ -53,7 +53,7 @@ class Key:
 
     @property
     def default(self) -> Any:  # noqa: ANN401 - whatever the option holds
-        """As the command line would give it; None if there is none."""
+        """The default as the command line would give it; None if there is none."""
         default = None if self.declared.needed else self.declared.default
         if self.option.text and default is not None:
             return self.option.text(default)

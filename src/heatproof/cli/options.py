@@ -21,7 +21,7 @@ PREPROCESSING = ("resize", "crop", "mean", "std", "channels", "scale", "interpol
 
 
 def as_mean(text: str | tuple[float, ...]) -> tuple[float, ...]:
-    """Numbers, or those in a file of Caffe's."""
+    """Numbers from a text, or from a .binaryproto file."""
     from heatproof.network.caffe import read_mean
 
     if not isinstance(text, str):
@@ -31,41 +31,42 @@ def as_mean(text: str | tuple[float, ...]) -> tuple[float, ...]:
 
 @dataclass(frozen=True)
 class Reading:
-    """Which data set, for which network."""
+    """Options that name a data set and a network."""
 
     data: Annotated[
         str | None,
         Option(
-            "A data set; see 'heatproof list data'.",
+            "Data set with its layout; see 'heatproof list data'.",
             metavar="NAME:PATH",
             complete=data_sets,
             path=r"[^:\[]*(?:\[.*?\])?:(.+)",
         ),
     ] = None
     count: Annotated[
-        int | None, Option("How many: a sample of all images.", name="images", bounds=MANY, metavar="N")
+        int | None, Option("Number of images, drawn at random from all.", name="images", bounds=MANY, metavar="N")
     ] = None
-    first: Annotated[bool, Option("The first ones instead of a sample.")] = False
+    first: Annotated[bool, Option("Take the first images instead of random ones.")] = False
     network: Annotated[
         str,
         Option(
-            "See 'heatproof list networks'.",
+            "Network; see 'heatproof list networks'.",
             short="-n",
             complete=among(NETWORKS),
             path=r"(?:caffe|pt2|torchscript|onnx|transformers):(.+)|(.+\.py):.+|([^:]+\.(?:pt2|torchscript|onnx))",
         ),
     ] = OFFLINE_DEFAULT
     preset: Annotated[
-        str | None, Option(f"Preprocessing: {', '.join(PRESETS)}. Default: the network's own.", complete=among(PRESETS))
+        str | None,
+        Option(f"Preprocessing: {', '.join(PRESETS)}. Default: that of the network.", complete=among(PRESETS)),
     ] = None
-    resize: Annotated[Any, Option("Short side, or HEIGHTxWIDTH, before cropping.", parse=as_size, metavar="SIZE")] = (
-        None
-    )
-    crop: Annotated[Any, Option("Side, or HEIGHTxWIDTH, of the centre crop.", parse=as_size, metavar="SIZE")] = None
+    resize: Annotated[
+        Any, Option("Length of the short side, or HEIGHTxWIDTH, before cropping.", parse=as_size, metavar="SIZE")
+    ] = None
+    crop: Annotated[Any, Option("Side of the centre crop, or HEIGHTxWIDTH.", parse=as_size, metavar="SIZE")] = None
     mean: Annotated[
         Any,
         Option(
-            "Of each channel: 0.485,0.456,0.406, or a .binaryproto file.",
+            "Mean of each channel: 0.485,0.456,0.406, or a .binaryproto file.",
             parse=as_mean,
             metavar="A,B,C|FILE",
             several=True,
@@ -76,14 +77,17 @@ class Reading:
         Any, Option("Standard deviation of each channel.", parse=as_numbers, metavar="A,B,C", several=True)
     ] = None
     channels: Annotated[str | None, Option("Order of the network's channels: rgb or bgr.")] = None
-    scale: Annotated[float | None, Option("The network wants values from 0 to this: 1 or 255.")] = None
-    interpolation: Annotated[str | None, Option("nearest, bilinear, bicubic or lanczos.")] = None
+    scale: Annotated[float | None, Option("Largest value of the network's input: 1 or 255.")] = None
+    interpolation: Annotated[
+        str | None, Option("Interpolation when resizing: nearest, bilinear, bicubic or lanczos.")
+    ] = None
     max_pixels: Annotated[
-        int | None, Option("Larger pictures are refused undecoded. Default: 178956970.", bounds=PIXELS)
+        int | None,
+        Option("Most pixels of a picture; larger ones are refused before decoding. Default: 178956970.", bounds=PIXELS),
     ] = None
     classes: Annotated[Path | None, Option("Names of the network's classes, one on each line.", metavar="FILE")] = None
-    device: Annotated[str | None, Option("Where to compute, such as cuda.")] = None
-    download: Annotated[bool, Option("Published weights may be downloaded.")] = False
+    device: Annotated[str | None, Option("Device that computes, such as cuda.")] = None
+    download: Annotated[bool, Option("Allow published weights to be downloaded.")] = False
     memory: MemoryOption = DEFAULT_MEMORY
 
     def load_network(self, weights: str | None = None) -> "Network":
@@ -92,7 +96,7 @@ class Reading:
             return self.network_of(weights)
 
     def network_of(self, weights: str | None = None) -> "Network":
-        """The same, without a word."""
+        """The network, without a progress message."""
         from heatproof.network import load_network
 
         network = load_network(
@@ -113,9 +117,9 @@ class Reading:
         return self._dataset().choose(self.count, first=self.first, seed=seed)
 
     def read_pictures(self, network: "Network", *, seed: int = 0, labels: bool = True) -> "Pictures":
-        """The pictures; says which had to be left out. The seed is that of the sample.
+        """Reads the pictures, and warns about those left out; ``seed`` draws the sample.
 
-        Without ``labels`` nobody is told that there are none.
+        Without ``labels``, missing labels cause no warning.
         """
         from heatproof.data import read_pictures
 
@@ -136,12 +140,12 @@ class Reading:
 
 @dataclass(frozen=True)
 class Picturing(Reading):
-    """Which pictures, or which data set, and which network with which weights."""
+    """Options that name pictures or a data set, and a network with its weights."""
 
     images: Annotated[
         list[str] | None,
         Option(
-            "Pictures or folders of them, or 'builtin'; or --data instead.",
+            "Pictures, folders of pictures, or 'builtin'; use either this or --data.",
             positional=True,
             metavar="PICTURES",
             shows_default=False,
@@ -151,7 +155,7 @@ class Picturing(Reading):
     ] = None
     weights: Annotated[
         str | None,
-        Option("A safetensors or state-dict file, a name of published weights, or 'none'.", path=r"(.+\.\w+)"),
+        Option("Weights: a safetensors or state-dict file, a name of published weights, or 'none'.", path=r"(.+\.\w+)"),
     ] = None
 
     def load_network(self, weights: str | None = None) -> "Network":
@@ -159,7 +163,7 @@ class Picturing(Reading):
         return super().load_network(weights or self.weights)
 
     def network_of(self, weights: str | None = None) -> "Network":
-        """The same, without a word."""
+        """The network, without a progress message."""
         return super().network_of(weights or self.weights)
 
     def _dataset(self) -> "Dataset":

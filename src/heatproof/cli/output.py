@@ -48,7 +48,7 @@ def tell(**found: Any) -> None:  # noqa: ANN401 - whatever a command finds
 
 
 def plain(value: Any) -> Any:  # noqa: ANN401 - whatever a command finds
-    """As JSON has it: no NaN and no infinity (null instead), no NumPy, no paths, no character that is none.
+    """The value as JSON allows it: null for NaN and infinity, no NumPy, no paths, no invalid characters.
 
     >>> import numpy as np
     >>> plain({"AOPC": np.float64(0.5), "low": float("nan"), "names": ("a", None)})

@@ -20,7 +20,10 @@ ANY_PATH = "(.+)"
 Out = Annotated[
     str,
     Option(
-        "For the results; a folder appears complete or not at all.", short="-o", metavar="FOLDER|URL", path=ANY_PATH
+        "Folder or URL for the results; a folder appears complete or not at all.",
+        short="-o",
+        metavar="FOLDER|URL",
+        path=ANY_PATH,
     ),
 ]
 Overwrite = Annotated[bool, Option("Replace an earlier result in --out once the new one is complete.", in_files=False)]
@@ -28,12 +31,15 @@ Overwrite = Annotated[bool, Option("Replace an earlier result in --out once the 
 
 @dataclass(frozen=True)
 class RunPlace:
-    """Where the run of a study lies."""
+    """Options that say where the run of a study is stored."""
 
     out: Annotated[
         str,
         Option(
-            "For the run; with the same configuration it is resumed.", short="-o", metavar="FOLDER|URL", path=ANY_PATH
+            "Folder or URL of the run; with the same configuration it is resumed.",
+            short="-o",
+            metavar="FOLDER|URL",
+            path=ANY_PATH,
         ),
     ]
     overwrite: Overwrite = False

@@ -48,7 +48,7 @@ def progress(unit: str) -> Iterator[Any]:
 
 @contextmanager
 def downloading(name: str) -> Iterator[Any]:
-    """The same for the bytes of a file."""
+    """A progress bar for the bytes of a file."""
     with _bar(name, DownloadColumn()) as advance:
         yield advance
 
@@ -99,7 +99,7 @@ class Lines:
 
 
 def waiting(text: str) -> AbstractContextManager[Any]:
-    """Says what takes a moment, where somebody looks."""
+    """Says what takes a moment, on a terminal."""
     return nullcontext() if output.quiet or not console.is_terminal else console.status(escape(visible(text)))
 
 

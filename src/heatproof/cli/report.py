@@ -1,4 +1,4 @@
-"""``heatproof report`` and ``heatproof metrics``: what is derived from a run, made again."""
+"""``heatproof report`` and ``heatproof metrics``: what follows from a stored run."""
 
 from typing import Annotated
 

@@ -17,7 +17,7 @@ from heatproof.options.option import Option
 def statistics_command(
     *,
     context: typer.Context,
-    out: Annotated[str, Option("A safetensors file that is not there yet.", short="-o")],
+    out: Annotated[str, Option("Safetensors file to write; it must not exist.", short="-o")],
     given: Picturing,
 ) -> None:
     """Mean image and spread of a data set, as the network wants its pictures: for replacements constant and dirichlet.

@@ -21,7 +21,7 @@ SHOWN = 20  # of failures, workers, problems; --json has all
 def status_command(
     run: Annotated[str, Option("Folder or URL of a run.", positional=True, metavar="RUN")],
 ) -> None:
-    """How far a run is: shards and images done, failed and left, the rate, the time left, and who is at it.
+    """How far a run is: shards and images done, failed and left, the rate, the time left, and who computes it.
 
     Only reads, and may be called while the run is written.
 
@@ -64,8 +64,8 @@ def _state(progress: "RunProgress") -> str:
     return {
         "finished": "finished",
         "running": f"being written by {progress.holder}",
-        "stopped": "not finished, and nobody is writing it: start it again to go on",
-        "unknown": "not finished; a URL has no lock that would tell whether somebody is writing it",
+        "stopped": "not finished, and no process writes it: give the same command again to resume",
+        "unknown": "not finished; a URL has no lock that would tell whether a process writes it",
     }[progress.state]
 
 

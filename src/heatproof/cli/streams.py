@@ -1,4 +1,4 @@
-"""Standard output and standard error, which may be full, closed, or a pipe that nobody reads any more."""
+"""Standard output and standard error, which may be full, closed, or a pipe without a reader."""
 
 import errno
 import os
@@ -11,11 +11,11 @@ UNREAD = (errno.EPIPE, errno.EBADF)
 
 
 class UndeliveredError(BaseException):
-    """What was said reached nobody; like Ctrl-C it ends the command, whatever that was doing.
+    """The output could not be delivered; like Ctrl-C, this ends the command.
 
     Attributes:
         stream: "standard output" or "standard error".
-        reason: what the system says; none where it was closed, since then nobody wants to know.
+        reason: the system's message; none if the reader closed the stream.
     """
 
     def __init__(self, stream: str, error: OSError | ValueError) -> None:
@@ -26,7 +26,7 @@ class UndeliveredError(BaseException):
 
 
 class Outlet:
-    """A stream whose failures are told apart from those of files and sockets.
+    """A stream whose failures raise ``UndeliveredError``, unlike those of files and sockets.
 
     Attributes:
         name: "standard output" or "standard error".
@@ -39,15 +39,15 @@ class Outlet:
         return getattr(self._stream, name)
 
     def write(self, text: str) -> int:
-        """As the stream's."""
+        """Calls the stream; a failure ends the command."""
         return int(self._tried(lambda: self._stream.write(text)))
 
     def writelines(self, lines: Any) -> None:  # noqa: ANN401 - as the stream's
-        """As the stream's."""
+        """Calls the stream; a failure ends the command."""
         self._tried(lambda: self._stream.writelines(lines))
 
     def flush(self) -> None:
-        """As the stream's."""
+        """Calls the stream; a failure ends the command."""
         self._tried(self._stream.flush)
 
     def release(self) -> None:

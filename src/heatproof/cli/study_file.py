@@ -98,8 +98,8 @@ def _check_out(out: Value | None, file: Path) -> None:
     folder, place = Path(os.path.realpath(file.parent)), Path(os.path.realpath(str(out)))
     if "://" in str(out) or not place.is_relative_to(folder) or not Path(str(out)).name.strip():
         raise InputError(
-            f"{str(file)!r} may write into its own folder only, got out = {str(out)!r:.200}; give --out on the command "
-            "line for any other place"
+            f"{str(file)!r} may only write below its folder, got out = {str(out)!r:.200}; give --out on the command "
+            "line for any other folder"
         )
 
 
@@ -123,7 +123,7 @@ def read_study(file: Path, study: str, keys: Mapping[str, Key]) -> Settings:
     found = content.pop(STUDY, None)
     if found is None:
         raise InputError(
-            f'{str(file)!r} is no study file: expected the line {STUDY} = "{study}" in it; '
+            f'{str(file)!r} is not a study file: expected the line {STUDY} = "{study}" in it; '
             f"'heatproof init --study {study}' writes one"
         )
     if found != study:

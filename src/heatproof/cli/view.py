@@ -23,10 +23,12 @@ MOST_FILES = 100  # of a run, on the page
 
 @app.command("view")
 def view_command(
-    folder: Annotated[Path, Option("Where runs lie, in it or below.", positional=True, metavar="FOLDER")] = Path(),
+    folder: Annotated[
+        Path, Option("Folder that contains runs, at any depth.", positional=True, metavar="FOLDER")
+    ] = Path(),
     *,
     page: Annotated[
-        Path | None, Option("Also write the list as a page; a file that is not there yet.", metavar="FILE.html")
+        Path | None, Option("Also write the list as this HTML page, which must not exist.", metavar="FILE.html")
     ] = None,
     opened: Open = False,
 ) -> None:

@@ -1,4 +1,4 @@
-"""Options that say who computes, and how what they say is done."""
+"""Options that say which processes compute a run."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -25,23 +25,29 @@ HERE, RAY = "here", "ray"
 
 @dataclass(frozen=True)
 class Working(Bounded):
-    """Who computes the shards of a run."""
+    """Options that say which processes compute the shards of a run."""
 
-    on: Annotated[str, Option("This process, or workers on Ray (the extra ray).", metavar="here|ray")] = HERE
+    on: Annotated[
+        str,
+        Option(
+            "Where to compute: in this process (here), or by workers on Ray (ray; needs the extra ray).",
+            metavar="here|ray",
+        ),
+    ] = HERE
     address: Annotated[
-        str | None, Option("Of a running Ray, for --on ray; by default one is started on this machine.")
+        str | None, Option("Address of a running Ray, for --on ray. Default: start one on this machine.")
     ] = None
     workers: Annotated[
-        int | None, Option("How many, for --on ray; by default as many as there is room for.", bounds=WORKERS)
+        int | None, Option("Number of workers, for --on ray. Default: as many as fit.", bounds=WORKERS)
     ] = None
-    cores: Annotated[int, Option("Of each worker, for --on ray.", bounds=WORKERS)] = 1
+    cores: Annotated[int, Option("Number of cores of each worker, for --on ray.", bounds=WORKERS)] = 1
 
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.on not in (HERE, RAY):
-            raise InputError(unknown("place to compute (on)", self.on, (HERE, RAY)))
+            raise InputError(unknown("value of on", self.on, (HERE, RAY)))
         if self.on == HERE and (self.address or self.workers or self.cores != 1):
-            raise InputError("address, workers and cores are for Ray: add --on ray")
+            raise InputError("address, workers and cores need Ray: add --on ray")
 
     @property
     def shares(self) -> tuple[int, int]:
@@ -73,12 +79,12 @@ class Working(Bounded):
 
 @dataclass(frozen=True)
 class Sharing(Working):
-    """Who computes the shards of a run, and which of them."""
+    """Options that say which processes compute the shards of a run, and which shards."""
 
     share: Annotated[
         str,
         Option(
-            "Compute the I-th of N shares only, with an --out of its own; 'heatproof merge' joins them.",
+            "Compute the I-th of N shares only, into a separate --out; 'heatproof merge' joins the shares.",
             metavar="I/N",
         ),
     ] = "1/1"

@@ -85,7 +85,7 @@ def _in_order(
 
 
 def _cores() -> int:
-    """That this process may use, where the system tells."""
+    """Number of cores that this process may use, where the system tells."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 

@@ -60,9 +60,9 @@ class Dataset:
 
     @cached_property
     def fingerprint(self) -> str:
-        """Of what is asked for: the data set's name, the names of its members in order, their labels, the classes.
+        """Hash of the data set's name, the names of its members in order, their labels, and the classes.
 
-        It tells a resumed run that it goes on with the same pictures, in half a second for a million. What the files
+        It tells a resumed run that the pictures are the same, in half a second for a million. What the files
         hold is left out: they would all have to be read, and one that breaks on the way is skipped, as it always is.
 
         >>> def unread(max_pixels): ...

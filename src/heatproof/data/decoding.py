@@ -54,7 +54,7 @@ def read_picture(path: str | Path, *, max_pixels: int = MAX_PIXELS) -> Image.Ima
 
 
 def decode(path: Path, max_pixels: int = MAX_PIXELS) -> Image.Image:
-    """As :func:`read_picture`, with errors that leave naming the file to the caller."""
+    """Decodes a picture as :func:`read_picture` does; its errors do not name the file."""
     found = examine(path)
     if stat.S_ISDIR(found.st_mode):
         raise InputError("expected a picture file, got a folder; give one of the files in it")
@@ -67,7 +67,7 @@ def decode(path: Path, max_pixels: int = MAX_PIXELS) -> Image.Image:
 
 
 def decode_bytes(content: bytes, max_pixels: int = MAX_PIXELS) -> Image.Image:
-    """As :func:`decode`, of the content of a file."""
+    """Decodes the content of a file as :func:`decode` does."""
     if not content:
         raise InputError("expected a picture, got no bytes")
     with _explained(max_pixels):
@@ -85,7 +85,7 @@ def _explained(max_pixels: int) -> Iterator[None]:
     except Image.DecompressionBombError as error:
         raise InputError(f"expected at most {max_pixels:,} pixels, got more{_RAISED}") from error
     except Exception as error:  # Pillow raises nearly every kind of exception on malformed files
-        raise InputError(f"expected a whole picture, got a broken one ({type(error).__name__}: {error})") from error
+        raise InputError(f"expected a complete picture, got a damaged one ({type(error).__name__}: {error})") from error
 
 
 def _decode(file: BinaryIO, max_pixels: int) -> Image.Image:

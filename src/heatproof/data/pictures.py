@@ -75,9 +75,7 @@ def read_pictures(
     if len(skipped) == len(dataset) == 1:
         raise InputError(f"cannot use {skipped[0][0]!r}: {skipped[0][1]}")
     if len(skipped) == len(dataset):
-        raise InputError(
-            f"expected at least one picture that can be used, got none of {len(skipped)}:\n{_listed(skipped)}"
-        )
+        raise InputError(f"expected at least one usable picture, got none of {len(skipped)}:\n{_listed(skipped)}")
     return pictures
 
 

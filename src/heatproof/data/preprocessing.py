@@ -1,4 +1,4 @@
-"""From a picture to what a network wants to see: resize and crop once, then normalise inside the network."""
+"""Preprocessing of pictures for a network: resize and crop once, then normalise inside the network."""
 
 import math
 import operator

@@ -1,6 +1,6 @@
 """Where a study's images come from: files that are decoded when they are wanted, or a tensor.
 
-Images have different names, and an order of their own. A fingerprint tells a resumed run that it goes on with the same.
+Images have different names, and an order of their own. A fingerprint tells a resumed run that they are the same.
 """
 
 from collections.abc import Sequence
@@ -30,7 +30,7 @@ class Files:
 
     @property
     def fingerprint(self) -> str:
-        """Of the names in their order."""
+        """Hash of the names in their order."""
         return self.dataset.fingerprint
 
     def read(self, numbers: Sequence[int]) -> Pictures:
@@ -55,7 +55,7 @@ class GivenImages:
 
     @cached_property
     def fingerprint(self) -> str:
-        """Of the names in their order."""
+        """Hash of the names in their order."""
         return blake2b(repr((self.name, self.names)).encode(), digest_size=8).hexdigest()
 
     def read(self, numbers: Sequence[int]) -> Pictures:

@@ -52,7 +52,7 @@ class Conservation:
         )
 
     def of_images(self, some: slice) -> Self:
-        """The same for some of the images."""
+        """The conservation of some of the images."""
         return replace(self, kept=self.kept[some], peak=self.peak[some], absorbed=self.absorbed[some])
 
     def summary(self) -> dict[str, object]:

@@ -113,7 +113,7 @@ def _built_in(rest: str) -> Method:
     name = parse_spec(rest)[0]
     if name in WRAPPERS or name in PACKAGES:
         example = f"{name}:lrp-epsilon" if name in WRAPPERS else f"{name}:{PACKAGES[name].example}"
-        raise InputError(f"{name!r} stands before a method: {example}")
+        raise InputError(f"{name!r} is a prefix and needs a method after it, such as {example}")
     return METHODS.resolve(rest)
 
 

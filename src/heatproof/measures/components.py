@@ -48,11 +48,11 @@ class Components:
     count: int
 
     def variance(self, repeats: int, scored: int) -> float:
-        """Of the AOPC of one image with so many repeats and scored steps."""
+        """Variance of the AOPC of one image with this number of repeats and scored steps."""
         return max(0.0, self.images) + (self.repeats + self.steps[scored]) / repeats
 
     def standard_error(self, images: int, repeats: int, scored: int) -> float:
-        """Of the mean over so many images, in the score's unit; lower is better."""
+        """Standard error of the mean over this number of images, in the score's unit; lower is better."""
         return float(np.sqrt(self.variance(repeats, scored) / images))
 
     def deviations(self, scored: int) -> tuple[float, float, float, float]:

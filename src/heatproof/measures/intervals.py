@@ -52,7 +52,7 @@ class Sample:
 
     @classmethod
     def of(cls, values: np.ndarray) -> Self:
-        """Of (N, …) values, at least one; the error of a single one is NaN."""
+        """Moments of values (N, …) over at least one image; the error of a single image is NaN."""
         if not values.size or not np.isfinite(values).all():
             raise InputError("values must be finite numbers, at least one")
         count, mean = len(values), values.mean(axis=0)

@@ -85,7 +85,7 @@ def compressed_sizes(images: Tensor, curves: Curves) -> Tensor:
 
 
 def _sizes(removal: Removal, order: Tensor, repeat: int) -> list[int]:
-    """Of the images that an order (L,) passes through; a few at a time, since they are large."""
+    """Compressed sizes of the images that an order (L,) passes through; a few at a time, to save memory."""
     subsets = passed_through(order, removal.count).split(16)
     return [_webp_size(image) for some in subsets for image in removal.without(some, repeat)]
 

@@ -1,6 +1,6 @@
 """Whether another condition ranks the same methods in the same way, on the same images.
 
-A condition is how methods are judged: a replacement, an order, a score, a size of regions. Its values (M, N) say of M
+A condition is a way to rank methods: a replacement, an order, a score, a size of regions. Its values (M, N) say of M
 methods on N images how good each one is; higher is better, in any unit.
 """
 
@@ -20,15 +20,15 @@ LARGEST = 1e9  # |t| of values that are all the same
 
 @dataclass(frozen=True)
 class Reversal:
-    """Two methods that provably change places.
+    """Two methods whose order is significantly reversed under a condition.
 
     Attributes:
-        higher: the method that is better as compared …
-        lower: … than this one.
-        condition: under which it is the other way round.
+        higher: the method that is better as compared.
+        lower: the other method, which is better under the condition.
+        condition: name of the condition.
         here: values of ``higher`` minus those of ``lower``, as compared: above zero.
         there: the same under the condition: below zero.
-        p: of both signs being chance, corrected for all pairs and conditions that were tested [Holm1979].
+        p: p-value of both signs being chance, corrected for all pairs and conditions that were tested [Holm1979].
     """
 
     higher: str
@@ -42,9 +42,9 @@ class Reversal:
 def reversals(
     names: Sequence[str], here: np.ndarray, conditions: Mapping[str, np.ndarray], *, error: float = 1 - CONFIDENCE
 ) -> list[Reversal]:
-    """Pairs of M methods that are ranked one way by ``here`` (M, N) and provably the other way by a condition (M, N).
+    """Pairs of M methods that ``here`` (M, N) ranks one way, and a condition (M, N) significantly the other way.
 
-    For a pair and a condition, both paired differences must be shown to lie on opposite sides of zero: p is twice the
+    For a pair and a condition, both paired differences must lie significantly on opposite sides of zero: p is twice the
     larger one of the two one-sided values [Berger1982], of Student's t or of Hall's transformation of it, whichever is
     larger (:func:`~heatproof.measures.estimate` has why). Holm's correction runs over all pairs and conditions, so that
     the probability of any false reversal is at most ``error``.

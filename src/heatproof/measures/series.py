@@ -56,7 +56,7 @@ class Series:
         return np.asarray(ratio + np.divide(apart, below, out=np.full_like(apart, np.nan), where=clear))
 
     def estimates(self) -> list[Estimate]:
-        """Its C values with 95 % intervals over images, as :func:`~heatproof.measures.estimate` makes them."""
+        """The C values with 95 % intervals over images, as :func:`~heatproof.measures.estimate` makes them."""
         return [
             estimate(row) if np.isfinite(row).all() else Estimate(float(value), np.nan, np.nan)
             for value, row in zip(self.values(), self.per_image(), strict=True)

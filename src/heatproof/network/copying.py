@@ -65,7 +65,7 @@ def shuffled_copy(module: nn.Module, seed: int) -> nn.Module:
     found = untouched_copy(module)
     parameters = dict(found.named_parameters())
     if not parameters:
-        raise InputError("the network has no parameters, so that there is nothing to randomise")
+        raise InputError("expected a network with parameters to randomise, got one without")
     for name, parameter in parameters.items():
         order = addressed(seed=seed, image=name, purpose="shuffled weights").permutation(parameter.numel())
         with torch.no_grad():

@@ -1,4 +1,4 @@
-"""From a torch module to a graph, by ``torch.export``."""
+"""Exports a torch module to a graph, by ``torch.export``."""
 
 import inspect
 import warnings

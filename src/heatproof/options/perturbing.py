@@ -28,8 +28,8 @@ OnTotal = Callable[[int, int], None]  # called with the evaluations done and tho
 MemoryOption = Annotated[
     int,
     Option(
-        "For activations and images: 2, 0.5, 8GB or 500MB.",
-        python="bytes that activations and images may take.",
+        "Memory for activations and images: 2, 0.5 (GB), 8GB or 500MB.",
+        python="bytes of memory that activations and images may take.",
         bounds=MEMORY,
         metavar="GB|SIZE",
         parse=as_memory,
@@ -45,8 +45,8 @@ class Removing(Bounded):
     steps: Annotated[
         "int | str | None",
         Option(
-            "Regions to remove. Default: 100, or all where there are fewer.",
-            python='number L of regions to remove; or "all"; by default 100, or all where there are fewer.',
+            "Number of regions to remove. Default: 100, or all if there are fewer.",
+            python='number L of regions to remove; or "all"; by default 100, or all if there are fewer.',
             metavar="N|all",
             parse=as_steps,
         ),
@@ -54,13 +54,13 @@ class Removing(Bounded):
     scored: Annotated[
         int | None,
         Option(
-            "At how many of the steps to evaluate the score, drawn at random. Default: at all.",
-            python="at how many of the steps the score is evaluated, one drawn at random in each of as many strata, "
-            "for each image and repeat; by default at all. Means over steps stay unbiased.",
+            "Number of steps at which the score is evaluated, drawn at random. Default: all.",
+            python="number of steps at which the score is evaluated, one drawn at random in each of as many strata, "
+            "for each image and repeat; by default all. Means over steps stay unbiased.",
             bounds=MANY,
         ),
     ] = None
-    repeats: Annotated[int, Option("Repeats, each with other replacement images.", bounds=REPEATS)] = 1
+    repeats: Annotated[int, Option("Number of repeats, each with its own replacement image.", bounds=REPEATS)] = 1
     regions: Annotated[
         "int | str | Tensor",
         Option(
@@ -72,11 +72,11 @@ class Removing(Bounded):
             complete=one_of("regions"),
         ),
     ] = 9
-    seed: Annotated[int, Option("Of all random draws.", bounds=SEED)] = 0
+    seed: Annotated[int, Option("Seed of all random draws.", bounds=SEED)] = 0
     engine: Annotated[
         str,
         Option(
-            "full (the whole network at each step), incremental (what a step touches), auto (the faster).",
+            "How steps are evaluated: full (the whole network), incremental (what a step changes), auto (the faster).",
             complete=among(ENGINES),
         ),
     ] = "auto"
@@ -84,9 +84,9 @@ class Removing(Bounded):
     statistics: Annotated[
         "Statistics | str | Path | None",
         Option(
-            "File of 'heatproof statistics' for constant and dirichlet. Default: those of the given pictures.",
-            python='of a data set, or a file of them, for the replacements "constant" and "dirichlet"; by default '
-            "those of the images.",
+            "File from 'heatproof statistics' for constant and dirichlet. Default: statistics of the pictures.",
+            python='statistics of a data set, or a file of them, for the replacements "constant" and "dirichlet"; by '
+            "default those of the images.",
             metavar="FILE",
             path="(.+)",
         ),
@@ -95,7 +95,7 @@ class Removing(Bounded):
 
 @dataclass(frozen=True, kw_only=True)
 class Scoring(Removing):
-    """The same, and the score."""
+    """Which regions are removed, and the score that is followed."""
 
     score: Annotated[
         str,
@@ -105,7 +105,7 @@ class Scoring(Removing):
 
 @dataclass(frozen=True, kw_only=True)
 class Replacing(Removing):
-    """The same, and what a removed region becomes."""
+    """Which regions are removed, and what they become."""
 
     replacement: Annotated[
         str,
@@ -123,31 +123,32 @@ class Perturbing(Scoring, Replacing):
 
 @dataclass(frozen=True, kw_only=True)
 class Examining(Perturbing):
-    """The same, and what is found out beside the curves of most relevant first."""
+    """How regions are removed, replaced and scored, and what is evaluated beside the MoRF curves."""
 
     lerf: Annotated[
         bool,
         Option(
-            "Least relevant first too: for ABPC, and with --steps all for SRG.",
+            "Also remove the least relevant regions first: for ABPC, and with --steps all for SRG.",
             python="also remove the least relevant regions first, for measures between the two curves, such as ABPC.",
         ),
     ] = False
     audit: Annotated[
         int | None,
         Option(
-            "Images on which to ask whether other replacements, orders, scores and sizes of regions would rank "
-            "the methods alike; 0 for none. Default: 4 to 16, for a sixth more evaluations.",
-            python="on how many images to ask whether the ranking would be the same with other replacements, orders, "
-            "scores and sizes of regions, and how far off each replacement leads (R-OMS); 0 for none. By default on 4 "
-            "to 16, as many as take a sixth of the comparison's evaluations. They come on top of these.",
+            "Number of images of the audit: would other replacements, orders, scores and sizes of regions rank the "
+            "methods alike? 0: no audit. Default: 4 to 16, for a sixth more evaluations.",
+            python="number of images of the audit, which asks whether the ranking would be the same with other "
+            "replacements, orders, scores and sizes of regions, and how far off the data each replacement leads "
+            "(R-OMS); 0 for none. By default 4 to 16, for a sixth more evaluations than those of the comparison.",
             bounds=AUDITED,
         ),
     ] = None
     measures: Annotated[
         Sequence[str],
         Option(
-            "That evaluate the network further: naopc (its option beam in brackets), single-region.",
-            python='that evaluate the network further: "naopc" (up to 16 regions), "naopc[beam=5]", "single-region".',
+            "Measures that evaluate the network further: naopc (its option beam in brackets), single-region.",
+            python='measures that evaluate the network further: "naopc" (up to 16 regions), "naopc[beam=5]", '
+            '"single-region".',
             several=True,
             shows_default=False,
             complete=some_of("measures"),

@@ -37,16 +37,16 @@ TargetsArgument = Annotated[
 MethodsArgument = Annotated[
     "Methods",
     Argument(
-        "names (``heatproof list methods``), or a mapping from a name of yours to a method's name, to a callable "
-        "``(network, images, targets) -> (N, H, W)``, to the heatmaps themselves (N, H, W), or to the ``Path`` of a "
+        "names (``heatproof list methods``), or a mapping from a name that you choose to a method's name, a callable "
+        "``(network, images, targets) -> (N, H, W)``, precomputed heatmaps (N, H, W), or the ``Path`` of a "
         "file of them (``.npz``, ``.npy``, ``.zarr``, ``.safetensors``), where ``names`` finds those of each image."
     ),
 ]
 MethodOption = Annotated[
     "str | OwnMethod | Tensor",
     Option(
-        "Of the heatmaps; see 'heatproof list methods'.",
-        python="of the heatmaps: a name, or your own callable ``(network, images, targets) -> (N, H, W)``.",
+        "Method that computes the heatmaps; see 'heatproof list methods'.",
+        python="method that computes the heatmaps: a name, or a callable ``(network, images, targets) -> (N, H, W)``.",
         short="-m",
         complete=one_of("methods"),
     ),
@@ -55,16 +55,16 @@ MethodOption = Annotated[
 
 @dataclass(frozen=True, kw_only=True)
 class CompareOptions(Examining):
-    """Of ``heatproof.compare`` and ``heatproof compare``."""
+    """Options of ``heatproof.compare`` and ``heatproof compare``."""
 
     until: Annotated[
         str | None,
         Option(
-            "Add images, in random order, only until it is settled which methods are above the random order "
-            "(signs) and how they rank (ranked).",
-            python="add images, in random order, only until it is settled whether each method is above or below the "
-            'random order ("signs"), and how the methods rank ("ranked"), with a family-wise error of 5 % however '
-            "often one looks. A method that is placed gets no more images.",
+            "Add images in random order until it is decided which methods are above the random order (signs), or "
+            "also how they rank (ranked).",
+            python="add images in random order until it is decided whether each method is above or below the random "
+            'order ("signs"), or also how the methods rank ("ranked"), with a family-wise error of 5 % over all looks. '
+            "A method gets no more images once all its comparisons are decided.",
             metavar="signs|ranked",
             complete=among(("signs", "ranked")),
         ),
@@ -72,16 +72,16 @@ class CompareOptions(Examining):
     indifference: Annotated[
         float | None,
         Option(
-            "For --until: smaller differences count as none, in the score's unit. Default: a tenth of the "
+            "Differences below this count as none with --until, in the score's unit. Default: a tenth of the "
             "random order's AOPC.",
-            python="for ``until``: smaller differences count as none, in the score's unit; by default a tenth of the "
-            "random order's AOPC.",
+            python="differences below this count as none with ``until``, in the score's unit; by default a tenth of "
+            "the random order's AOPC.",
         ),
     ] = None
     show: Annotated[
         "int | str",
         Option(
-            "Pictures that the page shows being destroyed: the first so many, or these, separated by commas.",
+            "Pictures that the page shows step by step: a number (the first ones), or names, separated by commas.",
             metavar="N|NAMES",
             parse=as_shown,
         ),
@@ -89,36 +89,36 @@ class CompareOptions(Examining):
     controls: Annotated[
         bool,
         Option(
-            "Add what methods must beat: maps that never saw the network, the first method with flipped signs, "
-            "and the first method on a network with shuffled weights."
+            "Add controls, which a good method must beat: maps that never saw the network, the first method with "
+            "flipped signs, and the first method on a network with shuffled weights."
         ),
     ] = False
 
 
 @dataclass(frozen=True, kw_only=True)
 class PlanOptions(Examining):
-    """Of ``heatproof.plan_comparison`` and ``heatproof plan``."""
+    """Options of ``heatproof.plan_comparison`` and ``heatproof plan``."""
 
     precision: Annotated[
         "float | str | None",
         Option(
-            "Find the cheapest design that knows every method's AOPC above the random order within ± this: half "
-            "the 95 % interval, in the score's unit (0.25) or as a share of the random order's AOPC (5%).",
+            "Find the cheapest design that reaches this precision of every method's AOPC above the random order: half "
+            "the width of the 95 % interval, in the score's unit (0.25) or as a share of the random order's AOPC (5%).",
             metavar="NUMBER|PERCENT",
         ),
     ] = None
     budget: Annotated[
         "int | str | None",
         Option(
-            "Find the best design for so many evaluations (20000) or a time (10min).",
+            "Find the most precise design within this number of evaluations (20000) or this time (10min).",
             metavar="NUMBER|TIME",
         ),
     ] = None
     pilot: Annotated[
         int,
         Option(
-            "For --precision and --budget: images to learn from.",
-            python="for ``precision`` and ``budget``: how many images to learn from, drawn at random from those given.",
+            "Number of images of the pilot for --precision and --budget.",
+            python="number of images of the pilot for ``precision`` and ``budget``, drawn at random from the images.",
             bounds=PILOT,
         ),
     ] = PILOT_IMAGES
@@ -126,12 +126,12 @@ class PlanOptions(Examining):
 
 @dataclass(frozen=True, kw_only=True)
 class ReplacementsOptions(Scoring):
-    """Of ``heatproof.compare_replacements`` and ``heatproof replacements``."""
+    """Options of ``heatproof.compare_replacements`` and ``heatproof replacements``."""
 
     replacements: Annotated[
         Sequence[str],
         Option(
-            "Separated by commas; see 'heatproof list replacements'.",
+            "Replacements, separated by commas; see 'heatproof list replacements'.",
             python="names with options (``heatproof list replacements``); by default the paper's four.",
             several=True,
             complete=some_of("replacements"),
@@ -142,40 +142,40 @@ class ReplacementsOptions(Scoring):
 
 @dataclass(frozen=True, kw_only=True)
 class AssessOptions(Replacing):
-    """Of ``heatproof.assess`` and ``heatproof assess``."""
+    """Options of ``heatproof.assess`` and ``heatproof assess``."""
 
     method: MethodOption = DEFAULT_METHOD
 
 
 @dataclass(frozen=True, kw_only=True)
 class InMemory:
-    """Arguments of a study of images that are there."""
+    """Arguments of a study of images in memory."""
 
-    names: Annotated[Sequence[str] | None, Argument("of the images, for tables and pictures.")] = None
+    names: Annotated[Sequence[str] | None, Argument("names of the images, for tables and pictures.")] = None
     skipped: Annotated[
         Sequence[tuple[str, str]],
         Argument("pictures that could not be used, each with the reason; they are counted in the result."),
     ] = ()
     on_progress: Annotated[
         OnTotal | None,
-        Argument("called with the number of network evaluations done, and of those in all."),
+        Argument("called with the number of network evaluations done, and their total number."),
     ] = None
 
 
 @dataclass(frozen=True, kw_only=True)
 class PerturbArguments(Perturbing):
-    """Of ``heatproof.perturb``."""
+    """Arguments of ``heatproof.perturb``."""
 
     heatmaps: Annotated[
         "Tensor | None",
-        Argument("(N, H, W); what they rank highest goes first. Needed for the orders morf and lerf only."),
+        Argument("heatmaps (N, H, W), which order the regions; needed for the orders morf and lerf only."),
     ] = field(default=None, kw_only=False)
     targets: TargetsArgument = None
     order: Annotated[
         "str | Tensor",
         Argument(
             '"morf" (most relevant first), "lerf" (least relevant first), "random" (a shuffle for each repeat), or '
-            "your own: region indices (N, L) or (N, repeats, L), first removed first."
+            "region indices (N, L) or (N, repeats, L) in the order of removal."
         ),
     ] = "morf"
     ids: Annotated[
@@ -189,7 +189,7 @@ class PerturbArguments(Perturbing):
 
 @dataclass(frozen=True, kw_only=True)
 class CompareArguments(CompareOptions, InMemory):
-    """Of ``heatproof.compare``."""
+    """Arguments of ``heatproof.compare``."""
 
     methods: MethodsArgument = field(default=DEFAULT_METHODS, kw_only=False)
     targets: TargetsArgument = None
@@ -197,7 +197,7 @@ class CompareArguments(CompareOptions, InMemory):
 
 @dataclass(frozen=True, kw_only=True)
 class PlanArguments(PlanOptions):
-    """Of ``heatproof.plan_comparison``."""
+    """Arguments of ``heatproof.plan_comparison``."""
 
     methods: MethodsArgument = field(default=DEFAULT_METHODS, kw_only=False)
     targets: TargetsArgument = None
@@ -205,25 +205,25 @@ class PlanArguments(PlanOptions):
 
 @dataclass(frozen=True, kw_only=True)
 class ReplacementsArguments(ReplacementsOptions, InMemory):
-    """Of ``heatproof.compare_replacements``."""
+    """Arguments of ``heatproof.compare_replacements``."""
 
     targets: TargetsArgument = None
 
 
 @dataclass(frozen=True, kw_only=True)
 class AssessArguments(AssessOptions, InMemory):
-    """Of ``heatproof.assess``."""
+    """Arguments of ``heatproof.assess``."""
 
     images: Annotated["Tensor", Argument("(N, C, H, W) RGB in [0, 1].")] = field(kw_only=False)
     labels: Annotated[
         "Tensor | None",
-        Argument("(N,) true class indices, if known: then the accuracy stands beside the rest, with correlations."),
+        Argument("(N,) true class indices, if known: the accuracy and its rank correlations are added."),
     ] = None
 
 
 @dataclass(frozen=True, kw_only=True)
 class ComplexityArguments(InMemory):
-    """Of ``heatproof.complexity``."""
+    """Arguments of ``heatproof.complexity``."""
 
     methods: MethodsArgument = field(default=DEFAULT_METHODS, kw_only=False)
     targets: TargetsArgument = None

@@ -77,16 +77,16 @@ class Curves:
         )
 
     def first(self, count: int) -> "Curves":
-        """Those of the first images only."""
+        """The curves of the first images."""
         return self.of(slice(count))
 
     def of(self, some: slice) -> "Curves":
-        """Those of some of the images."""
+        """The curves of some of the images."""
         return replace(self, images=self.images[some], **{name: getattr(self, name)[some] for name in BY_IMAGE})
 
     @classmethod
     def joined(cls, parts: "Sequence[Curves]") -> "Curves":
-        """Those of several batches of images as one; its engine is the one with fewest nodes on windows."""
+        """The curves of several batches as one; the engine is the one with fewest nodes on windows."""
         return replace(
             parts[0],
             images=tuple(image for part in parts for image in part.images),

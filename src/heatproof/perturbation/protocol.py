@@ -41,7 +41,7 @@ class Protocol(Perturbing):
         if self.engine == "incremental" and self.imputes:
             raise InputError(
                 f"engine 'incremental' cannot follow replacement {self.replacement!r}, which fills all removed pixels "
-                "anew at every step, from what is left; take engine 'full', or 'auto', which does"
+                "anew at every step; choose engine 'full' or 'auto'"
             )
         steps = None if self.steps == ALL else self.steps
         if steps is not None and (not isinstance(steps, int) or isinstance(steps, bool)):
@@ -63,7 +63,7 @@ class Protocol(Perturbing):
         return self.memory // 2
 
     def fitted(self, images: Tensor) -> "Protocol":
-        """The same, with the statistics of all these images where the replacement needs some and none were given.
+        """The protocol with statistics of all these images, if its replacement needs statistics and has none.
 
         Raises:
             InputError: where the statistics that were given are of images of another size.
@@ -88,14 +88,14 @@ class Protocol(Perturbing):
         return steps
 
     def scored_of(self, steps: int) -> int:
-        """At how many of so many steps the score is evaluated."""
+        """Number of steps, out of ``steps``, at which the score is evaluated."""
         scored = steps if self.scored is None else self.scored
         if not 1 <= scored <= steps:
             raise InputError(f"scored must be between 1 and the number of steps, {steps}, got {scored}")
         return scored
 
     def describe(self) -> dict[str, Any]:
-        """All of it as JSON-able values."""
+        """The settings as JSON-able values."""
         settings = {field.name: getattr(self, field.name) for field in fields(self)}
         if isinstance(self.regions, Tensor):
             settings["regions"] = f"a map of {int(self.regions.max()) + 1} regions"

@@ -110,7 +110,7 @@ def count_regions(regions: Tensor) -> int:
 
 
 def relevance_of_regions(heatmaps: Tensor, regions: Tensor) -> list[np.ndarray]:
-    """For each image the heatmap (N, H, W) summed over each region (R,), in float64."""
+    """The heatmap (N, H, W) summed over each region (R,), in float64, for each image."""
     return [
         np.bincount(indices[indices >= 0], weights=values[indices >= 0])
         for indices, values in zip(

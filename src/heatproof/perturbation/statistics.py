@@ -49,7 +49,7 @@ class Statistics:
 
     @classmethod
     def of_batches(cls, batches: Callable[[], Iterable[Tensor]], source: str = OF_THIS_RUN) -> "Statistics":
-        """The same of images (n, C, H, W) that come batch by batch, twice; how they are cut changes nothing."""
+        """Statistics of images (n, C, H, W) that come in batches, twice; how they are cut changes nothing."""
         mean, _ = _mean(batches(), lambda batch: batch)
         identities: list[str] = []
 

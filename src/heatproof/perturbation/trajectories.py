@@ -39,7 +39,7 @@ class Trajectories:
         return self.orders.shape[:3].numel()
 
     def owners(self, trajectories: Tensor) -> tuple[Tensor, Tensor]:
-        """Of some trajectories, counted through: the index of their image, and of their replacement, n · T in all."""
+        """Indices of the image, and of the replacement (n · T in all), of trajectories that are numbered through."""
         _, orders, repeats, _ = self.orders.shape
         image = trajectories // (orders * repeats)
         return image, image * repeats + trajectories % repeats

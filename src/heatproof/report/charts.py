@@ -27,7 +27,7 @@ class Band:
 
     @property
     def steps(self) -> np.ndarray:
-        """Of its points."""
+        """The steps of its points."""
         return np.arange(len(self.middle)) if self.at is None else self.at
 
     def check(self, shape: tuple[int, ...], where: str) -> None:

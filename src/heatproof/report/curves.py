@@ -60,7 +60,7 @@ def curves_figure(chart: CurvesChart) -> Figure:
 
 
 def draw_curves(axes: Axes, chart: CurvesChart) -> None:
-    """The same curves on axes of yours, named in a legend.
+    """Draws curves on given axes, named in a legend.
 
     >>> steps = np.linspace(0, 1, 11)
     >>> axes, band = Figure().subplots(), Band("lrp", steps, steps, 2 * steps)

@@ -44,7 +44,7 @@ class Evaluated:
 
 @dataclass(frozen=True)
 class AuditCondition:
-    """One way of judging the methods.
+    """A condition under which methods are ranked.
 
     Attributes:
         changed: what differs from the comparison.
@@ -85,12 +85,12 @@ class Audit:
 
     @property
     def methods(self) -> list[str]:
-        """All that were ranked."""
+        """Names of the methods that were ranked."""
         return list(self.evaluated[0].curves[self.score, "morf"]) if self.evaluated else []
 
     @cached_property
     def conditions(self) -> list[AuditCondition]:
-        """Ways of judging the methods, one thing changed each; the comparison's own first."""
+        """Conditions under which methods are ranked, that of the comparison first; each other changes one thing."""
         return list(self._conditions())
 
     def _conditions(self) -> Iterator[AuditCondition]:
@@ -109,7 +109,7 @@ class Audit:
 
     @cached_property
     def reversals(self) -> list[Reversal]:
-        """Pairs of methods that provably change places, at a family-wise error of 5 %."""
+        """Pairs of methods whose order is significantly reversed, at a family-wise error of 5 %."""
         if not self.conditions:
             return []
         own, *others = self.conditions
@@ -121,11 +121,11 @@ class Audit:
         return {name: _within_unit(estimate(r_oms(curves).double().numpy())) for name, curves in self.removal.items()}
 
     def best(self, condition: AuditCondition) -> str:
-        """The method that comes first there."""
+        """The method that ranks first under the condition."""
         return self.methods[int(condition.values.mean(axis=1).argmax())]
 
     def reversed_in(self, condition: AuditCondition) -> int:
-        """How many pairs provably change places there."""
+        """How many pairs of methods are significantly reversed under the condition."""
         return sum(found.condition == str(condition) for found in self.reversals)
 
     def frame(self) -> pl.DataFrame:
@@ -146,7 +146,7 @@ class Audit:
         return scores_frame(curves, self.names).with_columns(*told)
 
     def describe(self) -> dict[str, Any]:
-        """All of it as JSON-able values."""
+        """The audit as JSON-able values."""
         return {
             "images": list(self.names),
             "evaluations": self.evaluations,

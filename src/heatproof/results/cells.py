@@ -26,7 +26,9 @@ class CellsResult(ABC):
         """The first cell: its images are those of all."""
         first, *others = self.cells.values()
         if any(other.names != first.names or other.identities != first.identities for other in others):
-            raise InputError("not all parts of the study have the same images: some could not be read meanwhile")
+            raise InputError(
+                "expected the same images in all parts of the study, got different ones: some could not be read"
+            )
         return first
 
     @property
@@ -46,7 +48,7 @@ class CellsResult(ABC):
 
     @property
     def steps(self) -> int:
-        """L."""
+        """Number of steps L."""
         return self.first.morf[self.method].steps
 
     @property

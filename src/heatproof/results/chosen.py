@@ -27,12 +27,12 @@ class Chosen:
 
     @classmethod
     def of(cls, numbers: Sequence[int], images: Tensor, heatmaps: Mapping[str, Tensor]) -> "Chosen":
-        """Of all images (N, C, H, W) of a study, and heatmaps of all or the first ones."""
+        """Chooses among all images (N, C, H, W) of a study, and heatmaps of all or the first ones."""
         places = list(numbers)
         return cls(tuple(places), images[places].cpu(), {name: taken(maps, places) for name, maps in heatmaps.items()})
 
     def first(self, count: int) -> "Chosen":
-        """The first of them."""
+        """The first images."""
         maps = {name: found[:count] for name, found in self.heatmaps.items()}
         return Chosen(self.numbers[:count], self.images[:count], maps)
 

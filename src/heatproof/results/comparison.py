@@ -39,7 +39,7 @@ class ComparisonResult:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """(N) of the images."""
+        """(N) names of the images."""
         return self.found.names
 
     @property
@@ -59,12 +59,12 @@ class ComparisonResult:
 
     @property
     def morf(self) -> dict[str, Curves]:
-        """By method, the most relevant regions removed first, and of the random order."""
+        """Curves by method, the most relevant regions removed first, and those of the random order."""
         return self.found.curves
 
     @property
     def lerf(self) -> dict[str, Curves]:
-        """By method, the least relevant regions removed first, if that was asked for."""
+        """Curves by method, the least relevant regions removed first, if that was asked for."""
         return self.found.lerf
 
     @property

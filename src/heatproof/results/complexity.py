@@ -60,7 +60,7 @@ class ComplexityResult:
 
     @property
     def work(self) -> None:
-        """Nothing is removed."""
+        """None: nothing is removed."""
         return None
 
     @cached_property
@@ -84,7 +84,7 @@ class ComplexityResult:
 
     @cached_property
     def differences(self) -> dict[tuple[str, str, str], Contrast]:
-        """By how much a method is simpler than another on the same images, by quantity, simpler and other method.
+        """How much simpler one method is than another on the same images, by quantity, simpler and other method.
 
         The pairs of a quantity are a family.
         """

@@ -1,4 +1,4 @@
-"""Differences on the same images, and which of a family of them are more than chance."""
+"""Paired differences over images, and which of a family of them are significant."""
 
 from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from heatproof.measures.significance import holm, sign_flip, wilcoxon
 
 Name = TypeVar("Name", bound=Hashable)
 
-ERROR = round(1 - CONFIDENCE, 6)  # of a family: the probability that anything at all separates by chance
+ERROR = round(1 - CONFIDENCE, 6)  # family-wise: the probability that any difference is significant by chance
 
 
 @dataclass(frozen=True)
@@ -20,42 +20,42 @@ class Contrast:
     """A mean difference over images.
 
     Attributes:
-        estimate: the difference with its interval, which stands for itself.
+        estimate: the difference with its interval, which is not corrected for the family.
         images: how many images it is over.
-        separate: whether it is more than chance, with all differences of its family in mind.
+        significant: whether it differs significantly from zero, corrected for the family.
         sign_flip: p-value of the sign-flip test of the mean, corrected for the family; none if something else decided.
         wilcoxon: p-value of Wilcoxon's signed-rank test, corrected for the family; none if something else decided.
     """
 
     estimate: Estimate
     images: int
-    separate: bool
+    significant: bool
     sign_flip: float | None = None
     wilcoxon: float | None = None
 
     @property
     def above(self) -> bool:
-        """Whether it is shown to lie above zero."""
-        return self.separate and self.estimate.mean > 0
+        """Whether it is significantly above zero."""
+        return self.significant and self.estimate.mean > 0
 
     @property
     def below(self) -> bool:
-        """Whether it is shown to lie below zero."""
-        return self.separate and self.estimate.mean < 0
+        """Whether it is significantly below zero."""
+        return self.significant and self.estimate.mean < 0
 
 
 Judge = Callable[[Mapping[tuple[str, str], np.ndarray]], dict[tuple[str, str], Contrast]]
 
 
 def contrasts(differences: Mapping[Name, np.ndarray]) -> dict[Name, Contrast]:
-    """A family of differences (N,) per image; some may have fewer images than others.
+    """Tests a family of differences (N,) per image; some may have fewer images than others.
 
-    Those whose sign-flip test gives 0.05 or less after Holm's correction separate: the probability that any does so by
-    chance is 5 % at most.
+    A difference is significant if its sign-flip test gives p ≤ 0.05 after Holm's correction: the probability that any
+    difference of the family is significant by chance is at most 5 %.
 
     >>> steps = np.arange(10.0)
     >>> found = contrasts({"ahead": 1 + steps, "level": steps - 4.5})
-    >>> found["ahead"].separate, found["level"].separate
+    >>> found["ahead"].significant, found["level"].significant
     (True, False)
     """
     if not differences:

@@ -41,7 +41,7 @@ def measured(
 
 
 def joined_measures(parts: Sequence[Measured]) -> Measured:
-    """Those of several parts as one; what is missing in a part that has the method is left out."""
+    """The measures of several parts as one; what is missing in a part that has the method is left out."""
     found: Measured = {}
     for method in parts[0]:
         having = [part[method] for part in parts if method in part]

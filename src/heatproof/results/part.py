@@ -20,7 +20,7 @@ class Part:
     """What some images gave.
 
     Attributes:
-        names: (n) of the images.
+        names: (n) names of the images.
         classes: (n) names of the target classes.
         targets: (n,) class indices.
         curves: of all methods that ran, and of the random order if it did.
@@ -49,7 +49,7 @@ class Part:
 
     @classmethod
     def joined(cls, parts: "Sequence[Part]", *, emptied: bool = False) -> "Part":
-        """Several as one, in their order; a method that only ran on the first ones has fewer images.
+        """Several parts as one, in their order; a method that only ran on the first ones has fewer images.
 
         With ``emptied``, curves are taken out of the parts one method after the other, so that they are not held twice.
         """

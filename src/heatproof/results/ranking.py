@@ -1,4 +1,4 @@
-"""Which methods separate from the random order and from each other."""
+"""Which methods differ significantly from the random order and from each other."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -37,12 +37,12 @@ class Ranking:
 
     @property
     def methods(self) -> list[str]:
-        """Best first."""
+        """Names of the methods, best first."""
         return list(self.relative)
 
     @property
     def tested(self) -> bool:
-        """Whether corrected tests decided what separates, and not something else."""
+        """Whether corrected tests decided what is significant, and not intervals of a race."""
         return all(one.sign_flip is not None for one in self.relative.values())
 
 
@@ -50,7 +50,7 @@ def rank(values: Mapping[str, np.ndarray], reference: str, judge: Judge = contra
     """Ranks methods by their AOPC per image (N,); ``values`` holds the reference too.
 
     Methods may have fewer images than others, the first ones. ``judge`` says of a family of differences per image, by
-    pair, which are more than chance: it is asked once for methods against the reference, and once for pairs.
+    pair, which are significant: it is called once for methods against the reference, and once for pairs.
     """
     above = {name: _paired(values[name], values[reference]) for name in values if name != reference}
     methods = sorted(above, key=lambda name: -float(above[name].mean()))

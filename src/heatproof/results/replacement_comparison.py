@@ -34,7 +34,7 @@ class BothCurves:
 
     @property
     def engine(self) -> Engine:
-        """Which evaluated the perturbed images."""
+        """The engine that evaluated the perturbed images."""
         return self.morf.engine
 
 

@@ -1,4 +1,4 @@
-"""How a comparison ended that added images until its question was settled."""
+"""The stopping result of a comparison that added images until its question was decided."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -22,7 +22,7 @@ class Rule:
     """When to stop adding images.
 
     Attributes:
-        until: "signs" (each method is above or below the random order) or "ranked" (the methods are also told apart).
+        until: "signs" (each method is above or below the random order) or "ranked" (each two methods are also ranked).
         indifference: differences below this, in the score's unit, count as none; by default a tenth of the random
             order's AOPC.
     """
@@ -32,7 +32,7 @@ class Rule:
 
     def __post_init__(self) -> None:
         if self.until not in UNTIL:
-            raise InputError(unknown("end of adding images (until)", self.until, UNTIL))
+            raise InputError(unknown("stopping rule (until)", self.until, UNTIL))
         if self.indifference is not None and not 0 <= self.indifference < np.inf:
             raise InputError(f"indifference must be 0 or more, in the score's unit, got {self.indifference}")
 
@@ -60,7 +60,7 @@ class Standing:
 
 @dataclass(frozen=True)
 class Settlement:
-    """How a comparison ended that added images until it was settled.
+    """The stopping result of a comparison that added images until its question was decided.
 
     Attributes:
         rule: when to stop.
@@ -91,7 +91,7 @@ class Settlement:
         return {pair: found for pair in differences if (found := self._contrast(pair))}
 
     def _contrast(self, pair: tuple[str, str]) -> Contrast | None:
-        """For a pair that may be the other way round."""
+        """The contrast of a pair, which may be stored the other way round."""
         if pair in self.standings:
             standing = self.standings[pair]
             return Contrast(standing.difference, standing.images, standing.placed in ("higher", "lower"))
@@ -102,7 +102,7 @@ class Settlement:
         return replace(turned, estimate=Estimate(-value.mean, -value.high, -value.low))
 
     def describe(self) -> dict[str, Any]:
-        """All of it as JSON-able values."""
+        """The result as JSON-able values."""
         return {
             "until": self.rule.until,
             "indifference": self.indifference,

@@ -1,4 +1,4 @@
-"""What a comparison took."""
+"""Time and evaluations of a comparison."""
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -31,7 +31,7 @@ class Work:
 
     @classmethod
     def of_all(cls, parts: "Sequence[Work]", engine: Engine) -> "Work":
-        """What several comparisons took together."""
+        """The total of several comparisons."""
         return cls(
             sum(part.evaluations for part in parts),
             sum(part.heatmap_seconds for part in parts),
@@ -42,11 +42,11 @@ class Work:
 
     @property
     def evaluations_per_second(self) -> float:
-        """Of perturbed and untouched images."""
+        """Evaluations of perturbed and untouched images per second."""
         return self.evaluations / max(self.perturbation_seconds, 1e-9)
 
     def describe(self) -> dict[str, Any]:
-        """All of it as JSON-able values."""
+        """The numbers as JSON-able values."""
         numbers = asdict(self) | {"evaluations_per_second": self.evaluations_per_second}
         return {name: round(value, 3) if isinstance(value, float) else value for name, value in numbers.items()}
 

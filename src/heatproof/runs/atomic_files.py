@@ -49,7 +49,7 @@ def put_file(path: Path, data: bytes) -> None:
 
 
 def put_new_file(path: Path, data: bytes) -> bool:
-    """The same where nothing is; false if something is there by then."""
+    """Writes a file where nothing is; false if something is there by then."""
     temporary = path.with_name(f".{secrets.token_hex(16)}.partial")
     with disk_errors("written", path):
         try:

@@ -139,7 +139,7 @@ def begin_anew(store: Store) -> None:
 def _check_free(folder: Path) -> None:
     named = next(unrecorded_files(folder), None)
     if named:
-        raise InputError(f"{str(folder / named)!r} is in the way, and not heatproof's; move it away")
+        raise InputError(f"{str(folder / named)!r} is in the way, and was not written by heatproof; move it away")
 
 
 def _first_missing(folder: Path) -> Path | None:
@@ -186,7 +186,7 @@ def _check_as_it_was(folder: Path, *, replaces: bool) -> None:
     if replaces:
         check_overwritable(folder, str(folder))
     elif is_taken(folder):
-        raise InputError("something was put there meanwhile")
+        raise InputError("another process wrote there meanwhile")
 
 
 def _complete_renames(folder: Path) -> None:

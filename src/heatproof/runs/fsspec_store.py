@@ -38,7 +38,7 @@ class FsspecStore(Store):
     def __init__(self, url: str) -> None:
         scheme, _, place = url.partition("://")
         if not place.strip("/"):
-            raise InputError(f"{url!r} names no place: expected a URL like s3://bucket/run")
+            raise InputError(f"expected a URL like s3://bucket/run, got {url!r}")
         self.url = url.rstrip("/")
         self.description = re.sub(r"://([^/:@]*):[^/@]*@", r"://\1@", self.url)  # no passwords in messages
         self._puts_whole = scheme.lower() in PUTS_WHOLE_OBJECTS

@@ -1,6 +1,6 @@
 """Which files of a folder heatproof wrote: a line for each, noted before the file appears.
 
-Nothing but these files is ever replaced or deleted. A file that somebody else put there, or changed, has another hash
+Nothing but these files is ever replaced or deleted. A file that another program made or changed has another hash
 than the one that was noted.
 """
 
@@ -49,7 +49,7 @@ def note(folder: Path, name: str, data: bytes | None) -> None:
 
 
 def is_ledger(path: Path) -> bool:
-    """Whether a file is a ledger, and not somebody's file of that name."""
+    """Whether a file is a ledger, and not another file of that name."""
     return path.is_file() and not path.is_symlink() and _beginning(path, len(HEAD)) == HEAD
 
 
@@ -76,8 +76,8 @@ def check_replaceable(folder: Path, name: str) -> None:
     path = folder / name
     if os.path.lexists(path) and (noted := ledger_of(folder)) is not None and not _is_as_written(path, name, noted):
         raise InputError(
-            f"{str(path)!r} is not as heatproof wrote it, and is not replaced; move it away, and give the same command "
-            "again"
+            f"{str(path)!r} has changed since heatproof wrote it, so it is not replaced; move it away, and give the "
+            "same command again"
         )
 
 

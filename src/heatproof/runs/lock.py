@@ -60,7 +60,7 @@ def locked(run: Path) -> Iterator[None]:
 
 
 def holder(run: Path) -> "LockRecord | None":
-    """Who writes the run now, if somebody does; only asks.
+    """The process that writes the run now, if there is one; the lock is not taken.
 
     >>> import tempfile
     >>> holder(Path(tempfile.mkdtemp())) is None
@@ -79,7 +79,7 @@ def holder(run: Path) -> "LockRecord | None":
 
 def _take(run: Path) -> int:
     path = LocalStore(run).local_path(LOCK)
-    in_the_way = InputError(f"{str(path)!r} is in the way, and not heatproof's; move it away")
+    in_the_way = InputError(f"{str(path)!r} is in the way, and was not written by heatproof; move it away")
     if path.is_symlink():
         raise in_the_way
     with disk_errors("locked", path):

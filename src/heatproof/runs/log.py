@@ -42,7 +42,7 @@ class RunLog:
 
 
 def read_log(store: Store) -> "Iterator[EventRecord]":
-    """All events that are whole, in the order of their writing; InputError if the log is larger than any run's."""
+    """All complete events, in the order of their writing; InputError if the log is larger than any run's."""
     from heatproof.runs.records import EventRecord  # pydantic, which writers do not need
 
     if store.local_path(FILE) is None:

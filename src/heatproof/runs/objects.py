@@ -47,7 +47,7 @@ class Store(ABC):
 
     @abstractmethod
     def put(self, name: str, data: bytes) -> None:
-        """Writes an object, or replaces it; whoever reads meanwhile gets the old one or the new one."""
+        """Writes an object, or replaces it; readers meanwhile get the old object or the new one."""
 
     @abstractmethod
     def get(self, name: str, *, at_most: int = LARGEST_OBJECT) -> bytes:

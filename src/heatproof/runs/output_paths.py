@@ -19,7 +19,7 @@ def opened(out: str | Path) -> Store:
     """The folder or URL that a user named, with ``~`` expanded; InputError for what can be neither."""
     text = str(out)
     if not text.strip() or "\0" in text:
-        raise InputError(f"expected a place to write to (--out), got {text!r}")
+        raise InputError(f"expected a path or URL to write to (--out), got {text!r}")
     store = open_store(out)
     if not isinstance(store, LocalStore):
         return store
@@ -29,7 +29,7 @@ def opened(out: str | Path) -> Store:
     folder = LocalStore(Path(expanded)) if expanded != text else store
     try:
         if folder.path.is_symlink() and not folder.path.exists():
-            raise InputError(f"{text!r} is a link that leads nowhere; take it away, or choose another --out")
+            raise InputError(f"{text!r} is a broken link; remove it, or choose another --out")
     except OSError as error:  # such as a name that is too long
         raise InputError(f"{text!r:.80} cannot be written to: {error.strerror}; choose another --out") from error
     return folder
@@ -41,7 +41,7 @@ def check_new_file(out: str | Path, inputs: Sequence[Path] = ()) -> Path:
     if not isinstance(store, LocalStore):
         raise InputError(f"expected a file to write, got the URL {store}")
     if store.path.exists():
-        raise InputError(f"{str(out)!r} is there already; choose another name")
+        raise InputError(f"{str(out)!r} exists already; choose another name")
     if not store.path.parent.is_dir():
         raise InputError(f"there is no folder {str(Path(str(store)).parent)!r} to write into")
     check_apart(Path(os.path.realpath(store.path)), str(out), inputs)
@@ -51,7 +51,7 @@ def check_new_file(out: str | Path, inputs: Sequence[Path] = ()) -> Path:
 def write_file(out: str | Path, data: bytes) -> None:
     """Writes a file that must not be there yet (InputError); it appears complete or not at all."""
     if not put_new_file(check_new_file(out), data):
-        raise InputError(f"{str(out)!r} is there already; choose another name")
+        raise InputError(f"{str(out)!r} exists already; choose another name")
 
 
 def check_url(store: Store, *, overwrite: bool, resumes: bool) -> None:
@@ -62,7 +62,7 @@ def check_url(store: Store, *, overwrite: bool, resumes: bool) -> None:
         if not resumes:
             raise InputError(f"{store} holds a run; choose another --out")
     elif store.names():
-        raise InputError(f"{store} is not empty, and no run; choose another --out")
+        raise InputError(f"expected an empty folder or a run at {store}, got other files; choose another --out")
 
 
 def check_apart(folder: Path, out: str, inputs: Sequence[Path]) -> None:
@@ -72,9 +72,9 @@ def check_apart(folder: Path, out: str, inputs: Sequence[Path]) -> None:
     for given in inputs:
         path = Path(os.path.realpath(given))
         if path.is_relative_to(folder):
-            raise InputError(f"{out!r} contains {str(given)!r}, which is read; choose another --out")
+            raise InputError(f"{out!r} contains the input {str(given)!r}; choose another --out")
         if folder.is_relative_to(path):
-            raise InputError(f"{out!r} lies in {str(given)!r}, which is read; choose another place")
+            raise InputError(f"{out!r} lies in the input {str(given)!r}; choose another --out")
 
 
 def is_taken(folder: Path) -> bool:
@@ -107,14 +107,14 @@ def refuse_taken(folder: Path, out: str) -> None:
     if not folder.is_dir():
         raise InputError(f"{out!r} is a file; expected a folder to write into: choose another --out")
     hint = ", or replace the result there with --overwrite" if is_ledger(folder / LEDGER) else ""
-    raise InputError(f"{out!r} is there already and is not empty; choose another --out{hint}")
+    raise InputError(f"{out!r} exists already and is not empty; choose another --out{hint}")
 
 
 def check_overwritable(folder: Path, out: str) -> None:
     """Refuses to replace what heatproof did not write."""
     if not is_ledger(folder / LEDGER):
         raise InputError(
-            f"{out!r} is no result that may be overwritten: it has no {LEDGER}, heatproof's list of what it wrote; "
+            f"{out!r} cannot be overwritten: it has no {LEDGER}, heatproof's list of the files that it wrote; "
             "choose another --out"
         )
     with disk_errors("read", folder):

@@ -72,18 +72,18 @@ class RunProgress:
 
     @property
     def seconds_left(self) -> float | None:
-        """At the pace of this session; None where there is none."""
+        """Expected seconds, at the pace of this session; None without one."""
         if not self.left or self.state == "finished":
             return 0.0
         return self.pace.seconds / self.pace.shards * self.left if self.pace else None
 
     @property
     def images_per_second(self) -> float | None:
-        """Of this session."""
+        """Images per second in this session."""
         return self.pace.images / self.pace.seconds if self.pace else None
 
     def describe(self) -> dict[str, Any]:
-        """All of it as JSON-able values."""
+        """The progress as JSON-able values."""
         pace = self.pace and asdict(self.pace) | {
             "since": self.pace.since.isoformat(),
             "last": self.pace.last.isoformat(),
@@ -185,7 +185,7 @@ def _numbered(
         number = NUMBERED.fullmatch(name)
         try:
             if not number or int(number[1]) >= shards:
-                raise InputError(f"the run has no such shard, but {shards:,}")
+                raise InputError(f"expected the number of a shard below {shards:,}")
             if isinstance(content, InputError):
                 raise content
             found = kind.read(content, name)

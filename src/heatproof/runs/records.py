@@ -100,7 +100,7 @@ class PartRecord(StoredRecord):
 
 
 class ShardRecord(StoredRecord):
-    """The marker of a shard that is whole."""
+    """The marker of a complete shard."""
 
     schema_: Annotated[Schema, Field(alias="schema")]
     number: Count

@@ -34,13 +34,13 @@ class Run:
 
     @property
     def count(self) -> str:
-        """Of the images, in words."""
+        """Number of the images, in words."""
         if self.images is None:
             return ""
         return f"{self.images:,}" if self.members is None else f"{self.images:,} of {self.members:,}"
 
     def describe(self) -> dict[str, Any]:
-        """All of it as JSON-able values."""
+        """The entry as JSON-able values."""
         return asdict(self) | {"path": str(self.path), "date": self.date.isoformat(timespec="seconds")}
 
 
@@ -66,7 +66,7 @@ def runs_below(folder: Path) -> RunList:
         OSError: if it cannot be read; what lies below and cannot be read is left out.
     """
     if not folder.is_dir():
-        raise InputError(f"{str(folder)!r} is no folder; give one that runs lie in or below")
+        raise InputError(f"expected a folder with runs, got {str(folder)!r}")
     root = Path(os.path.realpath(folder))
     paths, notes = _search(root)
     runs = [run for path in paths if (run := _run(path, root))]

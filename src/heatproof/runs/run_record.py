@@ -196,13 +196,13 @@ def read_begun(store: Store) -> RunRecord | CellsRecord:
 
 
 def read_any(store: Store) -> RunRecord | CellsRecord | SavedRecord:
-    """The same, also of what earlier versions saved at once."""
+    """Reads a record, also of studies that earlier versions saved at once."""
     content = _content(store)
     return SavedRecord.of(content, f"{RECORD} of {store}") if content.get("schema") == SAVED else read_begun(store)
 
 
 def read_content(store: Store) -> dict[str, Any]:
-    """The same as it stands in the file, for whoever writes it again."""
+    """Reads a record as it stands in the file, to be written again."""
     content = _content(store)
     if content.get("schema") not in READABLE:
         schema, readable = repr(content.get("schema"))[:20], " and ".join(map(str, READABLE))
@@ -219,5 +219,5 @@ def _record(content: dict[str, Any], store: Store) -> RunRecord | CellsRecord:
 
 def _content(store: Store) -> dict[str, Any]:
     if not store.exists(RECORD):
-        raise InputError(f"{store} is no run: it has no {RECORD}; give the folder or URL of a run")
+        raise InputError(f"{store} is not a run: it has no {RECORD}; give the folder or URL of a run")
     return json_object(store.get(RECORD, at_most=LARGEST_RECORD), f"{RECORD} of {store}")

@@ -125,7 +125,7 @@ class LocalStore(Store):
         """The path, whether something is there or not."""
         path = self.path / checked_name(name)
         if not os.path.realpath(path).startswith(self._inside):
-            raise InputError(f"{name!r} of {self} is a link that leads out of the folder; take the link away")
+            raise InputError(f"{name!r} of {self} is a link that leads out of the folder; remove the link")
         return path
 
 

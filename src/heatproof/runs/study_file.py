@@ -43,29 +43,31 @@ def read_toml(path: Path) -> dict[str, Any]:
 
 
 def parse_toml(content: bytes, name: str) -> dict[str, Any]:
-    r"""The same from bytes; errors name ``name``.
+    r"""Parses TOML from bytes; errors name ``name``.
 
     >>> parse_toml(b'study = "compare"\nsteps = 40', "study.toml")
     {'study': 'compare', 'steps': 40}
     >>> parse_toml(b'study = "compare"\nsteps = x4', "study.toml")
     Traceback (most recent call last):
-    heatproof.errors.InputError: 'study.toml' is no TOML: Invalid value (at line 2, column 9)
+    heatproof.errors.InputError: 'study.toml' is not TOML: Invalid value (at line 2, column 9)
     """
     try:
         text = content.decode("utf-8-sig")  # editors on Windows put a mark in front
     except UnicodeDecodeError as error:
         line = content[: error.start].count(b"\n") + 1
-        raise InputError(f"{name!r} is no TOML: expected text in UTF-8, line {line} is not") from None
+        raise InputError(f"{name!r} is not TOML: expected text in UTF-8, line {line} is not") from None
     endless = _ENDLESS_KEY.search(text)
     if endless:
         line = text[: endless.start()].count("\n") + 1
-        raise InputError(f"{name!r} is no study: a key with more than 50 parts in line {line}; keys have one part")
+        raise InputError(
+            f"{name!r} is not a study file: a key with more than 50 parts in line {line}; keys have one part"
+        )
     try:
         return tomllib.loads(text)
     except RecursionError:
-        raise InputError(f"{name!r} is no study: its lists or tables lie too deep in one another") from None
+        raise InputError(f"{name!r} is not a study file: its lists or tables lie too deep in one another") from None
     except ValueError as error:  # TOMLDecodeError, and a number with thousands of digits
-        raise InputError(f"{name!r} is no TOML: {error}") from None
+        raise InputError(f"{name!r} is not TOML: {error}") from None
 
 
 def to_toml(settings: Mapping[str, Value]) -> str:
@@ -112,7 +114,7 @@ def differences(old: Mapping[str, Value], new: Mapping[str, Value]) -> list[str]
 
     Where results are written and who computes (``WITHOUT_EFFECT``) cannot change a number. ``memory``, ``engine``,
     ``device`` and ``cores`` can: sizes of batches and windows, and the number of threads, change the rounding of
-    scores, and a run that goes on gives the same bytes as one that was never stopped.
+    scores, and a resumed run gives the same bytes as one that was never stopped.
 
     >>> differences({"regions": 9, "out": "A", "seed": 0}, {"regions": 16, "out": "B", "seed": 0, "until": "signs"})
     ['regions: 9 then, 16 now', 'until: not set then, "signs" now']

@@ -34,7 +34,7 @@ Checkpoints = Sequence[str | Path] | Mapping[str, Weights]
 
 @takes(AssessArguments)
 def assess(network: Network, checkpoints: Checkpoints, options: AssessArguments) -> Assessment:
-    """Judges checkpoints of one network by the quality of their heatmaps, which needs no labels [Samek2017].
+    """Compares checkpoints of one network by the quality of their heatmaps, which needs no labels [Samek2017].
 
     Each checkpoint predicts classes, explains its predictions, and the regions that it calls relevant are removed. All
     of them meet the same images, regions, replacement images and random orders.
@@ -89,7 +89,7 @@ def wanted_assessment(
     opened: Callable[[str, Path], tuple[Network, Dataset]],
     labels: Mapping[str, int] | None,
 ) -> WantedCells:
-    """The same as a run.
+    """An assessment that is computed as a run.
 
     Args:
         options: of the study.
@@ -123,7 +123,7 @@ def _wanted(options: AssessOptions) -> Wanted:
 
 
 def loaded(network: Network, name: str, weights: Weights) -> Network:
-    """The same topology with other weights."""
+    """The network with other weights."""
     made = Network(network.module, preprocessing=network.preprocessing, name=name, classes=network.classes)
     tensors = weights if isinstance(weights, Mapping) else read_weights(Path(weights))
     load_weights(made.module, tensors, name if isinstance(weights, Mapping) else f"{name}{Path(weights).suffix}")
@@ -131,12 +131,12 @@ def loaded(network: Network, name: str, weights: Weights) -> Network:
 
 
 def method_name(method: str | OwnMethod | Tensor) -> str:
-    """For tables."""
+    """Name of the method in tables."""
     return method if isinstance(method, str) else "your method"
 
 
 def _named(checkpoints: Sequence[str | Path] | Mapping[str, Weights]) -> dict[str, Weights]:
-    """Checkpoints by name: that of the file, with as many folders before it as tell them apart."""
+    """Checkpoints by name: that of the file, with as many folders before it as make names differ."""
     if isinstance(checkpoints, str | Path):
         raise TypeError(f"checkpoints must be a list of files, or weights by name, got {checkpoints!r}")
     if not checkpoints:
@@ -157,6 +157,6 @@ def _checked(labels: Tensor, network: Network, images: Tensor) -> Tensor:
     if not 0 <= int(labels.min()) <= int(labels.max()) < classes:
         raise InputError(
             f"labels must be classes of the network, 0 … {classes - 1}, got {int(labels.min())} … {int(labels.max())}; "
-            "without labels (labels=None, --no-labels) everything but the accuracy is found all the same"
+            "leave the labels out (labels=None, --no-labels) to get everything except the accuracy"
         )
     return labels

@@ -1,4 +1,4 @@
-"""Checkpoints judged by their heatmaps: the results, with tables, figures, a page, and a run directory."""
+"""Checkpoints compared by their heatmaps: the results, with tables, figures, a page, and a run directory."""
 
 from matplotlib.figure import Figure
 

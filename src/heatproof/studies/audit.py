@@ -47,7 +47,7 @@ class Setting:
     orders: tuple[str, ...] = ("morf",)
 
     def evaluations(self, methods: int) -> int:
-        """Of one image and so many methods, the untouched image included."""
+        """Evaluations of one image and this number of methods, the untouched image included."""
         assert self.protocol.scored is not None
         return 1 + methods * len(self.orders) * self.protocol.scored
 
@@ -118,7 +118,7 @@ def _with(protocol: Protocol, regions: Tensor, steps: int) -> Protocol:
 
 
 def _grid_size(protocol: Protocol) -> int | None:
-    """Of the comparison's regions, if they are a grid."""
+    """Size of the comparison's regions, if they are a grid."""
     given = protocol.regions
     if isinstance(given, Tensor) or not str(given).isdecimal():
         return None

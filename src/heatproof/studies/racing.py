@@ -24,7 +24,7 @@ def rule_of(until: str | None, indifference: float | None) -> Rule | None:
     if until is not None:
         return Rule(until, indifference)
     if indifference is not None:
-        raise InputError("indifference is for until, which was not given: add until='ranked' or 'signs'")
+        raise InputError("indifference needs until: add until='ranked' or until='signs'")
     return None
 
 

@@ -65,7 +65,7 @@ def compare_replacements(network: Network, images: Tensor, options: Replacements
 
 
 def wanted_replacements(options: ReplacementsOptions, opened: Opened) -> WantedCells:
-    """The same as a run."""
+    """A comparison of replacements that is computed as a run."""
     method = str(options.method)
     cells = {
         protocol.replacement: Cell(Wanted(methods={method: method}, protocol=protocol, **BOTH_ORDERS), opened)

@@ -1,4 +1,4 @@
-"""Which pictures a page shows being destroyed."""
+"""The pictures that a page shows step by step."""
 
 from collections.abc import Sequence
 from pathlib import Path

@@ -41,7 +41,7 @@ class Told(Protocol[Result]):
         """What a page shows; where it has no verdict, it is ``verdict``."""
 
     def describe(self, found: Result, /) -> dict[str, Any]:
-        """What is only known of this study, but for its arrays, as JSON-able values."""
+        """What is only known of this study, without its arrays, as JSON-able values."""
 
 
 class Study(ABC):
@@ -59,7 +59,7 @@ class Study(ABC):
 
         @property
         def names(self) -> tuple[str, ...]:
-            """(N) of the images."""
+            """(N) names of the images."""
 
         @property
         def skipped(self) -> tuple[tuple[str, str], ...]:
@@ -105,7 +105,7 @@ class Study(ABC):
         return self.page().figures()
 
     def describe(self) -> dict[str, Any]:
-        """Everything about the run but its arrays, as JSON-able values."""
+        """Everything about the run, without its arrays, as JSON-able values."""
         return {
             "schema": SCHEMA,
             **self.told.describe(self),
@@ -154,7 +154,7 @@ class Study(ABC):
         write_record(store, begun | described | {"reproduce": reproduce})
 
     def derived(self, *, reproduce: str = "") -> dict[str, bytes]:
-        """The same as bytes, but for the record: frames, the table, figures, the page, and how to reproduce it."""
+        """Files that follow from the result, as bytes: frames, table, figures, page, and how to reproduce it."""
         page, table, command = self.page(), self.table(), reproduce or self.code
         figures = page.figures()
         frames = {f"{name}.parquet": parquet_bytes(frame) for name, frame in self.frames().items()}

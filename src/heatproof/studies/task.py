@@ -82,7 +82,7 @@ class Task:
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """Of one image, (C, H, W)."""
+        """Shape (C, H, W) of one image."""
         return tuple(self.images.shape[1:])
 
     @property
@@ -98,7 +98,7 @@ class Task:
 
     @property
     def scored(self) -> int:
-        """At how many of them the score is evaluated."""
+        """Number of steps at which the score is evaluated."""
         return self.protocol.scored_of(self.steps)
 
     @property
@@ -108,17 +108,17 @@ class Task:
 
     @property
     def names(self) -> list[str]:
-        """Of all methods, as their heatmaps come."""
+        """Names of all methods, in the order of their heatmaps."""
         return [*self.computed, *self.given]
 
     @property
     def sequences_of_an_image(self) -> int:
-        """Of all methods and the random order, in all repeats."""
+        """Number of sequences of one image: all methods and the random order, in all repeats."""
         return (len(self.names) * (1 + self.lerf) + self.reference) * self.protocol.repeats
 
     @property
     def sequences(self) -> int:
-        """Of all images."""
+        """Number of sequences of all images."""
         return len(self.images) * self.sequences_of_an_image
 
     @property
@@ -151,7 +151,7 @@ class Task:
         return orders
 
     def of_images(self, index: Sequence[int]) -> "Task":
-        """The same for some of the images only, or in another order."""
+        """The task for some of the images only, or in another order."""
         chosen = list(index)
         return replace(
             self,
@@ -163,7 +163,7 @@ class Task:
         )
 
     def among(self, names: Collection[str]) -> "Task":
-        """The same for some of the methods only; for the random order only if it is among the names."""
+        """The task for some of the methods only; with the random order only if it is among the names."""
         return replace(
             self,
             computed={name: method for name, method in self.computed.items() if name in names},

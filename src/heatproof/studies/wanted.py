@@ -52,7 +52,7 @@ class Wanted:
 
     @property
     def files(self) -> dict[str, MapFile]:
-        """Of heatmaps, by method."""
+        """Files of heatmaps, by method."""
         return {name: method for name, method in self.methods.items() if isinstance(method, MapFile)}
 
     def describe(self) -> dict[str, Any]:

@@ -42,7 +42,7 @@ class Clock:
 
 
 class Progress:
-    """Adds up evaluations for whoever watches.
+    """Adds up evaluations for progress bars.
 
     Args:
         watcher: called with the evaluations done, and those in all.

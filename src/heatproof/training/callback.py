@@ -55,7 +55,7 @@ class HeatmapQualityCallback(Callback):
             module = pl_module.get_submodule(self.module)
         except AttributeError as error:
             names = ", ".join(name for name, _ in pl_module.named_children())
-            raise InputError(f"the module has no part {self.module!r}; it has {names or 'none'}") from error
+            raise InputError(f"the module has no submodule {self.module!r}; it has {names or 'none'}") from error
         found = self.quality(module, trainer.current_epoch)
         if found:
             pl_module.log_dict(found, on_step=False, on_epoch=True, rank_zero_only=True, batch_size=1)

@@ -54,9 +54,7 @@ class AOPC(Metric):
         """Adds the images of ``curves``; AOPC minus that of ``reference``, if one is given."""
         for given in (curves, reference):
             if given is not None and given.order == "lerf":
-                raise InputError(
-                    "expected curves with the most relevant first; of the least first (lerf), lower is better"
-                )
+                raise InputError("expected curves of order morf, got lerf, for which lower is better")
         kind = (curves.protocol.score, curves.protocol.replacement, curves.steps, reference is None)
         if self._kind not in (None, kind):
             raise InputError(

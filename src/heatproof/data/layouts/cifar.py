@@ -40,7 +40,9 @@ def _members(file: Path) -> list[Member]:
         if size > MOST_RECORDS * RECORD:
             raise InputError(f"expected at most {MOST_RECORDS:,} records in {file.name!r}, got {size:,} bytes")
         if not size or size % RECORD:
-            raise InputError(f"expected records of {RECORD:,} bytes in {file.name!r}, got {size:,} bytes; get it again")
+            raise InputError(
+                f"expected records of {RECORD:,} bytes in {file.name!r}, got {size:,} bytes; download it again"
+            )
         labels = np.memmap(records, dtype=np.uint8, mode="r").reshape(-1, RECORD)[:, 0].tolist()
     return [
         Member(f"{file.stem}-{number:05d}", partial(_read, file, number, label), label)
@@ -53,7 +55,7 @@ def _read(file: Path, number: int, label: int, _: int) -> Image.Image:
         raise InputError(f"expected a label from 0 to {len(CLASSES) - 1}, got {label}")
     pixels = np.fromfile(file, dtype=np.uint8, count=RECORD - 1, offset=number * RECORD + 1)
     if pixels.size != RECORD - 1:
-        raise InputError("expected a whole record, got the end of the file")
+        raise InputError("expected a complete record, got the end of the file")
     return Image.fromarray(np.ascontiguousarray(pixels.reshape(SHAPE).transpose(1, 2, 0)))  # (32, 32, 3)
 
 

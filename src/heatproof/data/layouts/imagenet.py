@@ -80,7 +80,7 @@ def _flat(path: Path, root: Path, synsets: list[Synset] | None) -> Dataset:
 
 
 def _number(picture: str) -> int:
-    """Of a validation picture, so that the first ones are the same in every layout; others keep their order."""
+    """Number of a validation picture, so that the first ones are the same in every layout; others keep their order."""
     match = _FLAT.fullmatch(picture.rpartition("/")[2])
     return int(match[1]) if match else 0
 

@@ -15,7 +15,7 @@ _INT32, _MATRIX, _COMPRESSED = 5, 14, 15
 
 
 def unpacked(path: Path) -> bytes:
-    """The same file without compression.
+    """The content of a MATLAB file, without compression.
 
     Raises:
         InputError: for a file that is too large, or would be, and for arrays that lie too deep in one another.

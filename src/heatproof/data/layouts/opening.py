@@ -60,7 +60,7 @@ def find(path: Path, places: Iterable[str]) -> Path | None:
 
 
 def expect(path: Path, places: Sequence[str]) -> Path:
-    """As :func:`find`, or an error that says where was looked."""
+    """Finds a file as :func:`find` does; an error says where it was looked for."""
     found = find(path, places)
     if found is None:
         raise InputError(f"expected {' or '.join(places)} in it, found none of these")

@@ -105,4 +105,4 @@ class ParquetBlocks(RowReader):
             rows = _scan(file).select(image).slice(part * BLOCK, BLOCK).collect()[image]
             return rows.struct.field("bytes") if isinstance(rows.dtype, pl.Struct) else rows
         except BROKEN as error:
-            raise InputError(f"expected a whole Parquet file, got a broken one: {error}") from error
+            raise InputError(f"expected a complete Parquet file, got a damaged one: {error}") from error

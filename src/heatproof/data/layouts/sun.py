@@ -51,7 +51,7 @@ def sun_to_places365() -> list[tuple[str, int | None]]:
 
 
 def match(names: Sequence[str], others: Sequence[str]) -> list[int | None]:
-    """For each name the index of the other name that is the same but for the way of writing it.
+    """Index of the other name that differs only in spelling, for each name.
 
     The rule: names are equal when their words and qualifiers are, whether a qualifier is set off by a slash, a dash or
     an underscore, and with or without the letter in front.

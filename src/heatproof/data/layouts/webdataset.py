@@ -155,5 +155,5 @@ class _TarPicture:
         except OSError as error:
             raise InputError(f"{shard.name}: {error.strerror}") from error
         if len(content) < self.size:
-            raise InputError("expected a whole picture, got the end of the tar file")
+            raise InputError("expected a complete picture, got the end of the tar file")
         return decode_bytes(content, max_pixels)

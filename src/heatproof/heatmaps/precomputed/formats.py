@@ -162,11 +162,11 @@ def _of_run(path: Path, listed: Sequence[object], method: str) -> str:
     """The array of one method in the folder of a run, whose maps are in the order of its data set."""
     methods = [str(name) for name in listed]
     if method not in methods and len(methods) > 1:
-        raise InputError(f"it holds maps of {', '.join(methods)}: call yours by one of these names, got {method!r}")
+        raise InputError(f"it holds maps of {', '.join(methods)}; expected one of these names, got {method!r}")
     record = ZarrFolder(path.parent)("run.json", MOST_RECORD)
     rule = json_object(record, "run.json").get("plan", {}).get("rule") if record is not None else None
     if rule:
-        raise InputError("its run took images in random order (--until), so that nothing says which maps are whose")
+        raise InputError("its run took images in random order (--until), so its maps cannot be assigned to images")
     return f"method-{methods.index(method) if method in methods else 0}"
 
 

@@ -56,13 +56,15 @@ class MapFile:
     fingerprint: str = ""
 
     def with_fingerprint(self) -> "MapFile":
-        """The same, which from now on must hold what it holds now."""
+        """The file with a hash of its present content, which later reads must match."""
         return MapFile(self.path, self.method, self.hashed())
 
     def check(self) -> None:
         """Refuses a file that does not hold any more what it held."""
         if self.fingerprint and self.hashed() != self.fingerprint:
-            raise InputError(f"{str(self.path)!r} is not the file that the run was begun with")
+            raise InputError(
+                f"{str(self.path)!r} has changed since the run began; restore it, or start another run (--out)"
+            )
 
     def hashed(self) -> str:
         """A hash of all that the file, or the folder, holds."""
@@ -152,7 +154,7 @@ class _OpenedMaps:
         return tuple(map(str, self.arrays.read(NAMES).tolist()))
 
     def rows(self, asked: ImageSelection) -> list[int | None]:
-        """Of each image asked for: which map of all; none where there is none."""
+        """Row of the map of each image; None where there is no map."""
         if self.stack and self.names is None:
             there = self.arrays.about(self.stack)[0][:1]
             if there != (asked.count,):
@@ -163,11 +165,11 @@ class _OpenedMaps:
                 )
             return list(asked.places)
         if asked.names is None:
-            raise InputError(f"{self.where} finds maps by the names of images: pass names=…, one for each image")
+            raise InputError(f"{self.where} stores heatmaps by image name: pass names=…, one for each image")
         return _matched(asked.names, self.names or (), self.where)
 
     def rows_of_all(self, asked: ImageSelection) -> list[int]:
-        """The same; refuses a file that has no map for an image."""
+        """Row of the map of each image; InputError if an image has no map."""
         rows = self.rows(asked)
         lost = [name for name, row in zip(asked.names or (), rows, strict=False) if row is None]
         if lost:
@@ -256,8 +258,8 @@ def _matched(names: Sequence[str], known: Sequence[str], where: str) -> list[int
             raise InputError(f"{where} has several maps for {name!r}: {_some([known[row] for row in found])}")
         if found and taken.setdefault(found[0], name) != name:
             raise InputError(
-                f"the map {known[found[0]]!r} in {where} might be of {taken[found[0]]!r} or of {name!r}: call maps "
-                "by the whole names of their images"
+                f"the map {known[found[0]]!r} in {where} matches both {taken[found[0]]!r} and {name!r}: name maps "
+                "after the full names of their images"
             )
         rows.append(found[0] if found else None)
     return rows

@@ -65,7 +65,7 @@ def read_blobs(path: Path) -> dict[str, list[Blob]]:
                 if len(found) > MOST_LAYERS:
                     raise InputError(f"it has more than {MOST_LAYERS:,} layers with weights")
     except InputError as error:
-        raise InputError(f"{path.name} is no whole .caffemodel: {error}") from None
+        raise InputError(f"{path.name} is not a complete .caffemodel: {error}") from None
     if not found:
         raise InputError(f"{path.name} is no .caffemodel with weights: no layer in it has any")
     return found
@@ -83,7 +83,7 @@ def read_mean(path: Path) -> tuple[float, ...]:
     try:
         blob = _blob(data)
     except InputError as error:
-        raise InputError(f"{path.name} is no whole .binaryproto: {error}") from None
+        raise InputError(f"{path.name} is not a complete .binaryproto: {error}") from None
     sizes = _without_ones(blob.shape) if blob.values.size == 3 else (1, 1, 1, *blob.shape)[-3:]
     channels = sizes[0]  # (channels, height, width), or the channels alone
     if channels not in (1, 3) or prod(sizes) != blob.values.size:
@@ -99,12 +99,12 @@ def _mapped(path: Path, what: str, kind: str) -> memoryview:
     if not path.is_file():
         raise InputError(f"{what}: there is no file {str(path)!r}")
     if path.stat().st_size == 0:
-        raise InputError(f"{path.name} is no whole {kind}: it is empty")
+        raise InputError(f"{path.name} is not a complete {kind}: it is empty")
     with path.open("rb") as file:
         data = memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
     if bytes(data[:4]) == b"\x89HDF":
         other = "Caffe's upgrade_net_proto_binary writes the other form"
-        raise InputError(f"{path.name} is no whole {kind}: it is an HDF5 file; {other}")
+        raise InputError(f"{path.name} is not a complete {kind}: it is an HDF5 file; {other}")
     return data
 
 

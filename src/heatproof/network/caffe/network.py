@@ -1,4 +1,4 @@
-"""From a ``deploy.prototxt`` and a ``.caffemodel`` to a torch module, without Caffe."""
+"""A torch module from a ``deploy.prototxt`` and a ``.caffemodel``, without Caffe."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

@@ -24,7 +24,7 @@ def entries(path: Path, kind: str) -> dict[str, zipfile.ZipInfo]:
             check_directory(file)
             found = zipfile.ZipFile(file).infolist()
     except Exception as error:  # a damaged one can raise anything
-        raise InputError(f"expected {kind}, got {path.name}, which is no whole archive ({error})") from error
+        raise InputError(f"expected {kind}, got {path.name}, which is not a complete archive ({error})") from error
     swells = sum(entry.file_size for entry in found if entry.compress_type != zipfile.ZIP_STORED)
     if swells > LARGEST_TEXT:  # TorchScript's code is compressed, tensors never are
         raise InputError(f"{path.name} is refused: it is compressed and would swell to {swells:,} bytes")

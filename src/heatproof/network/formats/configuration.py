@@ -46,7 +46,7 @@ def _check(value: Any, depth: int) -> None:  # noqa: ANN401 - whatever JSON hold
     if isinstance(value, dict):
         for key, inner in value.items():
             if key == "auto_map":
-                raise InputError("it brings code of its own (auto_map), which is never run")
+                raise InputError("it contains code (auto_map), which heatproof never runs")
             if _FOLLOWED.fullmatch(key) and inner not in _WITHOUT_CONSEQUENCE:
                 raise InputError(f"its configuration says {key!r:.60}, which could lead to other code or files")
             _check(inner, depth - 1)

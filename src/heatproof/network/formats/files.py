@@ -68,7 +68,7 @@ def open_file(
 def refuse_weights(weights: str | Path | None, spec: str) -> None:
     """A network in a file brings its weights."""
     if weights is not None:
-        raise InputError(f"{spec} brings its own weights, so weights ({str(weights)!r}) cannot be given")
+        raise InputError(f"{spec} contains weights; leave out weights ({str(weights)!r})")
 
 
 def _unsaid(size: Sides | None) -> str:

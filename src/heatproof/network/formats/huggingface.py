@@ -69,8 +69,8 @@ def read_classifier(name: str, *, download: bool) -> tuple[nn.Module, Preprocess
     folder = Path(name)
     if not folder.is_dir() and not download:
         raise InputError(
-            f"network: there is no folder {name!r}; a name on the Hugging Face hub would be downloaded, which has to "
-            "be asked for: --download (download=True)"
+            f"network: there is no folder {name!r}; to download a network of that name from the Hugging Face "
+            "hub, add --download (download=True)"
         )
     library = optional("transformers", extra="transformers", what="Hugging Face's networks")
     folder = folder if folder.is_dir() else _downloaded(name)
@@ -163,7 +163,7 @@ Sides = int | tuple[int, int] | None
 
 
 def _sizes(config: Mapping[str, Any]) -> tuple[Sides, Sides]:
-    """To what pictures are resized, and what is cropped."""
+    """The size to which pictures are resized, and that of the crop."""
     size = _sides(config.get("size")) if config.get("do_resize", True) else None
     crop = _sides(config.get("crop_size")) if config.get("do_center_crop", "crop_size" in config) else None
     if isinstance(crop, int):
@@ -197,7 +197,7 @@ def _downloaded(name: str) -> Path:
 
 @contextmanager
 def _silent(library: Any) -> Iterator[None]:  # noqa: ANN401 - a module
-    """Without the library's own progress bar, which would stand in any terminal and log."""
+    """Hides the library's progress bar, which would appear in any terminal and log."""
     logging = library.utils.logging
     before = logging.is_progress_bar_enabled()
     logging.disable_progress_bar()

@@ -130,7 +130,9 @@ def _check_code(path: Path, code: bytes) -> None:
         )
     for token in _NESTING.finditer(code):  # torch's compiler calls itself for each level, until the process dies
         if token[0][:1] not in b"\"'" and (b"#" in token[0] or token[0].endswith(b"\\")):
-            raise InputError(f"{path.name} is refused: its code has comments or lines that go on, of another's making")
+            raise InputError(
+                f"{path.name} is refused: its code has comments or continued lines, which torch.jit.save never writes"
+            )
         depth += (token[0] in _OPENING) - (token[0] in _CLOSING)
         if token[0] == b"\n" and depth <= 0:
             start = token.end()

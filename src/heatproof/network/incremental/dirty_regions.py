@@ -11,7 +11,7 @@ from heatproof.network.operations.operation import Pair, Reach
 
 @dataclass(frozen=True)
 class DirtyRegions:
-    """For each of R regions of the image, the rectangle of one feature map that may change with it."""
+    """The rectangle of one feature map that may change with each of R regions of the image."""
 
     first: Tensor  # (2, R) first row and first column that may change
     last: Tensor  # (2, R) last row and last column

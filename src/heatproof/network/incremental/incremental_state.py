@@ -52,7 +52,7 @@ class IncrementalState:
         return tuple(self.caches[self.plan.place(name)].values for name in self.plan.crossing)
 
     def visit(self, regions: Tensor, pixels: Tensor) -> Iterator[str]:
-        """As ``change``, one node after the other; their names."""
+        """Changes one node after the other, as ``change`` does; yields their names."""
         index = torch.arange(len(regions)).repeat_interleave(regions.shape[1])
         regions = regions.flatten()
         windows = {self.plan.graph.input: pixels}  # that were evaluated, or changed, and that a later step reads

@@ -42,7 +42,7 @@ class WindowStep:
 
     @property
     def multiply_adds(self) -> int:
-        """For one window."""
+        """Multiply-adds of one window."""
         return _work_on(self.node, self.dirty)
 
 
@@ -62,7 +62,7 @@ class Plan:
 
     @cached_property
     def finished(self) -> tuple[tuple[str, ...], ...]:
-        """For each step, the windows that no later step reads: their memory is free for the next, and warm."""
+        """The windows that no later step reads, for each step: their memory is free for the next, and warm."""
         last: dict[str, int] = {}
         for index, step in enumerate(self.steps):
             fresh = [name for name, read in zip(step.node.inputs, step.reads, strict=True) if read is None]
@@ -126,7 +126,7 @@ class Plan:
         return self.graph.shapes
 
     def cut(self, head: Iterable[str]) -> "Plan":
-        """The same plan with another head."""
+        """The plan with another head."""
         return replace(self, head=frozenset(head))
 
     def multiply_adds(self, windows: int = 1) -> int:
@@ -168,7 +168,7 @@ def whole_plan(graph: Graph, image: DirtyRegions, readout: Readout | None = None
 
 
 def widened(graph: Graph, dirty: Mapping[str, DirtyRegions]) -> dict[str, DirtyRegions]:
-    """The same windows, wider where evaluating a little more costs less than keeping values to be read again.
+    """The windows, wider where evaluating a little more costs less than keeping values to be read again.
 
     Where values meet (in a sum, side by side), the branches' windows may differ in size; the narrower ones would be
     kept, to be read again as far as the widest reaches. The last operations of a narrow branch are evaluated as far

@@ -73,7 +73,7 @@ class Activation(Called):
         return (divided(relevance, record.output) * (record.output - self.zero.to(record.output)),)
 
     def interval(self, low: tuple[Tensor, ...], high: tuple[Tensor, ...]) -> tuple[Tensor, Tensor]:
-        """From the ends, if the function rises or falls between them."""
+        """Bounds of the output: the values at both ends, if the function rises or falls between them."""
         least, largest = super().interval(low, high)
         for step in range(1, _BETWEEN):
             value = self.evaluate(low[0] + (high[0] - low[0]) * (step / _BETWEEN))

@@ -38,7 +38,7 @@ class Shifted(ByConstant):
     """The sum or the difference of a map and a constant, which absorbs relevance where biases do."""
 
     def relevance(self, record: Trace, relevance: Tensor, rule: RelevanceRule | None) -> Signals:
-        """In proportion to what the map adds; unchanged where the rule leaves biases out."""
+        """Relevance in proportion to what the map adds; unchanged where the rule leaves biases out."""
         if rule is not None and rule.bias:
             return self.proportional(record, relevance)
         return super().relevance(record, relevance, rule)
@@ -57,7 +57,7 @@ class Add(Arithmetic):
         return cls(call) if len(call.variables) == 2 else Shifted(call)
 
     def interval(self, low: tuple[Tensor, ...], high: tuple[Tensor, ...]) -> tuple[Tensor, Tensor]:
-        """From the ends of both maps, each as its sign wants it."""
+        """Bounds of the output, from the bounds of both maps, according to their signs."""
         ends = [self.evaluate(*pair) for pair in ((low[0], low[1]), (low[0], high[1]), (high[0], low[1]), high)]
         return torch.stack(ends).amin(dim=0), torch.stack(ends).amax(dim=0)
 
@@ -116,7 +116,7 @@ class Gated(Product):
         return tuple(way != "relevance" or number == self.carrier for number in range(count))
 
     def relevance(self, record: Trace, relevance: Tensor, rule: RelevanceRule | None) -> Signals:
-        """All of it to the map."""
+        """Relevance goes to the map alone."""
         return (relevance, None) if self.carrier == 0 else (None, relevance)
 
 
@@ -138,7 +138,7 @@ class Choice(Arithmetic):
         return tuple(not condition or number > 0 for number in range(count))
 
     def relevance(self, record: Trace, relevance: Tensor, rule: RelevanceRule | None) -> Signals:
-        """All of it to the chosen one, half to each where they are equally large."""
+        """Relevance goes to the chosen one, half to each where they are equally large."""
         return self.gradient(record, relevance)
 
 
@@ -180,7 +180,7 @@ class GLU(Called):
         return POINTWISE if self.chooses_channels() else None
 
     def relevance(self, record: Trace, relevance: Tensor, rule: RelevanceRule | None) -> Signals:
-        """All of it to the half that is gated."""
+        """Relevance goes to the half that is gated."""
         return (torch.cat([relevance, torch.zeros_like(relevance)], dim=self.call.arguments["dim"]),)
 
 

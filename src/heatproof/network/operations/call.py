@@ -67,7 +67,7 @@ class Call:
         return self.for_batch(self._batch(inputs) if self.sized else 0, *inputs)
 
     def for_batch(self, batch: int, *inputs: Tensor) -> Any:  # noqa: ANN401 - whatever the function returns
-        """The same for a known number of images."""
+        """The call for a known number of images."""
         remaining = iter(inputs)
         return self.function(**{name: _filled(value, remaining, batch) for name, value in self.arguments.items()})
 

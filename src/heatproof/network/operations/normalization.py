@@ -67,7 +67,7 @@ class SampleNorm(Called):
         return BatchNorm.read(Call(call.function, {**given, "training": False}))
 
     def relevance(self, record: Trace, relevance: Tensor, rule: RelevanceRule | None) -> Signals:
-        """As the gradient × input of the linear map that is left when σ is held."""
+        """Gradient × input of the linear map that is left when σ is held."""
         (value,) = record.inputs
         given = self.call.arguments
         output = record.output
@@ -131,7 +131,7 @@ class LocalResponseNorm(Operation):
         return self._normalised(inputs[0], self._around(inputs[0].square()))
 
     def evaluate_window(self, reach: Reach, *inputs: Tensor) -> Tensor:
-        """The same without padding."""
+        """Evaluates a window, without padding."""
         if not self.within:
             return self.evaluate(*inputs)
         margin, (value,) = self.size // 2, inputs
@@ -139,7 +139,7 @@ class LocalResponseNorm(Operation):
         return self._normalised(inner, F.avg_pool2d(value.square(), self.size, 1, divisor_override=1))
 
     def relevance(self, record: Trace, relevance: Tensor, rule: RelevanceRule | None) -> Signals:
-        """In proportion to the terms of a first-order expansion around (0, …, x_k, …, 0) [Binder2016].
+        """Relevance in proportion to the terms of a first-order expansion around (0, …, x_k, …, 0) [Binder2016].
 
         With c = α/n, and s_k = k₀ + c · Σ_i x_i² over the neighbourhood of k, the output is about
         x_k / (k₀ + c·x_k²)^β − 2βc · Σ_{j≠k} x_k·x_j² / s_k^{β+1}: x_k speaks for it, its neighbours against it. The

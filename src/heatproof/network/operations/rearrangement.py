@@ -25,7 +25,7 @@ class Rearrangement(Called):
 
 @operation("expand.default", "broadcast_to.default")
 class Expand(Rearrangement):
-    """The same values along more positions, without a copy."""
+    """The values repeated along more positions, without a copy."""
 
 
 @operation("index.Tensor")
@@ -34,7 +34,7 @@ class Index(Rearrangement):
 
     @classmethod
     def read(cls, call: Call) -> Operation:  # type: ignore[override]
-        """By constant positions; no rule leads back through those that the network computes."""
+        """Reads by constant positions; no rule leads back through those that the network computes."""
         return (
             cls(call)
             if len(call.variables) == 1
@@ -52,7 +52,7 @@ class Interpolation(Called):
 
 @operation("to.dtype")
 class Cast(Rearrangement):
-    """The same values in another precision."""
+    """The values in another precision."""
 
     elementwise = True
     pointwise = True

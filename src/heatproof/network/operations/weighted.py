@@ -48,7 +48,7 @@ class Weighted(Operation):
         return self.weigh(inputs[0], self.weight, self.bias)
 
     def relevance(self, record: Trace, relevance: Tensor, rule: RelevanceRule | None) -> Signals:
-        """As the rule says."""
+        """The relevance that the rule sends back."""
         assert rule is not None, "a weighted sum needs a rule"
         return (rule.propagate(self, record.inputs[0], record.output, relevance),)
 

@@ -16,7 +16,7 @@ def visible(text: str) -> str:
 
 
 def literal(text: str) -> str:
-    """For Plotly, which reads a little HTML in names, titles and labels: here it is text.
+    """Escapes a text for Plotly, which reads a little HTML in names, titles and labels.
 
     >>> literal("<b>R&D</b>"), literal("%{x} $x$")
     ('&lt;b&gt;R&amp;D&lt;/b&gt;', '%&#123;x&#125; &#36;x&#36;')

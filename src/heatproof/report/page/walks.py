@@ -1,4 +1,4 @@
-"""Pictures that are destroyed step by step: what a page needs to draw where(removed_at <= step, replacement, image)."""
+"""Pictures that lose regions step by step: what a page needs to draw where(removed_at <= step, replacement, image)."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ MANY_REGIONS = 4096
 
 @dataclass(frozen=True)
 class Walk:
-    """How one method destroys one picture.
+    """How one method's order removes the regions of one picture.
 
     Attributes:
         name: of the method.
@@ -35,7 +35,7 @@ class Walk:
 
 @dataclass(frozen=True)
 class Shown:
-    """One picture, its heatmaps, and how each method destroys it.
+    """One picture, its heatmaps, and the order in which each method removes its regions.
 
     Attributes:
         name: of the picture.
@@ -67,7 +67,7 @@ class Shown:
 
 
 def described(pictures: Sequence[Shown], unit: str) -> dict[str, Any]:
-    """All of it as JSON-able values. Region maps that pictures share are there once."""
+    """The pictures as JSON-able values. Region maps that pictures share are there once."""
     shared: dict[bytes, int] = {}
     maps: list[dict[str, list[int]]] = []
     found = []

@@ -1,4 +1,4 @@
-"""What is said of every study: what it was made from, what is missing, and what it depends on."""
+"""What the pages of all studies say: what it was made from, what is missing, and what it depends on."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any

@@ -1,4 +1,4 @@
-"""What is said of checkpoints that were judged by their heatmaps."""
+"""Verdict, tables, charts and page of checkpoints that were compared by their heatmaps."""
 
 from dataclasses import asdict
 from pathlib import Path
@@ -50,8 +50,8 @@ def warnings(found: AssessmentResult) -> list[str]:
     removed = float(curves.removed_fraction[..., -1].mean())
     if removed > MANY:
         said.append(
-            f"{removed:.0%} of the image are removed: what is said of a mostly removed image counts as much as the "
-            f"first steps; the paper removes {PAPER:.0%}, here steps={max(1, round(PAPER / removed * found.steps))}"
+            f"{removed:.0%} of the image is removed: scores of a mostly removed image count as much as the first "
+            f"steps; the paper removes {PAPER:.0%}, here steps={max(1, round(PAPER / removed * found.steps))}"
         )
     leaks = {
         name: checkpoint.conservation
@@ -138,7 +138,7 @@ def page(found: AssessmentResult) -> Page:
     labels = [f"heatmaps by {found.method}"] * len(still_ones.images)
     *_, last = found.checkpoints.values()
     return Page(
-        f"Checkpoints of {found.topology}, judged by their heatmaps",
+        f"Checkpoints of {found.topology}, compared by their heatmaps",
         about=[
             counted(len(found.names), "image"),
             counted(len(found.checkpoints), "checkpoint"),
@@ -157,7 +157,7 @@ def page(found: AssessmentResult) -> Page:
 
 
 def describe(found: AssessmentResult) -> dict[str, Any]:
-    """What is only known of this study, but for its arrays, as JSON-able values."""
+    """What is only known of this study, without its arrays, as JSON-able values."""
     scores = list(next(iter(found.checkpoints.values())).perturbed.morf)
     return {
         "study": "assess",

@@ -1,4 +1,4 @@
-"""What is said of the audit of a comparison."""
+"""Verdict, warnings, tables and section of the audit of a comparison."""
 
 from itertools import groupby
 
@@ -20,7 +20,7 @@ def verdict(found: Audit) -> list[str]:
 
 
 def warnings(found: Audit) -> list[str]:
-    """One for each condition under which methods provably change places, with the clearest pair."""
+    """One warning for each condition that significantly reverses pairs of methods, with the clearest pair."""
     pairs = sorted(found.reversals, key=lambda reversal: (reversal.condition, reversal.p))
     return [_warning(found, list(same)) for _, same in groupby(pairs, key=lambda reversal: reversal.condition)]
 
@@ -34,8 +34,8 @@ def agreement_table(found: Audit) -> Table:
     note = (
         f"Kendall's τ between the methods' rankings as compared and with one thing changed, on "
         f"{counted(len(found.names), 'image')} (1: alike, −1: backwards), with 95 % intervals over images, which "
-        "lie rather too low than too high. Reversed: pairs that provably change places (all pairs and conditions "
-        "together at a family-wise error of 5 %). Least relevant first, a lower AOPC is better: it asks "
+        "lie rather too low than too high. Reversed: pairs whose order is significantly reversed (p ≤ 0.05, "
+        "Holm-corrected for all pairs and conditions). Least relevant first, a lower AOPC is better: it asks "
         "what does not count; methods may be good at one question alone."
     )
     return Table(("changed", "to", "agreement", "low", "high", "then first", "reversed"), rows, (note,))
@@ -54,7 +54,7 @@ def removal_table(found: Audit) -> Table:
 
 
 def tables(found: Audit) -> dict[str, Table]:
-    """By caption."""
+    """The tables of the audit, by caption."""
     ranking = {"Does the ranking depend on how it was asked?": agreement_table(found)} if found.conditions else {}
     return ranking | {"R-OMS of each replacement": removal_table(found)}
 
@@ -82,7 +82,7 @@ def chart(found: Audit) -> CurvesChart:
 
 
 def section(found: Audit) -> Section:
-    """All of it, on the page of the comparison."""
+    """The section on the page of the comparison."""
     return Section("Off-manifold audit", text=verdict(found), charts=[chart(found)], tables=tables(found))
 
 
@@ -106,7 +106,7 @@ def _depends(found: Audit) -> str:
     if changed:
         return f"{asked} the ranking of methods depends on the {listed(changed)}; see the warnings."
     every = listed(list(dict.fromkeys(other.changed for other in others)))
-    return f"{asked} no two methods provably change places when one of these is changed: {every}."
+    return f"{asked} no pair of methods is significantly reversed when one of these is changed: {every}."
 
 
 def _open(found: Audit) -> str:

@@ -1,4 +1,4 @@
-"""What is said of a comparison of methods."""
+"""Verdict, tables, charts and page of a comparison of methods."""
 
 from collections.abc import Mapping
 from dataclasses import asdict
@@ -29,7 +29,7 @@ from heatproof.results.measured import estimates
 from heatproof.results.part import REFERENCE
 from heatproof.wording import counted
 
-P_VALUES = "p: of the sign-flip test against the random order, corrected for the number of methods (Holm). "
+P_VALUES = "p: sign-flip test against the random order, Holm-corrected for the number of methods. "
 
 
 def main_verdict(found: ComparisonResult) -> list[str]:
@@ -114,7 +114,7 @@ def score_chart(found: ComparisonResult) -> CurvesChart:
         caption="Score while regions are removed",
         x=STEPS,
         y=f"score ({found.protocol.score})",
-        about=f"Of the target, most relevant regions first; {BANDS}. A steeper fall is better.",
+        about=f"Mean score of the target, most relevant regions removed first; {BANDS}. A steeper fall is better.",
         bands=[score_band(name, curves, is_reference=name == REFERENCE) for name, curves in found.morf.items()],
         removed_fraction=_removed(found),
     )
@@ -135,7 +135,7 @@ def gallery(found: ComparisonResult) -> Gallery:
 def page(found: ComparisonResult) -> Page:
     """Which method explains best: ranking, curves, pictures, all measures, the audit."""
     return Page(
-        f"Heatmaps of {found.network['name']} put to the proof",
+        f"Comparison of heatmap methods on {found.network['name']}",
         verdict=main_verdict(found),
         about=[
             counted(len(found.names), "image"),
@@ -149,7 +149,9 @@ def page(found: ComparisonResult) -> Page:
             Section("Curves", charts=[relative_chart(found), score_chart(found)]),
             Section(
                 "Picture by picture",
-                text=["Move the slider to see each picture destroyed, the regions first that a method calls relevant."],
+                text=[
+                    "Move the slider to remove the regions of a picture, those that a method calls most relevant first."
+                ],
                 shown=walks(found),
                 unit=f"score ({found.protocol.score})",
                 fallback=gallery(found) if found.shown.numbers else None,
@@ -166,7 +168,7 @@ def page(found: ComparisonResult) -> Page:
 
 
 def describe(found: ComparisonResult) -> dict[str, Any]:
-    """What is only known of this study, but for its arrays, as JSON-able values."""
+    """What is only known of this study, without its arrays, as JSON-able values."""
     return {
         "study": "compare",
         "network": dict(found.network),

@@ -1,4 +1,4 @@
-"""What is said of the complexity of heatmaps."""
+"""Verdict, tables, charts and page of the complexity of heatmaps."""
 
 from pathlib import Path
 from typing import Any
@@ -28,7 +28,9 @@ def warnings(found: ComplexityResult) -> list[str]:
     for name, values in found.values["entropy"].items():
         empty = int((values == 0).sum())
         if empty:
-            said.append(f"{empty} of {len(values)} heatmaps of {name} are one colour, which is simple and says nothing")
+            said.append(
+                f"{empty} of {len(values)} heatmaps of {name} have a single colour: they are simple, but show nothing"
+            )
     return said
 
 
@@ -77,7 +79,7 @@ def page(found: ComplexityResult) -> Page:
         caption="Entropy of heatmaps",
         x="entropy (bits)",
         y="method",
-        about="Of the grey levels; lower is simpler.",
+        about="Entropy of the grey levels of each heatmap; lower is simpler.",
         values=found.values["entropy"],
     )
     colours = found.found.shown.colours
@@ -114,7 +116,7 @@ def page(found: ComplexityResult) -> Page:
 
 
 def describe(found: ComplexityResult) -> dict[str, Any]:
-    """What is only known of this study, but for its arrays, as JSON-able values."""
+    """What is only known of this study, without its arrays, as JSON-able values."""
     return {
         "study": "complexity",
         "network": dict(found.network),
@@ -135,5 +137,5 @@ def _sentence(found: ComplexityResult, quantity: str) -> str:
         f"{last} most complex ({means[last].mean:.3g}{unit})"
     )
     gap = found.differences[quantity, first, methods[1]]
-    apart = "is ahead of" if gap.above else "cannot be told from"
-    return f"{said}; {first} {apart} {methods[1]} on the same images ({gap.estimate}{unit})."
+    is_ahead = "is significantly simpler than" if gap.above else "is not significantly simpler than"
+    return f"{said}; {first} {is_ahead} {methods[1]} on the same images ({gap.estimate}{unit})."

@@ -1,4 +1,4 @@
-"""Which checkpoint has the best heatmaps, and whether one may believe it, in plain words."""
+"""The verdict on checkpoints: which one has the best heatmaps, and how far that can be trusted."""
 
 from collections.abc import Mapping, Sequence
 
@@ -33,23 +33,22 @@ def merit(
     said += [_raw(checkpoints, series), _growth(series["mean logit"])]
     said += _against_accuracy(rank_correlations) or [_controls(checkpoints, series)]
     said.append(
-        f"Higher is better. Intervals are of 95 %, over {images} images, the same for all checkpoints; they say "
-        "nothing about other training runs."
+        f"Higher is better. Intervals are 95 % intervals over {images} images, the same for all checkpoints. "
+        "Significant: the interval of the paired difference excludes zero, not corrected for the number of "
+        "checkpoints. Other training runs may differ."
     )
     if images < FEW_IMAGES:
-        said.append(
-            f"With fewer than {FEW_IMAGES} images little is seen of how values spread: take this as a first look."
-        )
+        said.append(f"Fewer than {FEW_IMAGES} images say little about how values spread: take this as a first look.")
     return [sentence for sentence in said if sentence]
 
 
-def not_told_apart(series: Series) -> tuple[int, list[int]]:
-    """The best network, and those whose difference from it has an interval over images that reaches zero."""
+def best_and_equals(series: Series) -> tuple[int, list[int]]:
+    """The best checkpoint, and those from which it is not significantly different: the interval reaches zero."""
     best = int(np.nanargmax(series.values()))
     rows = series.per_image()
     known = np.isfinite(rows).all(axis=1)
-    apart = [known[best] and known[index] and estimate(rows[best] - row).low > 0 for index, row in enumerate(rows)]
-    return best, [index for index, clear in enumerate(apart) if index != best and not clear]
+    clear = [known[best] and known[index] and estimate(rows[best] - row).low > 0 for index, row in enumerate(rows)]
+    return best, [index for index, is_clear in enumerate(clear) if index != best and not is_clear]
 
 
 def _best(checkpoints: Sequence[str], series: Mapping[str, Series]) -> str:
@@ -57,11 +56,13 @@ def _best(checkpoints: Sequence[str], series: Mapping[str, Series]) -> str:
     if len(checkpoints) == 1:
         return (
             f"The heatmaps of {checkpoints[0]} have a standardised AOPC of {leading.estimates()[0]} above the random "
-            "order; more checkpoints would tell whether that is much."
+            "order; give more checkpoints to compare it with."
         )
-    best, equals = not_told_apart(leading)
+    best, equals = best_and_equals(leading)
     others = [checkpoints[index] for index in equals]
-    shared = f", not told apart from {_listed(others)}" if others else ", apart from all others"
+    shared = (
+        f", not significantly more than for {_listed(others)}" if others else ", significantly more than for all others"
+    )
     fall = (
         f"the standardised logit falls by {leading.estimates()[best]} standard deviations more than in random "
         f"order{shared}."
@@ -72,8 +73,8 @@ def _best(checkpoints: Sequence[str], series: Mapping[str, Series]) -> str:
 
 
 def _against(best: int, series: Mapping[str, Series]) -> dict[str, int]:
-    """The quantities that put another checkpoint first, and tell it apart from the ``best``; which one that is."""
-    found = {name: not_told_apart(series[name]) for name in _beside(series)}
+    """The quantities that rank another checkpoint first, significantly above the ``best``, with that checkpoint."""
+    found = {name: best_and_equals(series[name]) for name in _beside(series)}
     return {name: first for name, (first, equals) in found.items() if best not in (first, *equals)}
 
 
@@ -82,28 +83,31 @@ def _agreement(checkpoints: Sequence[str], series: Mapping[str, Series]) -> str:
     beside = _beside(series)
     if len(checkpoints) == 1 or not beside:
         return ""
-    best, _ = not_told_apart(series[LEADING])
+    best, _ = best_and_equals(series[LEADING])
     against = _against(best, series)
     if not against:
-        return f"Nothing against it is shown by the {_listed(beside)}, which scale cannot raise either."
-    others = _listed([f"the {name} puts {checkpoints[first]}" for name, first in against.items()])
-    return f"But {others} clearly before {checkpoints[best]}: trust an order that all of them show, and no single one."
+        return f"No other checkpoint is significantly better by the {_listed(beside)}, which scale cannot raise either."
+    others = _listed([f"the {name} ranks {checkpoints[first]}" for name, first in against.items()])
+    return (
+        f"But {others} significantly above {checkpoints[best]}: trust only a ranking on which all these measures agree."
+    )
 
 
 def _beside(series: Mapping[str, Series]) -> list[str]:
-    """Those of ``BESIDE`` that are known; the relative drop is not where the mean logit is below zero."""
+    """The measures of ``BESIDE`` that are known; the relative drop is unknown where the mean logit is below zero."""
     return [name for name in BESIDE if name in series and np.isfinite(series[name].values()).all()]
 
 
 def _controls(checkpoints: Sequence[str], series: Mapping[str, Series]) -> str:
-    """What a user without labels could look at instead."""
+    """The mean confidence, which a user without labels could look at instead."""
     if len(checkpoints) == 1 or "mean confidence" not in series:
         return ""
     confidence = series["mean confidence"]
-    best, equals = not_told_apart(confidence)
-    shared = f", not told apart from {_listed([checkpoints[index] for index in equals])}" if equals else ""
+    best, equals = best_and_equals(confidence)
+    others = [checkpoints[index] for index in equals]
+    shared = f", not significantly more than at {_listed(others)}" if others else ""
     return (
-        f"What needs no heatmap: the network is most confident of untouched images at {checkpoints[best]} "
+        f"Without heatmaps: the network is most confident of untouched images at {checkpoints[best]} "
         f"({confidence.estimates()[best]}){shared}."
     )
 
@@ -114,7 +118,7 @@ def _raw(checkpoints: Sequence[str], series: Mapping[str, Series]) -> str:
     raw, standardised = series["above random"].values(), series[LEADING].values()
     best = checkpoints[int(np.argmax(raw))]
     alike = "" if len(raw) < 3 else f" (rank correlation {spearman(raw[None], standardised[None])[0]:.2f})"
-    return f"Raw AOPC above the random order puts {best} first{alike}."
+    return f"Raw AOPC above the random order ranks {best} first{alike}."
 
 
 def _growth(logits: Series) -> str:
@@ -123,7 +127,7 @@ def _growth(logits: Series) -> str:
         return ""
     return (
         f"The mean logit of untouched images lies between {values.min():.3g} and {values.max():.3g}: raw AOPC grows "
-        "with it by itself, and is no proof of better heatmaps."
+        "with it, whatever the heatmaps are."
     )
 
 
@@ -134,10 +138,10 @@ def _against_accuracy(found: Mapping[str, Estimate]) -> list[str]:
     controls = ", ".join(f"{name} {found[name]}" for name in CONTROLS)
     closest = max(QUALITIES, key=lambda name: found[name].mean)
     nearer = found[closest].mean > max(found[name].mean for name in CONTROLS)
-    judged = f"{closest} follows" if nearer else "nothing that comes from heatmaps follows"
+    closer = f"{closest} follows" if nearer else "no quantity that comes from heatmaps follows"
     return [
         f"Rank correlation with the accuracy: {qualities}.",
-        f"For comparison, what needs no heatmap: {controls}; {judged} the accuracy more closely.",
+        f"For comparison, without heatmaps: {controls}; {closer} the accuracy more closely.",
     ]
 
 

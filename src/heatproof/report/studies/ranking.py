@@ -1,4 +1,4 @@
-"""Which methods separate from the random order, from each other and from controls, in plain words and as a table."""
+"""Which methods differ significantly from the random order, each other and controls: sentences and a table."""
 
 from collections.abc import Collection, Mapping, Sequence
 from typing import TypeVar
@@ -16,9 +16,9 @@ from heatproof.wording import listed
 Names = TypeVar("Names", bound=tuple[str, ...])
 
 PAIRED = (
-    "On the same images, with 95 % intervals that stand each for itself. The p-values of the sign-flip test of the "
-    "mean and of Wilcoxon's signed-rank test are corrected for the number of pairs (Holm); pairs separate where "
-    f"the sign-flip test gives {ERROR} or less."
+    "Paired differences on the same images, with 95 % intervals that are not corrected for the number of pairs. The "
+    "p-values (sign-flip test of the mean, Wilcoxon's signed-rank test) are Holm-corrected for the number of pairs; "
+    f"significant: p ≤ {ERROR} in the sign-flip test."
 )
 WORDS = {
     "centre-gaussian": "never saw the network",
@@ -34,14 +34,14 @@ def ranking_verdict(ranking: Ranking) -> list[str]:
         best = ranking.methods[0]
         return [
             f"On this one image {best} has the highest AOPC ({ranking.aopc[best].mean:.3g}); one image says nothing "
-            "about others: give more for a verdict."
+            "about others; give more images for a verdict."
         ]
     said = [
         _best(ranking),
         *_against_random(ranking),
-        told_apart(ranking.methods, ranking.differences),
+        significant_pairs(ranking.methods, ranking.differences),
         _agreement(*ranking.concordance),
-        f"AOPC: higher is better. {decided(ranking.count) if ranking.tested else ''}".strip(),
+        f"AOPC: higher is better. {significance(ranking.count) if ranking.tested else ''}".strip(),
         caution(ranking.count, max(len(ranking.relative), len(ranking.differences))) if ranking.tested else "",
     ]
     return [sentence for sentence in said if sentence]
@@ -50,37 +50,33 @@ def ranking_verdict(ranking: Ranking) -> list[str]:
 def _best(ranking: Ranking) -> str:
     best = ranking.methods[0]
     relative = ranking.relative[best]
-    shown = [name for name, value in ranking.relative.items() if value.above]
-    if shown and best not in shown:
-        return (
-            f"{best} comes first with {relative.estimate} above the random order, which may be chance; shown to "
-            f"explain better than the random order is {listed(shown)}."
-        )
-    if not shown:
-        return (
-            f"No method is shown to explain better than the random order; {best} comes first with {relative.estimate} "
-            "above it."
-        )
+    first = f"{best} has the highest AOPC, {relative.estimate} above the random order"
+    if not relative.above:
+        return f"{first}, but is not significantly better than the random order."
     equals = [b for (a, b), difference in ranking.differences.items() if a == best and not difference.above]
-    shared = f", not told apart from {listed(equals)}" if equals else ""
-    return (
-        f"{best} explains this network best on these images: AOPC {relative.estimate} above the random order{shared}."
-    )
+    return f"{first}, but is not significantly better than {listed(equals)}." if equals else f"{first}."
 
 
 def _against_random(ranking: Ranking) -> list[str]:
     better = [name for name, value in ranking.relative.items() if value.above]
     worse = [name for name, value in ranking.relative.items() if value.below]
     neither = [name for name in ranking.relative if name not in (*better, *worse)]
-    return [
-        f"{words}: {listed(names)}."
-        for words, names in (
-            ("Better than the random order", better),
-            ("Worse than the random order", worse),
-            ("Not told apart from the random order", neither),
-        )
-        if names
-    ]
+    said = [f"{_better(better, len(ranking.relative))} significantly better than the random order."]
+    if worse:
+        said.append(f"{_are(worse)} significantly worse than the random order.")
+    if neither:
+        said.append(f"No significant difference from the random order: {listed(neither)}.")
+    return said
+
+
+def _better(names: Sequence[str], of: int) -> str:
+    if not names:
+        return "No method is"
+    return f"Only {_are(names)}" if len(names) < of else _are(names)
+
+
+def _are(names: Sequence[str]) -> str:
+    return f"{listed(names)} {'is' if len(names) == 1 else 'are'}"
 
 
 def _agreement(kendall: float, alpha: float) -> str:
@@ -95,14 +91,14 @@ def _agreement(kendall: float, alpha: float) -> str:
 
 
 def settlement_verdict(found: Settlement) -> list[str]:
-    """How a comparison ended that added images until it was settled, one sentence after the other."""
+    """Sentences on the stopping result of a comparison that added images."""
     equal = [pair for pair, standing in found.standings.items() if standing.placed == "equal"]
     margin = f"less than {found.indifference:.3g} apart (the indifference)"
     return [
         _end(found),
-        *([f"No difference that counts, {margin}: {_pairs(equal)}."] if equal else []),
-        f"The {len(found.standings)} intervals of differences hold at all looks at once with 95 % (alpha spending): "
-        "to stop when it was settled makes nothing look surer than it is.",
+        *([f"Equal, {margin}: {_pairs(equal)}."] if equal else []),
+        f"The {len(found.standings)} intervals of differences hold together, at all looks, with 95 % (alpha spending), "
+        "so stopping early makes no result look surer than it is. Significant: such an interval excludes zero.",
     ]
 
 
@@ -124,34 +120,40 @@ def _pairs(pairs: Sequence[tuple[str, str]]) -> str:
 
 
 def contrasts_table(found: Mapping[Names, Contrast], names: Names) -> Table:
-    """Pairs, in columns with such names; their differences, intervals and corrected p-values; whether they separate."""
+    """Differences of pairs (in the columns ``names``), their intervals, corrected p-values and significance."""
     rows = tuple(
-        (*pair, one.estimate.mean, one.estimate.low, one.estimate.high, one.sign_flip, one.wilcoxon, _yes(one.separate))
+        (
+            *pair,
+            one.estimate.mean,
+            one.estimate.low,
+            one.estimate.high,
+            one.sign_flip,
+            one.wilcoxon,
+            "yes" if one.significant else "no",
+        )
         for pair, one in found.items()
     )
-    columns = (*names, "difference", "low", "high", "p (sign flip)", "p (Wilcoxon)", "separate")
+    columns = (*names, "difference", "low", "high", "p (sign flip)", "p (Wilcoxon)", "significant")
     tested = any(one.sign_flip is not None for one in found.values())
     return Table(columns, rows, (PAIRED,) if tested else ())
 
 
-def _yes(said: bool) -> str:
-    return "yes" if said else "no"
-
-
-def told_apart(names: Sequence[str], differences: Mapping[tuple[str, str], Contrast], what: str = "methods") -> str:
-    """Which of these names, best first, separate from each other; nothing where there is one."""
+def significant_pairs(
+    names: Sequence[str], differences: Mapping[tuple[str, str], Contrast], what: str = "methods"
+) -> str:
+    """One sentence: which of these names, best first, are significantly different; empty for a single name."""
     if not differences:
         return ""
-    apart, unclear = (
+    clear, unclear = (
         {pair for pair, difference in differences.items() if difference.above == above} for above in (True, False)
     )
     if not unclear:
-        return f"All {what} separate from each other: {' > '.join(names)}."
-    if not apart:
-        return f"No pair of {what} separates."
-    if len(unclear) <= len(apart):
-        return f"Not told apart: {_by_first(names, unclear)}; all other pairs separate."
-    return f"Told apart: {_by_first(names, apart)}; no other pair of {what} separates."
+        return f"All pairs of {what} are significantly different: {' > '.join(names)}."
+    if not clear:
+        return f"No pair of {what} is significantly different."
+    if len(unclear) <= len(clear):
+        return f"Not significantly different: {_by_first(names, unclear)}; all other pairs of {what} are."
+    return f"Significantly different pairs: {_by_first(names, clear)}; no other pair of {what} is."
 
 
 def _by_first(names: Sequence[str], pairs: Collection[tuple[str, str]]) -> str:
@@ -160,27 +162,27 @@ def _by_first(names: Sequence[str], pairs: Collection[tuple[str, str]]) -> str:
     return "; ".join(f"{a} from {listed(others)}" for a, others in partners.items() if others)
 
 
-def decided(images: int) -> str:
-    """How intervals were made, and what decided which separate."""
+def significance(images: int) -> str:
+    """What significant means, and how intervals were made."""
     return (
-        f"Intervals are 95 % intervals over {images} images, paired, each for itself; what separates is decided by "
-        "sign-flip tests, corrected for the number of comparisons (Holm)."
+        f"Significant: p ≤ {ERROR} in a paired sign-flip test, Holm-corrected for the number of comparisons. Intervals "
+        f"are 95 % intervals over {images} images, not corrected."
     )
 
 
 def caution(images: int, comparisons: int = 1) -> str:
-    """What to say about few images; nothing about many.
+    """A warning about few images; empty for many.
 
     >>> caution(8, comparisons=3)
     ''
     >>> caution(8, comparisons=28)
-    'With 8 images no test can tell 28 differences from chance: take this as a first look.'
+    'With 8 images no test of 28 differences can be significant: take this as a first look.'
     """
     if comparisons * 2.0 ** (1 - images) > ERROR:  # 2^(1 − N): the least p-value, when all images point one way
         differences = "a difference" if comparisons == 1 else f"{comparisons} differences"
-        return f"With {images} images no test can tell {differences} from chance: take this as a first look."
+        return f"With {images} images no test of {differences} can be significant: take this as a first look."
     if images < FEW_IMAGES:
-        return f"With fewer than {FEW_IMAGES} images little is seen of how values spread: take this as a first look."
+        return f"Fewer than {FEW_IMAGES} images say little about how values spread: take this as a first look."
     return ""
 
 
@@ -194,7 +196,7 @@ def is_control(name: str) -> bool:
 
 
 def unbeaten_controls(ranking: Ranking) -> list[str]:
-    """One sentence for each control that methods do not beat: the difference is not shown to lie above 0.
+    """One sentence for each control than which some method is not significantly better.
 
     A negated or randomised method is a control of that method alone, the others of all methods.
     """
@@ -205,7 +207,7 @@ def unbeaten_controls(ranking: Ranking) -> list[str]:
             rivals = [name for name in ranking.methods if (name == own if ":" in control else not is_control(name))]
             unbeaten = [name for name in rivals if not _beats(ranking, name, control)]
             if unbeaten:
-                found.append(f"{control}, which {WORDS[_kind(control)]}, is not beaten by {listed(unbeaten)}")
+                found.append(f"{_are(unbeaten)} not significantly better than {control}, which {WORDS[_kind(control)]}")
     return found
 
 

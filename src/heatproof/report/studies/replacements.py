@@ -1,4 +1,4 @@
-"""What is said of a comparison of replacements."""
+"""Verdict, tables, charts and page of a comparison of replacements."""
 
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,7 @@ from heatproof.report.studies.about import (
     score_band,
     steps_of,
 )
-from heatproof.report.studies.ranking import caution, contrasts_table, decided, told_apart
+from heatproof.report.studies.ranking import caution, contrasts_table, significance, significant_pairs
 from heatproof.report.tables import Table
 from heatproof.results.chosen import as_colours
 from heatproof.results.replacement_comparison import ReplacementResult
@@ -36,15 +36,15 @@ def verdict(found: ReplacementResult) -> list[str]:
             f"On this one image {best} leaves the largest area between the curves ({found.abpc[best].mean:.3g}); "
             "one image says nothing about others: give more for a verdict."
         ]
-    unclear = [spec for spec, effect in found.effects.items() if not effect.separate]
+    unclear = [spec for spec, effect in found.effects.items() if not effect.significant]
     negative = [spec for spec, effect in found.effects.items() if effect.below]
     said = [
         f"The area between the curves is largest with {best}: ABPC {found.abpc[best]}.",
-        told_apart(list(found.abpc), found.differences, "replacements"),
+        significant_pairs(list(found.abpc), found.differences, "replacements"),
         _harmless(found),
-        f"The order is not shown to matter with {listed(unclear)}." if unclear else "",
-        f"MoRF falls less than LeRF with {listed(negative)}." if negative else "",
-        f"ABPC of {found.method}: higher is better. {decided(len(found.names))}",
+        f"No significant difference between MoRF and LeRF with {listed(unclear)}." if unclear else "",
+        f"MoRF falls significantly less than LeRF with {listed(negative)}." if negative else "",
+        f"ABPC of {found.method}: higher is better. {significance(len(found.names))}",
         caution(len(found.names), max(len(found.effects), len(found.differences))),
     ]
     return [sentence for sentence in said if sentence]
@@ -118,7 +118,7 @@ def examples(found: ReplacementResult) -> PictureRows:
 def page(found: ReplacementResult) -> Page:
     """What a removed region should become: areas between curves, and what becomes of the first images."""
     return Page(
-        f"Replacements put to the proof on {found.first.network['name']}",
+        f"Comparison of replacements on {found.first.network['name']}",
         about=[
             counted(len(found.names), "image"),
             counted(len(found.both), "replacement"),
@@ -149,7 +149,7 @@ def page(found: ReplacementResult) -> Page:
 
 
 def describe(found: ReplacementResult) -> dict[str, Any]:
-    """What is only known of this study, but for its arrays, as JSON-able values."""
+    """What is only known of this study, without its arrays, as JSON-able values."""
     described = {spec: both.morf.protocol.describe() for spec, both in found.both.items()}
     shared = found.protocol.describe() | {"steps": found.steps}
     del shared["replacement"], shared["statistics"]

@@ -28,7 +28,7 @@ class Design:
 
     @property
     def options(self) -> str:
-        """For the command ``heatproof compare``.
+        """Options of the command ``heatproof compare`` that make this design.
 
         >>> Design(412, 1, 5).options
         '--images 412 --scored 5 --repeats 1'
@@ -53,11 +53,11 @@ class Costs:
     paces: Mapping[int, float]
 
     def evaluations(self, design: Design) -> int:
-        """Of perturbed and untouched images."""
+        """Evaluations of perturbed and untouched images."""
         return design.images * (1 + self.orders * design.repeats * design.scored)
 
     def seconds(self, design: Design) -> float:
-        """In all."""
+        """Expected seconds in all."""
         return self.preparing + design.images * (
             self.heatmaps + self.orders * design.repeats * self.pace(design.scored)
         )

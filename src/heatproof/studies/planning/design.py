@@ -23,9 +23,9 @@ SLACK = 1.01  # a budget is not spent on the last hundredth of precision
 
 @dataclass(frozen=True)
 class Proposal:
-    """A design, what it is expected to reach, and what it is judged by.
+    """A design, its expected precision, and the pilot that it follows from.
 
-    Its precision is that of the method whose AOPC above the random order is known least.
+    The precision is that of the method whose AOPC above the random order has the widest interval.
 
     Attributes:
         design: images, repeats and scored steps.
@@ -112,7 +112,7 @@ class Proposal:
         return [*found, self._about_the_pilot()]
 
     def describe(self) -> dict[str, Any]:
-        """All of it as JSON-able values."""
+        """The proposal as JSON-able values."""
         return {
             "goal": str(self.goal),
             "available": self.available,
@@ -149,15 +149,15 @@ class Proposal:
         return found.variance(self.design.repeats, self.design.scored)
 
     def _last_row_note(self) -> str:
-        return "The last row is the pair of methods whose difference is known least."
+        return "The last row is the pair of methods whose difference has the widest interval."
 
     def _about_the_pilot(self) -> str:
         pilot = self.pilot
         spread = 100 / sqrt(2 * (pilot.images - 1))
         return (
             f"From a pilot of {counted(pilot.images, 'image')} with two repeats and all steps ({pilot.evaluations:,} "
-            f"evaluations in {duration(pilot.seconds)}): it knows standard deviations between images to about "
-            f"± {spread:.0f} %, and so the interval."
+            f"evaluations in {duration(pilot.seconds)}): its standard deviations between images, and so the "
+            f"interval, are known to about ± {spread:.0f} %."
         )
 
 
@@ -193,7 +193,7 @@ def propose(pilot: Pilot, costs: Costs, goal: Goal, available: int) -> Design:
 
 
 def worst_variance(pilot: Pilot, repeats: int, scored: int) -> float:
-    """Of one image's AOPC above the random order, of the method where it is largest."""
+    """Variance of one image's AOPC above the random order, for the method where it is largest."""
     return max(found.variance(repeats, scored) for found in pilot.above_random.values())
 
 

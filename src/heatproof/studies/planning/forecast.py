@@ -100,7 +100,7 @@ class Forecast:
 
     @property
     def evaluations(self) -> int:
-        """Of the network, on perturbed images and untouched ones, without the audit."""
+        """Evaluations of the network, on perturbed images and untouched ones, without the audit."""
         return self.images * (1 + (self.methods * (1 + self.lerf) + 1) * self.repeats * self.scored)
 
     @property
@@ -118,7 +118,7 @@ class Forecast:
         return self.evaluations / max(self.perturbation_seconds, 1e-9)
 
     def table(self) -> Table:
-        """All of it in words."""
+        """The forecast as a table."""
         rows = {
             "evaluations": self._evaluations(),
             "audit": _told(self.audit),
@@ -132,7 +132,7 @@ class Forecast:
         return Table(("a run", "takes"), tuple((name, text) for name, text in rows.items() if text))
 
     def describe(self) -> dict[str, Any]:
-        """All of it as JSON-able values."""
+        """The forecast as JSON-able values."""
         totals = {"evaluations": self.evaluations, "seconds": self.seconds}
         numbers, proposal = asdict(replace(self, proposal=None)), self.proposal and self.proposal.describe()
         return numbers | {"proposal": proposal} | totals | {"evaluations_per_second": self.evaluations_per_second}
@@ -168,7 +168,7 @@ class Forecast:
         if self.engine.name == "full":
             return f"{counted(step.at_once, 'perturbed image')} at once, within {memory(step.memory)}"
         return (
-            f"{memory(step.bytes_each)} for what is kept of a sequence, {counted(step.at_once, 'sequence')} at once: "
+            f"{memory(step.bytes_each)} for each sequence, {counted(step.at_once, 'sequence')} at once: "
             f"{memory(step.at_once * step.bytes_each)} of {memory(step.memory)}"
         )
 
@@ -192,7 +192,7 @@ class Forecast:
 
 
 def _told(extra: Extra) -> str:
-    """In words; nothing for nothing."""
+    """Further evaluations in words; empty without any."""
     if not extra.images:
         return ""
     return f"{extra.evaluations:,} more evaluations, in full, on {counted(extra.images, 'image')}"

@@ -29,7 +29,7 @@ class Goal:
 
     @classmethod
     def of(cls, precision: float | str | None, budget: int | str | None) -> "Goal | None":
-        """From what a user gave; none if nothing was.
+        """The goal that a user asked for; none without a precision or a budget.
 
         >>> Goal.of("5%", None)
         Goal(precision=0.05, relative=True, evaluations=None, seconds=None)

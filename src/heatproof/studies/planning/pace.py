@@ -31,13 +31,13 @@ class Pace:
 
     @classmethod
     def of(cls, sequences: int, seconds: Mapping[int, float]) -> "Pace":
-        """From the seconds of following them over one or two numbers of steps: the difference tells them apart."""
+        """The pace from measured seconds by number of steps: the difference of two tells starting from going on."""
         few, many = min(seconds), max(seconds)
         step = max(0.0, seconds[many] - seconds[few]) / (many - few) if few < many else seconds[many] / many
         return cls(sequences, many, max(0.0, seconds[many] - many * step), step)
 
     def seconds(self, sequences: int, steps: int) -> float:
-        """For other numbers of sequences and steps."""
+        """Expected seconds for other numbers of sequences and steps."""
         return sequences / self.sequences * (self.begin + steps * self.step)
 
 
@@ -84,7 +84,7 @@ def measure_pace(task: Task, batch: Explained, together: int) -> Pace:
 
 
 def _sample(task: Task, batch: Explained, together: int) -> tuple[Task, dict[int, Tensor]]:
-    """As many sequences as go side by side in the run, of as few images."""
+    """Sample of trajectories: as many as the run follows side by side, of as few images."""
     together = min(together, len(batch.targets) * task.sequences_of_an_image)
     count = max(1, min(len(batch.targets), round(together / task.sequences_of_an_image)))
     heatmaps = {name: maps[:count] for name, maps in batch.heatmaps.items()}

@@ -54,17 +54,17 @@ class Pilot:
 
     @cached_property
     def alone(self) -> dict[str, Components]:
-        """Of each method's AOPC, and of the random order's."""
+        """Variance components of each method's AOPC, and of that of the random order."""
         return {name: components(self.drops[name], self.reshuffled[name]) for name in self.drops}
 
     @cached_property
     def above_random(self) -> dict[str, Components]:
-        """Of each method's AOPC minus that of the random order."""
+        """Variance components of each method's AOPC minus that of the random order."""
         return {name: self._difference(name, REFERENCE) for name in self.methods}
 
     @cached_property
     def between(self) -> dict[tuple[str, str], Components]:
-        """Of the difference between each two methods."""
+        """Variance components of the difference between each two methods."""
         return {(one, other): self._difference(one, other) for one, other in combinations(self.methods, 2)}
 
     def _difference(self, one: str, other: str) -> Components:

@@ -55,7 +55,7 @@ def plan_comparison(network: Network, images: Tensor, options: PlanArguments) ->
     """
     wanted, goal = wanted_curves(options, options.methods), Goal.of(options.precision, options.budget)
     if goal and (options.repeats != 1 or options.scored is not None):
-        raise InputError("repeats and scored are what is planned for a precision or a budget: leave them out")
+        raise InputError("a precision or a budget decides repeats and scored: leave these two out")
     started = time.perf_counter()
     task = Task.of(network, images, wanted.methods, options.targets, wanted.protocol, lerf=wanted.lerf)
     needs_of(wanted.measures, task)
@@ -67,7 +67,7 @@ def plan_comparison(network: Network, images: Tensor, options: PlanArguments) ->
 
 
 def _forecast(task: Task, images: int, wanted: Wanted, preparing: float) -> Forecast:
-    """Of a task, or of the same with another number of images, when its graph is there."""
+    """Forecast of a task, or of the same task with another number of images, once its graph is made."""
     started = time.perf_counter()
     chosen, plan = choose_engine(task)
     heatmap_seconds, batch = time_heatmaps(task)
@@ -94,7 +94,7 @@ def _forecast(task: Task, images: int, wanted: Wanted, preparing: float) -> Fore
 
 
 def _designed(task: Task, wanted: Wanted, goal: Goal, pilot_images: int, preparing: float) -> Forecast:
-    """Of the design that a pilot recommends."""
+    """Forecast of the design that a pilot recommends."""
     pilot = run_pilot(task, pilot_images)
     costs = measure_costs(task, preparing)
     design = propose(pilot, costs, goal, len(task.images))
@@ -113,7 +113,7 @@ def _audit_cost(task: Task, wanted: int | None) -> Extra:
 
 
 def _further_cost(task: Task, images: int, measures: Sequence[str]) -> Extra:
-    """Of measures, for so many images like these."""
+    """Cost of further measures for this number of images."""
     evaluations = sum(need.evaluations for need in needs_of(measures, task)) * images // len(task.images)
     return _extra(task, images, evaluations) if evaluations else Extra(0, 0, 0.0)
 

@@ -1,1 +1,1 @@
-"""A comparison computed shard by shard, by whoever is free, and put together from what is whole."""
+"""A comparison computed shard by shard, by whichever worker is free, and joined from complete shards."""

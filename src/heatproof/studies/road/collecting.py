@@ -97,7 +97,7 @@ def notes_of(network: Network, shape: tuple[int, int, int], assignment: Assignme
 
 
 def positions_of(wholes: Iterable[Whole]) -> list[int]:
-    """Of all images that gave something, in the study."""
+    """Positions in the study of all images that gave something."""
     return [position for whole in wholes if whole.part for position in whole.positions]
 
 
@@ -115,7 +115,7 @@ def _work(wholes: Sequence[Whole], found: Part) -> Work:
 
 
 def _engine(found: Part) -> Engine:
-    """That of the random order, or of the method where it spared most."""
+    """The engine of the random order, or of the method where it saved most."""
     if REFERENCE in found.curves:
         return found.curves[REFERENCE].engine
     engines = [curves.engine for curves in found.curves.values()]

@@ -1,4 +1,4 @@
-"""A comparison shard by shard, in memory and in a run: what is whole is never computed again, whatever happens."""
+"""A comparison shard by shard, in memory and in a run: complete shards are never computed again."""
 
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence

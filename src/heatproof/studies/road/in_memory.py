@@ -36,7 +36,7 @@ def compared(
     task, labels = replace(task, reference=wanted.reference, removes=wanted.removes), labelled(names, images)
     needs = needs_of(wanted.measures, task)
     if wanted.rule and needs:
-        raise InputError("measures that evaluate the network further want all images: leave out them, or until")
+        raise InputError("measures that evaluate the network need all images: leave out these measures, or until")
     order = at_random(task.identities, seed=wanted.protocol.seed) if wanted.rule else range(len(images))
     given = wanted.protocol.regions
     if isinstance(given, Tensor) and given.ndim == 3:

@@ -25,7 +25,9 @@ def merge(sources: Sequence[Store], out: Store) -> None:
     """
     record = read_content(sources[0])
     if record["study"] != "compare":
-        raise InputError(f"expected runs of compare, which shares have, got one of {record['study']}: {sources[0]}")
+        raise InputError(
+            f"expected shares of a comparison (compare --share), got a run of {record['study']}: {sources[0]}"
+        )
     for other in sources[1:]:
         check_same(read_content(other), record, str(other))
     every = [read_shards(source) for source in sources]
@@ -43,7 +45,9 @@ def merge(sources: Sequence[Store], out: Store) -> None:
             if number not in taken:
                 _copy(number, shards, target)
             elif target.marker(number).objects != shards.marker(number).objects:
-                raise InputError(f"shard {number} of {shards.store} is not the same as in the runs before it")
+                raise InputError(
+                    f"shard {number} of {shards.store} differs between two shares; merge shares of one comparison"
+                )
     audited = [WITHOUT_AUDITS] if record.pop("audit", None) else []
     write_record(out, record | {"notes": [*record["notes"], *audited]})
 

@@ -85,7 +85,7 @@ def check_files(assignment: Assignment, source: Source, pictures: Pictures) -> N
 
 
 def measured_costs(assignment: Assignment, network: Network, pictures: Pictures) -> tuple[Mapping[str, Any], ...]:
-    """What nodes cost, measured now if the engine wants it, for all workers and for going on later."""
+    """What nodes cost, measured now if the engine wants it, for all workers and for resuming."""
     if not assignment.wanted.removes:
         return ()
     task = assignment.task(network, replace(pictures, images=pictures.images[:1]))

@@ -31,5 +31,5 @@ def read_comparison(store: Store) -> Comparison:
     """
     study = read_study(store)
     if not isinstance(study, Comparison):
-        raise InputError(f"expected the run of a comparison, got one of {read_content(store)['study']}: {store}")
+        raise InputError(f"expected the run of a comparison, got a run of {read_content(store)['study']}: {store}")
     return study

@@ -28,7 +28,7 @@ from heatproof.visible import visible
 STATISTICS = "statistics.safetensors"
 STUDY_FILE = "study.toml"
 REGIONS = "regions.safetensors"
-UNSAFE = "# the command that run.json names is left out: it holds line breaks or characters that nobody sees"
+UNSAFE = "# the command of run.json is left out: it contains line breaks or invisible characters"
 
 
 def read_assignment(store: Store) -> Assignment:
@@ -55,7 +55,7 @@ def read_assignment(store: Store) -> Assignment:
         members = record.data.members
         return Assignment(wanted, load=_nothing, order=range(members), sink=shards_of(store, members, rule))
     except (TypeError, ValueError) as error:  # names that are unknown, numbers out of range
-        raise InputError(f"{RECORD} of {store}: its plan cannot be followed: {error}") from error
+        raise InputError(f"{RECORD} of {store}: its plan is invalid: {error}") from error
 
 
 def shards_of(store: Store, count: int, rule: Rule | None) -> Shards:
@@ -97,7 +97,7 @@ def keep_study_file(settings: Settings, store: Store) -> None:
 
 
 def check_same(begun: Mapping[str, Any], now: Mapping[str, Any], where: str) -> None:
-    """Refuses to go on with another configuration, network or data set."""
+    """Refuses to resume with another configuration, network or data set."""
     here = json.loads(json.dumps(now, default=str))
     different = differences(begun.get("configuration", {}), here["configuration"])
     for part in [part for part in ("network", "data", "shard_size") if part in here]:
@@ -110,7 +110,7 @@ def check_same(begun: Mapping[str, Any], now: Mapping[str, Any], where: str) -> 
     different += [f"{name}: its file is {'new' if is_ else 'gone'}" for name, then, is_ in own if not (then and is_)]
     if different:
         raise InputError(
-            f"{where} holds a run of another configuration ({'; '.join(different)}); go on with the same one, choose "
+            f"{where} holds a run of another configuration ({'; '.join(different)}); resume it with that one, choose "
             "another --out, or replace it with --overwrite"
         )
 
@@ -142,7 +142,7 @@ def _regions(store: Store) -> dict[str, Tensor]:
 
 
 def stored_statistics(store: Store) -> Statistics | None:
-    """Those that replacements of the run were fitted with, if they were."""
+    """Statistics that replacements of the run were fitted with, if they were."""
     try:
         data = store.get(STATISTICS, at_most=LARGEST_STATISTICS)
     except MissingError:

@@ -1,4 +1,4 @@
-"""A comparison in a run directory: begun, gone on with, and finished."""
+"""A comparison in a run directory: begun, resumed, and finished."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -73,14 +73,16 @@ def run_comparison(
         wanted: what is to be compared, and how.
         opened: gives the network and the data set; picklable, if workers are other processes.
         store: the run's.
-        settings: all that was asked for, as a study file holds it: a run goes on only with the same.
+        settings: all that was asked for, as a study file holds it: a run resumes only with the same.
         execution: how it is made.
 
     Raises:
         InputError: if another configuration was begun there, or nothing could be computed.
     """
     if wanted.rule and (execution.workers or execution.share != (1, 1)):
-        raise InputError("until looks at all images so far after every 8: leave out --on ray and --share, or until")
+        raise InputError(
+            "until compares all images so far after every 8, in one process: leave out --on ray and --share, or until"
+        )
     store.sweep()
     found = computed(wanted, opened, store, settings, Progress(execution.on_progress), execution)
     study = found if wanted.removes else Simplicity(found)

@@ -1,4 +1,4 @@
-"""The shards of a comparison in a store. A shard is whole if and only if its marker is there, which is written last."""
+"""The shards of a comparison in a store. A shard is complete if and only if it has a marker, which is written last."""
 
 import json
 import re
@@ -48,7 +48,7 @@ class Shards(Sink):
         self.note = "" if store.local_path(RECORD) else UNLOCKED
 
     def whole(self) -> list[int]:
-        """Numbers of the shards that are whole."""
+        """Numbers of the complete shards."""
         found = (NUMBERED.fullmatch(name) for name in self.store.names("shards/"))
         numbers = (int(match[1]) for match in found if match)
         return sorted({number for number in numbers if number < len(self)})
@@ -75,7 +75,7 @@ class Shards(Sink):
         self.store.put(f"{stem(number)}.json", json.dumps(marker, indent=1).encode())
 
     def marker(self, number: int) -> ShardRecord:
-        """The marker of a shard that is whole.
+        """The marker of a complete shard.
 
         Raises:
             InputError: if it is none, or that of another shard.
@@ -88,7 +88,7 @@ class Shards(Sink):
         return marker
 
     def read(self, number: int, protocol: Protocol) -> Whole:
-        """A shard that is whole.
+        """A complete shard.
 
         Raises:
             InputError: if its files are not those that were written, or do not hold what they should.
@@ -98,7 +98,7 @@ class Shards(Sink):
         return Whole(number, part, marker.positions, marker.skipped, {key: getattr(marker, key) for key in ABOUT})
 
     def read_all(self, protocol: Protocol) -> Iterator[Whole]:
-        """All shards that are whole, in order."""
+        """All complete shards, in order."""
         return (self.read(number, protocol) for number in self.whole())
 
     @property
@@ -139,7 +139,7 @@ class Shards(Sink):
         self.store.put(f"failed/{number:05}.json", json_bytes(report))
 
     def errors(self) -> list[str]:
-        """Of the shards that were set aside and are not whole by now."""
+        """Errors of the shards that were set aside and are still missing."""
         names = self.store.names("failed/")
         reports = (FailureRecord.read(self.store.get(name, at_most=LARGEST_FAILURE), name) for name in names)
         whole = set(self.whole())
@@ -160,7 +160,9 @@ def _table(store: Store, marker: ShardRecord, suffix: TableEnd, most_rows: int) 
     name = f"{stem(marker.number)}{suffix}.parquet"
     data = store.get(name, at_most=LARGEST_TABLE)
     if digest(data) != marker.objects[suffix]:
-        raise InputError(f"{name} is not the file that was written; delete {stem(marker.number)}.json to do it again")
+        raise InputError(
+            f"{name} has changed since it was written; delete {stem(marker.number)}.json to compute it again"
+        )
     return from_parquet(data, name, most_rows)
 
 

@@ -16,7 +16,7 @@ from heatproof.results.part import Part
 
 @dataclass(frozen=True)
 class Whole:
-    """A shard that is whole.
+    """A complete shard.
 
     Attributes:
         number: of the shard.
@@ -39,7 +39,7 @@ class Sink(ABC):
     Attributes:
         count: how many images there are.
         size: of a shard.
-        lasts: whether a later command could go on with what is kept.
+        lasts: whether a later command could resume from what is kept.
         note: what a reader must know about where the study lies; empty for nothing.
     """
 
@@ -52,12 +52,12 @@ class Sink(ABC):
         return -(-self.count // self.size)
 
     def positions(self, number: int) -> range:
-        """Of a shard's images in the study."""
+        """Positions of a shard's images in the study."""
         return range(number * self.size, min((number + 1) * self.size, self.count))
 
     @abstractmethod
     def whole(self) -> list[int]:
-        """Numbers of the shards that are whole."""
+        """Numbers of the complete shards."""
 
     @abstractmethod
     def write(self, whole: Whole, images: Mapping[int, Tensor]) -> None:
@@ -65,7 +65,7 @@ class Sink(ABC):
 
     @abstractmethod
     def read_all(self, protocol: Protocol) -> Iterator[Whole]:
-        """All shards that are whole, in order; their parts may lack heatmaps."""
+        """All complete shards, in order; their parts may lack heatmaps."""
 
     @abstractmethod
     def image_size(self) -> tuple[int, int]:
@@ -97,7 +97,7 @@ class Sink(ABC):
 
     @abstractmethod
     def errors(self) -> list[str]:
-        """Of the shards that were set aside and are not whole by now."""
+        """Errors of the shards that were set aside and are still missing."""
 
 
 class Memory(Sink):
@@ -120,7 +120,7 @@ class Memory(Sink):
         self._audit: Audit | None = None
 
     def whole(self) -> list[int]:
-        """Numbers of the shards that are whole."""
+        """Numbers of the complete shards."""
         return sorted(self._wholes)
 
     def write(self, whole: Whole, images: Mapping[int, Tensor]) -> None:
@@ -173,7 +173,7 @@ class Memory(Sink):
         """There is no log."""
 
     def set_aside(self, number: int, report: Mapping[str, Any]) -> None:
-        """There is nobody to go on later."""
+        """Nothing: no later command resumes a study in memory."""
 
     def errors(self) -> list[str]:
         """None: in memory an error ends the study."""

@@ -70,7 +70,7 @@ class StoredPart:
     scores: pl.DataFrame | None = None
 
     def tables(self) -> dict[str, pl.DataFrame]:
-        """By the end of their file's name."""
+        """Tables by the end of their file's name."""
         scores = {} if self.scores is None else {".scores": self.scores}
         return {"": self.sequences, ".images": self.images} | scores
 
@@ -116,7 +116,7 @@ def restored(found: StoredPart, numbers: Sequence[int], protocol: Protocol) -> P
     try:
         return _restored(found, numbers, protocol)
     except BROKEN as error:
-        raise InputError(f"this part of a run does not hold what it should: {type(error).__name__}: {error}") from error
+        raise InputError(f"this shard of a run is damaged: {type(error).__name__}: {error}") from error
 
 
 def _restored(found: StoredPart, numbers: Sequence[int], protocol: Protocol) -> Part:

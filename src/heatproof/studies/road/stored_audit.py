@@ -78,7 +78,7 @@ def store_audit(store: Store, audit: Audit, images: int) -> None:
 
 
 def stored_audit(store: Store, protocol: Protocol, images: int) -> Audit | None:
-    """The audit of a run, if it is whole; restored curves say in their protocol what they share with the comparison.
+    """The audit of a run, if it is complete; restored curves say in their protocol what they share with the comparison.
 
     Args:
         store: the run's.
@@ -97,15 +97,13 @@ def stored_audit(store: Store, protocol: Protocol, images: int) -> Audit | None:
         return None
     content = store.get(TABLE, at_most=LARGEST_TABLE)
     if digest(content) != marker.objects[TABLE]:
-        raise InputError(f"{TABLE} of {store} is not the file that was written; delete {MARKER} to do it again")
+        raise InputError(f"{TABLE} of {store} has changed since it was written; delete {MARKER} to compute it again")
     table = from_parquet(content, TABLE, MOST_SEQUENCES)
     check_table(table, SEQUENCES | SETTINGS)
     try:
         return _restored(marker, table, protocol)
     except BROKEN as error:
-        raise InputError(
-            f"the audit of {store} does not hold what it should: {type(error).__name__}: {error}"
-        ) from error
+        raise InputError(f"the audit of {store} is damaged: {type(error).__name__}: {error}") from error
 
 
 def _restored(marker: AuditRecord, table: pl.DataFrame, protocol: Protocol) -> Audit:
@@ -149,7 +147,7 @@ def _checked(curves: Curves, names: Sequence[str]) -> Curves:
 
 
 def _check_settings(evaluated: Sequence[Evaluated], score: str) -> None:
-    """Refuses settings that lack what the ranking is judged by, or have other methods than the first."""
+    """Refuses settings that lack what the ranking needs, or have other methods than the first."""
     for number, found in enumerate(evaluated):
         needed = {(score, "morf"), (score, "lerf")} if number == 0 else {(score, "morf")}
         methods = {tuple(by_method) for by_method in found.curves.values()}

@@ -24,10 +24,10 @@ def check_table(frame: pl.DataFrame, schema: Mapping[str, Any], without: Collect
     wrong = [name for name, dtype in schema.items() if frame.schema.get(name) != dtype]
     if wrong:
         expected = ", ".join(f"{name} ({schema[name]})" for name in wrong)
-        raise InputError(f"expected columns {expected}, got {dict(frame.schema)}; this is no part of a run")
+        raise InputError(f"expected columns {expected}, got {dict(frame.schema)}; this is not a table of a run")
     for name in schema:
         if name not in without and _lacks(frame[name]):
-            raise InputError(f"a value of column {name} is missing; this is no part of a run")
+            raise InputError(f"a value of column {name} is missing; this is not a table of a run")
 
 
 def _lacks(column: pl.Series) -> bool:
