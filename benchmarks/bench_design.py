@@ -25,9 +25,9 @@ import heatproof as hp
 from heatproof.data import as_dataset, read_pictures
 from heatproof.measures import estimate
 from heatproof.report import Table
+from heatproof.results.part import REFERENCE
 from heatproof.studies.planning.costs import Design
 from heatproof.studies.planning.design import PAPER_REPEATS
-from heatproof.studies.task import REFERENCE
 
 FEWER = 100
 METHODS = ("lrp-epsilon", "lrp-alphabeta", "sensitivity-l2", "deconvolution-l2")

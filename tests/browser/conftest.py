@@ -8,19 +8,9 @@ import numpy as np
 import pytest
 from selenium import webdriver
 
-from heatproof.report import Band, Table, curves_figure, gallery_figure
-from heatproof.report.page import (
-    Page,
-    Section,
-    Shown,
-    Walk,
-    Words,
-    boxes_chart,
-    curves_chart,
-    render_page,
-    scatter_chart,
-    write_page,
-)
+from heatproof.report import Table
+from heatproof.report.charts import Band, BoxesChart, CurvesChart, Gallery, ScatterChart
+from heatproof.report.page import Page, Section, Shown, Walk, render_page, write_page
 
 FLAGS = (
     "--headless=new",
@@ -158,25 +148,21 @@ def made_page(pictures):
     random = np.random.default_rng(0)
     above, absolute = bands(random, METHODS[1:]), bands(random, METHODS)
     points = {name: random.normal(size=(40, 2)) + number for number, name in enumerate(METHODS)}
-    logits = {"ylabel": "logit", "removed_fraction": np.linspace(0, 0.16, STEPS + 1)}
+    logits = {"x": "removed regions", "y": "logit", "removed_fraction": np.linspace(0, 0.16, STEPS + 1)}
+    sizes = {name: values[:, 0] for name, values in points.items()}
     charts = [
-        curves_chart(
-            above,
-            Words("AOPC above random", "removed regions", "logit", "Higher is better."),
-            static=curves_figure(above, title="AOPC above random", **logits),
-        ),
-        curves_chart(
-            absolute, Words("AOPC", "removed regions", "logit"), static=curves_figure(absolute, title="AOPC", **logits)
-        ),
-        scatter_chart(points, Words("Size and entropy", "JPEG, bytes", "entropy, bits")),
-        boxes_chart({name: values[:, 0] for name, values in points.items()}, Words("Sizes", "JPEG, bytes", "")),
+        CurvesChart(name="above", caption="AOPC above random", about="Higher is better.", bands=above, **logits),
+        CurvesChart(name="aopc", caption="AOPC", bands=absolute, **logits),
+        ScatterChart(name="plane", caption="Size and entropy", x="JPEG, bytes", y="entropy, bits", points=points),
+        BoxesChart(name="sizes", caption="Sizes", x="JPEG, bytes", y="", values=sizes),
     ]
     pictured = np.stack([one.image for one in pictures]) / 255.0
     maps = {
         walk.name: np.stack([one.walks[place].heatmap for one in pictures])
         for place, walk in enumerate(pictures[0].walks)
     }
-    gallery = gallery_figure(pictured, maps, [one.name for one in pictures])
+    rows = {"images": pictured, "heatmaps": maps, "captions": [one.name for one in pictures]}
+    gallery = Gallery(name="gallery", caption="Heatmaps", **rows)
     return Page(
         title=f"Which method? {CLOSING}",
         verdict=[
@@ -189,10 +175,8 @@ def made_page(pictures):
             Section("Curves", ["Above the random order, and as they are."], charts=charts[:2]),
             Section("Numbers", tables=made_tables(random)),
             Section("Complexity", charts=charts[2:]),
-            Section(
-                "Picture by picture", ["Move the slider."], shown=pictures, unit="logit", fallback=("Heatmaps", gallery)
-            ),
-            Section(IMAGE, figures={SPECIAL: gallery}),
+            Section("Picture by picture", ["Move the slider."], shown=pictures, unit="logit", fallback=gallery),
+            Section(IMAGE, figures=[Gallery(name="special", caption=SPECIAL, **rows)]),
         ],
         skipped=[(f"{IMAGE}.jpg", "broken"), (TURNED, CLOSING)],
         command=f"heatproof compare 'a b' \\\n  --methods {SPECIAL!r}",

@@ -53,7 +53,7 @@ def test_names_are_text_in_charts(browse, wait, made):
     plot = driver.find_elements(By.CSS_SELECTOR, ".plot")[1]
     ActionChains(driver).scroll_to_element(plot).move_to_element(plot).perform()
     said = wait(lambda: plot.find_element(By.CSS_SELECTOR, ".hoverlayer").get_attribute("textContent"))
-    for name in made.sections[0].charts[1].names:
+    for name in (band.name for band in made.sections[0].charts[1].bands):
         assert visible(name)[:14] in said
 
 
@@ -61,7 +61,7 @@ def test_a_page_without_scripts_shows_what_does_not_move(browse, made):
     driver = browse(scripts=False)
     assert driver.find_element(By.CSS_SELECTOR, ".verdict").is_displayed()
     figures = driver.find_elements(By.CSS_SELECTOR, "img")
-    assert len(figures) == 4  # two charts for paper, the gallery for paper, and the gallery
+    assert len(figures) == 6  # four charts for paper, the gallery for paper, and the gallery
     assert all(figure.is_displayed() and figure.size["width"] > 200 for figure in figures)
     assert len(driver.find_elements(By.CSS_SELECTOR, "tbody tr")) == sum(
         len(table.rows) for table in made.sections[1].tables.values()

@@ -102,7 +102,7 @@ def test_every_picture_and_control_has_a_name(browse, made):
     assert driver.execute_script(nameless) == 0
     said = [plot.get_attribute("aria-label") for plot in driver.find_elements(By.CSS_SELECTOR, ".chart > .plot")]
     charts = [chart for section in made.sections for chart in section.charts]
-    assert [one.split(".")[0] for one in said] == [chart.said.split(".")[0] for chart in charts]
+    assert [one.split(".")[0] for one in said] == [chart.caption.split(".")[0] for chart in charts]
 
 
 def test_the_navigation_says_where_one_is(browse, wait):

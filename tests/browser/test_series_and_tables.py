@@ -42,7 +42,7 @@ def sort_by(table, column):
 
 @pytest.fixture
 def methods(made):
-    return made.sections[0].charts[1].names
+    return [band.name for band in made.sections[0].charts[1].bands]
 
 
 @pytest.fixture

@@ -13,6 +13,7 @@ from tests.fuzz.inputs import ODD, ODD_TEXTS, damaged, damaged_text, fuzzed
 
 from heatproof.errors import InputError
 from heatproof.perturbation import Protocol
+from heatproof.results.part import REFERENCE
 from heatproof.runs.heatmap_arrays import MapArrays
 from heatproof.runs.log import read_log
 from heatproof.runs.serialization import parquet_bytes
@@ -20,7 +21,6 @@ from heatproof.runs.store import LocalStore
 from heatproof.studies.road.record import read_assignment
 from heatproof.studies.road.shards import Shards
 from heatproof.studies.road.stored import IMAGES, SEQUENCES
-from heatproof.studies.task import REFERENCE
 
 PROTOCOL = Protocol(regions=4, repeats=2)
 METHOD, STEPS, COUNT = "lrp-epsilon", 3, 2

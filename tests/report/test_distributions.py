@@ -4,17 +4,21 @@ import numpy as np
 import pytest
 
 from heatproof.errors import InputError
-from heatproof.report import boxes_figure, save_figure, scatter_figure
+from heatproof.report import save_figure
+from heatproof.report.charts import BoxesChart, ScatterChart
+from heatproof.report.distributions import boxes_figure, scatter_figure
 
 LONG = "lrp-alphabeta[alpha=1,beta=0,bias=exclude] of a network with a very long name indeed"
 
 
 def scatter(points, **changes):
-    return scatter_figure(points, **{"title": "sizes", "xlabel": "PNG (KB)", "ylabel": "JPEG (KB)", **changes})
+    words = {"name": "sizes", "caption": "sizes", "x": "PNG (KB)", "y": "JPEG (KB)"} | changes
+    return scatter_figure(ScatterChart(points=points, **words))
 
 
 def boxes(values, **changes):
-    return boxes_figure(values, **{"title": "entropy", "xlabel": "bits", **changes})
+    words = {"name": "entropy", "caption": "entropy", "x": "bits", "y": "method"} | changes
+    return boxes_figure(BoxesChart(values=values, **words))
 
 
 def test_every_image_is_a_point_and_every_method_has_its_mean():

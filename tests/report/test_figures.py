@@ -9,9 +9,10 @@ import pytest
 from matplotlib.collections import PolyCollection
 
 from heatproof.errors import InputError
-from heatproof.report import Band, curves_figure, gallery_figure, heatmap_figure, heatmap_rgb, save_figure
 from heatproof.report import figures as figures_module
-from heatproof.report.curves import spread
+from heatproof.report import gallery_figure, heatmap_figure, heatmap_rgb, save_figure
+from heatproof.report.charts import Band, CurvesChart
+from heatproof.report.curves import curves_figure, spread
 from heatproof.report.figures import figure_bytes
 from heatproof.report.gallery import symmetric_scale
 from heatproof.report.style import legible, line_style, shortened, width_of, wrapped
@@ -36,7 +37,8 @@ def band(name, end=1.0, steps=10, **options):
 
 def curves(bands, **changes):
     fraction = np.linspace(0, 0.157, len(bands[0].middle) if bands else 1)
-    return curves_figure(bands, **{"title": "AOPC", "ylabel": "AOPC", "removed_fraction": fraction, **changes})
+    words = {"name": "aopc", "caption": "AOPC", "x": "removed regions", "y": "AOPC", "removed_fraction": fraction}
+    return curves_figure(CurvesChart(bands=bands, **words | changes))
 
 
 def texts(figure):
@@ -272,7 +274,7 @@ def test_any_text_is_drawn_without_a_warning(format):
         warnings.simplefilter("error")
         figure_bytes(gallery_figure(np.ones((n, 8, 8, 3)), heatmaps, STRANGE), format)
         figure_bytes(heatmap_figure(np.ones((8, 8, 3)), heatmaps[""][0], title=everything, caption=everything), format)
-        figure_bytes(curves([band(text) for text in STRANGE], title=everything, ylabel=everything), format)
+        figure_bytes(curves([band(text) for text in STRANGE], title=everything, y=everything), format)
 
 
 def test_a_dollar_is_a_dollar():

@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 
 from heatproof.errors import InputError
-from heatproof.report import Band, Table, heatmap_figure
-from heatproof.report.page import Page, Section, Shown, Walk, Words, curves_chart, render_page, write_page
+from heatproof.report import Table, figure_of
+from heatproof.report.charts import Band, CurvesChart, Gallery
+from heatproof.report.page import Page, Section, Shown, Walk, render_page, write_page
 
 EVIL = "<script>alert(1)</script>.png"
 VOID = {"meta", "img", "br", "link"}
@@ -44,7 +45,11 @@ class Reader(HTMLParser):
 
 @pytest.fixture(scope="module")
 def figure():
-    return heatmap_figure(np.ones((8, 8, 3)), np.zeros((8, 8)), title="title", caption="caption")
+    """Describes pictures under a caption."""
+    maps = {"a": np.zeros((1, 8, 8))}
+    return lambda caption: Gallery(
+        name=caption, caption=caption, images=np.ones((1, 8, 8, 3)), heatmaps=maps, captions=["one"]
+    )
 
 
 def page(*sections, title="Title", verdict=("LRP wins.",), **changes):
@@ -55,10 +60,11 @@ def evil_page(figure):
     table = Table((EVIL,), ((EVIL,),), notes=(EVIL,))
     walks = [Walk(EVIL, np.ones((8, 8)), np.array([0]), np.arange(2), np.ones(2))]
     shown = Shown(EVIL, EVIL, np.zeros((8, 8, 3), np.uint8), walks, regions=np.zeros((8, 8), int))
-    chart = curves_chart([Band(EVIL, *np.zeros((3, 4)))], Words(EVIL, EVIL, EVIL, EVIL), kind=EVIL, static=figure)
+    words = dict.fromkeys(("name", "caption", "x", "y", "about", "kind"), EVIL)
+    chart = CurvesChart(bands=[Band(EVIL, *np.zeros((3, 4)))], removed_fraction=np.zeros(4), **words)
     return page(
-        Section(EVIL, [EVIL], tables={EVIL: table}, figures={f'{EVIL}" onload="alert(1)': figure}),
-        Section(EVIL, [EVIL], charts=[chart], shown=[shown], unit=EVIL, fallback=(EVIL, figure)),
+        Section(EVIL, [EVIL], tables={EVIL: table}, figures=[figure(f'{EVIL}" onload="alert(1)')]),
+        Section(EVIL, [EVIL], charts=[chart], shown=[shown], unit=EVIL, fallback=figure(f"{EVIL} fallback")),
         title=EVIL,
         verdict=[EVIL],
         about=[EVIL],
@@ -107,12 +113,12 @@ def test_a_page_without_charts_has_no_library_of_charts():
 
 
 def test_figures_are_whole_pictures_with_a_text_for_those_who_cannot_see_them(figure):
-    (image,) = Reader(page(Section("Heatmaps", figures={"Heatmaps of a cat": figure}))).named("img")
+    (image,) = Reader(page(Section("Heatmaps", figures=[figure("Heatmaps of a cat")]))).named("img")
     assert image["alt"] == "Heatmaps of a cat"
     content = base64.b64decode(image["src"].partition(",")[2], validate=True)
     assert content.startswith(b"\x89PNG")
     assert content.endswith(b"IEND\xaeB`\x82")
-    width, height = figure.get_size_inches()
+    width, height = figure_of(figure("")).get_size_inches()
     assert int(image["width"]) / int(image["height"]) == pytest.approx(width / height, rel=0.01)
 
 

@@ -15,8 +15,8 @@ from heatproof.measures import Estimate
 from heatproof.measures.quality import QUALITIES, SCALE_FREE
 from heatproof.measures.series import Series
 from heatproof.perturbation import perturb
+from heatproof.report.studies.merit import merit, not_told_apart
 from heatproof.studies.assess import assess
-from heatproof.studies.merit import merit, not_told_apart
 
 METHOD = "lrp-epsilon[bias=exclude]"
 

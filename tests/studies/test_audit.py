@@ -11,7 +11,8 @@ from torch import nn
 import heatproof as hp
 from heatproof.measures import aopc, r_oms
 from heatproof.perturbation import perturb
-from heatproof.studies.audited import AS_COMPARED
+from heatproof.report.studies import audit
+from heatproof.results.audit import AS_COMPARED
 
 SHARED = Path(__file__).parents[3] / "shared"
 SIDE, SIZE = 24, 6  # 16 regions
@@ -81,7 +82,7 @@ def test_ranking_that_depends_on_the_order_is_warned_of():
     assert warning.endswith("(logit), on the same 12 images")
     asked = f"Audit of 12 images ({study.audit.evaluations} more evaluations): "
     assert f"{asked}the ranking of methods depends on the order; see the warnings." in study.verdict
-    row = next(row for row in study.audit.table().rows if row[0] == "order")
+    row = next(row for row in audit.agreement_table(study.audit).rows if row[0] == "order")
     assert row == ("order", "least relevant first", -1, -1, -1, "finds worst", 1)
 
 
@@ -110,7 +111,7 @@ def test_ranking_that_holds_is_not_warned_of():
     assert study.audit.reversals == []
     assert not any("depends" in text for text in study.warnings)
     assert any("no two methods provably change places when one of these is changed: " in text for text in study.verdict)
-    taus = {(row[0], row[1]): row[2] for row in study.audit.table().rows}
+    taus = {(row[0], row[1]): row[2] for row in audit.agreement_table(study.audit).rows}
     assert taus["order", "least relevant first"] == taus["region size", "3 pixels"] == taus["score", "probability"] == 1
 
 
@@ -234,9 +235,9 @@ def test_none_is_made_where_none_is_wanted(network, images):
 def test_one_method_is_not_ranked(network, images):
     study = hp.compare(network, images, METHODS[:1], regions=6)
     assert study.audit.conditions == []
-    assert list(study.audit.tables()) == ["R-OMS of each replacement"]
-    assert study.audit.warnings == []
-    assert len(study.audit.verdict) == 1
+    assert list(audit.tables(study.audit)) == ["R-OMS of each replacement"]
+    assert audit.warnings(study.audit) == []
+    assert len(audit.verdict(study.audit)) == 1
 
 
 def test_one_image_proves_nothing(network, images):

@@ -11,7 +11,7 @@ from torch import nn
 import heatproof as hp
 from heatproof.measures import Estimate
 from heatproof.perturbation import perturb
-from heatproof.studies.task import REFERENCE
+from heatproof.results.part import REFERENCE
 
 
 @pytest.fixture(scope="module")

@@ -5,8 +5,8 @@ import torch
 from torch import nn
 
 import heatproof as hp
-from heatproof.studies.controls import unbeaten_controls
-from heatproof.studies.verdict import rank
+from heatproof.report.studies.ranking import unbeaten_controls
+from heatproof.results.ranking import rank
 
 
 def ranked(**values):

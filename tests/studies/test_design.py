@@ -11,12 +11,13 @@ from torch import nn
 import heatproof as hp
 from heatproof.measures.components import components
 from heatproof.perturbation import Protocol
+from heatproof.results.part import REFERENCE
 from heatproof.studies.planning import pace as pacing
 from heatproof.studies.planning.costs import Costs, Design, measure_costs
 from heatproof.studies.planning.design import Proposal, half_width, images_for, propose, worst_variance
 from heatproof.studies.planning.goal import Goal
 from heatproof.studies.planning.pilot import Pilot, run_pilot
-from heatproof.studies.task import REFERENCE, Task
+from heatproof.studies.task import Task
 
 METHODS = ["lrp-epsilon", "sensitivity-l2"]
 STEPS = 10

@@ -8,8 +8,8 @@ from torch import nn
 
 import heatproof as hp
 from heatproof.perturbation import REPLACEMENTS
-from heatproof.studies.contrast import contrasts
-from heatproof.studies.task import REFERENCE
+from heatproof.results.contrasts import contrasts
+from heatproof.results.part import REFERENCE
 
 SHARED = Path(__file__).parents[3] / "shared"
 IMAGENET = hp.Preprocessing(resize=(256, 256), crop=227, mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225))

@@ -22,8 +22,8 @@ from heatproof.studies.assess import wanted_assessment
 from heatproof.studies.complexity import wanted_complexity
 from heatproof.studies.replacements import wanted_replacements
 from heatproof.studies.road import driver
-from heatproof.studies.road.cell_runs import read_cells, run_cells, write_results
-from heatproof.studies.road.reading import read_comparison, read_study, write_again
+from heatproof.studies.road.cell_runs import read_cells, run_cells
+from heatproof.studies.road.reading import read_comparison, read_study
 from heatproof.studies.road.running import Execution, run_comparison
 from heatproof.studies.wanted import Wanted
 
@@ -92,9 +92,8 @@ def assert_same(one, other, *, derived=True):
         for name, values in measures.items():
             np.testing.assert_array_equal(values, other.measured[method][name])
     assert one.audit.frame().equals(other.audit.frame())
-    assert one.audit.verdict == other.audit.verdict
     assert one.audit.r_oms == other.audit.r_oms
-    assert one.main_verdict == other.main_verdict
+    assert one.verdict == other.verdict
     assert one.table() == other.table()
     assert one.shown.numbers == other.shown.numbers
     assert torch.equal(one.shown.images, other.shown.images)
@@ -267,7 +266,7 @@ def test_cells_in_a_folder_and_reported_again(cells, tmp_path):
     assert len(found.skipped) == 1
     before = {path: path.read_bytes() for path in sorted((tmp_path / "run").glob("*.csv"))}
     again = read_cells(open_store(tmp_path / "run"))
-    write_results(again, open_store(tmp_path / "run"), "")
+    again.write_results(open_store(tmp_path / "run"), "")
     assert_same_cells(study, again)
     assert before == {path: path.read_bytes() for path in before}
     assert read_progress(open_store(tmp_path / "run")).state == "finished"
@@ -339,7 +338,7 @@ def test_complexity_in_a_folder_at_a_url_and_reported_again(simplicity, folder, 
         assert_same_simplicity(simplicity, found)
         assert len(found.skipped) == 1
         again = read_study(store)
-        write_again(again, store, "")
+        again.write_results(store, "")
         assert_same_simplicity(simplicity, again)
         assert again.warnings == found.warnings
         assert read_progress(store).whole == 3

@@ -6,8 +6,9 @@ import torch
 from torch import nn
 
 import heatproof as hp
-from heatproof.studies.racing import LOOK, Race, Rule, at_random
-from heatproof.studies.task import REFERENCE
+from heatproof.results.part import REFERENCE
+from heatproof.results.settlement import Rule
+from heatproof.studies.racing import LOOK, Race, at_random
 
 MAPS = (3, 18, 18)
 

@@ -14,11 +14,11 @@ from tests.studied import draw_eleven, small_network
 import heatproof as hp
 from heatproof.data import as_dataset, source
 from heatproof.perturbation import Protocol
+from heatproof.results.settlement import Rule
 from heatproof.runs.objects import StoreError
 from heatproof.runs.run_record import read_content
 from heatproof.runs.store import LocalStore, open_store
 from heatproof.runs.workers import LocalWorkers
-from heatproof.studies.racing import Rule
 from heatproof.studies.road import driver
 from heatproof.studies.road.collecting import gathered
 from heatproof.studies.road.merging import merge
@@ -224,7 +224,7 @@ def test_everything_derived_follows_from_what_is_stored(load, tmp_path, rule):
     assert again.measures_table() == study.measures_table()
     assert again.verdict == study.verdict
     assert again.settlement == study.settlement
-    assert again.files().keys() == study.files().keys()
+    assert again.derived().keys() == study.derived().keys()
 
 
 @pytest.mark.parametrize(
@@ -303,7 +303,7 @@ def test_the_first_shard_may_be_the_one_that_fails(load, tmp_path, monkeypatch):
     monkeypatch.setattr(driver.Worker, "__call__", lambda self, number: compute(self, number) if number else 1 / 0)
     study = run(wanted(), load, open_store(tmp_path / "run"))
     assert (len(study.names), study.shown.numbers) == (7, (0, 1, 2))  # of the first eight, those of the second shard
-    assert "report.html" in study.files()
+    assert "report.html" in study.derived()
 
 
 def test_a_picture_that_vanishes_on_the_way_is_skipped(network, folder, tmp_path):

@@ -6,7 +6,9 @@ import torch
 from torch import nn
 
 import heatproof as hp
-from heatproof.studies.shown import Chosen, chosen_numbers, taken
+from heatproof.report.studies.pictures import walks
+from heatproof.results.chosen import Chosen, taken
+from heatproof.studies.shown import chosen_numbers
 
 NAMES = ["a/cat.png", "a/dog.png", "b/cow.png", "b/emu.png"]
 
@@ -32,7 +34,7 @@ def compared(network, images, **options):
 
 
 def walked(study):
-    return study.shown.walks(study.names, study.label, study.morf, study.protocol)
+    return walks(study)
 
 
 @pytest.mark.parametrize("replacement", ["uniform", "constant", "blur", "dirichlet"])

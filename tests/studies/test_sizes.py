@@ -12,11 +12,12 @@ from tests.records import RUN, of_data
 import heatproof as hp
 from heatproof.json_objects import MOST_VALUES, json_object
 from heatproof.measures.spending import boundaries
+from heatproof.results.settlement import Rule
 from heatproof.runs.progress import read_progress
 from heatproof.runs.records import MOST_MEMBERS
 from heatproof.runs.run_list import runs_below
 from heatproof.runs.store import LocalStore
-from heatproof.studies.racing import Race, Rule
+from heatproof.studies.racing import Race
 from heatproof.studies.road.reading import read_comparison
 from heatproof.studies.road.record import read_assignment
 

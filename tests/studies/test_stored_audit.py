@@ -22,7 +22,6 @@ from heatproof.runs.schema import WITHOUT_AUDIT
 from heatproof.runs.serialization import from_parquet, parquet_bytes
 from heatproof.runs.store import open_store
 from heatproof.studies.road import driver
-from heatproof.studies.road.collecting import write_results
 from heatproof.studies.road.merging import WITHOUT_AUDITS, merge
 from heatproof.studies.road.reading import read_comparison
 from heatproof.studies.road.running import Execution, run_comparison
@@ -85,7 +84,7 @@ def derived(run):
 
 def made_again(run):
     store = open_store(run)
-    write_results(read_comparison(store), store, str(read_content(store)["reproduce"]))
+    read_comparison(store).write_results(store, str(read_content(store)["reproduce"]))
     return derived(run)
 
 

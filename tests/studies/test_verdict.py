@@ -6,8 +6,9 @@ from scipy import stats
 
 from heatproof.measures import Estimate, estimate
 from heatproof.measures.significance import holm, sign_flip, wilcoxon
-from heatproof.studies.contrast import Contrast, contrasts, contrasts_table
-from heatproof.studies.verdict import FEW_IMAGES, caution, rank, verdict
+from heatproof.report.studies.ranking import caution, contrasts_table, ranking_verdict
+from heatproof.results.contrasts import Contrast, contrasts
+from heatproof.results.ranking import FEW_IMAGES, rank
 
 REFERENCE = "random order"
 
@@ -24,7 +25,7 @@ def test_methods_are_ranked_and_paired_differences_separate_what_unpaired_interv
     assert ranking.methods == ["best", "better", "worse"]
     assert ranking.aopc["best"].low < ranking.aopc["better"].high  # unpaired intervals overlap
     assert ranking.differences["best", "better"].estimate.low > 0.9
-    said = " ".join(verdict(ranking))
+    said = " ".join(ranking_verdict(ranking))
     assert "best explains this network best" in said
     assert "Better than the random order: best and better." in said
     assert "Worse than the random order: worse." in said
@@ -34,7 +35,7 @@ def test_methods_are_ranked_and_paired_differences_separate_what_unpaired_interv
 def test_what_cannot_be_told_apart_is_said():
     found = values(random_order=0, a=2, c=-2)
     found["b"] = found["a"] + np.where(np.arange(40) % 2, 0.5, -0.5)
-    said = " ".join(verdict(rank(found, REFERENCE)))
+    said = " ".join(ranking_verdict(rank(found, REFERENCE)))
     assert "Not told apart: " in said
     assert "all other pairs separate" in said
     assert "not told apart from" in said
@@ -43,16 +44,16 @@ def test_what_cannot_be_told_apart_is_said():
 def test_no_method_above_random_is_no_winner():
     found = values(random_order=0)
     found["noise"] = found[REFERENCE] + np.where(np.arange(40) % 2, 0.5, -0.5)
-    said = " ".join(verdict(rank(found, REFERENCE)))
+    said = " ".join(ranking_verdict(rank(found, REFERENCE)))
     assert "No method is shown to explain better than the random order" in said
     assert "Not told apart from the random order: noise." in said
 
 
 def test_one_image_is_no_verdict_and_few_are_a_first_look():
     one = {name: value[:1] for name, value in values(random_order=0, a=2).items()}
-    assert "one image says nothing" in " ".join(verdict(rank(one, REFERENCE)))
+    assert "one image says nothing" in " ".join(ranking_verdict(rank(one, REFERENCE)))
     few = {name: value[:5] for name, value in values(random_order=0, a=2).items()}
-    assert "take this as a first look" in " ".join(verdict(rank(few, REFERENCE)))
+    assert "take this as a first look" in " ".join(ranking_verdict(rank(few, REFERENCE)))
 
 
 def test_few_images_are_a_first_look_where_no_test_can_tell_and_below_what_was_simulated():
@@ -116,7 +117,7 @@ def test_another_judge_may_decide():
     ranking = rank(values(random_order=0, a=2, b=1, c=-1), REFERENCE, judge)
     assert asked == [[(name, REFERENCE) for name in "abc"], [("a", "b"), ("a", "c"), ("b", "c")]]
     assert not ranking.tested
-    said = " ".join(verdict(ranking))
+    said = " ".join(ranking_verdict(ranking))
     assert "Better than the random order: a. Not told apart from the random order: b and c." in said
     assert "Not told apart: b from c; all other pairs separate." in said
     assert "sign-flip" not in said
@@ -137,14 +138,14 @@ def test_it_is_said_whether_images_agree_on_the_ranking(noise, words):
     generator = np.random.default_rng(0)
     found = {name: mean + noise * generator.normal(size=40) for name, mean in zip("abcd", range(4), strict=True)}
     found[REFERENCE] = np.zeros(40)
-    assert f"Single images {words} on the ranking" in " ".join(verdict(rank(found, REFERENCE)))
+    assert f"Single images {words} on the ranking" in " ".join(ranking_verdict(rank(found, REFERENCE)))
     together = np.stack([found[name] for name in "abcd"])
     expected = stats.friedmanchisquare(*together).statistic / (40 * 3)
     assert rank(found, REFERENCE).concordance[0] == pytest.approx(expected)
 
 
 def test_one_method_leaves_nothing_to_agree_on():
-    assert "Single images" not in " ".join(verdict(rank(values(random_order=0, a=2), REFERENCE)))
+    assert "Single images" not in " ".join(ranking_verdict(rank(values(random_order=0, a=2), REFERENCE)))
 
 
 def test_the_shorter_of_both_lists_is_said():
@@ -152,7 +153,7 @@ def test_the_shorter_of_both_lists_is_said():
     wobble = np.where(np.arange(40) % 2, 0.5, -0.5)
     found = values(random_order=0, first=5) | {name: values(**{name: 2})[name] for name in "abcd"}
     found |= {name: found[name] + wobble * (number - 1.5) for number, name in enumerate("abcd")}
-    said = " ".join(verdict(rank(found, REFERENCE)))
+    said = " ".join(ranking_verdict(rank(found, REFERENCE)))
     assert "Told apart: first from " in said
     assert "; no other pair of methods separates." in said
 
@@ -161,13 +162,13 @@ def test_nothing_that_separates_is_said_briefly():
     wobble = np.where(np.arange(40) % 2, 0.5, -0.5)
     found = values(random_order=0)
     found |= {name: found[REFERENCE] + wobble * scale for scale, name in enumerate("abc", start=1)}
-    assert "No pair of methods separates." in verdict(rank(found, REFERENCE))
+    assert "No pair of methods separates." in ranking_verdict(rank(found, REFERENCE))
 
 
 def test_the_first_may_be_chance_while_a_later_one_is_not():
     found = values(random_order=0, steady=1)
     found["wild"] = found[REFERENCE] + 1.5 + np.where(np.arange(40) % 2, 12, -12)
-    said = verdict(rank(found, REFERENCE))
+    said = ranking_verdict(rank(found, REFERENCE))
     assert said[0].startswith("wild comes first with 1.5 ")
     assert said[0].endswith("which may be chance; shown to explain better than the random order is steady.")
     assert "Better than the random order: steady." in said

@@ -27,7 +27,6 @@ def merge_command(
     [bold]heatproof merge RUN1 RUN2 --out RUN[/bold]
     """
     from heatproof.runs.store import open_store
-    from heatproof.studies.road.collecting import write_results
     from heatproof.studies.road.merging import merge
     from heatproof.studies.road.reading import read_comparison
     from heatproof.studies.road.record import command_of_run
@@ -36,7 +35,7 @@ def merge_command(
     with written_to(context, out, overwrite=overwrite) as target:
         merge(stores, target)
         study = read_comparison(target)
-        write_results(study, target, command_of_run(target))
+        study.write_results(target, command_of_run(target))
     tell(run=out, page=f"{out}/report.html")
     print_study(study)
     say(f"Results: {out}/report.html (page), tables and figures, shards/ (every score), heatmaps.zarr")

@@ -19,13 +19,13 @@ def report_command(run: Run, *, opened: Open = False) -> None:
     [bold]heatproof report RUN --open[/bold]
     """
     from heatproof.runs.destination import written_again
-    from heatproof.studies.road.reading import read_study, write_again
+    from heatproof.studies.road.reading import read_study
     from heatproof.studies.road.record import command_of_run
 
     store = open_store(run)
     with written_again(store):  # and read in it, so that it is the run that is written
         study = read_study(store)
-        write_again(study, store, command_of_run(store))
+        study.write_results(store, command_of_run(store))
     tell(run=run, page=f"{run}/report.html")
     print_study(study)
     say(f"Results: {run}/report.html (page), tables and figures")

@@ -7,8 +7,8 @@ from heatproof.cli.application import app
 from heatproof.cli.output import output, tell
 from heatproof.cli.printing import say, warn
 from heatproof.options.option import Option
-from heatproof.report.quantities import counted, duration
 from heatproof.runs.store import open_store
+from heatproof.wording import counted, duration
 
 if TYPE_CHECKING:
     from heatproof.runs.progress import RunProgress

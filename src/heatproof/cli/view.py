@@ -14,7 +14,7 @@ from heatproof.options.option import Option
 
 if TYPE_CHECKING:
     from heatproof.report import Table
-    from heatproof.report.index import Entry
+    from heatproof.report.index import ListedRun
     from heatproof.runs.run_list import Run, RunList
 
 REPORT, KINDS = "report.html", (".png", ".svg", ".csv", ".md", ".parquet")
@@ -86,12 +86,12 @@ def write_page(folder: Path, found: "RunList", page: Path | None) -> Path:
     return place
 
 
-def entry_of(run: "Run", start: Path | None) -> "Entry":
+def entry_of(run: "Run", start: Path | None) -> "ListedRun":
     """A run as the page in the folder ``start`` shows it."""
-    from heatproof.report.index import Entry
+    from heatproof.report.index import ListedRun
 
     links = {name: link_to(run.path / name, start) for name in files_of(run.path)}
-    return Entry(
+    return ListedRun(
         name=run.path.name if run.name == "." else run.name,
         study=run.study,
         state=run.state,

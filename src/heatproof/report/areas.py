@@ -1,7 +1,6 @@
 """Pairs of curves and the area between them, side by side."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -9,8 +8,20 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from heatproof.errors import InputError
-from heatproof.report.curves import Band
-from heatproof.report.style import COLOURS, FAINT, GREY, LEADING, canvas, legible, place, styled, wrapped, write_lines
+from heatproof.report.charts import AreasChart, Panel, extent
+from heatproof.report.style import (
+    COLOURS,
+    FAINT,
+    GREY,
+    LEADING,
+    canvas,
+    legible,
+    open_box,
+    place,
+    styled,
+    wrapped,
+    write_lines,
+)
 
 SIDE, MOST_COLUMNS = 150.0, 5  # points; panels in a row
 LEFT, RIGHT, TOP, BOTTOM, GUTTER = 46.0, 14.0, 44.0, 34.0, 20.0  # points around panels
@@ -18,46 +29,28 @@ KEY_HEIGHT = 20.0
 NAME_SIZE, TEXT_SIZE, NAME_LINES, GAP = 8.5, 7.5, 2, 6.0
 
 
-@dataclass(frozen=True)
-class Panel:
-    """Two curves over the same steps with the area between them.
-
-    Attributes:
-        name: above the panel.
-        text: below the name, typically the area.
-        upper: the curve that should stay high.
-        lower: the curve that should fall.
-    """
-
-    name: str
-    text: str
-    upper: Band
-    lower: Band
-
-
 @styled()
-def areas_figure(panels: Sequence[Panel], *, title: str, ylabel: str) -> Figure:
+def areas_figure(chart: AreasChart) -> Figure:
     """One panel for each pair of curves, all with the same axes; the area between the two is shaded.
 
-    Args:
-        panels: the pairs; all curves of one length (L+1,), with 95 % intervals or NaN. A key names the curves of the
-            first panel.
-        title: a line or two above the panels.
-        ylabel: what the curves measure, with its unit.
+    A key names the curves of the first panel.
 
+    >>> from heatproof.report.charts import Band
     >>> steps = np.linspace(0, 1, 11)
     >>> lerf, morf = (Band(name, middle, middle, middle) for name, middle in (("LeRF", steps), ("MoRF", -steps)))
     >>> pair = Panel("uniform", "ABPC 1.0", lerf, morf)
-    >>> len(areas_figure([pair, pair], title="ABPC", ylabel="score").axes)
+    >>> chart = AreasChart(name="areas", caption="ABPC", x="removed regions", y="score", panels=[pair, pair])
+    >>> len(areas_figure(chart).axes)
     2
     """
+    panels = chart.panels
     _check(panels)
     columns = _columns(len(panels))
     rows = -(-len(panels) // columns)
     width = LEFT + columns * (SIDE + GUTTER) - GUTTER + RIGHT
     note = wrapped(_note(panels), width - LEFT - RIGHT, TEXT_SIZE, lines=3)
     below = BOTTOM + len(note) * TEXT_SIZE * LEADING + GAP
-    figure, heading = canvas(width, KEY_HEIGHT + rows * (TOP + SIDE) + below, title=title)
+    figure, heading = canvas(width, KEY_HEIGHT + rows * (TOP + SIDE) + below, title=chart.title or chart.caption)
     limits = _limits(panels)
     for number, panel in enumerate(panels):
         row, column = divmod(number, columns)
@@ -70,9 +63,9 @@ def areas_figure(panels: Sequence[Panel], *, title: str, ylabel: str) -> Figure:
         if column:
             axes.tick_params(labelleft=False)
         else:
-            axes.set_ylabel(legible(ylabel))
+            axes.set_ylabel(legible(chart.y))
         if number + columns >= len(panels):
-            axes.set_xlabel("removed regions")
+            axes.set_xlabel(legible(chart.x))
         else:
             axes.tick_params(labelbottom=False)
     _draw_key(figure, panels[0], heading)
@@ -93,10 +86,7 @@ def _columns(number: int) -> int:
 
 def _limits(panels: Sequence[Panel]) -> tuple[float, float]:
     """Lowest and highest value of all, with a margin."""
-    bands = [band for panel in panels for band in (panel.upper, panel.lower)]
-    values = np.concatenate([part for band in bands for part in (band.middle, band.low, band.high)])
-    values = values[np.isfinite(values)]
-    low, high = (float(values.min()), float(values.max())) if len(values) else (0.0, 1.0)
+    low, high = extent([band for panel in panels for band in (panel.upper, panel.lower)])
     margin = 0.05 * (high - low) or 0.5
     return low - margin, high + margin
 
@@ -105,8 +95,7 @@ def _draw(axes: Axes, panel: Panel, limits: tuple[float, float]) -> None:
     steps = panel.upper.steps
     axes.set(xlim=(0, max(steps[-1], 1)), ylim=limits)
     axes.grid(color=FAINT, linewidth=0.6)
-    axes.set_axisbelow(True)
-    axes.spines[["right", "top"]].set_visible(False)
+    open_box(axes)
     axes.xaxis.set_major_locator(MaxNLocator(4, integer=True))
     axes.yaxis.set_major_locator(MaxNLocator(6))
     upper, lower = panel.upper.middle, panel.lower.middle
@@ -116,20 +105,16 @@ def _draw(axes: Axes, panel: Panel, limits: tuple[float, float]) -> None:
         steps, lower, upper, where=~where_above, interpolate=True, facecolor="#d9d9d9", hatch="////",
         edgecolor="#999999", linewidth=0,
     )  # fmt: skip
-    for band, colour, dashes in _styled(panel):
+    for band, colour in zip((panel.upper, panel.lower), COLOURS, strict=False):
         for edge in (band.low, band.high):
-            axes.plot(steps, edge, color=colour, linestyle=dashes, linewidth=0.5, alpha=0.6)
-        axes.plot(steps, band.middle, color=colour, linestyle=dashes, linewidth=1.6, label=band.name)
-
-
-def _styled(panel: Panel) -> tuple[tuple[Band, str, str], tuple[Band, str, str]]:
-    return (panel.upper, COLOURS[0], "solid"), (panel.lower, COLOURS[1], "solid")
+            axes.plot(steps, edge, color=colour, linewidth=0.5, alpha=0.6)
+        axes.plot(steps, band.middle, color=colour, linewidth=1.6, label=band.name)
 
 
 def _draw_key(figure: Figure, panel: Panel, heading: float) -> None:
     """Names of the two curves, in their colours, above all panels."""
     left = LEFT
-    for band, colour, _ in _styled(panel):
+    for band, colour in zip((panel.upper, panel.lower), COLOURS, strict=False):
         text = f"━ {band.name}"
         write_lines(figure, [text], left, heading + 2, size=TEXT_SIZE, color=colour)
         left += 6.0 + 4.4 * len(text)
@@ -149,10 +134,4 @@ def _check(panels: Sequence[Panel]) -> None:
     expected = np.shape(panels[0].upper.middle)
     for panel in panels:
         for band in (panel.upper, panel.lower):
-            for part in ("middle", "low", "high"):
-                shape = np.shape(getattr(band, part))
-                if len(expected) != 1 or shape != expected:
-                    raise InputError(
-                        f"{part} of curve {band.name!r} of {panel.name!r} must have shape (L+1,) = {expected}, "
-                        f"got {shape}"
-                    )
+            band.check(expected, f"as the first curve of the chart (see {panel.name!r})")

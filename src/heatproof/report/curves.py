@@ -1,15 +1,16 @@
 """Curves with their intervals, each named where it ends."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
+from scipy.optimize import isotonic_regression
 
 from heatproof.errors import InputError
+from heatproof.report.charts import Band, CurvesChart, extent
 from heatproof.report.style import (
     EDGE,
     FAINT,
@@ -18,6 +19,7 @@ from heatproof.report.style import (
     canvas,
     legible,
     line_style,
+    open_box,
     place,
     shortened,
     styled,
@@ -31,58 +33,25 @@ NAME_SIZE, NAME_HEIGHT, LONGEST_NAME = 8, 11.5, 230.0
 ELBOW, HANDLE, GAP = 12.0, 24.0, 4.0  # from the end of a curve to its name: a way up or down, a sample of its dashes
 
 
-@dataclass(frozen=True)
-class Band:
-    """A curve over steps with its 95 % interval: three arrays of shape (L+1,); NaN where there is no interval.
-
-    ``at`` holds the steps of its points, where these are not all of 0 … L; the arrays are then as long as it is.
-
-    >>> Band("random", middle=np.zeros(3), low=np.full(3, -1.0), high=np.ones(3), is_reference=True).name
-    'random'
-    """
-
-    name: str
-    middle: np.ndarray
-    low: np.ndarray
-    high: np.ndarray
-    is_reference: bool = False
-    at: np.ndarray | None = None
-
-    @property
-    def steps(self) -> np.ndarray:
-        """Of its points."""
-        return np.arange(len(self.middle)) if self.at is None else self.at
-
-
 @styled()
-def curves_figure(bands: Sequence[Band], *, title: str, ylabel: str, removed_fraction: np.ndarray) -> Figure:
+def curves_figure(chart: CurvesChart) -> Figure:
     """Curves over the number of removed regions, named at their right ends in the order of their last values.
 
-    Args:
-        bands: the curves; one keeps its colour as long as it keeps its place in this sequence.
-        title: a line or two above the axes.
-        ylabel: what the curves measure, with its unit.
-        removed_fraction: (L+1,) share of the image that is gone at each step, for the axis on top.
-
     >>> steps = np.linspace(0, 1, 11)
-    >>> figure = curves_figure(
-    ...     [Band("random", middle=steps, low=steps, high=2 * steps, is_reference=True)],
-    ...     title="AOPC", ylabel="AOPC", removed_fraction=0.157 * steps,
-    ... )
-    >>> [line.get_label() for line in figure.axes[0].lines]
+    >>> band = Band("random", middle=steps, low=steps, high=2 * steps, is_reference=True)
+    >>> chart = CurvesChart(name="aopc", caption="AOPC", x="steps", y="AOPC", bands=[band], removed_fraction=steps / 9)
+    >>> [line.get_label() for line in curves_figure(chart).axes[0].lines]
     ['random']
     """
-    _check(bands, np.asarray(removed_fraction))
+    bands = chart.bands
+    _check(chart)
     names = [shortened(legible(band.name), LONGEST_NAME, NAME_SIZE) for band in bands]
     name_width = ELBOW + HANDLE + GAP + EDGE + max(width_of(name, NAME_SIZE) for name in names)
     height = max(LEAST_HEIGHT, NAME_HEIGHT * len(bands))
-    figure, heading = canvas(LEFT + WIDTH + name_width, TOP + height + BOTTOM, title=title)
+    figure, heading = canvas(LEFT + WIDTH + name_width, TOP + height + BOTTOM, title=chart.title or chart.caption)
     axes = place(figure, LEFT, heading + TOP, WIDTH, height)
     name_axes = place(figure, LEFT + WIDTH, heading + TOP, name_width, height)
-    _draw_axes(axes, bands, ylabel=ylabel, removed_fraction=np.asarray(removed_fraction, dtype=float))
-    styles = _styles(bands)
-    for band, style in zip(bands, styles, strict=True):
-        _draw_band(axes, band, style)
+    styles = _draw(axes, chart)
     name_axes.set(xlim=(0, name_width), ylim=(0, height))
     _draw_names(name_axes, names, styles, ends=_ends(bands, axes) * height)
     if any(np.isfinite(band.low).any() for band in bands):
@@ -90,21 +59,21 @@ def curves_figure(bands: Sequence[Band], *, title: str, ylabel: str, removed_fra
     return figure
 
 
-def draw_curves(axes: Axes, bands: Sequence[Band], *, ylabel: str, removed_fraction: np.ndarray) -> None:
+def draw_curves(axes: Axes, chart: CurvesChart) -> None:
     """The same curves on axes of yours, named in a legend.
 
     >>> steps = np.linspace(0, 1, 11)
-    >>> axes = Figure().subplots()
-    >>> draw_curves(axes, [Band("lrp", steps, steps, 2 * steps)], ylabel="AOPC", removed_fraction=steps)
+    >>> axes, band = Figure().subplots(), Band("lrp", steps, steps, 2 * steps)
+    >>> chart = CurvesChart(name="aopc", caption="AOPC", x="steps", y="AOPC", bands=[band], removed_fraction=steps)
+    >>> draw_curves(axes, chart)
     >>> [text.get_text() for text in axes.get_legend().get_texts()]
     ['lrp']
     """
-    _check(bands, np.asarray(removed_fraction))
-    _draw_axes(axes, bands, ylabel=ylabel, removed_fraction=np.asarray(removed_fraction, dtype=float))
-    for band, style in zip(bands, _styles(bands), strict=True):
-        _draw_band(axes, band, style)
+    _check(chart)
+    _draw(axes, chart)
     lines = {str(line.get_label()): line for line in axes.lines}
-    axes.legend([lines[band.name] for band in bands], [legible(band.name) for band in bands], frameon=False)
+    names = [band.name for band in chart.bands]
+    axes.legend([lines[name] for name in names], [legible(name) for name in names], frameon=False)
 
 
 def spread(wanted: np.ndarray, *, gap: float, room: float) -> np.ndarray:
@@ -115,60 +84,51 @@ def spread(wanted: np.ndarray, *, gap: float, room: float) -> np.ndarray:
     """
     order = np.argsort(wanted, kind="stable")
     steps = gap * np.arange(len(wanted))
-    blocks: list[tuple[float, int]] = []  # isotonic regression: names that would collide move as one block
-    for value in wanted[order] - steps:
-        mean, count = float(value), 1
-        while blocks and blocks[-1][0] > mean:
-            above, more = blocks.pop()
-            mean, count = (mean * count + above * more) / (count + more), count + more
-        blocks.append((mean, count))
-    level = np.repeat([mean for mean, _ in blocks], [count for _, count in blocks])
+    level = isotonic_regression(wanted[order] - steps).x  # names that would collide move as one block
     placed = np.empty(len(wanted))
     placed[order] = level.clip(0, room - steps[-1]) + steps
     return placed
 
 
-def _check(bands: Sequence[Band], removed_fraction: np.ndarray) -> None:
-    if not bands:
+def _check(chart: CurvesChart) -> None:
+    removed = np.asarray(chart.removed_fraction)
+    if not chart.bands:
         raise InputError("expected at least one curve to draw, got none")
-    if removed_fraction.ndim != 1 or not (np.diff(removed_fraction) >= 0).all():
+    if removed.ndim != 1 or not (np.diff(removed) >= 0).all():
         raise InputError("removed_fraction must be one share per step (L+1,) that never falls; pass it as measured")
-    for band in bands:
-        for part in ("middle", "low", "high"):
-            shape = np.shape(getattr(band, part))
-            expected = removed_fraction.shape if band.at is None else band.at.shape
-            if shape != expected:
-                raise InputError(
-                    f"{part} of curve {band.name!r} must have shape (L+1,) = {expected} to match "
-                    f"{'removed_fraction' if band.at is None else 'its steps'}, got {shape}"
-                )
+    for band in chart.bands:
+        if band.at is None:
+            band.check(removed.shape, "to match removed_fraction")
+        else:
+            band.check(band.at.shape, "to match its steps")
 
 
-def _draw_axes(axes: Axes, bands: Sequence[Band], *, ylabel: str, removed_fraction: np.ndarray) -> None:
-    last = len(removed_fraction) - 1
-    low, high = _range(bands)
+def _draw(axes: Axes, chart: CurvesChart) -> list[dict[str, Any]]:
+    """Draws axes and curves; returns how each curve looks."""
+    _draw_axes(axes, chart)
+    styles = _styles(chart.bands)
+    for band, style in zip(chart.bands, styles, strict=True):
+        _draw_band(axes, band, style)
+    return styles
+
+
+def _draw_axes(axes: Axes, chart: CurvesChart) -> None:
+    last = len(chart.removed_fraction) - 1
+    low, high = extent(chart.bands)
     margin = 0.05 * (high - low) or 0.5 * (abs(high) or 1.0)
-    axes.set(xlim=(0, max(last, 1)), ylim=(low - margin, high + margin), xlabel="removed regions")
-    axes.set_ylabel(legible(ylabel))
+    axes.set(xlim=(0, max(last, 1)), ylim=(low - margin, high + margin), xlabel=legible(chart.x))
+    axes.set_ylabel(legible(chart.y))
     axes.grid(color=FAINT, linewidth=0.6)
-    axes.set_axisbelow(True)
-    axes.spines[["right", "top"]].set_visible(False)
+    open_box(axes)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     if low < 0 < high:
         axes.axhline(0, color="#b8b8b8", linewidth=0.8, label="zero", zorder=1.5)
-    percent = 100 * removed_fraction
+    percent = 100 * np.asarray(chart.removed_fraction, dtype=float)
     ticks = [tick for tick in MaxNLocator(6).tick_values(0, percent[-1]) if 0 <= tick <= percent[-1]]
     top = axes.secondary_xaxis("top")
     top.set_xticks(np.interp(ticks, percent, np.arange(last + 1)), [f"{tick:g}" for tick in ticks])
     top.set_xlabel("removed share of the image (%)")
     top.spines["top"].set_color(FAINT)
-
-
-def _range(bands: Sequence[Band]) -> tuple[float, float]:
-    """Lowest and highest value of all curves and intervals."""
-    values = np.concatenate([part for band in bands for part in (band.middle, band.low, band.high)])
-    values = values[np.isfinite(values)]
-    return (float(values.min()), float(values.max())) if len(values) else (0.0, 0.0)
 
 
 def _styles(bands: Sequence[Band]) -> list[dict[str, Any]]:

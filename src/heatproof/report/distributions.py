@@ -4,10 +4,10 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from heatproof.errors import InputError
+from heatproof.report.charts import BoxesChart, ScatterChart
 from heatproof.report.style import (
     COLOURS,
     EDGE,
@@ -17,6 +17,7 @@ from heatproof.report.style import (
     canvas,
     legible,
     line_style,
+    open_box,
     place,
     shortened,
     styled,
@@ -31,27 +32,23 @@ MARKERS = "osD^vP*Xdp<>hH8"
 
 
 @styled()
-def scatter_figure(points: Mapping[str, np.ndarray], *, title: str, xlabel: str, ylabel: str) -> Figure:
+def scatter_figure(chart: ScatterChart) -> Figure:
     """One point per image and method, and a large one for the mean of each method.
 
-    Args:
-        points: (N, 2) by method; a method keeps its colour as long as it keeps its place.
-        title: a line or two above the axes.
-        xlabel: what the first column measures, with its unit.
-        ylabel: what the second column measures, with its unit.
-
-    >>> figure = scatter_figure({"random": np.ones((5, 2))}, title="sizes", xlabel="PNG (KB)", ylabel="JPEG (KB)")
+    >>> words = {"name": "sizes", "caption": "sizes", "x": "PNG (KB)", "y": "JPEG (KB)"}
+    >>> figure = scatter_figure(ScatterChart(points={"random": np.ones((5, 2))}, **words))
     >>> [text.get_text() for text in figure.axes[1].texts]
     ['random']
     """
+    points = chart.points
     _check(points, dimensions=2)
     names = [shortened(legible(name), LONGEST_NAME, NAME_SIZE) for name in points]
     legend = 28 + max(width_of(name, NAME_SIZE) for name in names) + EDGE
-    figure, heading = canvas(LEFT + SIDE + legend, TOP + SIDE + BOTTOM, title=title)
+    figure, heading = canvas(LEFT + SIDE + legend, TOP + SIDE + BOTTOM, title=chart.title or chart.caption)
     axes = place(figure, LEFT, heading + TOP, SIDE, SIDE)
-    _plain(axes)
+    open_box(axes)
     axes.grid(color=FAINT, linewidth=0.6)
-    axes.set(xlabel=legible(xlabel), ylabel=legible(ylabel))
+    axes.set(xlabel=legible(chart.x), ylabel=legible(chart.y))
     key = place(figure, LEFT + SIDE, heading + TOP, legend, SIDE)
     key.axis("off")
     key.set(xlim=(0, legend), ylim=(SIDE, 0))
@@ -71,25 +68,22 @@ def scatter_figure(points: Mapping[str, np.ndarray], *, title: str, xlabel: str,
 
 
 @styled()
-def boxes_figure(values: Mapping[str, np.ndarray], *, title: str, xlabel: str) -> Figure:
-    """One box per method: median, quartiles, the last values within 1.5 box lengths, and those beyond as points.
+def boxes_figure(chart: BoxesChart) -> Figure:
+    """One box per method.
 
-    Args:
-        values: (N,) by method; a method keeps its colour as long as it keeps its place.
-        title: a line or two above the axes.
-        xlabel: what is measured, with its unit.
-
-    >>> figure = boxes_figure({"random": np.arange(5.0)}, title="entropy", xlabel="bits")
+    >>> words = {"name": "entropy", "caption": "entropy", "x": "bits", "y": "method"}
+    >>> figure = boxes_figure(BoxesChart(values={"random": np.arange(5.0)}, **words))
     >>> [label.get_text() for label in figure.axes[0].get_yticklabels()]
     ['random']
     """
+    values = chart.values
     _check(values, dimensions=1)
     names = [shortened(legible(name), LONGEST_NAME, NAME_SIZE) for name in values]
     left = EDGE + 8 + max(width_of(name, NAME_SIZE) for name in names)
     height = ROW * len(names)
-    figure, heading = canvas(left + WIDTH + 2 * EDGE, TOP + height + BOTTOM, title=title)
+    figure, heading = canvas(left + WIDTH + 2 * EDGE, TOP + height + BOTTOM, title=chart.title or chart.caption)
     axes = place(figure, left, heading + TOP, WIDTH, height)
-    _plain(axes)
+    open_box(axes)
     axes.grid(axis="x", color=FAINT, linewidth=0.6)
     boxes = axes.boxplot(
         list(values.values()),
@@ -107,15 +101,10 @@ def boxes_figure(values: Mapping[str, np.ndarray], *, title: str, xlabel: str) -
     axes.set_yticks(range(1, len(names) + 1), names, fontsize=NAME_SIZE)
     axes.tick_params(axis="y", length=0)
     axes.invert_yaxis()
-    axes.set_xlabel(legible(xlabel))
+    axes.set_xlabel(legible(chart.x))
     text = "line: median; box: quartiles; whiskers: the last values within 1.5 box lengths"
     write_lines(figure, [text], left, heading + TOP + height + 31, size=6.5, color=GREY)
     return figure
-
-
-def _plain(axes: Axes) -> None:
-    axes.set_axisbelow(True)
-    axes.spines[["right", "top"]].set_visible(False)
 
 
 def _check(values: Mapping[str, np.ndarray], *, dimensions: int) -> None:

@@ -1,18 +1,30 @@
 """Figures and the files they become."""
 
 import io
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 from matplotlib.figure import Figure
 
 from heatproof.errors import InputError
-from heatproof.report.curves import Band, curves_figure
+from heatproof.report.areas import areas_figure
+from heatproof.report.charts import (
+    AreasChart,
+    BoxesChart,
+    CurvesChart,
+    Drawing,
+    Gallery,
+    PictureRows,
+    ScatterChart,
+    SeriesChart,
+)
+from heatproof.report.curves import curves_figure
+from heatproof.report.distributions import boxes_figure, scatter_figure
 from heatproof.report.files import write_atomically
-from heatproof.report.gallery import gallery_figure, heatmap_figure, heatmap_rgb
+from heatproof.report.gallery import gallery_figure, pictures_figure
+from heatproof.report.series import series_figure
 from heatproof.report.style import styled
-
-__all__ = ["Band", "curves_figure", "figure_bytes", "gallery_figure", "heatmap_figure", "heatmap_rgb", "save_figure"]
 
 DPI = 160
 
@@ -22,6 +34,22 @@ METADATA: dict[str, dict[str, None]] = {
     "svg": {"Date": None, "Creator": None},
     "pdf": {"CreationDate": None, "Creator": None, "Producer": None},
 }
+
+
+DRAWS: dict[type[Drawing], Callable[[Any], Figure]] = {
+    CurvesChart: curves_figure,
+    AreasChart: areas_figure,
+    SeriesChart: series_figure,
+    ScatterChart: scatter_figure,
+    BoxesChart: boxes_figure,
+    Gallery: lambda one: gallery_figure(one.images, one.heatmaps, one.captions),
+    PictureRows: lambda one: pictures_figure(one.pictures, one.captions, title=one.title),
+}
+
+
+def figure_of(drawing: Drawing) -> Figure:
+    """What is described, drawn by Matplotlib."""
+    return DRAWS[type(drawing)](drawing)
 
 
 @styled()

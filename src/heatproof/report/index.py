@@ -12,7 +12,7 @@ STYLE = ("page", "assets", "page.css")  # the same as a report's
 
 
 @dataclass(frozen=True)
-class Entry:
+class ListedRun:
     """A run in the list.
 
     Attributes:
@@ -36,7 +36,7 @@ class Entry:
     files: Sequence[tuple[str, str]]
 
 
-def render_index(folder: str, entries: Sequence[Entry], notes: Sequence[str] = ()) -> str:
+def render_index(folder: str, entries: Sequence[ListedRun], notes: Sequence[str] = ()) -> str:
     """The list as HTML, without scripts; every text is escaped.
 
     >>> "<h1>Runs below &lt;here&gt;</h1>" in render_index("<here>", [])

@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from heatproof.errors import InputError
-from heatproof.report.curves import Band
+from heatproof.report.charts import Band, SeriesChart
 from heatproof.report.style import (
     FAINT,
     GREY,
@@ -29,32 +29,27 @@ NAME_SIZE, LONGEST_NAME, MOST_NAMES = 6.5, 52.0, 16
 
 
 @styled()
-def series_figure(bands: Sequence[Band], names: Sequence[str], *, title: str, beside: Band | None = None) -> Figure:
+def series_figure(chart: SeriesChart) -> Figure:
     """One panel per quantity over the named networks, evenly spaced in the order given.
 
-    Args:
-        bands: the quantities, three arrays (C,) each; NaN where there is no interval.
-        names: C names of the networks.
-        title: a line or two on top.
-        beside: a quantity that is drawn into every panel, dashed and on an axis of its own at the right.
-
-    >>> line = np.arange(3.0)
-    >>> figure = series_figure([Band("AOPC", line, line, line)], ["a", "b", "c"], title="Training")
-    >>> [axes.get_title(loc="left") for axes in figure.axes]
+    >>> bands, words = [Band("AOPC", *np.arange(9.0).reshape(3, 3))], {"x": "checkpoint", "y": ""}
+    >>> chart = SeriesChart(name="training", caption="Training", bands=bands, names=["a", "b", "c"], **words)
+    >>> [axes.get_title(loc="left") for axes in series_figure(chart).axes]
     ['AOPC']
     """
-    _check(bands if beside is None else [*bands, beside], names)
+    bands, beside = chart.bands, chart.beside
+    _check(chart)
     columns = min(COLUMNS, len(bands))
     rows = ceil(len(bands) / columns)
     width = LEFT + columns * PANEL_WIDTH + (columns - 1) * GAP + RIGHT
-    figure, heading = canvas(width, rows * (TOP + PANEL_HEIGHT + BOTTOM) + 12, title=title)
+    figure, heading = canvas(width, rows * (TOP + PANEL_HEIGHT + BOTTOM) + 12, title=chart.title or chart.caption)
     for number, band in enumerate(bands):
         row, column = divmod(number, columns)
         left, top = LEFT + column * (PANEL_WIDTH + GAP), heading + row * (TOP + PANEL_HEIGHT + BOTTOM) + TOP
         axes = place(figure, left, top, PANEL_WIDTH, PANEL_HEIGHT)
         _draw(axes, band, line_style(number)["color"], "-")
         axes.set_title(legible(band.name), fontsize=8, loc="left", color=line_style(number)["color"])
-        _name(axes, names)
+        _name(axes, chart.names)
         if beside is not None:
             other = axes.twinx()
             _draw(other, beside, REFERENCE["color"], REFERENCE["linestyle"])
@@ -69,16 +64,11 @@ def series_figure(bands: Sequence[Band], names: Sequence[str], *, title: str, be
     return figure
 
 
-def _check(bands: Sequence[Band], names: Sequence[str]) -> None:
-    if not bands or not names:
+def _check(chart: SeriesChart) -> None:
+    if not chart.bands or not chart.names:
         raise InputError("expected at least one quantity of at least one network to draw")
-    for band in bands:
-        for part in ("middle", "low", "high"):
-            shape = np.shape(getattr(band, part))
-            if shape != (len(names),):
-                raise InputError(
-                    f"{part} of {band.name!r} must have one value for each of {len(names)} names, got {shape}"
-                )
+    for band in (*chart.bands, *([chart.beside] if chart.beside else [])):
+        band.check((len(chart.names),), "one value for each name")
 
 
 def _draw(axes: Axes, band: Band, color: object, linestyle: object) -> None:

@@ -127,19 +127,14 @@ def place(figure: Figure, left: float, top: float, width: float, height: float) 
     )
 
 
-def write_lines(
-    figure: Figure,
-    lines: Sequence[str],
-    left: float,
-    top: float,
-    *,
-    size: float,
-    color: str = INK,
-    weight: str = "normal",
-    ha: str = "left",
-    va: str = "top",
-) -> None:
+def open_box(axes: Axes) -> None:
+    """Leaves out the lines at the right and on top; what is drawn lies on the grid."""
+    axes.set_axisbelow(True)
+    axes.spines[["right", "top"]].set_visible(False)
+
+
+def write_lines(figure: Figure, lines: Sequence[str], left: float, top: float, *, size: float, **look: Any) -> None:  # noqa: ANN401 - Matplotlib's
     """Writes lines of text at a place in points, counted from the upper left corner."""
     width, height = figure.get_size_inches() * POINTS
-    look = {"fontsize": size, "color": color, "weight": weight, "ha": ha, "va": va, "linespacing": LEADING}
-    figure.text(left / width, 1 - top / height, "\n".join(lines), look)
+    given = {"fontsize": size, "color": INK, "va": "top", "linespacing": LEADING} | look
+    figure.text(left / width, 1 - top / height, "\n".join(lines), given)

@@ -19,7 +19,6 @@ from heatproof.perturbation.curves import Curves
 from heatproof.runs import schema
 from heatproof.runs.objects import RECORD, Store
 
-SCHEMA = 1
 MOST_ROWS = 2**20  # of a table that is read
 MOST_TEXT = 2**26  # bytes of a column: a dictionary can say one long text a million times
 PACKAGES = ("heatproof", "torch", "torchvision", "numpy", "scipy")

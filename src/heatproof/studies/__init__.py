@@ -6,16 +6,16 @@ what does it show (explain), what becomes of what is removed (replacements).
 
 from heatproof.studies.assess import assess
 from heatproof.studies.assessment import Assessment
-from heatproof.studies.between import ReplacementComparison
 from heatproof.studies.compare import compare
 from heatproof.studies.comparison import Comparison
 from heatproof.studies.complexity import complexity
+from heatproof.studies.complexity_study import Simplicity
 from heatproof.studies.explain import explain_pictures
 from heatproof.studies.planning.forecast import Forecast
 from heatproof.studies.planning.plan import plan_comparison
+from heatproof.studies.replacement_comparison import ReplacementComparison
 from heatproof.studies.replacements import compare_replacements
 from heatproof.studies.road.running import run_comparison
-from heatproof.studies.simplicity import Simplicity
 from heatproof.studies.wanted import Wanted
 
 __all__ = [

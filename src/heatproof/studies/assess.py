@@ -19,7 +19,8 @@ from heatproof.network.weights import load_weights, read_weights
 from heatproof.options.signatures import takes
 from heatproof.options.studies import AssessArguments, AssessOptions
 from heatproof.perturbation import Protocol
-from heatproof.studies.assessment import GALLERY_IMAGES, Assessment
+from heatproof.report.studies.assessment import GALLERY_IMAGES
+from heatproof.studies.assessment import Assessment
 from heatproof.studies.road.cell_runs import Cell, WantedCells
 from heatproof.studies.road.in_memory import compared
 from heatproof.studies.road.preparing import first_pictures

@@ -14,8 +14,9 @@ from heatproof.perturbation import Curves, Protocol
 from heatproof.perturbation.orders import orders_of_heatmaps, random_orders
 from heatproof.perturbation.perturbing import perturb_scores
 from heatproof.perturbation.regions import count_regions, grid
-from heatproof.studies.audited import AS_COMPARED, Audit, Evaluated
-from heatproof.studies.task import REFERENCE, Task
+from heatproof.results.audit import AS_COMPARED, Audit, Evaluated
+from heatproof.results.part import REFERENCE
+from heatproof.studies.task import Task
 from heatproof.studies.watching import Progress
 
 OTHER_REPLACEMENTS = ("uniform", "constant", "blur")  # noise, the mean image, less detail: cheap, and of three kinds

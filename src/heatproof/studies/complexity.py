@@ -6,8 +6,9 @@ from heatproof.network.network import Network
 from heatproof.options.signatures import takes
 from heatproof.options.studies import ComplexityArguments
 from heatproof.perturbation import Protocol
+from heatproof.report.studies.about import GALLERY_IMAGES
+from heatproof.studies.complexity_study import Simplicity
 from heatproof.studies.road.in_memory import compared
-from heatproof.studies.simplicity import GALLERY_IMAGES, Simplicity
 from heatproof.studies.task import Methods, named_methods
 from heatproof.studies.wanted import Wanted
 from heatproof.studies.watching import Progress

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
 
@@ -14,10 +14,12 @@ from heatproof.defaults import DEFAULT_MEMORY
 from heatproof.heatmaps import Conservation, explain_batches
 from heatproof.network import Network
 from heatproof.report import figure_bytes, heatmap_figure, render_page
+from heatproof.report.page import Page, Section
+from heatproof.report.studies.pictures import still
+from heatproof.results.chosen import as_colours
 from heatproof.runs.ledger import write_noted
-from heatproof.studies.pages import explanations_page
-from heatproof.studies.shown import as_colours
 from heatproof.studies.task import sorted_out
+from heatproof.wording import counted
 
 PAGE, ON_THE_PAGE = "report.html", 24
 
@@ -75,14 +77,15 @@ def explain_pictures(
                 write_noted(folder, files[-1], figure_bytes(figure, "png"))
     warnings = [text for name, parts in found.items() for text in Conservation.join(parts).warnings(name)]
     warnings = [*network.notes, *warnings]
-    page = explanations_page(
-        network.name,
-        pictures.names[:ON_THE_PAGE],
-        labels,
-        as_colours(pictures.images[:ON_THE_PAGE]),
-        {name: np.stack(maps) for name, maps in kept.items()},
+    maps = {name: np.stack(parts) for name, parts in kept.items()}
+    colours = as_colours(pictures.images[:ON_THE_PAGE])
+    page = Page(
+        f"Heatmaps of {network.name}",
+        about=[counted(len(colours), "picture"), counted(len(maps), "method")],
+        warnings=warnings,
+        sections=[Section("Pictures", shown=still(colours, pictures.names, labels, maps))],
     )
-    write_noted(folder, PAGE, render_page(replace(page, warnings=warnings)).encode())
+    write_noted(folder, PAGE, render_page(page).encode())
     return Explanations(tuple(files), PAGE, tuple(warnings))
 
 

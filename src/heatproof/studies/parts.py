@@ -1,106 +1,16 @@
-"""What some of the images of a comparison gave; the parts of all images together make the comparison."""
+"""What the images of a task give: heatmaps, curves and measures."""
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
-import torch
-from torch import Tensor
-
-from heatproof.heatmaps import Conservation
 from heatproof.heatmaps.explaining import Explained
-from heatproof.perturbation import Curves
 from heatproof.perturbation.perturbing import perturb_scores
+from heatproof.results.measured import measured
+from heatproof.results.part import REFERENCE, Part
 from heatproof.studies.complexities import complexities
 from heatproof.studies.further import Need
-from heatproof.studies.measured import Measured, joined_measures, measured
-from heatproof.studies.task import REFERENCE, Key, Task
-
-
-@dataclass(frozen=True)
-class Part:
-    """What some images gave.
-
-    Attributes:
-        names: (n) of the images.
-        classes: (n) names of the target classes.
-        targets: (n,) class indices.
-        curves: of all methods that ran, and of the random order if it did.
-        lerf: by method, the least relevant regions removed first, if that was asked for.
-        heatmaps: (n, H, W) by method.
-        conservation: what became of the score, by LRP method.
-        measured: every measure, (n,) by method and measure.
-        others: curves in other scores than the protocol's, by score, and by method and order.
-    """
-
-    names: tuple[str, ...]
-    classes: tuple[str, ...]
-    targets: Tensor
-    curves: dict[str, Curves]
-    lerf: dict[str, Curves]
-    heatmaps: dict[str, Tensor]
-    conservation: dict[str, Conservation]
-    measured: Measured
-    others: dict[str, dict[Key, Curves]] = field(default_factory=dict)
-
-    def walks(self) -> dict[Key, Curves]:
-        """Curves in the protocol's score, by method and order."""
-        random = {(name, "random"): curves for name, curves in self.curves.items() if name == REFERENCE}
-        morf = {(name, "morf"): curves for name, curves in self.curves.items() if name != REFERENCE}
-        return morf | random | {(name, "lerf"): curves for name, curves in self.lerf.items()}
-
-    @classmethod
-    def joined(cls, parts: "Sequence[Part]", *, emptied: bool = False) -> "Part":
-        """Several as one, in their order; a method that only ran on the first ones has fewer images.
-
-        With ``emptied``, curves are taken out of the parts one method after the other, so that they are not held twice.
-        """
-        first, take = parts[0], dict.pop if emptied else dict.__getitem__
-        return cls(
-            names=tuple(name for part in parts for name in part.names),
-            classes=tuple(name for part in parts for name in part.classes),
-            targets=torch.cat([part.targets for part in parts]),
-            curves={
-                name: Curves.joined([take(part.curves, name) for part in parts if name in part.curves])
-                for name in tuple(first.curves)
-            },
-            lerf={
-                name: Curves.joined([take(part.lerf, name) for part in parts if name in part.lerf])
-                for name in tuple(first.lerf)
-            },
-            heatmaps={
-                name: torch.cat([part.heatmaps[name] for part in parts if name in part.heatmaps])
-                for name in first.heatmaps
-            },
-            conservation={
-                name: Conservation.join([part.conservation[name] for part in parts if name in part.conservation])
-                for name in first.conservation
-            },
-            measured=joined_measures([part.measured for part in parts]),
-            others={
-                score: {key: Curves.joined([part.others[score][key] for part in parts]) for key in walks}
-                for score, walks in first.others.items()
-            },
-        )
-
-    def of(self, some: slice) -> "Part":
-        """What some of the images gave; methods that have none of them are left out."""
-        count = {name: len(curves.images) for name, curves in self.curves.items()}
-
-        def cut(found: Mapping[str, Any], of: Callable[[Any], Any] = lambda values: values[some]) -> dict[str, Any]:
-            return {name: of(values) for name, values in found.items() if count.get(name, len(self.names)) > some.start}
-
-        return Part(
-            names=self.names[some],
-            classes=self.classes[some],
-            targets=self.targets[some],
-            curves=cut(self.curves, lambda curves: curves.of(some)),
-            lerf=cut(self.lerf, lambda curves: curves.of(some)),
-            heatmaps=cut(self.heatmaps),
-            conservation=cut(self.conservation, lambda found: found.of_images(some)),
-            measured=cut(self.measured, lambda found: {name: values[some] for name, values in found.items()}),
-            others={score: {key: one.of(some) for key, one in walks.items()} for score, walks in self.others.items()},
-        )
+from heatproof.studies.task import Task
 
 
 def part_of(

@@ -11,8 +11,8 @@ from heatproof.network.network import Network
 from heatproof.options.signatures import takes
 from heatproof.options.studies import ReplacementsArguments, ReplacementsOptions
 from heatproof.perturbation import REPLACEMENTS, Protocol
-from heatproof.studies.between import ReplacementComparison
 from heatproof.studies.comparison import Comparison
+from heatproof.studies.replacement_comparison import ReplacementComparison
 from heatproof.studies.road.cell_runs import Cell, WantedCells
 from heatproof.studies.road.in_memory import compared
 from heatproof.studies.road.running import Opened

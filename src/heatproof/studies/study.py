@@ -2,24 +2,46 @@
 
 from abc import ABC, abstractmethod
 from base64 import b64encode
-from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeVar
 
 import polars as pl
 from matplotlib.figure import Figure
 
-from heatproof.report import Table, counted, figure_bytes, render_page, write_page
+from heatproof.report import Table, figure_bytes, figure_of, render_page, write_page
 from heatproof.report.markdown import fenced
 from heatproof.report.page import Page
+from heatproof.results.work import Work
 from heatproof.runs.destination import destination
 from heatproof.runs.objects import Store
-from heatproof.runs.serialization import environment, parquet_bytes
+from heatproof.runs.run_record import read_content
+from heatproof.runs.schema import SCHEMA
+from heatproof.runs.serialization import environment, parquet_bytes, write_record
 from heatproof.showing import sentences_html
-from heatproof.studies.work import Work
+from heatproof.wording import counted
 
 FIGURE_FORMATS = ("png", "svg")
+Result = TypeVar("Result", contravariant=True)
+
+
+class Told(Protocol[Result]):
+    """What a module of ``report.studies`` says of the result of its study."""
+
+    def table(self, found: Result, /) -> Table:
+        """The main table."""
+
+    def verdict(self, found: Result, /) -> list[str]:
+        """The answer, one sentence after the other."""
+
+    def warnings(self, found: Result, /) -> list[str]:
+        """What a reader must know before trusting the numbers, but for what is missing."""
+
+    def page(self, found: Result, /) -> Page:
+        """What a page shows; where it has no verdict, it is ``verdict``."""
+
+    def describe(self, found: Result, /) -> dict[str, Any]:
+        """What is only known of this study, but for its arrays, as JSON-able values."""
 
 
 class Study(ABC):
@@ -27,11 +49,13 @@ class Study(ABC):
 
     Attributes:
         code: that makes the results where no command did.
+        told: says what was found.
     """
 
     code: ClassVar[str]
+    told: Told[Any]
 
-    if TYPE_CHECKING:  # dataclasses take a property that they inherit for a default
+    if TYPE_CHECKING:  # results have them: as fields, which a property here would hide
 
         @property
         def names(self) -> tuple[str, ...]:
@@ -49,61 +73,53 @@ class Study(ABC):
         def work(self) -> Work | None:
             """How much was evaluated, how long it took, and by which engine; none where nothing was removed."""
 
-    @abstractmethod
     def table(self) -> Table:
         """The main table."""
+        return self.told.table(self)
 
     @property
-    @abstractmethod
     def verdict(self) -> list[str]:
         """The answer in plain words, one sentence after the other."""
+        return self.told.verdict(self)
 
     @property
-    @abstractmethod
     def warnings(self) -> list[str]:
         """What a reader must know before trusting the numbers."""
+        said = self.told.warnings(self)
+        if self.set_aside:
+            shards, first = counted(len(self.set_aside), "shard"), self.set_aside[0].splitlines()[0]
+            said.append(f"{shards} could not be computed (failed/); the first: {first}")
+        if self.skipped:
+            said.append(f"{len(self.skipped)} of {len(self.skipped) + len(self.names)} pictures could not be used")
+        return said
 
-    @abstractmethod
-    def frame(self) -> pl.DataFrame:
-        """Every single value."""
+    def page(self) -> Page:
+        """What the page shows, as plain data."""
+        page = self.told.page(self)
+        return replace(
+            page, verdict=page.verdict or self.verdict, warnings=self.warnings, skipped=self.skipped, command=self.code
+        )
 
-    @abstractmethod
     def figures(self) -> dict[str, Figure]:
-        """The figures, by file name."""
+        """The figures of the page, by file name."""
+        return self.page().figures()
 
-    @abstractmethod
-    def main_figure(self) -> Figure:
-        """The figure that shows most, which a notebook shows below the table."""
-
-    @abstractmethod
     def describe(self) -> dict[str, Any]:
         """Everything about the run but its arrays, as JSON-able values."""
-
-    def left_out(self) -> list[str]:
-        """Warnings of what is missing."""
-        found = []
-        if self.set_aside:
-            first = self.set_aside[0].splitlines()[0]
-            found.append(f"{counted(len(self.set_aside), 'shard')} could not be computed (failed/); the first: {first}")
-        if self.skipped:
-            found.append(f"{len(self.skipped)} of {len(self.skipped) + len(self.names)} pictures could not be used")
-        return found
-
-    def _frames(self) -> dict[str, pl.DataFrame]:
-        """What is saved of it beside the scores, by file name."""
-        return {}
-
-    @abstractmethod
-    def _page(self, figures: Mapping[str, Figure]) -> Page:
-        """What the page says beside warnings, what was skipped, how to make it again, and by default the verdict."""
-
-    @abstractmethod
-    def _depends_on(self) -> str:
-        """What the results depend on beside the command."""
+        return {
+            "schema": SCHEMA,
+            **self.told.describe(self),
+            "skipped": [{"image": name, "reason": reason} for name, reason in self.skipped],
+            "complete": not self.skipped and not self.set_aside,
+            "verdict": self.verdict,
+            "warnings": self.warnings,
+            **environment(),
+        }
 
     def report(self, path: str | Path, *, reproduce: str = "") -> Path:
         """Writes one self-contained HTML page."""
-        return write_page(Path(path), self._html(self.figures(), reproduce))
+        page = self.page()
+        return write_page(Path(path), render_page(replace(page, command=reproduce or page.command)))
 
     def save(self, path: str | Path, *, reproduce: str = "", overwrite: bool = False) -> Path:
         """Writes the run directory: every value, heatmaps, the table, figures, the page, and how to reproduce it.
@@ -112,43 +128,46 @@ class Study(ABC):
         earlier result is replaced, unless something else lies there too.
         """
         with destination(path, overwrite=overwrite) as store:
-            self.write(store, reproduce=reproduce)
+            self.keep(store)
+            self.write_results(store, reproduce)
         return Path(path)
 
     @abstractmethod
-    def write(self, store: Store, *, reproduce: str = "") -> None:
-        """Writes all of it into a store."""
+    def frame(self) -> pl.DataFrame:
+        """Every single value."""
+
+    def frames(self) -> dict[str, pl.DataFrame]:
+        """What a run has of it as tables, beside what it keeps, by file name."""
+        return {"scores": self.frame()}
+
+    @abstractmethod
+    def keep(self, store: Store) -> None:
+        """Writes what all else follows from, as a run does."""
+
+    def write_results(self, store: Store, reproduce: str) -> None:
+        """Writes all that follows from what a run keeps: tables, figures, the page, and the record."""
+        for name, content in self.derived(reproduce=reproduce).items():
+            store.put(name, content)
+        begun, described = read_content(store), self.describe()
+        if "audit" in described:
+            described["audit"] = described["audit"] or begun.get("audit")
+        write_record(store, begun | described | {"reproduce": reproduce})
 
     def derived(self, *, reproduce: str = "") -> dict[str, bytes]:
-        """All that follows from what a run stores: ``files``, and frames other than the scores."""
-        tables = {f"{name}.parquet": parquet_bytes(frame) for name, frame in self._frames().items()}
-        return tables | self.files(reproduce=reproduce)
-
-    def files(self, *, reproduce: str = "") -> dict[str, bytes]:
-        """What is made for reading: the table, figures, the page, and how to reproduce it, by file name."""
-        figures, table = self.figures(), self.table()
+        """The same as bytes, but for the record: frames, the table, figures, the page, and how to reproduce it."""
+        page, table, command = self.page(), self.table(), reproduce or self.code
+        figures = page.figures()
+        frames = {f"{name}.parquet": parquet_bytes(frame) for name, frame in self.frames().items()}
         texts = {
             "table.md": table.to_markdown(),
             "table.csv": table.to_csv(),
-            "reproduce.md": f"{fenced(reproduce or self.code)}\n\n{fenced(self._depends_on())}\n",
-            "report.html": self._html(figures, reproduce),
+            "reproduce.md": f"{fenced(command)}\n\n{fenced(page.reproduce)}\n",
+            "report.html": render_page(replace(page, command=command), figures),
         }
         drawn = {
             f"{name}.{form}": figure_bytes(figure, form) for name, figure in figures.items() for form in FIGURE_FORMATS
         }
-        return {name: text.encode("utf-8", errors="replace") for name, text in texts.items()} | drawn
-
-    def _html(self, figures: Mapping[str, Figure], command: str) -> str:
-        page = self._page(figures)
-        page = replace(
-            page,
-            verdict=page.verdict or self.verdict,
-            warnings=self.warnings,
-            skipped=self.skipped,
-            command=command or self.code,
-            reproduce=self._depends_on(),
-        )
-        return render_page(page)
+        return frames | {name: text.encode("utf-8", errors="replace") for name, text in texts.items()} | drawn
 
     def __str__(self) -> str:
         warnings = [f"warning: {text}" for text in self.warnings]
@@ -156,18 +175,9 @@ class Study(ABC):
 
     def _repr_html_(self) -> str:
         warnings = [f"warning: {text}" for text in self.warnings]
-        picture = b64encode(figure_bytes(self.main_figure(), "png")).decode("ascii")
+        first = next(one for section in self.page().sections for one in section.drawings)
+        picture = b64encode(figure_bytes(figure_of(first), "png")).decode("ascii")
         return (
             f"{self.table()._repr_html_()}{sentences_html([*self.verdict, *warnings])}"
             f'<img style="max-width: 100%" alt="the main figure" src="data:image/png;base64,{picture}">'
         )
-
-
-def depends_on(seed: int, images: int, network: Mapping[str, Any]) -> str:
-    """What results depend on beside the command."""
-    about = environment()
-    versions = ", ".join(f"{name} {number}" for name, number in about["versions"].items())
-    return (
-        f"seed {seed}; {images} images; network {network['name']}, weights (blake2b) {network['weights_blake2b']}; "
-        f"{versions}; {about['machine']['threads']} threads on {about['machine']['processor']}"
-    )

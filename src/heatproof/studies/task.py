@@ -19,11 +19,9 @@ from heatproof.perturbation import Protocol
 from heatproof.perturbation.orders import orders_of_heatmaps, random_orders
 from heatproof.perturbation.regions import as_regions
 from heatproof.perturbation.scores import check_score
-from heatproof.perturbation.statistics import OF_THIS_RUN
 from heatproof.randomness import identify
+from heatproof.results.part import REFERENCE, Key
 
-REFERENCE = "random order"
-Key = tuple[str, str]  # a method, or the reference, and the name of an order
 Method = str | OwnMethod | Tensor | MapFile
 Methods = Sequence[str] | Mapping[str, Method | Path]
 
@@ -215,14 +213,3 @@ def labelled(names: Sequence[str] | None, images: Tensor) -> tuple[str, ...]:
     if len(labels) != len(images) or len(set(labels)) != len(labels):
         raise InputError(f"names must be {len(images)} different names, one for each image")
     return labels
-
-
-def notes_on(*protocols: Protocol) -> list[str]:
-    """What a reader must know about replacements that are fitted to a data set, with the same statistics."""
-    fitted = {protocol.replacement: protocol.statistics for protocol in protocols if protocol.uses_statistics}
-    if not fitted:
-        return []
-    statistics = next(iter(fitted.values()))
-    assert statistics is not None
-    own = "; --statistics takes those of a larger data set" if statistics.source == OF_THIS_RUN else ""
-    return [f"mean and spread for {', '.join(fitted)} come from {statistics}{own}"]

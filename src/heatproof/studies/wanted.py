@@ -9,8 +9,8 @@ from torch import Tensor
 from heatproof.defaults import SHOWN
 from heatproof.heatmaps.precomputed import MapFile
 from heatproof.perturbation import Protocol
+from heatproof.results.settlement import Rule
 from heatproof.studies.further import check_measures
-from heatproof.studies.racing import Rule
 from heatproof.studies.task import Method
 
 

@@ -7,7 +7,7 @@ from typing import TypeVar
 
 from heatproof.options.perturbing import OnTotal
 from heatproof.perturbation import Engine
-from heatproof.studies.work import Work
+from heatproof.results.work import Work
 
 T = TypeVar("T")
 

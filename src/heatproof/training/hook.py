@@ -18,8 +18,8 @@ from heatproof.network.inputs import check_images
 from heatproof.network.network import Network
 from heatproof.perturbation import Protocol
 from heatproof.perturbation.regions import as_regions
+from heatproof.results.assessment import Checkpoint
 from heatproof.studies.assess import method_name
-from heatproof.studies.assessment import Checkpoint
 from heatproof.studies.road.in_memory import compared
 from heatproof.studies.wanted import Wanted
 from heatproof.studies.watching import Progress

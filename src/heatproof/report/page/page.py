@@ -12,9 +12,11 @@ from typing import Any
 from markupsafe import Markup
 from matplotlib.figure import Figure
 
+from heatproof.report.charts import AreasChart, Chart, Drawing, SeriesChart
+from heatproof.report.figures import figure_of
 from heatproof.report.files import write_atomically
-from heatproof.report.page.charts import Chart
-from heatproof.report.page.pictures import drawn
+from heatproof.report.page.pictures import Picture, drawn
+from heatproof.report.page.plots import Plot, plots_of
 from heatproof.report.page.tables import copies, table_html
 from heatproof.report.page.texts import embedded, environment, short, visible
 from heatproof.report.page.walks import Shown, described
@@ -34,25 +36,30 @@ class Section:
     Attributes:
         heading: of the part, in a few words.
         text: paragraphs below it.
-        charts: drawn by Plotly, with figures for paper.
+        charts: drawn by Plotly, and by Matplotlib for paper.
         tables: by caption.
-        figures: as they are, by caption.
+        figures: as they are.
         shown: pictures that are destroyed step by step.
         unit: of their scores.
-        fallback: what stands for them on paper, with its caption.
+        fallback: what stands for them on paper.
     """
 
     heading: str
     text: Sequence[str] = ()
     charts: Sequence[Chart] = ()
     tables: Mapping[str, Table] = field(default_factory=dict)
-    figures: Mapping[str, Figure] = field(default_factory=dict)
+    figures: Sequence[Drawing] = ()
     shown: Sequence[Shown] = ()
     unit: str = ""
-    fallback: tuple[str, Figure] | None = None
+    fallback: Drawing | None = None
 
     def __bool__(self) -> bool:
         return bool(self.charts or self.tables or self.figures or self.shown or self.fallback)
+
+    @property
+    def drawings(self) -> tuple[Drawing, ...]:
+        """All that Matplotlib draws of it."""
+        return (*self.charts, *([self.fallback] if self.fallback else []), *self.figures)
 
 
 @dataclass(frozen=True)
@@ -79,17 +86,27 @@ class Page:
     command: str = ""
     reproduce: str = ""
 
+    def figures(self) -> dict[str, Figure]:
+        """All that Matplotlib draws of it, by the name of its files."""
+        return {one.name: figure_of(one) for section in self.sections for one in section.drawings}
 
-def render_page(page: Page) -> str:
+
+def render_page(page: Page, figures: Mapping[str, Figure] | None = None) -> str:
     """The page as HTML; every text is escaped, so a file may be called what it likes.
 
     It loads nothing: its policy forbids it, and allows the scripts that are in it by their hashes alone.
+
+    Args:
+        page: what it says.
+        figures: ``page.figures()``, if they were drawn already.
 
     >>> html = render_page(Page("<b>", verdict=["LRP wins."]))
     >>> "<h1>&lt;b&gt;</h1>" in html, "https://" in html
     (True, False)
     """
     sections = [section for section in page.sections if section]
+    still = {name: drawn(figure) for name, figure in (page.figures() if figures is None else figures).items()}
+    plots = {chart.name: plots_of(chart) for section in sections for chart in section.charts}
     scripts = [_script(), *([_plotly()] if _has_charts(sections) else [])][::-1]
     return (
         environment("heatproof.report.page", ".")
@@ -99,8 +116,8 @@ def render_page(page: Page) -> str:
             policy=POLICY.format(" ".join(_hash(script) for script in scripts)),
             style=Markup(_asset("page.css")),
             scripts=[Markup(script) for script in scripts],
-            data=Markup(embedded(_data(sections))),
-            sections=[_laid_out(number, section) for number, section in enumerate(sections)],
+            data=Markup(embedded(_data(sections, plots))),
+            sections=[_laid_out(number, section, plots, still) for number, section in enumerate(sections)],
         )
     )
 
@@ -110,23 +127,31 @@ def write_page(path: Path, html: str) -> Path:
     return write_atomically(path, html.encode("utf-8"))
 
 
-def _laid_out(number: int, section: Section) -> dict[str, Any]:
-    """A section as the template wants it."""
+def _laid_out(
+    number: int, section: Section, plots: Mapping[str, list[Plot]], still: Mapping[str, Picture]
+) -> dict[str, Any]:
+    """A section as the template wants it; of a chart of several panels, paper gets one figure."""
+    panelled = [chart for chart in section.charts if isinstance(chart, AreasChart | SeriesChart)]
+    fallbacks = [*panelled, *([section.fallback] if section.fallback else [])]
     return {
         "id": f"section-{number}",
         "heading": section.heading,
         "text": section.text,
-        "charts": [(chart, drawn(chart.static) if chart.static else None) for chart in section.charts],
+        "charts": [
+            (plot, None if chart in panelled else still[chart.name])
+            for chart in section.charts
+            for plot in plots[chart.name]
+        ],
         "tables": {caption: table_html(table, visible(caption)) for caption, table in section.tables.items()},
-        "figures": {caption: drawn(figure) for caption, figure in section.figures.items()},
+        "figures": [(drawing.caption, still[drawing.name]) for drawing in section.figures],
         "shown": bool(section.shown),
-        "fallback": section.fallback and (section.fallback[0], drawn(section.fallback[1])),
+        "fallbacks": [(drawing.caption, still[drawing.name]) for drawing in fallbacks],
     }
 
 
-def _data(sections: Sequence[Section]) -> dict[str, Any]:
+def _data(sections: Sequence[Section], plots: Mapping[str, list[Plot]]) -> dict[str, Any]:
     """What the scripts of the page read: charts, tables and pictures in the order in which they stand in it."""
-    charts = [chart for section in sections for chart in section.charts]
+    charts = [plot for found in plots.values() for plot in found]
     walking = [section for section in sections if section.shown]
     kinds: dict[str, list[dict[str, Any]]] = {}
     for chart in charts:
@@ -138,12 +163,7 @@ def _data(sections: Sequence[Section]) -> dict[str, Any]:
                 _add(kinds.setdefault("methods", []), walk.name, False)
     return {
         "charts": [
-            {
-                "kind": chart.kind,
-                "traces": list(chart.traces),
-                "layout": dict(chart.layout),
-                "said": visible(chart.said),
-            }
+            {"kind": chart.kind, "traces": chart.traces, "layout": chart.layout, "said": visible(chart.said)}
             for chart in charts
         ],
         "tables": [copies(table) for section in sections for table in section.tables.values()],
@@ -159,16 +179,8 @@ def _add(series: list[dict[str, Any]], name: str, reference: bool) -> None:
         number = sum(not one["reference"] for one in series)
         colour = -1 if reference else number % len(COLOURS)
         dash = 0 if reference else number // len(COLOURS) % len(SCREEN_DASHES)
-        series.append(
-            {
-                "name": name,
-                "shown": visible(name),
-                "plotly": short(name),
-                "reference": reference,
-                "colour": colour,
-                "dash": dash,
-            }
-        )
+        names = {"name": name, "shown": visible(name), "plotly": short(name)}
+        series.append(names | {"reference": reference, "colour": colour, "dash": dash})
 
 
 def _has_charts(sections: Sequence[Section]) -> bool:

@@ -13,6 +13,7 @@ from heatproof.report.gallery import heatmap_rgb, symmetric_scale
 LEVELS = 31  # of colour for each sign of a heatmap: a step is less than one sees
 QUALITY = 86  # of photographs
 CSS_PIXELS = 96  # per inch
+Picture = dict[str, str | int]  # its address, width and height
 
 
 def photo(image: np.ndarray) -> str:
@@ -39,7 +40,7 @@ def coloured(heatmap: np.ndarray) -> str:
     return _address("png", _encoded(picture, "PNG", optimize=True))
 
 
-def drawn(figure: Figure) -> dict[str, str | int]:
+def drawn(figure: Figure) -> Picture:
     """A figure as an image inside the page, with its size in CSS pixels."""
     width, height = (round(float(inches) * CSS_PIXELS) for inches in figure.get_size_inches())
     picture = Image.open(io.BytesIO(figure_bytes(figure, "png"))).convert("RGB")

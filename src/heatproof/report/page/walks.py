@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 
 from heatproof.errors import InputError
-from heatproof.report.page.charts import rounded
 from heatproof.report.page.pictures import coloured, photo
+from heatproof.report.page.plots import rounded
 from heatproof.report.page.texts import visible
 
 MANY_REGIONS = 4096

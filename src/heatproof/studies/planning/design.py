@@ -11,11 +11,11 @@ from heatproof.errors import InputError
 from heatproof.measures.components import Components, numbers_of_steps
 from heatproof.measures.intervals import CONFIDENCE
 from heatproof.report import Table, counted, duration
+from heatproof.results.part import REFERENCE
+from heatproof.results.ranking import FEW_IMAGES
 from heatproof.studies.planning.costs import Costs, Design
 from heatproof.studies.planning.goal import Goal
 from heatproof.studies.planning.pilot import Pilot
-from heatproof.studies.task import REFERENCE
-from heatproof.studies.verdict import FEW_IMAGES
 
 PAPER_REPEATS = 10  # [Samek2017]
 SLACK = 1.01  # a budget is not spent on the last hundredth of precision

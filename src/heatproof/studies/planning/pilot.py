@@ -15,7 +15,8 @@ from heatproof.heatmaps.explaining import Explained
 from heatproof.measures.components import Components, components, drops_of
 from heatproof.perturbation import Curves, perturb_orders
 from heatproof.randomness import addressed
-from heatproof.studies.task import REFERENCE, Key, Task
+from heatproof.results.part import REFERENCE, Key
+from heatproof.studies.task import Task
 
 PILOT_REPEATS = 2
 

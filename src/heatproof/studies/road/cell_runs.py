@@ -1,26 +1,26 @@
 """A study of several comparisons in a store: each is a run of its own below ``cells/``."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
 from heatproof.errors import InputError
 from heatproof.runs.objects import RECORD, Store, cell_of
 from heatproof.runs.run_record import CellsRecord, read_content
-from heatproof.runs.serialization import begin_record, parquet_bytes, write_record
+from heatproof.runs.serialization import begin_record
 from heatproof.runs.study_file import Settings
 from heatproof.studies.assessment import Assessment
-from heatproof.studies.between import ReplacementComparison
-from heatproof.studies.cells import OfCells
 from heatproof.studies.comparison import Comparison
+from heatproof.studies.replacement_comparison import ReplacementComparison
 from heatproof.studies.road.collecting import gathered_from
 from heatproof.studies.road.record import keep_study_file
 from heatproof.studies.road.running import PLAIN, Execution, Opened, begun, computed
-from heatproof.studies.road.saving import save_shards
 from heatproof.studies.wanted import Wanted
 from heatproof.studies.watching import Progress
 
 OWN_SETTING = {"replacements": "replacement", "assess": "checkpoint"}  # of each cell
+
+StudyOfCells = Assessment | ReplacementComparison
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ class WantedCells:
     Attributes:
         study: "replacements" or "assess".
         cells: its comparisons, by what the study calls them.
-        about: what the study is made from beside them (``OfCells.about``).
+        about: what the study is made from beside them (``CellsResult.about``).
     """
 
     study: str
@@ -51,7 +51,7 @@ class WantedCells:
     about: Mapping[str, Any]
 
 
-def run_cells(wanted: WantedCells, store: Store, settings: Settings, execution: Execution = PLAIN) -> OfCells:
+def run_cells(wanted: WantedCells, store: Store, settings: Settings, execution: Execution = PLAIN) -> StudyOfCells:
     """Begins a study, or resumes it, and finishes it; for the arguments see ``run_comparison``.
 
     Raises:
@@ -59,7 +59,7 @@ def run_cells(wanted: WantedCells, store: Store, settings: Settings, execution: 
     """
     store.sweep()
     if begun(store, {"configuration": dict(settings)}, anew=execution.anew) is None:
-        _put_record(wanted.study, list(wanted.cells), wanted.about, settings, store)
+        begin_record(store, wanted.study, configuration=dict(settings), cells=list(wanted.cells), **wanted.about)
     keep_study_file(settings, store)
     progress = Progress(execution.on_progress, len(wanted.cells))
     found: dict[str, Comparison] = {}
@@ -72,40 +72,18 @@ def run_cells(wanted: WantedCells, store: Store, settings: Settings, execution: 
                 store.delete(RECORD)  # nothing was begun
             raise InputError(f"{name}: {error}") from error
     study = _study_of(wanted.study, found, wanted.about)
-    write_results(study, store, execution.reproduce)
+    study.write_results(store, execution.reproduce)
     return study
 
 
-def save_cells(study: OfCells, store: Store, *, reproduce: str = "") -> None:
-    """Writes a study that was made in memory as a run that ``heatproof report`` reads."""
-    _put_record(study.describe()["study"], list(study.cells), study.about(), {}, store)
-    for number, cell in enumerate(study.cells.values()):
-        save_shards(cell, cell_of(store, number))
-    write_results(study, store, reproduce)
-
-
-def read_cells(store: Store) -> OfCells:
+def read_cells(store: Store) -> StudyOfCells:
     """The study that a run holds; needs neither network nor pictures."""
     record = CellsRecord.of(read_content(store), f"{RECORD} of {store}")
     found = {name: gathered_from(cell_of(store, number)) for number, name in enumerate(record.cells)}
     return _study_of(record.study, found, record.model_dump())
 
 
-def write_results(study: OfCells, store: Store, reproduce: str) -> None:
-    """Writes everything that is derived from cells: scores, tables, figures, the page, and the record."""
-    store.put("scores.parquet", parquet_bytes(study.frame()))
-    for name, content in study.derived(reproduce=reproduce).items():
-        store.put(name, content)
-    write_record(store, read_content(store) | study.describe() | {"reproduce": reproduce})
-
-
-def _study_of(study: str, cells: Mapping[str, Comparison], about: Mapping[str, Any]) -> OfCells:
+def _study_of(study: str, cells: Mapping[str, Comparison], about: Mapping[str, Any]) -> StudyOfCells:
     if study == "replacements":
         return ReplacementComparison(cells, about["method"])
     return Assessment(cells, about["method"], about["topology"], about["labels"])
-
-
-def _put_record(
-    study: str, cells: Sequence[str], about: Mapping[str, Any], configuration: Mapping[str, Any], store: Store
-) -> None:
-    begin_record(store, study, configuration=dict(configuration), cells=list(cells), **about)

@@ -9,22 +9,19 @@ from heatproof.data.source import Source
 from heatproof.errors import InputError
 from heatproof.network import Network
 from heatproof.perturbation import Engine
+from heatproof.report.studies.about import notes_on
+from heatproof.results.audit import Audit
+from heatproof.results.part import REFERENCE, Part
+from heatproof.results.work import Work
 from heatproof.runs.objects import Store
 from heatproof.runs.run_record import read_content
-from heatproof.runs.schema import SCHEMA
-from heatproof.runs.serialization import write_record
 from heatproof.studies.audit import FITTED_ON, audited, images_to_audit
-from heatproof.studies.audited import Audit
 from heatproof.studies.comparison import Comparison
-from heatproof.studies.parts import Part
 from heatproof.studies.racing import at_random
 from heatproof.studies.road.driver import Assignment, replayed
 from heatproof.studies.road.record import read_assignment
 from heatproof.studies.road.sinks import Whole
-from heatproof.studies.simplicity import Simplicity
-from heatproof.studies.task import REFERENCE, notes_on
 from heatproof.studies.watching import Progress
-from heatproof.studies.work import Work
 
 
 def gathered(assignment: Assignment, described: Mapping[str, Any], notes: Sequence[str] = ()) -> Comparison:
@@ -96,7 +93,7 @@ def notes_of(network: Network, shape: tuple[int, int, int], assignment: Assignme
     """What a reader must know about the network, the replacement, and where the study lies."""
     without_graph = network.without_graph(shape)
     here = [without_graph] if without_graph else []
-    return [*network.notes, *here, *notes_on(assignment.protocol), *assignment.sink.notes()]
+    return [*network.notes, *here, *notes_on(assignment.protocol), *filter(None, [assignment.sink.note])]
 
 
 def positions_of(wholes: Iterable[Whole]) -> list[int]:
@@ -156,14 +153,3 @@ def _audit(
     few = replace(task, protocol=replace(task.protocol, statistics=constant.fitted(fitted_on.images).statistics))
     maps = sink.heatmaps([positions[number] for number in chosen])
     return audited(few, maps, found.targets[chosen], [found.names[number] for number in chosen], progress)
-
-
-def write_results(study: Comparison | Simplicity, store: Store, reproduce: str) -> None:
-    """Writes everything that is derived from shards: tables, figures, the page, and the record."""
-    for name, content in study.derived(reproduce=reproduce).items():
-        store.put(name, content)
-    begun = read_content(store)
-    told = study.describe() | {"schema": SCHEMA, "reproduce": reproduce}
-    if isinstance(study, Comparison):
-        told |= {"notes": list(study.notes), "audit": told["audit"] or begun.get("audit")}
-    write_record(store, begun | told)

@@ -15,12 +15,13 @@ from heatproof.measures import aopc
 from heatproof.network import Network
 from heatproof.perturbation import Protocol
 from heatproof.perturbation.trajectories import OnProgress
+from heatproof.results.part import REFERENCE, Part
 from heatproof.runs.workers import Direct, Done, LocalWorkers, Make, Workers, this_worker
 from heatproof.studies.further import needs_of
-from heatproof.studies.parts import Part, part_of
+from heatproof.studies.parts import part_of
 from heatproof.studies.racing import Race
 from heatproof.studies.road.sinks import Sink, Whole
-from heatproof.studies.task import REFERENCE, Task
+from heatproof.studies.task import Task
 from heatproof.studies.wanted import Wanted
 from heatproof.studies.watching import Clock, Progress
 

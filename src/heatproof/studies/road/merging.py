@@ -4,12 +4,12 @@ from collections.abc import Sequence
 from contextlib import suppress
 
 from heatproof.errors import InputError
-from heatproof.runs.objects import MissingError, Store
+from heatproof.runs.objects import LARGEST_MARKER, LARGEST_TABLE, MissingError, Store
 from heatproof.runs.run_record import read_content
 from heatproof.runs.schema import SCHEMA
 from heatproof.runs.serialization import write_record
 from heatproof.studies.road.record import STATISTICS, STUDY_FILE, check_same, read_shards
-from heatproof.studies.road.shards import Shards
+from heatproof.studies.road.shards import Shards, stem
 
 WITHOUT_AUDITS = (
     "each share was audited on its own images, which is left out here; 'heatproof compare' with the same configuration "
@@ -41,8 +41,20 @@ def merge(sources: Sequence[Store], out: Store) -> None:
         taken = set(target.whole())
         for number in shards.whole():
             if number not in taken:
-                target.copy(number, shards)
+                _copy(number, shards, target)
             elif target.marker(number).objects != shards.marker(number).objects:
                 raise InputError(f"shard {number} of {shards.store} is not the same as in the runs before it")
     audited = [WITHOUT_AUDITS] if record.pop("audit", None) else []
     write_record(out, record | {"notes": [*record["notes"], *audited]})
+
+
+def _copy(number: int, source: Shards, target: Shards) -> None:
+    """Copies a complete shard of a run of the same study: the marker last, here too."""
+    places = target.positions(number)
+    target.maps.write(places, range(len(places)), source.maps.read(places))
+    target.maps.write_pictures({place: one for place, one in source.maps.pictures().items() if place in places})
+    for suffix in source.marker(number).objects:
+        name = f"{stem(number)}{suffix}.parquet"
+        target.store.put(name, source.store.get(name, at_most=LARGEST_TABLE))
+    marker = f"{stem(number)}.json"
+    target.store.put(marker, source.store.get(marker, at_most=LARGEST_MARKER))

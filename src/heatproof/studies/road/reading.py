@@ -1,16 +1,16 @@
-"""Studies read back from a store, without network or pictures, and what follows from them written again."""
+"""Studies read back from a store, without network or pictures."""
 
 from heatproof.errors import InputError
 from heatproof.runs.objects import Store
 from heatproof.runs.run_record import read_content
-from heatproof.studies.cells import OfCells
 from heatproof.studies.comparison import Comparison
-from heatproof.studies.road import cell_runs, collecting
+from heatproof.studies.complexity_study import Simplicity
+from heatproof.studies.road.cell_runs import read_cells
 from heatproof.studies.road.collecting import gathered_from
-from heatproof.studies.simplicity import Simplicity
+from heatproof.studies.study import Study
 
 
-def read_study(store: Store) -> Comparison | Simplicity | OfCells:
+def read_study(store: Store) -> Study:
     """The study that a run holds.
 
     Raises:
@@ -18,7 +18,7 @@ def read_study(store: Store) -> Comparison | Simplicity | OfCells:
     """
     record = read_content(store)
     if "cells" in record:
-        return cell_runs.read_cells(store)
+        return read_cells(store)
     found = gathered_from(store)
     return Simplicity(found) if record["study"] == "complexity" else found
 
@@ -33,11 +33,3 @@ def read_comparison(store: Store) -> Comparison:
     if not isinstance(study, Comparison):
         raise InputError(f"expected the run of a comparison, got one of {read_content(store)['study']}: {store}")
     return study
-
-
-def write_again(study: Comparison | Simplicity | OfCells, store: Store, reproduce: str) -> None:
-    """Writes what follows from a run."""
-    if isinstance(study, OfCells):
-        cell_runs.write_results(study, store, reproduce)
-    else:
-        collecting.write_results(study, store, reproduce)

@@ -13,11 +13,12 @@ from heatproof.errors import InputError
 from heatproof.network import Network
 from heatproof.perturbation import Protocol
 from heatproof.perturbation.statistics import Statistics
+from heatproof.results.settlement import Rule
 from heatproof.runs.objects import LARGEST_STATISTICS, RECORD, MissingError, Store
 from heatproof.runs.run_record import read_any, read_run
 from heatproof.runs.schema import SCHEMA
 from heatproof.runs.study_file import Settings, differences, resolved
-from heatproof.studies.racing import LOOK, Rule
+from heatproof.studies.racing import LOOK
 from heatproof.studies.road import driver
 from heatproof.studies.road.driver import Assignment
 from heatproof.studies.road.shards import Shards

@@ -21,9 +21,10 @@ from heatproof.runs.serialization import begin_record
 from heatproof.runs.study_file import Settings
 from heatproof.runs.workers import Make, Workers
 from heatproof.studies.comparison import Comparison
+from heatproof.studies.complexity_study import Simplicity
 from heatproof.studies.racing import at_random
 from heatproof.studies.road import driver
-from heatproof.studies.road.collecting import collected, notes_of, write_results
+from heatproof.studies.road.collecting import collected, notes_of
 from heatproof.studies.road.driver import Assignment, Load, compute
 from heatproof.studies.road.preparing import (
     check_files,
@@ -35,7 +36,6 @@ from heatproof.studies.road.preparing import (
 )
 from heatproof.studies.road.record import check_same, keep_study_file, prepare, shards_of, stored_statistics
 from heatproof.studies.shown import chosen_numbers
-from heatproof.studies.simplicity import Simplicity
 from heatproof.studies.wanted import Wanted
 from heatproof.studies.watching import Progress
 
@@ -84,7 +84,7 @@ def run_comparison(
     store.sweep()
     found = computed(wanted, opened, store, settings, Progress(execution.on_progress), execution)
     study = found if wanted.removes else Simplicity(found)
-    write_results(study, store, execution.reproduce)
+    study.write_results(store, execution.reproduce)
     RunLog(store).write("finish", images=len(study.names), failed=len(study.set_aside), skipped=len(study.skipped))
     return study
 

@@ -5,29 +5,16 @@ from hashlib import blake2b
 from safetensors.torch import save
 from torch import Tensor
 
-from heatproof.runs.objects import Store
+from heatproof.results.cells import CellsResult
+from heatproof.results.comparison import ComparisonResult
+from heatproof.runs.objects import Store, cell_of
 from heatproof.runs.serialization import begin_record
 from heatproof.runs.workers import this_worker
-from heatproof.studies.comparison import Comparison
-from heatproof.studies.road.collecting import write_results
 from heatproof.studies.road.record import REGIONS, prepare, shards_of
 from heatproof.studies.road.sinks import Whole
-from heatproof.studies.simplicity import Simplicity
 
 
-def save_comparison(study: Comparison, store: Store, *, reproduce: str = "") -> None:
-    """Writes a run that ``heatproof report`` reads."""
-    save_shards(study, store)
-    write_results(study, store, reproduce)
-
-
-def save_complexity(study: Simplicity, store: Store, *, reproduce: str = "") -> None:
-    """The same of the complexity of heatmaps."""
-    save_shards(study.found, store)
-    write_results(study, store, reproduce)
-
-
-def save_shards(study: Comparison, store: Store) -> None:
+def save_shards(study: ComparisonResult, store: Store) -> None:
     """Writes shards, heatmaps and the audit; pictures that could not be used come last."""
     images, skipped = len(study.names), list(study.skipped)
     count = images + len(skipped)
@@ -63,7 +50,14 @@ def save_shards(study: Comparison, store: Store) -> None:
         shards.keep_audit(study.audit, images)
 
 
-def _about(study: Comparison, number: int) -> dict[str, object]:
+def save_cells(result: CellsResult, study: str, store: Store) -> None:
+    """Writes each cell as a run below that of the study, "replacements" or "assess"."""
+    begin_record(store, study, configuration={}, cells=list(result.cells), **result.about())
+    for number, cell in enumerate(result.cells.values()):
+        save_shards(cell, cell_of(store, number))
+
+
+def _about(study: ComparisonResult, number: int) -> dict[str, object]:
     """What a shard's marker says of the work: the first has all of it."""
     work = study.work
     numbers = {
@@ -75,5 +69,5 @@ def _about(study: Comparison, number: int) -> dict[str, object]:
     return {name: value if number == 0 else 0 for name, value in numbers.items()} | {"worker": this_worker()}
 
 
-def _fingerprint(study: Comparison) -> str:
+def _fingerprint(study: ComparisonResult) -> str:
     return blake2b(repr(study.names).encode(), digest_size=8).hexdigest()

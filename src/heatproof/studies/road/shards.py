@@ -13,6 +13,9 @@ from torch import Tensor
 from heatproof.errors import InputError
 from heatproof.guarded import check_size
 from heatproof.perturbation import Protocol
+from heatproof.results.audit import Audit
+from heatproof.results.chosen import Chosen
+from heatproof.results.part import Part
 from heatproof.runs.heatmap_arrays import MapArrays
 from heatproof.runs.ledger import digest
 from heatproof.runs.lock import UNLOCKED
@@ -21,12 +24,9 @@ from heatproof.runs.objects import LARGEST_FAILURE, LARGEST_MARKER, LARGEST_TABL
 from heatproof.runs.records import FailureRecord, PartRecord, ShardRecord
 from heatproof.runs.schema import SCHEMA
 from heatproof.runs.serialization import from_parquet, json_bytes, parquet_bytes
-from heatproof.studies.audited import Audit
-from heatproof.studies.parts import Part
 from heatproof.studies.road.sinks import Sink, Whole
 from heatproof.studies.road.stored import StoredPart, restored, stored
 from heatproof.studies.road.stored_audit import store_audit, stored_audit
-from heatproof.studies.shown import Chosen
 
 TableEnd = Literal["", ".images", ".scores"]  # of its name
 TABLES: tuple[TableEnd, ...] = ("", ".images")
@@ -45,6 +45,7 @@ class Shards(Sink):
 
     def __init__(self, store: Store, count: int, size: int) -> None:
         self.store, self.count, self.size = store, count, size
+        self.note = "" if store.local_path(RECORD) else UNLOCKED
 
     def whole(self) -> list[int]:
         """Numbers of the shards that are whole."""
@@ -66,23 +67,12 @@ class Shards(Sink):
             for name, frame in tables.tables().items():
                 data = parquet_bytes(frame)
                 check_size(f"a table of shard {number}", len(data), LARGEST_TABLE)  # more could not be read again
-                self.store.put(f"{_stem(number)}{name}.parquet", data)
+                self.store.put(f"{stem(number)}{name}.parquet", data)
                 objects[name] = digest(data)
             marker["part"] = tables.about.model_dump()
         marker |= {"positions": list(positions), "skipped": [list(one) for one in whole.skipped], "objects": objects}
         marker |= whole.about
-        self.store.put(f"{_stem(number)}.json", json.dumps(marker, indent=1).encode())
-
-    def copy(self, number: int, other: "Shards") -> None:
-        """Copies a shard that is whole in a run of the same study: the marker last, here too."""
-        places = self.positions(number)
-        self.maps.write(places, range(len(places)), other.maps.read(places))
-        self.maps.write_pictures({place: one for place, one in other.maps.pictures().items() if place in places})
-        for suffix in other.marker(number).objects:
-            name = f"{_stem(number)}{suffix}.parquet"
-            self.store.put(name, other.store.get(name, at_most=LARGEST_TABLE))
-        marker = f"{_stem(number)}.json"
-        self.store.put(marker, other.store.get(marker, at_most=LARGEST_MARKER))
+        self.store.put(f"{stem(number)}.json", json.dumps(marker, indent=1).encode())
 
     def marker(self, number: int) -> ShardRecord:
         """The marker of a shard that is whole.
@@ -90,7 +80,7 @@ class Shards(Sink):
         Raises:
             InputError: if it is none, or that of another shard.
         """
-        name = f"{_stem(number)}.json"
+        name = f"{stem(number)}.json"
         marker = ShardRecord.read(self.store.get(name, at_most=LARGEST_MARKER), name)
         wrong = marker.wrong(number, self.positions(number))
         if wrong:
@@ -104,7 +94,7 @@ class Shards(Sink):
             InputError: if its files are not those that were written, or do not hold what they should.
         """
         marker = self.marker(number)
-        part = None if marker.part is None else self._read_part(marker, marker.part, protocol)
+        part = None if marker.part is None else _read_part(self.store, marker, marker.part, protocol)
         return Whole(number, part, marker.positions, marker.skipped, {key: getattr(marker, key) for key in ABOUT})
 
     def read_all(self, protocol: Protocol) -> Iterator[Whole]:
@@ -155,28 +145,25 @@ class Shards(Sink):
         whole = set(self.whole())
         return [report.error for report in reports if report.shard not in whole]
 
-    def notes(self) -> list[str]:
-        """That nothing keeps two commands from writing under one URL."""
-        return [] if self.store.local_path(RECORD) else [UNLOCKED]
 
-    def _read_part(self, marker: ShardRecord, about: PartRecord, protocol: Protocol) -> Part:
-        most = len(marker.positions) * (1 + len(about.methods) + len(about.lerf)) * protocol.repeats
-        sequences, images = (self._table(marker, suffix, most) for suffix in TABLES)
-        scores = self._table(marker, ".scores", most * len(about.scores)) if about.scores else None
-        try:
-            return restored(StoredPart(sequences, images, about, scores), marker.positions, protocol)
-        except InputError as error:
-            raise InputError(f"the tables of {_stem(marker.number)}.json: {error}") from error
-
-    def _table(self, marker: ShardRecord, suffix: TableEnd, most_rows: int) -> pl.DataFrame:
-        name = f"{_stem(marker.number)}{suffix}.parquet"
-        data = self.store.get(name, at_most=LARGEST_TABLE)
-        if digest(data) != marker.objects[suffix]:
-            raise InputError(
-                f"{name} is not the file that was written; delete {_stem(marker.number)}.json to do it again"
-            )
-        return from_parquet(data, name, most_rows)
+def _read_part(store: Store, marker: ShardRecord, about: PartRecord, protocol: Protocol) -> Part:
+    most = len(marker.positions) * (1 + len(about.methods) + len(about.lerf)) * protocol.repeats
+    sequences, images = (_table(store, marker, suffix, most) for suffix in TABLES)
+    scores = _table(store, marker, ".scores", most * len(about.scores)) if about.scores else None
+    try:
+        return restored(StoredPart(sequences, images, about, scores), marker.positions, protocol)
+    except InputError as error:
+        raise InputError(f"the tables of {stem(marker.number)}.json: {error}") from error
 
 
-def _stem(number: int) -> str:
+def _table(store: Store, marker: ShardRecord, suffix: TableEnd, most_rows: int) -> pl.DataFrame:
+    name = f"{stem(marker.number)}{suffix}.parquet"
+    data = store.get(name, at_most=LARGEST_TABLE)
+    if digest(data) != marker.objects[suffix]:
+        raise InputError(f"{name} is not the file that was written; delete {stem(marker.number)}.json to do it again")
+    return from_parquet(data, name, most_rows)
+
+
+def stem(number: int) -> str:
+    """How the names of a shard's objects begin."""
     return f"shards/{number:05}"

@@ -9,9 +9,9 @@ import torch
 from torch import Tensor
 
 from heatproof.perturbation import Protocol
-from heatproof.studies.audited import Audit
-from heatproof.studies.parts import Part
-from heatproof.studies.shown import Chosen, taken
+from heatproof.results.audit import Audit
+from heatproof.results.chosen import Chosen, taken
+from heatproof.results.part import Part
 
 
 @dataclass(frozen=True)
@@ -40,11 +40,13 @@ class Sink(ABC):
         count: how many images there are.
         size: of a shard.
         lasts: whether a later command could go on with what is kept.
+        note: what a reader must know about where the study lies; empty for nothing.
     """
 
     count: int
     size: int
     lasts: ClassVar[bool] = True
+    note: str = ""
 
     def __len__(self) -> int:
         return -(-self.count // self.size)
@@ -96,10 +98,6 @@ class Sink(ABC):
     @abstractmethod
     def errors(self) -> list[str]:
         """Of the shards that were set aside and are not whole by now."""
-
-    def notes(self) -> list[str]:
-        """What a reader must know about where the study lies."""
-        return []
 
 
 class Memory(Sink):

@@ -13,8 +13,8 @@ from torch import Tensor
 from heatproof.errors import InputError
 from heatproof.heatmaps import Conservation
 from heatproof.perturbation import Curves, Engine, Protocol
+from heatproof.results.part import REFERENCE, Key, Part
 from heatproof.runs.records import PartRecord
-from heatproof.studies.parts import Part
 from heatproof.studies.road.table_checks import (
     check_images,
     check_repeats,
@@ -23,7 +23,6 @@ from heatproof.studies.road.table_checks import (
     check_table,
     check_walk,
 )
-from heatproof.studies.task import REFERENCE, Key
 
 SEQUENCES: dict[str, pl.DataType | pl.datatypes.DataTypeClass] = {
     "number": pl.Int64,  # place of the image in the data set

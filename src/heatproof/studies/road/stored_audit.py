@@ -9,13 +9,14 @@ from torch import Tensor
 
 from heatproof.errors import InputError
 from heatproof.perturbation import Curves, Engine, Protocol
+from heatproof.results.audit import Audit, Evaluated
+from heatproof.results.part import REFERENCE
 from heatproof.runs.ledger import digest
 from heatproof.runs.objects import LARGEST_MARKER, LARGEST_TABLE, MissingError, Store
 from heatproof.runs.records import AuditRecord
 from heatproof.runs.schema import SCHEMA
 from heatproof.runs.serialization import from_parquet, json_bytes, parquet_bytes
 from heatproof.studies.audit import SIZE
-from heatproof.studies.audited import Audit, Evaluated
 from heatproof.studies.road.stored import BROKEN, SEQUENCES, curves_of, sequence_rows
 from heatproof.studies.road.table_checks import (
     check_images,
@@ -25,7 +26,6 @@ from heatproof.studies.road.table_checks import (
     check_table,
     check_walk,
 )
-from heatproof.studies.task import REFERENCE
 
 MARKER = "audit/audit.json"
 TABLE: Literal["audit/sequences.parquet"] = "audit/sequences.parquet"

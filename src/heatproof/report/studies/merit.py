@@ -8,7 +8,7 @@ from heatproof.measures import Estimate, estimate
 from heatproof.measures.agreement import spearman
 from heatproof.measures.quality import CONTROLS, QUALITIES
 from heatproof.measures.series import Series
-from heatproof.studies.verdict import FEW_IMAGES
+from heatproof.results.ranking import FEW_IMAGES
 
 LEADING = "standardised"  # neither scaling nor shifting the logits changes it
 BESIDE = ("relative drop", "probability")  # scale cannot raise these either

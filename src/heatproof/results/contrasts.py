@@ -9,19 +9,10 @@ import numpy as np
 from heatproof.measures import Estimate, estimate
 from heatproof.measures.intervals import CONFIDENCE
 from heatproof.measures.significance import holm, sign_flip, wilcoxon
-from heatproof.report import Table
 
 Name = TypeVar("Name", bound=Hashable)
-Names = TypeVar("Names", bound=tuple[str, ...])
 
 ERROR = round(1 - CONFIDENCE, 6)  # of a family: the probability that anything at all separates by chance
-
-
-PAIRED = (
-    "On the same images, with 95 % intervals that stand each for itself. The p-values of the sign-flip test of the "
-    "mean and of Wilcoxon's signed-rank test are corrected for the number of pairs (Holm); pairs separate where "
-    f"the sign-flip test gives {ERROR} or less."
-)
 
 
 @dataclass(frozen=True)
@@ -76,18 +67,3 @@ def contrasts(differences: Mapping[Name, np.ndarray]) -> dict[Name, Contrast]:
         name: Contrast(estimate(values), len(values), flipped <= ERROR, flipped, ranked)
         for (name, values), (flipped, ranked) in zip(differences.items(), corrected, strict=True)
     }
-
-
-def contrasts_table(found: Mapping[Names, Contrast], names: Names) -> Table:
-    """Pairs, in columns with such names; their differences, intervals and corrected p-values; whether they separate."""
-    rows = tuple(
-        (*pair, one.estimate.mean, one.estimate.low, one.estimate.high, one.sign_flip, one.wilcoxon, _yes(one.separate))
-        for pair, one in found.items()
-    )
-    columns = (*names, "difference", "low", "high", "p (sign flip)", "p (Wilcoxon)", "separate")
-    tested = any(one.sign_flip is not None for one in found.values())
-    return Table(columns, rows, (PAIRED,) if tested else ())
-
-
-def _yes(said: bool) -> str:
-    return "yes" if said else "no"

@@ -1,4 +1,6 @@
-"""Numbers with units, as one would say them."""
+"""Numbers with units, and names, as one would say them."""
+
+from collections.abc import Sequence
 
 UNITS = ("", " k", " M", " G", " T")
 
@@ -46,3 +48,12 @@ def counted(number: int, what: str) -> str:
     ('1 repeat', '4,816 evaluations')
     """
     return f"{number:,} {what}{'' if number == 1 else 's'}"
+
+
+def listed(names: Sequence[str]) -> str:
+    """Names in a sentence.
+
+    >>> listed(["lrp-epsilon", "sobel", "random"])
+    'lrp-epsilon, sobel and random'
+    """
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"

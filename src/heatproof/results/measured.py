@@ -1,4 +1,4 @@
-"""All measures that the curves of a comparison allow, with their intervals."""
+"""All measures that the curves of a comparison allow."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -7,10 +7,9 @@ import numpy as np
 import polars as pl
 from torch import Tensor
 
-from heatproof.measures import MEASURES, Estimate, MeasureInputs, estimate, measure_all
+from heatproof.measures import Estimate, MeasureInputs, estimate, measure_all
 from heatproof.perturbation import Curves
 from heatproof.perturbation.regions import relevance_of_regions
-from heatproof.report import Table
 
 Measured = dict[str, dict[str, np.ndarray]]  # (n,) by method, then by measure
 
@@ -68,18 +67,3 @@ def estimates(found: Measured) -> dict[str, dict[str, Estimate]]:
         method: {measure: estimate(values) for measure, values in measures.items()}
         for method, measures in found.items()
     }
-
-
-def measures_table(found: Mapping[str, Mapping[str, Estimate]]) -> Table:
-    """One row for each method, one column for each measure, with its direction."""
-    known = [name for name in MEASURES if any(name in values for values in found.values())]
-    arrows = {name: "↑" if MEASURES[name].higher_is_better else "↓" for name in known}
-    rows = tuple(
-        (method, *(str(values[name]) if name in values else None for name in known)) for method, values in found.items()
-    )
-    note = "Means over images with 95 % intervals; ↑ higher is better, ↓ lower is better. What they are: "
-    return Table(
-        ("method", *(f"{name} {arrows[name]}" for name in known)),
-        rows,
-        (f"{note}heatproof list measures.",),
-    )

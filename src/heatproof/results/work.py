@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from heatproof.perturbation import Engine
-from heatproof.report import counted, duration
+from heatproof.wording import counted, duration
 
 
 @dataclass(frozen=True)

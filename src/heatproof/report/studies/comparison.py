@@ -1,0 +1,202 @@
+"""What is said of a comparison of methods."""
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from heatproof.measures import MEASURES, Estimate, aopc_curve, estimate_curve
+from heatproof.report.charts import Band, CurvesChart, Gallery
+from heatproof.report.page.page import Page, Section
+from heatproof.report.studies import audit
+from heatproof.report.studies.about import (
+    BANDS,
+    GALLERY,
+    GALLERY_IMAGES,
+    STEPS,
+    depends_on,
+    protocol_words,
+    score_band,
+    steps_of,
+)
+from heatproof.report.studies.pictures import label, walks
+from heatproof.report.studies.ranking import contrasts_table, ranking_verdict, settlement_verdict, unbeaten_controls
+from heatproof.report.tables import Table
+from heatproof.results.comparison import ComparisonResult
+from heatproof.results.measured import estimates
+from heatproof.results.part import REFERENCE
+from heatproof.wording import counted
+
+P_VALUES = "p: of the sign-flip test against the random order, corrected for the number of methods (Holm). "
+
+
+def main_verdict(found: ComparisonResult) -> list[str]:
+    """The answer, one sentence after the other, without what the audit says."""
+    return [*ranking_verdict(found.ranking), *(settlement_verdict(found.settlement) if found.settlement else [])]
+
+
+def verdict(found: ComparisonResult) -> list[str]:
+    """The answer, one sentence after the other."""
+    return [*main_verdict(found), *(audit.verdict(found.audit) if found.audit else [])]
+
+
+def warnings(found: ComparisonResult) -> list[str]:
+    """What a reader must know before trusting the numbers."""
+    said = [*found.notes]
+    for method, conservation in found.conservation.items():
+        said += conservation.warnings(method)
+    if found.ranking.count > 1:
+        said += unbeaten_controls(found.ranking)
+    if found.audit:
+        said += audit.warnings(found.audit)
+    return said
+
+
+def table(found: ComparisonResult) -> Table:
+    """AOPC of each method, absolute and relative to the random order, best first; higher is better."""
+    ranking = found.ranking
+    rows: list[tuple[str | float | None, ...]] = []
+    for name, value in ranking.aopc.items():
+        relative = ranking.relative.get(name)
+        kept = found.conservation.get(name)
+        above = (relative.estimate.mean, relative.estimate.low, relative.estimate.high) if relative else (None,) * 3
+        share = round(float(np.median(kept.kept)), 3) + 0.0 if kept else None  # no −0
+        tested = relative.sign_flip if relative else None
+        decided = tested if ranking.tested else ranking.counts[name]
+        rows.append((name, value.mean, value.low, value.high, *above, decided, share))
+    last = ("p" if ranking.tested else "images", "kept")
+    columns = ("method", "AOPC", "low", "high", "above random", "above low", "above high", *last)
+    note = (
+        f"AOPC over {steps_of(found.morf[REFERENCE])} in units of the {found.protocol.score}, mean over "
+        f"{ranking.count} images and repeats ({found.protocol.repeats}), with 95 % intervals; higher is better. "
+        f"{P_VALUES if ranking.tested else ''}Kept: the share of the score that LRP brings to the pixels (median)."
+    )
+    return Table(columns, tuple(rows), (note,))
+
+
+def measures_table(found: Mapping[str, Mapping[str, Estimate]]) -> Table:
+    """One row for each method, one column for each measure, with its direction."""
+    known = [name for name in MEASURES if any(name in values for values in found.values())]
+    arrows = {name: "↑" if MEASURES[name].higher_is_better else "↓" for name in known}
+    rows = tuple(
+        (method, *(str(values[name]) if name in values else None for name in known)) for method, values in found.items()
+    )
+    note = "Means over images with 95 % intervals; ↑ higher is better, ↓ lower is better. What they are: "
+    columns = ("method", *(f"{name} {arrows[name]}" for name in known))
+    return Table(columns, rows, (f"{note}heatproof list measures.",))
+
+
+def differences_table(found: ComparisonResult) -> Table:
+    """Paired differences of AOPC between methods, with intervals and corrected p-values."""
+    return contrasts_table(found.ranking.differences, ("higher", "lower"))
+
+
+def relative_chart(found: ComparisonResult) -> CurvesChart:
+    """AOPC(L) minus that of the random order, with pointwise 95 % bands (higher is better)."""
+    return CurvesChart(
+        name="curves-relative",
+        caption="AOPC above the random order",
+        title="AOPC relative to the random order",
+        x=STEPS,
+        y="AOPC above random order",
+        about=f"On the same images; {BANDS}. Higher is better.",
+        bands=_above_random(found),
+        removed_fraction=_removed(found),
+    )
+
+
+def score_chart(found: ComparisonResult) -> CurvesChart:
+    """The mean score while regions are removed, most relevant first (a steeper fall is better)."""
+    return CurvesChart(
+        name="curves",
+        caption="Score while regions are removed",
+        x=STEPS,
+        y=f"score ({found.protocol.score})",
+        about=f"Of the target, most relevant regions first; {BANDS}. A steeper fall is better.",
+        bands=[score_band(name, curves, is_reference=name == REFERENCE) for name, curves in found.morf.items()],
+        removed_fraction=_removed(found),
+    )
+
+
+def gallery(found: ComparisonResult) -> Gallery:
+    """The first of the pictures that the page shows, with their heatmaps."""
+    few = found.shown.first(GALLERY_IMAGES)
+    return Gallery(
+        name="gallery",
+        caption=GALLERY,
+        images=few.colours,
+        heatmaps={name: maps.numpy() for name, maps in few.heatmaps.items()},
+        captions=[f"{Path(found.names[number]).name}\n{label(found, number)}" for number in few.numbers],
+    )
+
+
+def page(found: ComparisonResult) -> Page:
+    """Which method explains best: ranking, curves, pictures, all measures, the audit."""
+    return Page(
+        f"Heatmaps of {found.network['name']} put to the proof",
+        verdict=main_verdict(found),
+        about=[
+            counted(len(found.names), "image"),
+            counted(len(found.heatmaps), "method"),
+            steps_of(found.morf[REFERENCE]),
+            *protocol_words(found.protocol),
+            str(found.work),
+        ],
+        sections=[
+            Section("Ranking", tables={"Area over the perturbation curve": table(found)}),
+            Section("Curves", charts=[relative_chart(found), score_chart(found)]),
+            Section(
+                "Picture by picture",
+                text=["Move the slider to see each picture destroyed, the regions first that a method calls relevant."],
+                shown=walks(found),
+                unit=f"score ({found.protocol.score})",
+                fallback=gallery(found) if found.shown.numbers else None,
+            ),
+            Section("Differences", tables={"Differences between methods on the same images": differences_table(found)}),
+            Section(
+                "All measures",
+                tables={"All measures of these curves": measures_table(estimates(found.measured))},
+            ),
+            *([audit.section(found.audit)] if found.audit else []),
+        ],
+        reproduce=depends_on(found.protocol.seed, len(found.names), found.network),
+    )
+
+
+def describe(found: ComparisonResult) -> dict[str, Any]:
+    """What is only known of this study, but for its arrays, as JSON-able values."""
+    return {
+        "study": "compare",
+        "network": dict(found.network),
+        "protocol": found.protocol.describe() | {"steps": found.morf[REFERENCE].orders.shape[-1]},
+        "methods": list(found.heatmaps),
+        "images": dict(zip(found.names, found.identities, strict=True)),
+        "notes": list(found.notes),
+        "conservation": {name: one.summary() for name, one in found.conservation.items()},
+        "audit": found.audit and found.audit.describe(),
+        "settlement": found.settlement and found.settlement.describe(),
+        "measures": {
+            method: {name: asdict(value) for name, value in values.items()}
+            for method, values in estimates(found.measured).items()
+        },
+        "work": found.work.describe(),
+    }
+
+
+def _removed(found: ComparisonResult) -> np.ndarray:
+    """(L + 1,) share of the image that is removed after each step."""
+    removed: np.ndarray = found.morf[REFERENCE].removed_fraction.mean(dim=(0, 1)).numpy()
+    return removed
+
+
+def _above_random(found: ComparisonResult) -> list[Band]:
+    """AOPC(L) minus that of the random order on the same images, with pointwise 95 % intervals."""
+    other = aopc_curve(found.morf[REFERENCE]).double().numpy()
+    bands = []
+    for name in (name for name in found.morf if name != REFERENCE):
+        values = aopc_curve(found.morf[name]).double().numpy()
+        both = min(len(values), len(other))
+        bands.append(Band(name, *estimate_curve(values[:both] - other[:both]), at=found.morf[name].ends.numpy()))
+    return bands

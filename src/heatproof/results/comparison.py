@@ -1,0 +1,94 @@
+"""What a comparison of methods found."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import polars as pl
+from torch import Tensor
+
+from heatproof.heatmaps import Conservation
+from heatproof.measures import aopc
+from heatproof.perturbation import Curves, Protocol
+from heatproof.results.audit import Audit
+from heatproof.results.chosen import Chosen
+from heatproof.results.measured import Measured
+from heatproof.results.part import REFERENCE, Part
+from heatproof.results.ranking import Ranking, rank
+from heatproof.results.settlement import Settlement
+from heatproof.results.work import Work
+from heatproof.runs.serialization import scores_frame
+
+
+@dataclass(frozen=True)
+class ComparisonResult:
+    """What a comparison of heatmap methods found; ``studies.Comparison`` says what its attributes are."""
+
+    network: Mapping[str, Any]
+    shown: Chosen
+    found: Part
+    protocol: Protocol
+    plan: Mapping[str, Any]
+    audit: Audit | None
+    settlement: Settlement | None
+    skipped: tuple[tuple[str, str], ...]
+    notes: tuple[str, ...]
+    work: Work
+    set_aside: tuple[str, ...] = ()
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """(N) of the images."""
+        return self.found.names
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """(N) names of the target classes."""
+        return self.found.classes
+
+    @property
+    def identities(self) -> tuple[str, ...]:
+        """(N) hashes of the images' pixels."""
+        return max((curves.images for curves in self.morf.values()), key=len)
+
+    @property
+    def heatmaps(self) -> dict[str, Tensor]:
+        """(N, H, W) by method."""
+        return self.found.heatmaps
+
+    @property
+    def morf(self) -> dict[str, Curves]:
+        """By method, the most relevant regions removed first, and of the random order."""
+        return self.found.curves
+
+    @property
+    def lerf(self) -> dict[str, Curves]:
+        """By method, the least relevant regions removed first, if that was asked for."""
+        return self.found.lerf
+
+    @property
+    def conservation(self) -> dict[str, Conservation]:
+        """What became of the score, by LRP method."""
+        return self.found.conservation
+
+    @property
+    def measured(self) -> Measured:
+        """Every measure that the curves allow, of each image (n,), by method and measure, best method first."""
+        return {name: self.found.measured[name] for name in self.ranking.methods}
+
+    @cached_property
+    def ranking(self) -> Ranking:
+        """Methods by AOPC, with paired intervals."""
+        values = {name: aopc(curves).double().numpy() for name, curves in self.morf.items()}
+        return rank(values, REFERENCE, self.settlement.judge) if self.settlement else rank(values, REFERENCE)
+
+    @cached_property
+    def curves(self) -> pl.DataFrame:
+        """``frame()``: a row for each image, method, order, repeat and step; ``.to_pandas()`` for pandas."""
+        return self.frame()
+
+    def frame(self) -> pl.DataFrame:
+        """Scores of every image, method, repeat and step."""
+        frames = [scores_frame(curves, self.names) for curves in (self.morf, self.lerf) if curves]
+        return pl.concat(frames)
