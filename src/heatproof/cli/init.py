@@ -8,7 +8,7 @@ import typer
 from heatproof.cli.application import app
 from heatproof.cli.output import tell
 from heatproof.cli.printing import say
-from heatproof.cli.study_file import ENDING, STUDIES, command_of, commented
+from heatproof.cli.study_file import ENDING, command_of, commented, studies
 from heatproof.errors import InputError
 from heatproof.options.names import among
 from heatproof.options.option import Option
@@ -20,7 +20,9 @@ def init_command(
     context: typer.Context,
     file: Annotated[Path, Option("Where to write it; it must not be there yet.", positional=True)] = Path("study.toml"),
     *,
-    study: Annotated[str, Option("Which command it is for.", complete=among(STUDIES))] = "compare",
+    study: Annotated[
+        str, Option("Which command it is for.", complete=lambda incomplete: among(tuple(studies()))(incomplete))
+    ] = "compare",
 ) -> None:
     """Writes a study file with every key, its default and what it means, to be edited and run.
 

@@ -63,4 +63,9 @@ class Wanted:
             protocol["regions"] = self.protocol.describe()["regions"]
         said = {one.name: getattr(self, one.name) for one in fields(self) if one.name not in ("audit", "show")}
         rule = self.rule and asdict(self.rule)
-        return said | {"methods": list(self.methods), "protocol": protocol, "measures": list(self.measures), "rule": rule}
+        return said | {
+            "methods": list(self.methods),
+            "protocol": protocol,
+            "measures": list(self.measures),
+            "rule": rule,
+        }
