@@ -10,9 +10,12 @@ from heatproof.cli.output import tell
 from heatproof.cli.printing import say
 from heatproof.cli.study_file import ENDING, command_of, commented, studies
 from heatproof.errors import InputError
-from heatproof.options.names import among
 from heatproof.options.option import Option
 from heatproof.runs.output_paths import write_file
+
+
+def _some_studies(incomplete: str) -> list[str]:
+    return [name for name in studies() if name.startswith(incomplete)]
 
 
 @app.command("init")
@@ -20,9 +23,7 @@ def init_command(
     context: typer.Context,
     file: Annotated[Path, Option("Where to write it; it must not be there yet.", positional=True)] = Path("study.toml"),
     *,
-    study: Annotated[
-        str, Option("Which command it is for.", complete=lambda incomplete: among(tuple(studies()))(incomplete))
-    ] = "compare",
+    study: Annotated[str, Option("Which command it is for.", complete=_some_studies)] = "compare",
 ) -> None:
     """Writes a study file with every key, its default and what it means, to be edited and run.
 

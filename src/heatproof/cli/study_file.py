@@ -126,9 +126,7 @@ def read_study(file: Path, study: str, keys: Mapping[str, Key]) -> Settings:
             f"'heatproof init --study {study}' writes one"
         )
     if found != study:
-        other = (
-            f"; run it with 'heatproof {found} {file.name}'" if isinstance(found, str) and found in studies() else ""
-        )
+        other = f"; run it with 'heatproof {found} {file.name}'" if found in studies() else ""
         raise InputError(
             f'{str(file)!r} is for another command: expected {STUDY} = "{study}", got {found!r:.80}{other}'
         )

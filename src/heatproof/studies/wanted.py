@@ -62,10 +62,5 @@ class Wanted:
         if isinstance(self.protocol.regions, Tensor):
             protocol["regions"] = self.protocol.describe()["regions"]
         said = {one.name: getattr(self, one.name) for one in fields(self) if one.name not in ("audit", "show")}
-        rule = self.rule and asdict(self.rule)
-        return said | {
-            "methods": list(self.methods),
-            "protocol": protocol,
-            "measures": list(self.measures),
-            "rule": rule,
-        }
+        methods, measures, rule = list(self.methods), list(self.measures), self.rule and asdict(self.rule)
+        return said | {"methods": methods, "protocol": protocol, "measures": measures, "rule": rule}
