@@ -2,8 +2,11 @@
 
 import difflib
 import inspect
+import pkgutil
+import sys
 from collections.abc import Callable, Sequence
 from functools import partial
+from importlib import import_module
 from typing import Annotated, Any, Literal, TypeVar, get_args, get_origin
 
 from heatproof.bounds import ANY, Bounds
@@ -75,6 +78,18 @@ class Registry(dict[str, F]):
         name, options = parse_spec(spec)
         defaults = options_of(self[name]) if name in self else {}
         return name, *sorted((defaults | options).items())
+
+
+def import_modules(package: str) -> None:
+    """Imports every module of a package, but no package inside it, so that all that they register is known.
+
+    >>> import_modules("heatproof.data.layouts")
+    >>> "heatproof.data.layouts.cifar" in sys.modules
+    True
+    """
+    for module in pkgutil.iter_modules(sys.modules[package].__path__, f"{package}."):
+        if not module.ispkg:
+            import_module(module.name)
 
 
 def options_of(function: Callable[..., Any]) -> dict[str, Option]:

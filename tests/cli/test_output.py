@@ -207,4 +207,5 @@ class TestCompletion:
             "try:\n    cli.main()\nfinally:\n    assert 'torch' not in sys.modules"
         )
         found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment)
-        assert found.stdout.split() == ["lrp-epsilon,sensitivity-l2", "lrp-epsilon,sensitivity-linf"], found.stderr
+        expected = [f"lrp-epsilon,{name}" for name in sorted(METHODS) if name.startswith("sens")]
+        assert found.stdout.split() == expected, found.stderr

@@ -5,6 +5,7 @@ import re
 import pytest
 from tests.docs.pages import ROOT
 
+from heatproof.data import DATASETS
 from heatproof.heatmaps import METHODS, WRAPPERS
 from heatproof.measures import MEASURES
 from heatproof.perturbation import REGIONS, REPLACEMENTS
@@ -37,6 +38,11 @@ def test_table_of_measures_is_the_catalogue():
 )
 def test_all_names_are_explained(registry):
     assert [name for name in registry if not re.search(rf"`{re.escape(name)}[:`]", METHOD)] == []
+
+
+def test_all_layouts_of_data_are_explained():
+    formats = (ROOT / "docs" / "formats.md").read_text(encoding="utf-8")
+    assert [name for name in DATASETS if not re.search(rf"\b{re.escape(name)}[:\[]", formats)] == []
 
 
 def test_sources_have_an_entry():

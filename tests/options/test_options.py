@@ -2,16 +2,20 @@
 
 import doctest
 import inspect
+from typing import Annotated
 
 import pytest
 import torch
+from pydantic import TypeAdapter, ValidationError
 
 import heatproof as hp
+from heatproof.bounds import Bounds
 from heatproof.cli.application import app
 from heatproof.cli.keys import keys_of
 from heatproof.options import studies as groups
-from heatproof.options.option import Option, declared
+from heatproof.options.option import Option, as_declared, declared
 from heatproof.perturbation import Protocol
+from heatproof.runs.run_record import _stored
 
 FUNCTIONS = {
     "compare": hp.compare,
@@ -86,3 +90,21 @@ def test_all_numbers_have_bounds():
             numeric = one.hint in (int, float, int | None, float | None)
             if isinstance(one.option, Option) and numeric and one.field not in plain:
                 assert one.option.bounds, one.field
+
+
+@pytest.mark.parametrize(
+    ("hint", "bounds", "good", "bad"),
+    [
+        (int | None, Bounds(1, 9), [1, 9, None], [0, 10, 1.5, "1"]),
+        (float, Bounds(0.0, 1.0), [0, 0.5, 1.0], [-0.1, 1.1, float("nan"), float("inf"), "0.5", None]),
+        (bool, None, [True, False], [1, "true", None]),
+        ("str | Tensor", None, ["slic"], [None, 1]),
+    ],
+)
+def test_an_option_of_each_kind_is_stored_in_the_record_of_a_run(hint, bounds, good, bad):
+    record = TypeAdapter(_stored(as_declared("made", Annotated[hint, Option(bounds=bounds)], None)))
+    for value in good:
+        assert record.validate_python(value, strict=True) == value
+    for value in bad:
+        with pytest.raises(ValidationError, match="validation error"):
+            record.validate_python(value, strict=True)

@@ -110,5 +110,5 @@ def recording():
 @pytest.fixture
 def zeros(monkeypatch):
     """Registers the replacement "zeros" for the length of a test."""
-    monkeypatch.setitem(REPLACEMENTS._functions, "zeros", lambda images, *, generators: torch.zeros_like(images))
+    monkeypatch.setitem(REPLACEMENTS, "zeros", lambda images, *, generators: torch.zeros_like(images))
     return "zeros"

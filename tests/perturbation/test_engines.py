@@ -224,7 +224,7 @@ def exact(ask):
 @pytest.fixture
 def exact_curves(monkeypatch):
     """Scores of ``perturb`` in float64."""
-    monkeypatch.setitem(SCORES._functions, "rest", rest)
+    monkeypatch.setitem(SCORES, "rest", rest)
 
     def ask(*given, **options):
         parts = [perturb(*given, **options, score=score).scores.double() for score in ("logit", "rest")]

@@ -8,11 +8,14 @@ import typer
 from heatproof.cli.application import app
 from heatproof.cli.output import tell
 from heatproof.cli.printing import say
-from heatproof.cli.study_file import ENDING, STUDIES, command_of, commented
+from heatproof.cli.study_file import ENDING, command_of, commented, studies
 from heatproof.errors import InputError
-from heatproof.options.names import among
 from heatproof.options.option import Option
 from heatproof.runs.output_paths import write_file
+
+
+def _some_studies(incomplete: str) -> list[str]:
+    return [name for name in studies() if name.startswith(incomplete)]
 
 
 @app.command("init")
@@ -20,7 +23,7 @@ def init_command(
     context: typer.Context,
     file: Annotated[Path, Option("Study file to write; it must not exist.", positional=True)] = Path("study.toml"),
     *,
-    study: Annotated[str, Option("Command that the study file is for.", complete=among(STUDIES))] = "compare",
+    study: Annotated[str, Option("Command that the study file is for.", complete=_some_studies)] = "compare",
 ) -> None:
     """Writes a study file with every key, its default and what it means, to be edited and run.
 

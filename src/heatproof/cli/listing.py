@@ -50,9 +50,11 @@ def catalogue(name: str) -> dict[str, str]:
         return described_sources()
     if name == "methods":
         from heatproof.heatmaps import METHODS, WRAPPERS
+        from heatproof.heatmaps.control_methods import INPUT_ONLY
         from heatproof.heatmaps.third_party import PACKAGES
 
-        found = _described(METHODS) | {f"{name}:METHOD": text for name, text in _described(WRAPPERS).items()}
+        controls_last = dict(sorted(METHODS.items(), key=lambda method: method[0] in INPUT_ONLY))
+        found = _described(controls_last) | {f"{name}:METHOD": text for name, text in _described(WRAPPERS).items()}
         found |= {f"{prefix}:{package.example}": package.describe() for prefix, package in PACKAGES.items()}
         return found | {"FILE.py:function": "Yours: (network, images, targets) -> (N, H, W); its code is run."}
     if name == "measures":

@@ -10,14 +10,13 @@ from typing import Any
 
 import typer
 
-from heatproof.cli.application import Command
+from heatproof.cli.application import Command, app
 from heatproof.cli.keys import Key, keys_of, validated
 from heatproof.errors import InputError
 from heatproof.registry import unknown
 from heatproof.runs.study_file import Settings, Value, read_toml, value_to_toml
 
 STUDY = "study"  # the key that says which command
-STUDIES = ("compare", "replacements", "assess", "complexity")  # what a study file can be for
 ENDING = ".toml"
 WIDTH = 100
 _SETTINGS = "heatproof.settings"
@@ -127,7 +126,7 @@ def read_study(file: Path, study: str, keys: Mapping[str, Key]) -> Settings:
             f"'heatproof init --study {study}' writes one"
         )
     if found != study:
-        other = f"; run it with 'heatproof {found} {file.name}'" if isinstance(found, str) and found in STUDIES else ""
+        other = f"; run it with 'heatproof {found} {file.name}'" if found in studies() else ""
         raise InputError(
             f'{str(file)!r} is for another command: expected {STUDY} = "{study}", got {found!r:.80}{other}'
         )
@@ -172,6 +171,11 @@ def _example(key: Key) -> Any:  # noqa: ANN401 - whatever the option holds
         return key.kind(key.option.low or 1)
     text = key.option.metavar or key.name.upper()
     return [text.strip("[].")] if key.listed else text
+
+
+def studies() -> list[str]:
+    """The commands that have study files of their own."""
+    return [str(command.name) for command in app.registered_commands if command.cls is StudyCommand]
 
 
 def command_of(study: str, commands: Mapping[str, Any]) -> StudyCommand:

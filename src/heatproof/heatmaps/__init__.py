@@ -1,10 +1,10 @@
-"""Network, images, classes → heatmaps. Importing a method's file registers it."""
+"""Network, images, classes → heatmaps."""
 
-from heatproof.heatmaps import gradients, lrp  # noqa: F401 - imported to register
 from heatproof.heatmaps.conservation import Conservation
 from heatproof.heatmaps.control_methods import controls
 from heatproof.heatmaps.explaining import Explained, check_heatmaps, explain, explain_batches
 from heatproof.heatmaps.methods import METHODS, WRAPPERS
+from heatproof.registry import import_modules
 
 __all__ = [
     "METHODS",
@@ -16,3 +16,5 @@ __all__ = [
     "explain",
     "explain_batches",
 ]
+
+import_modules(__name__)  # their decorators register the methods

@@ -113,7 +113,7 @@ def measure_all(inputs: MeasureInputs) -> dict[str, np.ndarray]:
     >>> images = torch.rand(2, 3, 18, 18)
     >>> curves = [perturb(network, images, images.sum(dim=1), order=order, score="probability", repeats=1)
     ...     for order in ("morf", "lerf")]
-    >>> list(measure_all(MeasureInputs(*curves)))
-    ['aopc', 'abpc', 'relative-drop', 'srg', 'deletion-auc', 'insertion-auc']
+    >>> list(measure_all(MeasureInputs(*curves)))[:4]
+    ['aopc', 'abpc', 'relative-drop', 'srg']
     """
     return {name: measure(inputs) for name, measure in MEASURES.items() if measure.missing(inputs) is None}

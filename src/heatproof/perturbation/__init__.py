@@ -1,6 +1,5 @@
 """Regions are removed in an order, replaced by something, and the score is followed."""
 
-from heatproof.perturbation import dirichlet, imputations  # noqa: F401 - imported to register
 from heatproof.perturbation.bounds import OrderBounds, bound_evaluations, order_bounds
 from heatproof.perturbation.curves import Curves
 from heatproof.perturbation.engine import Engine
@@ -10,6 +9,7 @@ from heatproof.perturbation.regions import REGIONS
 from heatproof.perturbation.replacements import REPLACEMENTS
 from heatproof.perturbation.statistics import Statistics
 from heatproof.perturbation.subsets import single_region_drops, single_region_evaluations
+from heatproof.registry import import_modules
 
 __all__ = [
     "REGIONS",
@@ -26,3 +26,5 @@ __all__ = [
     "single_region_drops",
     "single_region_evaluations",
 ]
+
+import_modules(__name__)  # their decorators register the replacements and regions

@@ -91,8 +91,8 @@ class RuleRecord(StoredRecord):
 def _stored(one: Declared) -> Any:  # noqa: ANN401 - a type
     """The type of an option in a record; what Python takes beside numbers and texts lies in files of its own."""
     bounds = one.option.bounds if isinstance(one.option, Option) and one.option.bounds else Bounds(1, MOST)
-    number = Annotated[int, Field(ge=bounds.low, le=min(bounds.high, MOST))]
-    kinds = {"int": number, "bool": bool, "str": Text, "None": None}
+    within = Field(ge=bounds.low, le=min(bounds.high, MOST))
+    kinds = {"int": Annotated[int, within], "float": Annotated[float, within], "bool": bool, "str": Text, "None": None}
     text = str(getattr(one.hint, "__forward_arg__", "") or getattr(one.hint, "__name__", one.hint))
     return Union[tuple(kinds[name] for name in re.findall(r"\w+", text) if name in kinds)]  # noqa: UP007
 

@@ -1,6 +1,6 @@
 """Which heatmap method explains this network best, on these images?"""
 
-from dataclasses import replace
+from dataclasses import fields, replace
 
 from torch import Tensor
 
@@ -52,19 +52,11 @@ def compare(network: Network, images: Tensor, options: CompareArguments) -> Comp
 
 def wanted_comparison(options: CompareOptions, methods: Methods) -> Wanted:
     """What these options ask for."""
-    return replace(
-        wanted_curves(options, named_methods(methods, with_controls=options.controls)),
-        rule=rule_of(options.until, options.indifference),
-        show=options.show,
-    )
+    all_methods = named_methods(methods, with_controls=options.controls)
+    return replace(wanted_curves(options, all_methods), rule=rule_of(options.until, options.indifference))
 
 
 def wanted_curves(options: Examining, methods: Methods) -> Wanted:
     """What these options ask for of a comparison of all images."""
-    return Wanted(
-        methods=named_methods(methods),
-        protocol=Protocol.of(options),
-        lerf=options.lerf,
-        measures=options.measures,
-        audit=options.audit,
-    )
+    given = {one.name: getattr(options, one.name) for one in fields(Wanted) if hasattr(options, one.name)}
+    return Wanted(**given | {"methods": named_methods(methods), "protocol": Protocol.of(options)})

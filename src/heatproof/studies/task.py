@@ -182,7 +182,9 @@ def named_methods(methods: Methods, *, with_controls: bool = False) -> dict[str,
     if not methods or REFERENCE in methods:
         raise InputError(f"methods must name at least one method, and none may be called {REFERENCE!r}")
     named = {name: MapFile(method, name) if isinstance(method, Path) else method for name, method in methods.items()}
-    check_methods([method for method in named.values() if isinstance(method, str)])
+    for method in named.values():
+        if isinstance(method, str):  # one method may have several names
+            check_methods([method])
     if not with_controls:
         return named
     first = next((method for method in named.values() if isinstance(method, str)), None)

@@ -61,13 +61,6 @@ class Wanted:
         del protocol["statistics"]  # they lie in a file of their own
         if isinstance(self.protocol.regions, Tensor):
             protocol["regions"] = self.protocol.describe()["regions"]
-        return {
-            "methods": list(self.methods),
-            "protocol": protocol,
-            "lerf": self.lerf,
-            "measures": list(self.measures),
-            "rule": self.rule and asdict(self.rule),
-            "reference": self.reference,
-            "scores": list(self.scores),
-            "removes": self.removes,
-        }
+        said = {one.name: getattr(self, one.name) for one in fields(self) if one.name not in ("audit", "show")}
+        methods, measures, rule = list(self.methods), list(self.measures), self.rule and asdict(self.rule)
+        return said | {"methods": methods, "protocol": protocol, "measures": measures, "rule": rule}

@@ -42,16 +42,9 @@ def read_assignment(store: Store) -> Assignment:
     statistics = stored_statistics(store)
     try:
         rule = Rule(**plan.rule.named()) if plan.rule else None
-        wanted = Wanted(
-            methods={name: name for name in plan.methods},
-            protocol=Protocol(**plan.protocol.named() | _regions(store), statistics=statistics),
-            lerf=plan.lerf,
-            measures=plan.measures,
-            rule=rule,
-            reference=plan.reference,
-            scores=plan.scores,
-            removes=plan.removes,
-        )
+        protocol = Protocol(**plan.protocol.named() | _regions(store), statistics=statistics)
+        methods = {name: name for name in plan.methods}
+        wanted = Wanted(**plan.named() | {"methods": methods, "protocol": protocol, "rule": rule})
         members = record.data.members
         return Assignment(wanted, load=_nothing, order=range(members), sink=shards_of(store, members, rule))
     except (TypeError, ValueError) as error:  # names that are unknown, numbers out of range
