@@ -97,7 +97,7 @@ def test_results_depend_neither_on_the_batch_nor_on_the_order_of_images(network,
 
 @pytest.mark.parametrize("scored", [0, 10, -1])
 def test_a_number_that_cannot_be(network, pictures, heats, scored):
-    with pytest.raises(InputError, match=rf"scored must be between 1 and the number of steps, 9, got {scored}"):
+    with pytest.raises(InputError, match=rf"scored must be .* 1.*, got {scored}"):
         perturb(network, pictures(1), heats(1), regions=6, steps=STEPS, scored=scored)
 
 

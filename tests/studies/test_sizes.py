@@ -37,7 +37,7 @@ def test_members_that_do_not_exist_cost_no_memory(tmp_path):
 
     def look():
         assignment = read_assignment(store)
-        race = Race(("a",), "random order", assignment.rule, given=len(assignment.order))
+        race = Race(("a",), "random order", assignment.wanted.rule, given=len(assignment.order))
         race.add({"a": np.arange(40.0), "random order": np.zeros(40)})
         race.look()
         assert (assignment.sink.whole(), len(assignment.sink)) == ([], MOST_MEMBERS // 8)
