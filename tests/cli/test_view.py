@@ -91,11 +91,11 @@ class TestList:
     @pytest.mark.parametrize(
         ("content", "reason"),
         [
-            (b"", "no JSON"),
-            (b'{"schema": 1, "study": "comp', "no JSON"),
-            (b"\xff\xfe\x00", "no JSON"),
-            (b"[" * 100_000, "no JSON"),
-            (b'{"schema": ' + b"9" * 5000 + b"}", "no JSON"),
+            (b"", "not JSON"),
+            (b'{"schema": 1, "study": "comp', "not JSON"),
+            (b"\xff\xfe\x00", "not JSON"),
+            (b"[" * 100_000, "not JSON"),
+            (b'{"schema": ' + b"9" * 5000 + b"}", "not JSON"),
             (b"[]", "expected an object, got a list"),
             (b'{"schema": 3, "study": 7, "verdict": []}', "study must be 'compare' or 'complexity', got 7"),
             (b'{"study": "compare", "verdict": []}', "has schema None; this version reads 2 and 3"),
