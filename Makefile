@@ -2,6 +2,7 @@ PYTHON ?= python3.11
 SIZE ?= small
 VENV := .venv
 BIN := $(VENV)/bin
+RUNS := $(VENV)/.runs
 INSTALLED := $(VENV)/.installed
 
 .PHONY: help demo test test-all check bench reproduce docs docs-figures dist clean
@@ -9,13 +10,17 @@ INSTALLED := $(VENV)/.installed
 help:  ## Show what there is to make.
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
 
-$(INSTALLED): pyproject.toml
+$(RUNS): pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet torch torchvision
+	$(BIN)/python -m pip install --quiet --editable ".[demo]"
+	touch $@
+
+$(INSTALLED): $(RUNS)
 	$(BIN)/python -m pip install --quiet --editable ".[dev]"
 	touch $@
 
-demo: $(INSTALLED)  ## Compare heatmap methods on built-in photographs with a real ImageNet network.
+demo: $(RUNS)  ## Compare heatmap methods on built-in photographs with a real ImageNet network.
 	$(BIN)/heatproof compare builtin --out demo --overwrite --regions 16 --steps 24 \
 		--methods lrp-epsilon,lrp-alphabeta,lrp-epsilon-gamma-box,sensitivity-l2,deconvolution-l2
 	@echo "Open demo/report.html"

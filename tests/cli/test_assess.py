@@ -55,7 +55,7 @@ def test_checkpoints_of_a_users_own_network(assess, tmp_path):
     for text in (
         "checkpoint",
         "accuracy",
-        "the best heatmaps",
+        "better heatmaps than all others",
         "Rank correlation with the accuracy",
         "RUN/report.html",
     ):

@@ -229,7 +229,7 @@ def of_cells(kind, folder, checkpoints):
     if kind == "replacements":
         return wanted_replacements(ReplacementsOptions(replacements=REPLACEMENTS, **shared), partial(loaded, folder))
     load = partial(other_weights, folder)
-    return wanted_assessment(AssessOptions(**shared), checkpoints, load, labels_of(folder))
+    return wanted_assessment(AssessOptions(**shared), checkpoints, small_network().name, load, labels_of(folder))
 
 
 @pytest.fixture(scope="module", params=["replacements", "assess"])
@@ -253,6 +253,7 @@ def assert_same_cells(one, other):
     assert one.frame().equals(other.frame())
     assert one.table() == other.table()
     assert one.verdict == other.verdict
+    assert one.about().get("topology") == other.about().get("topology")
     for name, cell in one.cells.items():
         assert torch.equal(cell.shown.images, other.cells[name].shown.images)
         for method, maps in cell.shown.heatmaps.items():

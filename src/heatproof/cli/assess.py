@@ -53,7 +53,7 @@ def assess_command(
         known = dict(zip(names, dataset.labels, strict=True)) if labels and dataset.labels else None
         here = partial(other_weights, topology, dataset)
         opened = here if workers.on == HERE else partial(checkpoint, given, options.seed)
-        wanted = wanted_assessment(options, ordered, opened, known)
+        wanted = wanted_assessment(options, ordered, topology.name, opened, known)
         with workers.execution(place) as execution:
             study = run_cells(wanted, store, settings, execution)
     if known and dataset.classes and topology.classes and dataset.classes != topology.classes:

@@ -86,6 +86,7 @@ def assess(network: Network, checkpoints: Checkpoints, options: AssessArguments)
 def wanted_assessment(
     options: AssessOptions,
     checkpoints: Sequence[Path],
+    topology: str,
     opened: Callable[[str, Path], tuple[Network, Dataset]],
     labels: Mapping[str, int] | None,
 ) -> WantedCells:
@@ -94,6 +95,7 @@ def wanted_assessment(
     Args:
         options: of the study.
         checkpoints: files of weights.
+        topology: name of the network, whatever its weights.
         opened: gives the network with a checkpoint's name and weights, and the data set; picklable for other processes.
         labels: true class indices by name of the image, if known.
 
@@ -108,7 +110,7 @@ def wanted_assessment(
     if labels is not None:
         _checked(torch.tensor([labels[member.name] for member in dataset.members]), network, pictures.images)
     cells = {name: Cell(_wanted(options), partial(opened, name, path)) for name, path in named.items()}
-    about = {"method": method_name(options.method), "topology": network.name, "labels": labels and dict(labels)}
+    about = {"method": method_name(options.method), "topology": topology, "labels": labels and dict(labels)}
     return WantedCells("assess", cells, about)
 
 

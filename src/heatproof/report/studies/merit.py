@@ -60,16 +60,17 @@ def _best(checkpoints: Sequence[str], series: Mapping[str, Series]) -> str:
         )
     best, equals = best_and_equals(leading)
     others = [checkpoints[index] for index in equals]
-    shared = (
-        f", not significantly more than for {_listed(others)}" if others else ", significantly more than for all others"
-    )
-    fall = (
-        f"the standardised logit falls by {leading.estimates()[best]} standard deviations more than in random "
-        f"order{shared}."
-    )
+    first, more = checkpoints[best], f"{leading.estimates()[best]} standard deviations more than in random order"
+    fall = f"the standardised logit falls by {more}"
+    shared = f"{'not ' if others else ''}significantly more than for {_listed(others) if others else 'all others'}"
     if _against(best, series):
-        return f"Which checkpoint has the best heatmaps depends on the measure. For {checkpoints[best]} {fall}"
-    return f"{checkpoints[best]} has the best heatmaps: {fall}"
+        return f"Which checkpoint has the best heatmaps depends on the measure. For {first} {fall}, {shared}."
+    if others:
+        return (
+            f"No checkpoint has significantly better heatmaps than all others: {first} comes first ({fall}), but "
+            f"{shared}. More images may decide."
+        )
+    return f"{first} has the best heatmaps: {fall}, {shared}."
 
 
 def _against(best: int, series: Mapping[str, Series]) -> dict[str, int]:
