@@ -152,8 +152,10 @@ def significant_pairs(
     if not clear:
         return f"No pair of {what} is significantly different."
     if len(unclear) <= len(clear):
-        return f"Not significantly different: {_by_first(names, unclear)}; all other pairs of {what} are."
-    return f"Significantly different pairs: {_by_first(names, clear)}; no other pair of {what} is."
+        return (
+            f"Not significantly different: {_by_first(names, unclear)}; all other pairs of {what} differ significantly."
+        )
+    return f"Only these pairs of {what} differ significantly: {_by_first(names, clear)}."
 
 
 def _by_first(names: Sequence[str], pairs: Collection[tuple[str, str]]) -> str:
