@@ -9,7 +9,6 @@ from heatproof.measures.quality import (
     ALONE,
     CONTROLS,
     QUALITIES,
-    SCALE_FREE,
     SCORES,
     Perturbed,
     series_of,
@@ -86,7 +85,7 @@ def test_scale(logits):
     values = {name: series_of(quantity, [once, thrice]).values() for name, quantity in (QUALITIES | ALONE).items()}
     for name in ("AOPC", "above random"):
         assert values[name][1] == pytest.approx(3 * values[name][0])
-    for name in SCALE_FREE:
+    for name in ("relative drop", "standardised", "relative drop alone", "standardised alone"):
         assert values[name][1] == pytest.approx(values[name][0])
     assert values["probability"][1] != pytest.approx(values["probability"][0], rel=0.01)
     assert abs(values["probability"]).max() <= 1

@@ -7,6 +7,7 @@ from typing import Annotated
 import pytest
 import torch
 from pydantic import TypeAdapter, ValidationError
+from tests.records import RUN
 
 import heatproof as hp
 from heatproof.bounds import Bounds
@@ -15,7 +16,7 @@ from heatproof.cli.keys import keys_of
 from heatproof.options import studies as groups
 from heatproof.options.option import Option, as_declared, declared
 from heatproof.perturbation import Protocol
-from heatproof.runs.run_record import _stored
+from heatproof.runs.run_record import ProtocolRecord, _stored
 
 FUNCTIONS = {
     "compare": hp.compare,
@@ -108,3 +109,11 @@ def test_an_option_of_each_kind_is_stored_in_the_record_of_a_run(hint, bounds, g
     for value in bad:
         with pytest.raises(ValidationError, match="validation error"):
             record.validate_python(value, strict=True)
+
+
+@pytest.mark.parametrize("name", sorted(RUN["plan"]["protocol"]))
+def test_a_record_that_lacks_an_option_is_refused(name):
+    """Only an option that is added later may be missing, in runs of before."""
+    protocol = {key: value for key, value in RUN["plan"]["protocol"].items() if key != name}
+    with pytest.raises(hp.InputError, match=f"run.json: {name} "):
+        ProtocolRecord.of(protocol, "run.json")

@@ -82,7 +82,6 @@ CONTROLS = {  # these need no heatmap
     "mean logit": Quantity("untouched", "logit"),
     "mean confidence": Quantity("untouched", "probability"),
 }
-SCALE_FREE = ("relative drop", "standardised", "relative drop alone", "standardised alone")
 
 
 def series_of(quantity: Quantity, networks: Sequence[Perturbed]) -> Series:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import Field, dataclass, fields
+from functools import cache
 from types import UnionType
 from typing import Annotated, Any, Union, get_args, get_origin
 
@@ -119,10 +120,11 @@ class Declared:
         return own or self.field.replace("_", "-")
 
 
-def declared(group: Any) -> list[Declared]:  # noqa: ANN401 - a dataclass, or an instance of one
+@cache
+def declared(group: Any) -> tuple[Declared, ...]:  # noqa: ANN401 - a dataclass
     """The options that the fields of a dataclass declare."""
     found = (_declared(field) for field in fields(group))
-    return [one for one in found if one]
+    return tuple(one for one in found if one)
 
 
 def _declared(field: "Field[Any]") -> Declared | None:
@@ -137,6 +139,11 @@ def as_declared(name: str, annotation: Any, default: Any, *, kw_only: bool = Tru
     return Declared(name, hint, default, option, kw_only) if option else None
 
 
+def shared_values(options: Any, other: type) -> dict[str, Any]:  # noqa: ANN401 - a dataclass
+    """The values of options that another dataclass has fields for, by name."""
+    return {field.name: getattr(options, field.name) for field in fields(other) if hasattr(options, field.name)}
+
+
 def without_none(hint: Any) -> Any:  # noqa: ANN401 - a type
     """A type, without that it may be None."""
     if get_origin(hint) in (Union, UnionType):
@@ -149,6 +156,6 @@ class Bounded:
     """A group of options, whose numbers are checked when it is made."""
 
     def __post_init__(self) -> None:
-        for one in declared(self):
+        for one in declared(type(self)):  # type: ignore[arg-type] # mypy takes a class for an instance of it
             if isinstance(one.option, Option):
                 one.option.check(one.field, getattr(self, one.field))

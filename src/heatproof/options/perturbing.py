@@ -8,9 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated
 
 from heatproof.bounds import AUDITED, MANY, MEMORY, REPEATS, SEED
-from heatproof.defaults import (
-    DEFAULT_MEMORY,
-)
+from heatproof.defaults import DEFAULT_MEMORY
 from heatproof.options.names import ENGINES, among, one_of, registered, some_of
 from heatproof.options.option import Bounded, Option
 from heatproof.options.texts import as_gb, as_memory, as_regions, as_steps

@@ -7,6 +7,7 @@ from torch import Tensor
 
 from heatproof.defaults import ALL
 from heatproof.errors import InputError
+from heatproof.options.option import shared_values
 from heatproof.options.perturbing import Perturbing, Removing
 from heatproof.perturbation.engine import ENGINES
 from heatproof.perturbation.regions import REGIONS, count_regions
@@ -27,8 +28,7 @@ class Protocol(Perturbing):
     @classmethod
     def of(cls, options: Removing) -> "Protocol":
         """The protocol that these options ask for; what they do not declare is as usual."""
-        given = {one.name: getattr(options, one.name) for one in fields(cls) if hasattr(options, one.name)}
-        return cls(**given | {"statistics": as_statistics(options.statistics)})
+        return cls(**shared_values(options, cls) | {"statistics": as_statistics(options.statistics)})
 
     def __post_init__(self) -> None:
         super().__post_init__()

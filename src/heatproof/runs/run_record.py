@@ -88,6 +88,10 @@ class RuleRecord(StoredRecord):
     indifference: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None
 
 
+# Options that every record has. One that is added later is missing in earlier runs, which did what its default does.
+FIRST = {"replacement", "regions", "steps", "repeats", "seed", "score", "engine", "memory", "scored"}
+
+
 def _stored(one: Declared) -> Any:  # noqa: ANN401 - a type
     """The type of an option in a record; what Python takes beside numbers and texts lies in files of its own."""
     bounds = one.option.bounds if isinstance(one.option, Option) and one.option.bounds else Bounds(1, MOST)
@@ -99,11 +103,15 @@ def _stored(one: Declared) -> Any:  # noqa: ANN401 - a type
 
 if TYPE_CHECKING:
     ProtocolRecord = StoredRecord
-else:  # a run of before an option was added has what was done then: its default
+else:
     ProtocolRecord = create_model(
         "ProtocolRecord",
         __base__=StoredRecord,
-        **{one.field: (_stored(one), one.default) for one in declared(Perturbing) if one.field != "statistics"},
+        **{
+            one.field: (_stored(one), ... if one.field in FIRST else one.default)
+            for one in declared(Perturbing)
+            if one.field != "statistics"
+        },
     )
 
 

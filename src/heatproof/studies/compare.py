@@ -1,10 +1,11 @@
 """Which heatmap method explains this network best, on these images?"""
 
-from dataclasses import fields, replace
+from dataclasses import replace
 
 from torch import Tensor
 
 from heatproof.network.network import Network
+from heatproof.options.option import shared_values
 from heatproof.options.perturbing import Examining
 from heatproof.options.signatures import takes
 from heatproof.options.studies import CompareArguments, CompareOptions
@@ -58,5 +59,5 @@ def wanted_comparison(options: CompareOptions, methods: Methods) -> Wanted:
 
 def wanted_curves(options: Examining, methods: Methods) -> Wanted:
     """What these options ask for of a comparison of all images."""
-    given = {one.name: getattr(options, one.name) for one in fields(Wanted) if hasattr(options, one.name)}
-    return Wanted(**given | {"methods": named_methods(methods), "protocol": Protocol.of(options)})
+    given = {"methods": named_methods(methods), "protocol": Protocol.of(options)}
+    return Wanted(**shared_values(options, Wanted) | given)
