@@ -354,6 +354,8 @@ def values_of(key):
         return st.integers(-(2**63) if low is None else low, 2**63 - 1 if high is None else high)
     if key.kind is float:
         return st.floats(key.option.low, key.option.high or 1e9, allow_nan=False, allow_infinity=False)
+    if key.option.several:
+        texts = texts.filter(str.strip)  # a name of blanks is refused
     return texts | st.lists(texts, min_size=1) if key.listed or key.option.several else texts
 
 
