@@ -12,13 +12,14 @@ from torch import nn
 
 import heatproof as hp
 from heatproof.measures import Estimate
-from heatproof.measures.quality import QUALITIES, SCALE_FREE
+from heatproof.measures.quality import QUALITIES
 from heatproof.measures.series import Series
 from heatproof.perturbation import perturb
 from heatproof.report.studies.merit import best_and_equals, merit
 from heatproof.studies.assess import assess
 
 METHOD = "lrp-epsilon[bias=exclude]"
+SCALE_FREE = ("relative drop", "standardised", "relative drop alone", "standardised alone")
 
 
 @pytest.fixture(scope="module")
