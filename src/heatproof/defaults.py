@@ -8,3 +8,4 @@ DEFAULT_MEMORY = 2 * 2**30  # bytes
 PILOT_IMAGES = 16
 SHOWN = 8  # pictures of a page
 ALL = "all"  # instead of a number of steps
+AUTO = "auto"  # as the protocol says, or a protocol that is chosen on a pilot

@@ -29,6 +29,11 @@ class Files:
         self._last: tuple[list[int], Pictures] | None = None
 
     @property
+    def addresses(self) -> tuple[str, ...]:
+        """What addresses the draws of images: their names."""
+        return self.names
+
+    @property
     def fingerprint(self) -> str:
         """Hash of the names in their order."""
         return self.dataset.fingerprint
@@ -43,10 +48,11 @@ class Files:
 
 @dataclass(frozen=True, eq=False)
 class GivenImages:
-    """Images (N, C, H, W) in [0, 1] that are there, and their names."""
+    """Images (N, C, H, W) in [0, 1] that are there, their names, and what addresses draws of them."""
 
     images: Tensor
     names: tuple[str, ...]
+    addresses: tuple[str, ...]
 
     @property
     def name(self) -> str:

@@ -8,13 +8,16 @@ import torch
 from torch import Tensor
 
 from heatproof.bounds import SEED, Bounds
-from heatproof.heatmaps.methods import WRAPPERS, Make, Method, register
+from heatproof.heatmaps.methods import WRAPPERS, Make, Method, register, split_prefix
 from heatproof.network import Network
 from heatproof.network.backward import Relevance
 from heatproof.network.forward import ForwardPass
 from heatproof.randomness import addressed, identify
 
-INPUT_ONLY = ("random", "constant", "centre-gaussian", "sobel")  # controls that never saw the network
+INPUT_ONLY = ("random", "constant", "centre-gaussian", "sobel", "centred-sobel")  # controls that never saw the network
+MUST_BEAT = ("centre-gaussian", "sobel", "centred-sobel")  # a random and a constant map are the random order
+UPPER_MARK = "occlusion"  # asks the network about every window: a map that a protocol must call good
+ANOTHER = "another-image"  # prefix of the map that the method made of another image
 
 
 @register("random")
@@ -53,6 +56,33 @@ def sobel(forward: ForwardPass) -> Tensor:
     return torch.from_numpy(np.stack(maps)).to(forward.images)
 
 
+@register("centred-sobel")
+def centred_sobel(forward: ForwardPass) -> Tensor:
+    """Edges in the middle: ``sobel``, smoothed over a sixteenth of the sides, times ``centre-gaussian``."""
+    height, width = forward.images.shape[2:]
+    edges = _maps(sobel(forward)).double().cpu().numpy()
+    smooth = scipy.ndimage.gaussian_filter(edges, (0, height / 16, width / 16))
+    return torch.from_numpy(smooth).to(forward.images) * _maps(centre_gaussian(forward))
+
+
+@register("occlusion")
+@torch.inference_mode()
+def occlusion(forward: ForwardPass, *, across: Annotated[int, Bounds(1, 32)] = 7) -> Tensor:
+    """The score that each of ``across`` × ``across`` windows takes along when it alone is blurred [Zeiler2014]."""
+    inputs, (height, width) = forward.inputs, forward.images.shape[2:]
+    blurred = scipy.ndimage.gaussian_filter(
+        inputs.double().cpu().numpy(), (0, 0, height / (4 * across), width / (4 * across)), mode="reflect"
+    )
+    without = torch.from_numpy(blurred).to(inputs)
+    rows, columns = (torch.arange(size) * across // size for size in (height, width))
+    windows = rows[:, None] * across + columns[None, :]  # (H, W)
+    drops = [
+        forward.scores - forward.evaluated(torch.where((windows == number).to(inputs.device), without, inputs))
+        for number in range(across**2)
+    ]
+    return torch.stack(drops, dim=1)[:, windows]  # (N, H, W)
+
+
 @WRAPPERS.register("negated")
 def negated(make: Make, network: Network) -> Method:
     """The method's map with its sign flipped: it removes first what the method keeps longest."""
@@ -72,13 +102,30 @@ def randomised(make: Make, network: Network, *, seed: Annotated[int, SEED] = 0) 
     return of_the_copy
 
 
-def controls(method: str) -> tuple[str, ...]:
-    """Names of the controls for ``method``: four maps that never saw the network, and two made of the method.
+def controls(method: str | None, *, symmetric: bool) -> tuple[str, ...]:
+    """Names of the controls that are computed, of which some are made of ``method``.
 
-    >>> controls("lrp-epsilon")[2:]
+    In a symmetric comparison a map's reverse needs none, and a random or constant map is the random order.
+
+    >>> controls("lrp-epsilon", symmetric=True)
+    ('centre-gaussian', 'sobel', 'centred-sobel', 'occlusion', 'randomised:lrp-epsilon')
+    >>> controls("lrp-epsilon", symmetric=False)[2:]
     ('centre-gaussian', 'sobel', 'negated:lrp-epsilon', 'randomised:lrp-epsilon')
     """
-    return (*INPUT_ONLY, *(f"{prefix}:{method}" for prefix in WRAPPERS))
+    if symmetric:
+        return (*MUST_BEAT, UPPER_MARK, *([f"randomised:{method}"] if method else []))
+    return ("random", "constant", "centre-gaussian", "sobel", *(f"{prefix}:{method}" for prefix in WRAPPERS if method))
+
+
+def kind_of_control(name: str) -> str:
+    """The control that a name means, without options and what it is made of; empty for a method.
+
+    >>> kind_of_control("randomised[seed=1]:lrp-epsilon"), kind_of_control("sobel"), kind_of_control("lrp-epsilon")
+    ('randomised', 'sobel', '')
+    """
+    prefix, rest = split_prefix(name)
+    kind = (prefix or rest).partition("[")[0]
+    return kind if kind in (*INPUT_ONLY, *WRAPPERS, UPPER_MARK, ANOTHER) else ""
 
 
 def _maps(found: Tensor | Relevance) -> Tensor:

@@ -43,6 +43,11 @@ class ForwardPass:
         """(N,) the target's logit f(x)."""
         return self.logits.gather(1, self.targets[:, None])[:, 0]
 
+    def evaluated(self, inputs: Tensor) -> Tensor:
+        """(N,) the targets' logits of other normalised images (N, C, H, W)."""
+        logits = self.graph.evaluate(inputs.contiguous(memory_format=torch.channels_last))
+        return logits.gather(1, self.targets[:, None])[:, 0]
+
     @cached_property
     def gradient(self) -> Tensor:
         """(N, C, H, W) derivative of f with respect to the normalised image."""

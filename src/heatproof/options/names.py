@@ -12,6 +12,7 @@ SOURCES = {
     "replacements": ("perturbation", "REPLACEMENTS[.]"),
     "scores": ("perturbation/scores.py", "SCORES[.]"),
     "regions": ("perturbation", "REGIONS[.]"),
+    "protocols": ("perturbation/protocols.py", "PROTOCOLS[.]"),
     "measures": ("studies", "FURTHER[.]"),
     "data": ("data/layouts", "DATASETS[.]"),
 }

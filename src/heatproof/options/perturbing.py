@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated
 
 from heatproof.bounds import AUDITED, MANY, MEMORY, REPEATS, SEED
-from heatproof.defaults import DEFAULT_MEMORY
+from heatproof.defaults import AUTO, DEFAULT_MEMORY
 from heatproof.options.names import ENGINES, among, one_of, registered, some_of
 from heatproof.options.option import Bounded, Option
 from heatproof.options.texts import as_gb, as_memory, as_regions, as_steps
@@ -32,6 +32,25 @@ MemoryOption = Annotated[
         metavar="GB|SIZE",
         parse=as_memory,
         text=as_gb,
+    ),
+]
+
+RegionsOption = Annotated[
+    "int | str | Tensor",
+    Option(
+        "Side of a region in pixels, or a name; see 'heatproof list regions'.",
+        python='side of the regions of the grid in pixels, a name such as "relative-grid[across=8]" or '
+        '"slic[segments=100]", or a map of region indices (H, W) or (N, H, W), −1 = never removed.',
+        metavar="SIZE|NAME",
+        parse=as_regions,
+        complete=one_of("regions"),
+    ),
+]
+ReplacementOption = Annotated[
+    str,
+    Option(
+        "What a removed region becomes; see 'heatproof list replacements'.",
+        complete=one_of("replacements"),
     ),
 ]
 
@@ -59,17 +78,7 @@ class Removing(Bounded):
         ),
     ] = None
     repeats: Annotated[int, Option("Number of repeats, each with its own replacement image.", bounds=REPEATS)] = 1
-    regions: Annotated[
-        "int | str | Tensor",
-        Option(
-            "Side of a region in pixels, or a name; see 'heatproof list regions'.",
-            python='side of the regions of the grid in pixels, "pixels", superpixels such as "slic[segments=100]", or '
-            "a map of region indices (H, W) or (N, H, W), −1 = never removed.",
-            metavar="SIZE|NAME",
-            parse=as_regions,
-            complete=one_of("regions"),
-        ),
-    ] = 9
+    regions: RegionsOption = 9
     seed: Annotated[int, Option("Seed of all random draws.", bounds=SEED)] = 0
     engine: Annotated[
         str,
@@ -105,13 +114,7 @@ class Scoring(Removing):
 class Replacing(Removing):
     """Which regions are removed, and what they become."""
 
-    replacement: Annotated[
-        str,
-        Option(
-            "What a removed region becomes; see 'heatproof list replacements'.",
-            complete=one_of("replacements"),
-        ),
-    ] = "uniform"
+    replacement: ReplacementOption = "uniform"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -123,11 +126,25 @@ class Perturbing(Scoring, Replacing):
 class Examining(Perturbing):
     """How regions are removed, replaced and scored, and what is evaluated beside the MoRF curves."""
 
+    protocol: Annotated[
+        str,
+        Option(
+            "How regions are removed: auto (chosen on a pilot, if there are enough images and none of --regions, "
+            "--replacement and --steps is given), samek2017 (the paper's), or another name; see 'heatproof list "
+            "protocols'. Other options replace what it says.",
+            python='how regions are removed: "auto" (chosen on a pilot, if there are enough images and none of '
+            '``regions``, ``replacement`` and ``steps`` is given), "samek2017" (the paper\'s), or another name '
+            "(``heatproof list protocols``). Other options replace what it says.",
+            complete=one_of("protocols"),
+        ),
+    ] = AUTO
+    regions: RegionsOption = AUTO
+    replacement: ReplacementOption = AUTO
     lerf: Annotated[
         bool,
         Option(
-            "Also remove the least relevant regions first: for ABPC, and with --steps all for SRG.",
-            python="also remove the least relevant regions first, for measures between the two curves, such as ABPC.",
+            "Also remove the least relevant regions first with --protocol samek2017; other protocols always do.",
+            python="also remove the least relevant regions first with the protocol samek2017; others always do.",
         ),
     ] = False
     audit: Annotated[

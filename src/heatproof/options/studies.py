@@ -87,12 +87,15 @@ class CompareOptions(Examining):
         ),
     ] = SHOWN
     controls: Annotated[
-        bool,
+        bool | None,
         Option(
-            "Add controls, which a good method must beat: maps that never saw the network, the first method with "
-            "flipped signs, and the first method on a network with shuffled weights."
+            "Add controls, which a good method must beat: maps that never saw the network, each method's map of "
+            "another image, the first method on a network with shuffled weights. Default: yes, but for samek2017.",
+            python="add controls, which a good method must beat: maps that never saw the network, each method's map of "
+            "another image, the first method on a network with shuffled weights; by default yes, but for samek2017.",
+            negative="no-controls",
         ),
-    ] = False
+    ] = None
 
 
 @dataclass(frozen=True, kw_only=True)

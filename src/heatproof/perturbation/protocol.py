@@ -88,11 +88,8 @@ class Protocol(Perturbing):
         return steps
 
     def scored_of(self, steps: int) -> int:
-        """Number of steps, out of ``steps``, at which the score is evaluated."""
-        scored = steps if self.scored is None else self.scored
-        if not 1 <= scored <= steps:
-            raise InputError(f"scored must be between 1 and the number of steps, {steps}, got {scored}")
-        return scored
+        """Number of steps, out of ``steps``, at which the score is evaluated: all, if more are asked for."""
+        return steps if self.scored is None else min(self.scored, steps)
 
     def describe(self) -> dict[str, Any]:
         """The settings as JSON-able values."""

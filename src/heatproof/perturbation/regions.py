@@ -11,6 +11,7 @@ from heatproof.bounds import REGION, Bounds
 from heatproof.errors import InputError
 from heatproof.registry import Registry, is_whole, parse_spec
 
+GRIDS = ("grid", "relative-grid", "pixels")
 REGIONS: Registry[Callable[..., Tensor]] = Registry("regions")  # (images, *, options…) -> (N, H, W)
 
 
@@ -42,6 +43,12 @@ def grid_regions(images: Tensor, *, size: Annotated[int, REGION] = 9) -> Tensor:
     """Squares of ``size`` pixels, centred; what does not fit is never removed [Samek2017]."""
     count, _, height, width = images.shape
     return grid(height, width, size).expand(count, height, width)
+
+
+@REGIONS.register("relative-grid")
+def relative_grid(images: Tensor, *, across: Annotated[int, Bounds(1, 1000)] = 8) -> Tensor:
+    """Squares as large as fit ``across`` times along the shorter side, centred; what does not fit is never removed."""
+    return grid_regions(images, size=relative_side(images.shape[2], images.shape[3], across))
 
 
 @REGIONS.register("pixels")
@@ -99,9 +106,34 @@ def as_regions(given: int | str | Tensor, images: Tensor) -> Tensor:
     return regions
 
 
+def relative_side(height: int, width: int, across: int) -> int:
+    """Side in pixels of squares that fit ``across`` times along the shorter side.
+
+    >>> relative_side(227, 300, 8)
+    28
+    """
+    return max(1, min(height, width) // across)
+
+
+def grid_side(given: int | str | Tensor, height: int, width: int) -> int | None:
+    """Side in pixels of the squares, where the regions are a grid.
+
+    >>> grid_side("relative-grid[across=4]", 224, 224), grid_side(9, 224, 224), grid_side("slic", 224, 224)
+    (56, 9, None)
+    """
+    if isinstance(given, Tensor):
+        return None
+    if is_whole(str(given)):
+        return int(given)
+    if parse_spec(str(given))[0] not in GRIDS:
+        return None
+    blank = torch.empty(1, 1, height, width)
+    return int((REGIONS.resolve(str(given))(blank)[0] == 0).any(dim=0).sum())
+
+
 def differ_in_number(given: int | str | Tensor) -> bool:
     """Whether one image may have more regions than another, as with superpixels."""
-    return isinstance(given, str) and not is_whole(given) and parse_spec(given)[0] not in ("grid", "pixels")
+    return isinstance(given, str) and not is_whole(given) and parse_spec(given)[0] not in GRIDS
 
 
 def count_regions(regions: Tensor) -> int:

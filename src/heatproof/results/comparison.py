@@ -9,10 +9,12 @@ import polars as pl
 from torch import Tensor
 
 from heatproof.heatmaps import Conservation
-from heatproof.measures import aopc
+from heatproof.measures import Estimate, estimate
 from heatproof.perturbation import Curves, Protocol
 from heatproof.results.audit import Audit
 from heatproof.results.chosen import Chosen
+from heatproof.results.evidence import Evidence, evidence
+from heatproof.results.headline import Values, gains, headline, proper_methods
 from heatproof.results.measured import Measured
 from heatproof.results.part import REFERENCE, Part
 from heatproof.results.ranking import Ranking, rank
@@ -75,13 +77,43 @@ class ComparisonResult:
     @property
     def measured(self) -> Measured:
         """Every measure that the curves allow, of each image (n,), by method and measure, best method first."""
-        return {name: self.found.measured[name] for name in self.ranking.methods}
+        return {name: self.found.measured[name] for name in (*self.ranking.methods, *self.controls)}
+
+    @property
+    def symmetric(self) -> bool:
+        """Whether methods are compared by the difference of both orders (ABPC), and not by AOPC."""
+        return bool(self.plan.get("symmetric", False))
+
+    @cached_property
+    def values(self) -> Values:
+        """(n,) what each method, control and the random order is compared by."""
+        return headline(self.morf, self.lerf, symmetric=self.symmetric)
+
+    @property
+    def methods(self) -> list[str]:
+        """Names of the methods that are ranked: in a symmetric comparison controls are not."""
+        names = [name for name in self.morf if name != REFERENCE]
+        return proper_methods(names) if self.symmetric else names
 
     @cached_property
     def ranking(self) -> Ranking:
-        """Methods by AOPC, with paired intervals."""
-        values = {name: aopc(curves).double().numpy() for name, curves in self.morf.items()}
+        """Methods by what they are compared by, with paired intervals."""
+        values = {name: self.values[name] for name in (*self.methods, REFERENCE)}
         return rank(values, REFERENCE, self.settlement.judge) if self.settlement else rank(values, REFERENCE)
+
+    @cached_property
+    def evidence(self) -> dict[str, Evidence]:
+        """What speaks for each method, best first; nothing in a comparison that is not symmetric."""
+        if not self.symmetric:
+            return {}
+        race = self.settlement.judge if self.settlement else None
+        return evidence(self.values, gains(self.morf, self.lerf), self.ranking.methods, race)
+
+    @cached_property
+    def controls(self) -> dict[str, Estimate]:
+        """What the controls of a symmetric comparison reach, best first."""
+        means = {name: estimate(self.values[name]) for name in self.values if name not in (*self.methods, REFERENCE)}
+        return dict(sorted(means.items(), key=lambda one: -one[1].mean))
 
     @cached_property
     def curves(self) -> pl.DataFrame:

@@ -10,6 +10,7 @@ import scipy
 from heatproof.measures import Estimate, estimate
 from heatproof.measures.agreement import kendall_w, krippendorff_alpha
 from heatproof.results.contrasts import Contrast, Judge, contrasts
+from heatproof.results.headline import paired
 
 FEW_IMAGES = 8  # from here on, intervals of skewed values hold the mean in 93 to 97 % of simulated cases
 
@@ -52,7 +53,7 @@ def rank(values: Mapping[str, np.ndarray], reference: str, judge: Judge = contra
     Methods may have fewer images than others, the first ones. ``judge`` says of a family of differences per image, by
     pair, which are significant: it is called once for methods against the reference, and once for pairs.
     """
-    above = {name: _paired(values[name], values[reference]) for name in values if name != reference}
+    above = {name: paired(values[name], values[reference]) for name in values if name != reference}
     methods = sorted(above, key=lambda name: -float(above[name].mean()))
     relative = judge({(name, reference): above[name] for name in methods})
     return Ranking(
@@ -60,15 +61,9 @@ def rank(values: Mapping[str, np.ndarray], reference: str, judge: Judge = contra
         counts={name: len(values[name]) for name in (*methods, reference)},
         aopc={name: estimate(values[name]) for name in (*methods, reference)},
         relative={name: relative[name, reference] for name in methods},
-        differences=judge({(a, b): _paired(values[a], values[b]) for a, b in combinations(methods, 2)}),
+        differences=judge({(a, b): paired(values[a], values[b]) for a, b in combinations(methods, 2)}),
         concordance=_concordance([values[name] for name in methods]),
     )
-
-
-def _paired(first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    """Differences on the images that both have, which are the first ones."""
-    both = min(len(first), len(second))
-    return np.asarray(first[:both] - second[:both])
 
 
 def _concordance(values: Sequence[np.ndarray]) -> tuple[float, float]:

@@ -36,9 +36,9 @@ class Rule:
         if self.indifference is not None and not 0 <= self.indifference < np.inf:
             raise InputError(f"indifference must be 0 or more, in the score's unit, got {self.indifference}")
 
-    def pairs(self, methods: Sequence[str], reference: str) -> list[tuple[str, str]]:
-        """Which differences are to be settled."""
-        signs = [(method, reference) for method in methods]
+    def pairs(self, methods: Mapping[str, Sequence[str]]) -> list[tuple[str, str]]:
+        """Which differences are to be settled, for methods and what each must beat."""
+        signs = [(method, rival) for method, rivals in methods.items() for rival in rivals]
         return signs if self.until == "signs" else [*signs, *combinations(methods, 2)]
 
 

@@ -121,6 +121,7 @@ class PlanRecord(StoredRecord):
     methods: Annotated[Texts, Field(min_length=1)]
     protocol: ProtocolRecord
     lerf: bool
+    symmetric: bool = False
     measures: Texts
     rule: RuleRecord | None
     reference: bool = True

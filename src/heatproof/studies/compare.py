@@ -9,11 +9,11 @@ from heatproof.options.option import shared_values
 from heatproof.options.perturbing import Examining
 from heatproof.options.signatures import takes
 from heatproof.options.studies import CompareArguments, CompareOptions
-from heatproof.perturbation import Protocol
+from heatproof.perturbation.protocols import named, protocol_of
 from heatproof.studies.comparison import Comparison
 from heatproof.studies.racing import rule_of
 from heatproof.studies.road.in_memory import compared
-from heatproof.studies.task import Methods, named_methods
+from heatproof.studies.task import Methods, named_methods, with_controls
 from heatproof.studies.wanted import Wanted
 from heatproof.studies.watching import Progress
 
@@ -53,11 +53,14 @@ def compare(network: Network, images: Tensor, options: CompareArguments) -> Comp
 
 def wanted_comparison(options: CompareOptions, methods: Methods) -> Wanted:
     """What these options ask for."""
-    all_methods = named_methods(methods, with_controls=options.controls)
-    return replace(wanted_curves(options, all_methods), rule=rule_of(options.until, options.indifference))
+    symmetric, named_ones = named(options.protocol).symmetric, named_methods(methods)
+    if symmetric if options.controls is None else options.controls:
+        named_ones = with_controls(named_ones, symmetric=symmetric)
+    return replace(wanted_curves(options, named_ones), rule=rule_of(options.until, options.indifference))
 
 
 def wanted_curves(options: Examining, methods: Methods) -> Wanted:
     """What these options ask for of a comparison of all images."""
-    given = {"methods": named_methods(methods), "protocol": Protocol.of(options)}
-    return Wanted(**shared_values(options, Wanted) | given)
+    symmetric = named(options.protocol).symmetric
+    given = {"methods": named_methods(methods), "protocol": protocol_of(options), "symmetric": symmetric}
+    return Wanted(**shared_values(options, Wanted) | given | {"lerf": symmetric or options.lerf})

@@ -57,7 +57,7 @@ def explain_pictures(
     labels: list[str] = []
     kept: dict[str, list[np.ndarray]] = {name: [] for name in methods}
     stems = _unique_stems(pictures.names)
-    computed, given = sorted_out(methods, pictures.images)
+    computed, given, _ = sorted_out(methods, pictures.images)
     for batch in explain_batches(network, pictures.images, computed, memory=memory):
         for name, conservation in batch.conservation.items():
             found.setdefault(name, []).append(conservation)

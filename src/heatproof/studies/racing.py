@@ -31,9 +31,11 @@ def rule_of(until: str | None, indifference: float | None) -> Rule | None:
 class Race:
     """Methods that run over more and more images until they are placed.
 
-    >>> race = Race(["good", "bad"], "random order", Rule("ranked", indifference=0.5), given=500)
+    >>> rivals = {"good": ["random order"], "bad": ["random order"]}
+    >>> race = Race(rivals, Rule("ranked", indifference=0.5), given=500)
     >>> noise = np.random.default_rng(0).standard_normal((3, 40))
-    >>> race.add({"good": 9 + noise[0], "bad": 4 + noise[1], "random order": 4.1 + 0.1 * noise[2]})
+    >>> random = 4.1 + 0.1 * noise[2]
+    >>> race.add({"good": 9 + noise[0], "bad": 4 + noise[1], "random order": random}, random)
     >>> race.look()
     >>> race.running
     ['bad', 'random order']
@@ -41,11 +43,13 @@ class Race:
     'higher'
     """
 
-    def __init__(self, methods: Sequence[str], reference: str, rule: Rule, *, given: int) -> None:
-        self.rule, self.reference, self.given = rule, reference, given
-        self.values: dict[str, np.ndarray] = {name: np.empty(0) for name in (*methods, reference)}
+    def __init__(self, methods: Mapping[str, Sequence[str]], rule: Rule, *, given: int) -> None:
+        self.rule, self.given = rule, given
+        names = dict.fromkeys([*methods, *(rival for rivals in methods.values() for rival in rivals)])
+        self.values: dict[str, np.ndarray] = {name: np.empty(0) for name in names}
+        self.of_random = np.empty(0)
         nothing = Standing(Estimate(np.nan, np.nan, np.nan), 0, "open")
-        self.standings = dict.fromkeys(rule.pairs(methods, reference), nothing)
+        self.standings = dict.fromkeys(rule.pairs(methods), nothing)
 
     @property
     def running(self) -> list[str]:
@@ -58,12 +62,15 @@ class Race:
         """Differences below this count as none."""
         if self.rule.indifference is not None:
             return self.rule.indifference
-        return INDIFFERENCE * abs(float(self.values[self.reference].mean()))
+        return INDIFFERENCE * abs(float(self.of_random.mean()))
 
-    def add(self, values: Mapping[str, np.ndarray]) -> None:
-        """AOPC (n,) of further images, by method that was running."""
+    def add(self, values: Mapping[str, np.ndarray], of_random: np.ndarray | None = None) -> None:
+        """Values (n,) of further images, by method that was running, and the random order's AOPC if it was."""
         for name, found in values.items():
-            self.values[name] = np.concatenate([self.values[name], found])
+            if name in self.values:
+                self.values[name] = np.concatenate([self.values[name], found])
+        if of_random is not None:
+            self.of_random = np.concatenate([self.of_random, of_random])
 
     def look(self) -> None:
         """Looks at every pair that is open."""

@@ -1,7 +1,7 @@
 """What is to be compared, sorted out and checked before anything is computed."""
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from math import ceil
 from pathlib import Path
 
@@ -9,7 +9,7 @@ from torch import Tensor
 
 from heatproof.errors import InputError
 from heatproof.heatmaps import check_heatmaps, explain_batches
-from heatproof.heatmaps.control_methods import INPUT_ONLY, controls
+from heatproof.heatmaps.control_methods import ANOTHER, controls, kind_of_control
 from heatproof.heatmaps.explaining import Explained, OwnMethod
 from heatproof.heatmaps.naming import check_methods
 from heatproof.heatmaps.precomputed import ImageSelection, MapFile
@@ -21,8 +21,19 @@ from heatproof.perturbation.regions import as_regions
 from heatproof.perturbation.scores import check_score
 from heatproof.randomness import identify
 from heatproof.results.part import REFERENCE, Key
+from heatproof.studies.donors import Donors
 
-Method = str | OwnMethod | Tensor | MapFile
+Drawn = str | OwnMethod | Tensor | MapFile  # what a method's maps come from
+
+
+@dataclass(frozen=True)
+class AnotherImage:
+    """A control: the map that a method made of another image, of another class if there is one."""
+
+    method: Drawn
+
+
+Method = Drawn | AnotherImage
 Methods = Sequence[str] | Mapping[str, Method | Path]
 
 
@@ -42,6 +53,8 @@ class Task:
         reference: whether the random order is wanted.
         lerf: whether least relevant regions are also removed first.
         scores: that are recorded beside the protocol's.
+        borrowed: controls whose maps are those of other images, by name.
+        donors: whose maps these are; none before they are known.
         removes: whether regions are removed; heatmaps alone are measured if not.
     """
 
@@ -56,6 +69,8 @@ class Task:
     reference: bool = True
     lerf: bool = False
     scores: tuple[str, ...] = ()
+    borrowed: Mapping[str, AnotherImage] = field(default_factory=dict)
+    donors: Donors | None = None
     removes: bool = True
 
     @classmethod
@@ -74,11 +89,12 @@ class Task:
         network.check(images)
         check_score(protocol.score, network, tuple(images.shape[1:]))
         protocol = protocol.fitted(images)
-        computed, given = sorted_out(methods, images, names)
+        computed, given, borrowed = sorted_out(methods, images, names)
         regions = as_regions(protocol.regions, images)
         protocol.scored_of(protocol.steps_for(regions))
         chosen = None if targets is None else as_targets(targets, len(images))
-        return cls(network, images, computed, given, chosen, protocol, regions, tuple(identify(images)), lerf=lerf)
+        ids = tuple(identify(images))
+        return cls(network, images, computed, given, chosen, protocol, regions, ids, lerf=lerf, borrowed=borrowed)
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -109,7 +125,7 @@ class Task:
     @property
     def names(self) -> list[str]:
         """Names of all methods, in the order of their heatmaps."""
-        return [*self.computed, *self.given]
+        return [*self.computed, *self.given, *self.borrowed]
 
     @property
     def sequences_of_an_image(self) -> int:
@@ -134,7 +150,9 @@ class Task:
         ):
             part = slice(start, start + len(batch.targets))
             given = {name: maps[part] for name, maps in self.given.items()}
-            yield part, replace(batch, heatmaps=batch.heatmaps | given)
+            lent = self.donors.lent(self.identities[part], batch.targets) if self.donors else {}
+            borrowed = {name: lent[name].to(batch.targets.device) for name in self.borrowed if name in lent}
+            yield part, replace(batch, heatmaps=batch.heatmaps | given | borrowed)
             start = part.stop
 
     def orders(self, heatmaps: Mapping[str, Tensor], part: slice) -> dict[Key, Tensor]:
@@ -168,12 +186,13 @@ class Task:
             self,
             computed={name: method for name, method in self.computed.items() if name in names},
             given={name: maps for name, maps in self.given.items() if name in names},
+            borrowed={name: method for name, method in self.borrowed.items() if name in names},
             reference=REFERENCE in names,
         )
 
 
-def named_methods(methods: Methods, *, with_controls: bool = False) -> dict[str, Method]:
-    """Methods by name; the controls of the first that is computed by name come last, if they are wanted."""
+def named_methods(methods: Methods) -> dict[str, Method]:
+    """Methods by name, checked."""
     if isinstance(methods, str):
         raise TypeError(f"methods must be a list of names, got the text {methods!r}")
     if not isinstance(methods, Mapping):
@@ -185,28 +204,41 @@ def named_methods(methods: Methods, *, with_controls: bool = False) -> dict[str,
     for method in named.values():
         if isinstance(method, str):  # one method may have several names
             check_methods([method])
-    if not with_controls:
-        return named
-    first = next((method for method in named.values() if isinstance(method, str)), None)
-    added = controls(first) if first else INPUT_ONLY
-    return named | {name: name for name in added if name not in named}
+    return named
+
+
+def with_controls(methods: Mapping[str, Method], *, symmetric: bool) -> dict[str, Method]:
+    """Methods by name with their controls, which come last; some are made of the first that is computed by name."""
+    proper = [name for name in methods if not kind_of_control(name)]
+    first = next((method for name in proper if isinstance(method := methods[name], str)), None)
+    added: dict[str, Method] = {name: name for name in controls(first, symmetric=symmetric)}
+    if symmetric:
+        drawn = {name: method for name in proper if not isinstance(method := methods[name], AnotherImage)}
+        added |= {f"{ANOTHER}:{name}": AnotherImage(method) for name, method in drawn.items()}
+    return dict(methods) | {name: method for name, method in added.items() if name not in methods}
 
 
 def sorted_out(
     methods: Methods, images: Tensor, names: Sequence[str] | None = None
-) -> tuple[dict[str, str | OwnMethod], dict[str, Tensor]]:
-    """Methods to compute, and heatmaps that were given, by name; ``names`` of the images find them in files."""
+) -> tuple[dict[str, str | OwnMethod], dict[str, Tensor], dict[str, AnotherImage]]:
+    """Methods to compute, heatmaps that were given, and those of other images, by name.
+
+    ``names`` of the images find given heatmaps in files.
+    """
     computed: dict[str, str | OwnMethod] = {}
     given: dict[str, Tensor] = {}
+    borrowed: dict[str, AnotherImage] = {}
     for name, method in named_methods(methods).items():
-        if isinstance(method, Tensor | MapFile):
+        if isinstance(method, AnotherImage):
+            borrowed[name] = method
+        elif isinstance(method, Tensor | MapFile):
             height, width = images.shape[2:]
             every = ImageSelection.every(len(images), names)
             found = method if isinstance(method, Tensor) else method.read(every, (height, width))
             given[name] = check_heatmaps(found, images, name)
         else:
             computed[name] = method
-    return computed, given
+    return computed, given, borrowed
 
 
 def labelled(names: Sequence[str] | None, images: Tensor) -> tuple[str, ...]:

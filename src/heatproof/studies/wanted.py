@@ -22,6 +22,7 @@ class Wanted:
         methods: of the heatmaps, by name: what computes them, a file of them, or those of all images (N, H, W).
         protocol: how regions are removed and scored.
         lerf: whether least relevant regions are also removed first.
+        symmetric: whether methods are compared by the difference of both orders (ABPC); by AOPC if not.
         measures: that evaluate the network further.
         rule: when to stop adding images, if not with the last one.
         audit: on how many images the ranking is audited; none for as many as take a sixth of the evaluations.
@@ -34,6 +35,7 @@ class Wanted:
     methods: Mapping[str, Method]
     protocol: Protocol
     lerf: bool = False
+    symmetric: bool = False
     measures: Sequence[str] = ()
     rule: Rule | None = None
     audit: int | None = 0

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import cached_property, partial
 from typing import Any
 
 from torch import Tensor
@@ -11,17 +11,18 @@ from torch import Tensor
 from heatproof.data.pictures import Pictures
 from heatproof.data.source import Source
 from heatproof.heatmaps.precomputed import ImageSelection, MapFile
-from heatproof.measures import aopc
 from heatproof.network import Network
 from heatproof.perturbation import Protocol
 from heatproof.perturbation.trajectories import OnProgress
+from heatproof.results.headline import headline, of_curves, proper_methods, rivals_of
 from heatproof.results.part import REFERENCE, Part
 from heatproof.runs.workers import Direct, Done, LocalWorkers, Make, Workers, this_worker
+from heatproof.studies.donors import POOL, Donors
 from heatproof.studies.further import needs_of
 from heatproof.studies.parts import part_of
-from heatproof.studies.racing import Race
+from heatproof.studies.racing import Race, at_random
 from heatproof.studies.road.sinks import Sink, Whole
-from heatproof.studies.task import Task
+from heatproof.studies.task import AnotherImage, Task
 from heatproof.studies.wanted import Wanted
 from heatproof.studies.watching import Clock, Progress
 
@@ -97,6 +98,30 @@ class Worker:
             self.network.planner.use_costs(assignment.costs)
         self.race = replayed(assignment, self.sink.read_all(assignment.protocol))
 
+    @cached_property
+    def donors(self) -> Donors | None:
+        """Images whose heatmaps are controls of others; drawn at random, the same for all workers and shards."""
+        assignment, wanted = self.assignment, self.assignment.wanted
+        lent = {name: one.method for name, one in wanted.methods.items() if isinstance(one, AnotherImage)}
+        if not lent:
+            return None
+        addresses = [self.source.addresses[place] for place in assignment.order]
+        drawn = at_random(addresses, seed=assignment.protocol.seed)[:POOL]
+        pictures = self.source.read(sorted(assignment.order[position] for position in drawn))
+        task = replace(assignment, wanted=replace(wanted, methods=lent)).task(self.network, pictures)
+        seed = assignment.protocol.seed
+        return Donors.joined(
+            [
+                Donors(
+                    identities=task.identities[where],
+                    targets=batch.targets.cpu(),
+                    heatmaps={name: maps.cpu() for name, maps in batch.heatmaps.items()},
+                    seed=seed,
+                )
+                for where, batch in task.explained()
+            ]
+        )
+
     def __call__(self, number: int) -> dict[str, Any]:
         """Computes and keeps a shard; returns what the log says of it."""
         clock = Clock()
@@ -127,6 +152,8 @@ class Worker:
         needs = needs_of(self.assignment.wanted.measures, task)
         if self.race:
             task = task.among(self.race.running)
+        if task.borrowed:
+            task = replace(task, donors=self.donors)
         done: list[int] = []
 
         def count(evaluations: int) -> None:
@@ -139,7 +166,7 @@ class Worker:
                 parts.append(part_of(task, where, batch, pictures.names[where], needs, count))
         part = Part.joined(parts)
         if self.race:
-            _take(self.race, part)
+            _take(self.race, part, symmetric=self.assignment.wanted.symmetric)
         return part, sum(done)
 
 
@@ -148,15 +175,19 @@ def replayed(assignment: Assignment, wholes: Iterable[Whole]) -> Race | None:
     wanted = assignment.wanted
     if wanted.rule is None:
         return None
-    race = Race(list(wanted.methods), REFERENCE, wanted.rule, given=len(assignment.order))
+    names = [*wanted.methods, REFERENCE]
+    methods = proper_methods(names) if wanted.symmetric else list(wanted.methods)
+    rivals = {name: rivals_of(name, names) if wanted.symmetric else [REFERENCE] for name in methods}
+    race = Race(rivals, wanted.rule, given=len(assignment.order))
     for whole in wholes:
         if whole.part:
-            _take(race, whole.part)
+            _take(race, whole.part, symmetric=wanted.symmetric)
     return race
 
 
-def _take(race: Race, part: Part) -> None:
-    race.add({name: aopc(curves).double().numpy() for name, curves in part.curves.items()})
+def _take(race: Race, part: Part, *, symmetric: bool) -> None:
+    random = part.curves.get(REFERENCE)
+    race.add(headline(part.curves, part.lerf, symmetric=symmetric), of_curves(random) if random else None)
     race.look()
 
 

@@ -41,10 +41,13 @@ def compared(
     given = wanted.protocol.regions
     if isinstance(given, Tensor) and given.ndim == 3:
         given = given[list(order)]
-    shown, source = chosen_numbers(wanted.show, [labels[place] for place in order]), GivenImages(images, labels)
+    shown, source = (
+        chosen_numbers(wanted.show, [labels[place] for place in order]),
+        GivenImages(images, labels, labels if names else task.identities),
+    )
     protocol = replace(task.protocol, steps=task.steps, regions=given)
     assignment = Assignment(
-        replace(wanted, methods={**task.computed, **task.given}, protocol=protocol),
+        replace(wanted, methods={**task.computed, **task.given, **task.borrowed}, protocol=protocol),
         load=lambda: (network, source),
         order=order,
         sink=Memory(len(images), LOOK if wanted.rule else driver.SIZE, shown),
