@@ -43,7 +43,17 @@ def compare(run, tmp_path, monkeypatch):
 
     def call(out, *options, mood="fine", pictures="photos", network="moody"):
         monkeypatch.setenv("MOOD", mood)
-        return run("compare", pictures, "--network", f"tiny_networks:{network}", "--out", out, *OPTIONS, *options)
+        return run(
+            "compare",
+            "--protocol=samek2017",
+            pictures,
+            "--network",
+            f"tiny_networks:{network}",
+            "--out",
+            out,
+            *OPTIONS,
+            *options,
+        )
 
     return call
 

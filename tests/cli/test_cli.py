@@ -38,7 +38,9 @@ def photos(tmp_path):
 
 
 def compare_tiny(run, photos, *arguments, network="cnn", out="RUN"):
-    return run("compare", photos, "--network", f"tiny_networks:{network}", "--out", out, *arguments)
+    return run(
+        "compare", "--protocol=samek2017", photos, "--network", f"tiny_networks:{network}", "--out", out, *arguments
+    )
 
 
 def scores_of(folder):
@@ -204,7 +206,7 @@ def test_names_of_files_and_classes_are_escaped_in_the_page(run, photos, tmp_pat
     ],
 )
 def test_wrong_input_gets_one_message_and_leaves_nothing(run, photos, tmp_path, arguments, message):
-    given = ["compare", photos, "--network", "tiny_networks:cnn", "--out", "RUN", *arguments]
+    given = ["compare", "--protocol=samek2017", photos, "--network", "tiny_networks:cnn", "--out", "RUN", *arguments]
     if "--device" in arguments or "--preset" in arguments:
         given[3] = "torchvision:squeezenet1_1"
     code, _, err = run(*given)
@@ -286,16 +288,16 @@ def names_in(folder):
 def test_a_data_set_gives_its_first_pictures_or_a_seeded_sample(run, photos, tmp_path):
     data = ("--data", f"folder:{photos}", "--images", "2", "--methods", "random", "--steps", "2")
     network = ("--network", "tiny_networks:cnn")
-    code, out, err = run("compare", *data, "--first", *network, "--out", "FIRST")
+    code, out, err = run("compare", "--protocol=samek2017", *data, "--first", *network, "--out", "FIRST")
     assert (code, "no labels: some pictures lie in no class folder" in err) == (0, True), err
     assert names_in(tmp_path / "FIRST") == ["picture 0.png", "picture 1.png"]
     samples = set()
     for seed in range(3):
-        assert run("compare", *data, "--seed", seed, *network, "--out", f"SAMPLE{seed}")[0] == 0
+        assert run("compare", "--protocol=samek2017", *data, "--seed", seed, *network, "--out", f"SAMPLE{seed}")[0] == 0
         samples.add(tuple(names_in(tmp_path / f"SAMPLE{seed}")))
     assert len(samples) > 1
     assert {len(sample) for sample in samples} == {2}
-    code, out, _ = run("plan", photos, "--images", "3", *data[4:], *network)
+    code, out, _ = run("plan", "--protocol=samek2017", photos, "--images", "3", *data[4:], *network)
     assert (code, "3 images" in out) == (0, True)
     code, out, _ = run("explain", *data[:6], "--first", *network, "--out", "heatmaps")
     assert (code, out.count(".png")) == (0, 2)
@@ -315,13 +317,13 @@ def test_a_data_set_gives_its_first_pictures_or_a_seeded_sample(run, photos, tmp
     ],
 )
 def test_what_cannot_be_chosen_from(run, photos, tmp_path, arguments, message):
-    code, _, err = run("compare", *arguments, "--network", "tiny_networks:cnn", "--out", "RUN")
+    code, _, err = run("compare", "--protocol=samek2017", *arguments, "--network", "tiny_networks:cnn", "--out", "RUN")
     assert (code, message in err, leftovers(tmp_path)) == (cli.INPUT_ERROR, True, [])
 
 
 def test_plan_says_what_a_run_would_take_and_writes_nothing(run, photos, tmp_path):
     code, out, _ = run(
-        "plan", photos, "--network", "tiny_networks:cnn", "--methods", METHODS, "--steps", "6", "--repeats", "2",
+        "plan", "--protocol=samek2017", photos, "--network", "tiny_networks:cnn", "--methods", METHODS, "--steps", "6", "--repeats", "2",
         "--engine", "incremental",
     )  # fmt: skip
     assert code == 0
@@ -332,7 +334,16 @@ def test_plan_says_what_a_run_would_take_and_writes_nothing(run, photos, tmp_pat
 
 
 def test_plan_refuses_what_compare_refuses_and_counts_what_can_be_read(run, photos):
-    arguments = ("plan", photos, "--network", "tiny_networks:branching", "--steps", "3", "--methods")
+    arguments = (
+        "plan",
+        "--protocol=samek2017",
+        photos,
+        "--network",
+        "tiny_networks:branching",
+        "--steps",
+        "3",
+        "--methods",
+    )
     code, _, err = run(*arguments, "lrp-epsilon")
     assert code == cli.INPUT_ERROR
     assert "lrp-epsilon needs the network's graph" in err
@@ -349,7 +360,7 @@ def test_plan_refuses_what_compare_refuses_and_counts_what_can_be_read(run, phot
 
 def test_plan_with_a_precision_ends_with_a_command_that_runs(run, photos, tmp_path):
     given = (photos, "--network", "tiny_networks:cnn", "--methods", METHODS, "--steps", "9", "--seed", "3")
-    code, out, err = run("plan", *given, "--precision", "1000%", "--pilot=3", "--audit", "0")
+    code, out, err = run("plan", "--protocol=samek2017", *given, "--precision", "1000%", "--pilot=3", "--audit", "0")
     assert code == 0, err
     for text in (
         "sensitivity-l2 − random",
@@ -381,7 +392,7 @@ def test_plan_with_a_precision_ends_with_a_command_that_runs(run, photos, tmp_pa
 )
 def test_what_cannot_be_planned(run, photos, arguments, message):
     given = (photos, "--network", "tiny_networks:cnn", "--methods", "sensitivity-l2", "--steps", "3")
-    code, _, err = run("plan", *given, *arguments)
+    code, _, err = run("plan", "--protocol=samek2017", *given, *arguments)
     assert (code, message in " ".join(err.split())) == (cli.INPUT_ERROR, True), err
 
 

@@ -24,7 +24,19 @@ def photos(tmp_path, monkeypatch):
 
 
 def test_a_run_of_files_alone_goes_on_while_they_are_the_same(run, photos):
-    arguments = ("compare", *photos, "--heatmaps", "mine=maps.npz", "--out", "RUN", "--steps", 3, "--audit", 0)
+    arguments = (
+        "compare",
+        "--protocol=samek2017",
+        *photos,
+        "--heatmaps",
+        "mine=maps.npz",
+        "--out",
+        "RUN",
+        "--steps",
+        3,
+        "--audit",
+        0,
+    )
     code, out, err = run(*arguments)
     assert code == 0, err
     assert "mine" in out
@@ -37,22 +49,26 @@ def test_a_run_of_files_alone_goes_on_while_they_are_the_same(run, photos):
 
 def test_a_map_that_is_missing_is_told_before_anything_is_computed(run, photos):
     np.savez("maps.npz", **{"0.png": np.ones((36, 36)), "1.png": np.ones((36, 36))})
-    code, _, err = run("compare", *photos, "--heatmaps", "mine=maps.npz", "--out", "RUN", "--audit", 0)
+    code, _, err = run(
+        "compare", "--protocol=samek2017", *photos, "--heatmaps", "mine=maps.npz", "--out", "RUN", "--audit", 0
+    )
     assert (code, "has no map for 2 of 4 images, such as 'photos/2.png'" in err) == (2, True)
 
 
 def test_a_map_of_another_size_is_told_before_anything_is_written(run, photos):
     np.savez("maps.npz", **{f"{n}.png": np.ones((36, 36 if n < 3 else 18)) for n in range(4)})
-    code, _, err = run("compare", *photos, "--heatmaps", "mine=maps.npz", "--out", "RUN", "--audit", 0)
+    code, _, err = run(
+        "compare", "--protocol=samek2017", *photos, "--heatmaps", "mine=maps.npz", "--out", "RUN", "--audit", 0
+    )
     assert (code, "the map '3.png'" in err, "Traceback" in err, Path("RUN").exists()) == (2, True, False, False), err
 
 
 def test_one_s_own_code_beside_a_file_in_a_run_and_a_study_file(run, photos):
     arguments = ("--steps", 3, "--audit", 0, "--methods", "mine.py:explain,random", "--heatmaps", "map=maps.npz")
-    code, out, err = run("compare", *photos, *arguments, "--out", "RUN")
+    code, out, err = run("compare", "--protocol=samek2017", *photos, *arguments, "--out", "RUN")
     assert code == 0, err
     assert all(name in out for name in ("mine.py:explain", "random", "map"))
-    assert run("compare", "RUN/study.toml", "--out", "RUN2")[0] == 0
+    assert run("compare", "--protocol=samek2017", "RUN/study.toml", "--out", "RUN2")[0] == 0
 
 
 def test_explain_and_complexity_take_files(run, photos):

@@ -68,7 +68,18 @@ def house(template, monkeypatch, run):
         with monkeypatch.context() as patched:
             patched.setattr("heatproof.studies.road.driver.SIZE", 1)
             for share in "12":
-                assert run("compare", *COMMANDS["compare"], "--share", f"{share}/2", "--out", f"share{share}")[0] == 0
+                assert (
+                    run(
+                        "compare",
+                        "--protocol=samek2017",
+                        *COMMANDS["compare"],
+                        "--share",
+                        f"{share}/2",
+                        "--out",
+                        f"share{share}",
+                    )[0]
+                    == 0
+                )
     house = template.with_name("house")  # always the same, since a run notes where its pictures lie
 
     def furnished(command, state):
@@ -191,7 +202,7 @@ def test_sources_of_a_merge_are_kept(run, house, out, start):
 def test_what_another_version_or_command_left_beside_a_result_is_begun_anew(run, house):
     folder = house("replacements", "result")
     (folder / "RUN").rename(folder / ".RUN.heatproof-new")
-    code, _, err = run("compare", *COMMANDS["compare"], "--out", "RUN", "--overwrite")
+    code, _, err = run("compare", "--protocol=samek2017", *COMMANDS["compare"], "--out", "RUN", "--overwrite")
     assert code == 0, err
     assert not list(folder.glob(".*"))
 
@@ -224,7 +235,7 @@ def test_a_study_file_may_not_ask_for_overwriting_or_for_places_elsewhere(run, h
         ('out = ""', 'out: expected a text, got ""'),
     ):
         study.write_text(f'study = "compare"\npictures = ["../photos"]\nnetwork = "tiny_networks:cnn"\n{line}\n')
-        code, _, err = run("compare", study, *(() if "out" in line else ("--out", "RUN")))
+        code, _, err = run("compare", "--protocol=samek2017", study, *(() if "out" in line else ("--out", "RUN")))
         assert (code, message in err) == (INPUT_ERROR, True), (line, err)
     study.unlink()
     assert files(folder) == before

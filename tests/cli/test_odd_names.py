@@ -78,7 +78,18 @@ def outside():
 def test_a_run_over_odd_names(folder, monkeypatch, capsys, outside):
     classes = folder / "classes.txt"
     classes.write_text("\n".join([*ODD[:8], "c"] * 2), encoding="utf-8")
-    arguments = ["compare", "--data", "folder:photos", "--network", "tiny_networks:cnn", "--out", "RUN", "--steps", "2"]
+    arguments = [
+        "compare",
+        "--protocol=samek2017",
+        "--data",
+        "folder:photos",
+        "--network",
+        "tiny_networks:cnn",
+        "--out",
+        "RUN",
+        "--steps",
+        "2",
+    ]
     monkeypatch.setattr(sys, "argv", ["heatproof", *arguments, "--methods", "sensitivity-l2", "--audit", "0"])
     with pytest.raises(SystemExit) as stopped:
         cli.main()

@@ -26,7 +26,19 @@ def opened(monkeypatch):
 
 
 def test_the_page_of_a_comparison_and_no_trace_in_its_run(run, photos, opened, tmp_path):
-    command = ("compare", photos, *TINY, *SMALL, "--methods", "random", "--audit", "0", "--out", "a run")
+    command = (
+        "compare",
+        "--protocol=samek2017",
+        photos,
+        *TINY,
+        *SMALL,
+        "--methods",
+        "random",
+        "--audit",
+        "0",
+        "--out",
+        "a run",
+    )
     code, plain, messages = run(*command)
     assert (code, opened) == (0, [])
     page = (tmp_path / "a run" / "report.html").as_uri()

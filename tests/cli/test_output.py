@@ -98,8 +98,8 @@ def test_exit_codes_are_in_the_help_and_in_the_readme(run):
     ("arguments", "message"),
     [
         (["compar"], "No such command 'compar'. Did you mean 'compare'?; see 'heatproof --help'"),
-        (["compare", "--metods", "x"], "No such option: --metods"),
-        (["plan", "photos", "--repeats", "many"], "see 'heatproof plan --help'"),
+        (["compare", "--protocol=samek2017", "--metods", "x"], "No such option: --metods"),
+        (["plan", "--protocol=samek2017", "photos", "--repeats", "many"], "see 'heatproof plan --help'"),
         (["report"], "Missing argument 'RUN'; see 'heatproof report --help'"),
     ],
 )
@@ -113,7 +113,9 @@ def test_wrong_words_get_one_line(run, arguments, message):
 class TestJson:
     def test_a_comparison(self, run, photos, tmp_path):
         (photos / "broken.png").write_bytes(b"nothing")
-        code, out, _ = run("compare", photos, *TINY, "--steps", "2", "--out", "RUN", "--audit", "0", "--json")
+        code, out, _ = run(
+            "compare", "--protocol=samek2017", photos, *TINY, "--steps", "2", "--out", "RUN", "--audit", "0", "--json"
+        )
         found = json.loads(out)
         assert code == found["exit_code"] == cli.PARTIAL
         assert found["run"] == "RUN"
@@ -129,7 +131,9 @@ class TestJson:
         assert again["table"] == found["table"]
 
     def test_other_commands(self, run, photos):
-        plan = json.loads(run("plan", photos, *TINY, "--steps", "2", "--audit", "0", "--json")[1])
+        plan = json.loads(
+            run("plan", "--protocol=samek2017", photos, *TINY, "--steps", "2", "--audit", "0", "--json")[1]
+        )
         assert plan["forecast"]["evaluations"] == 2 * (1 + 3 * 2)
         files = json.loads(run("explain", photos, *TINY, "--json")[1])["files"]
         assert len(files) == 4
@@ -138,7 +142,10 @@ class TestJson:
         assert json.loads(run("init", "new.toml", "--json")[1])["file"] == "new.toml"
 
     def test_an_error_is_one_object_too(self, run, photos):
-        for arguments in (["compare", photos, "--network", "torchvison:x", "--out", "R"], ["compare", "--nothing"]):
+        for arguments in (
+            ["compare", "--protocol=samek2017", photos, "--network", "torchvison:x", "--out", "R"],
+            ["compare", "--protocol=samek2017", "--nothing"],
+        ):
             code, out, err = run(*arguments, "--json")
             found = json.loads(out)
             assert (code, found["exit_code"]) == (2, 2)
@@ -155,7 +162,9 @@ class TestJson:
 
 class TestNoTerminal:
     def test_no_bars_and_no_control_codes(self, run, photos):
-        _, out, err = run("compare", photos, *TINY, "--steps", "2", "--out", "RUN", "--audit", "0")
+        _, out, err = run(
+            "compare", "--protocol=samek2017", photos, *TINY, "--steps", "2", "--out", "RUN", "--audit", "0"
+        )
         assert "\x1b" not in out + err
         assert "\r" not in out + err
         assert "━" not in err

@@ -72,13 +72,15 @@ def test_statistics_are_made_once_and_used_by_other_commands(photos):
     assert made.mean.shape == (3, 36, 36)
     (photos / "picture 3.png").unlink()
     options = (*NETWORK, "--steps", 2, "--replacement", "constant", "--statistics", "mean.safetensors")
-    result = called("compare", "photos", *options, "--methods", "sensitivity-l2", "--out", "RUN")
+    result = called(
+        "compare", "--protocol=samek2017", "photos", *options, "--methods", "sensitivity-l2", "--out", "RUN"
+    )
     assert result.exit_code == 0
     record = json.loads(Path("RUN/run.json").read_text())
     assert record["protocol"]["statistics"] == made.describe()
     assert record["protocol"]["statistics"]["count"] == 4
     assert any("come from photos (4 images)" in text for text in record["warnings"])
-    assert called("plan", "photos", *options, "--methods", "sensitivity-l2").exit_code == 0
+    assert called("plan", "--protocol=samek2017", "photos", *options, "--methods", "sensitivity-l2").exit_code == 0
     with pytest.raises(InputError, match="exists already; choose another name"):
         called("statistics", "photos", *NETWORK, "--out", "mean.safetensors")
 
@@ -94,7 +96,7 @@ def test_bad_pictures_are_counted(photos):
 @pytest.mark.parametrize("regions", ["slic[segments=9,compactness=1000]", "pixels", "6"])
 def test_regions_by_name(regions):
     options = ("--methods", "sensitivity-l2", "--steps", 3, "--regions", regions, "--out", "RUN")
-    assert called("compare", "photos", *NETWORK, *options).exit_code == 0
+    assert called("compare", "--protocol=samek2017", "photos", *NETWORK, *options).exit_code == 0
     record = json.loads(Path("RUN/run.json").read_text())
     assert record["protocol"]["regions"] == (6 if regions == "6" else regions)
 

@@ -207,7 +207,7 @@ def test_a_study_in_a_file_runs(run, study):
     file = study(
         NETWORK + 'out = "RUN"\npictures = "photos"\nmethods = ["sobel"]\nregions = 12\nsteps = 2\naudit = 0\n'
     )
-    code, _, err = run("compare", file)
+    code, _, err = run("compare", "--protocol=samek2017", file)
     assert (code, (file.parent / "RUN" / "report.html").is_file()) == (0, True), err
 
 
@@ -255,7 +255,7 @@ def test_where_the_file_stands_among_the_arguments():
 
 
 def test_what_a_file_does_not_say_the_command_line_must(run, study):
-    code, _, err = run("compare", study(NETWORK))
+    code, _, err = run("compare", "--protocol=samek2017", study(NETWORK))
     assert code == 2
     assert "Missing option '--out'" in err
 
@@ -304,7 +304,7 @@ def test_paths_are_taken_from_the_folder_of_the_file(study, monkeypatch, tmp_pat
 def test_a_file_of_means_lies_beside_the_study(run, study):
     file = study('mean = "mean.binaryproto"\n')
     assert read_study(file, "compare", COMMANDS["compare"].keys)["mean"] == str(file.parent / "mean.binaryproto")
-    code, _, err = run("compare", file, "--out", "RUN")
+    code, _, err = run("compare", "--protocol=samek2017", file, "--out", "RUN")
     assert code == 2
     assert f"there is no file '{file.parent}/mean.binaryproto'" in err
 
@@ -425,14 +425,16 @@ def test_the_example_of_the_documentation():
     ],
 )  # fmt: skip
 def test_what_is_no_value(run, study, text, message):
-    code, _, err = run("compare", study(text), "--out", "RUN")
+    code, _, err = run("compare", "--protocol=samek2017", study(text), "--out", "RUN")
     assert code == 2
     assert message in err
     assert not Path("RUN").exists()
 
 
 def test_everything_that_is_wrong_is_said_at_once(run, study):
-    _, _, err = run("compare", study("regins = 9\nlerf = 1\nseed = 0\nimages = 0"), "--out", "RUN")
+    _, _, err = run(
+        "compare", "--protocol=samek2017", study("regins = 9\nlerf = 1\nseed = 0\nimages = 0"), "--out", "RUN"
+    )
     assert [line.rpartition("study.toml: ")[2].split()[0] for line in err.splitlines()] == [
         "unknown",
         "lerf:",
@@ -457,13 +459,13 @@ def test_everything_that_is_wrong_is_said_at_once(run, study):
     ],
 )
 def test_what_is_no_study(run, study, head, message):
-    code, _, err = run("compare", study("regions = 9\n", head=head), "--out", "RUN")
+    code, _, err = run("compare", "--protocol=samek2017", study("regions = 9\n", head=head), "--out", "RUN")
     assert code == 2
     assert message in err
 
 
 def test_a_study_that_is_not_there(run):
-    code, _, err = run("compare", "none.toml", "--out", "RUN")
+    code, _, err = run("compare", "--protocol=samek2017", "none.toml", "--out", "RUN")
     assert code == 2
     assert "there is no study file 'none.toml'; 'heatproof init none.toml' writes one" in err
 
@@ -475,7 +477,7 @@ def test_plan_takes_the_file_of_a_comparison(run, study):
     file = study(
         NETWORK + 'pictures = "photos"\nout = "RUN"\nsteps = 3\nmethods = ["sensitivity-l2"]\ncontrols = true\n'
     )
-    code, out, _ = run("plan", file)
+    code, out, _ = run("plan", "--protocol=samek2017", file)
     assert code == 0
     assert "3 images × (1 method + random order) × 3 steps" in out
     assert not (file.parent / "RUN").exists()

@@ -27,7 +27,7 @@ def study():
         module = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(4 * 10 * 10, 3))
     images = torch.from_numpy(np.random.default_rng(0).random((IMAGES, 3, 12, 12), dtype=np.float32))
     methods = ["gradient-x-input", "sensitivity-l2"]
-    return hp.compare(hp.Network(module), images, methods, regions=4, audit=IMAGES, engine="full")
+    return hp.compare(hp.Network(module), images, methods, regions=4, audit=IMAGES, engine="full", protocol="samek2017")
 
 
 @pytest.fixture

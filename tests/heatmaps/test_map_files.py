@@ -206,19 +206,21 @@ def test_compare_and_complexity(network, images, tmp_path):
     np.savez(tmp_path / "maps.npz", **dict(zip(names, own.numpy(), strict=True)))
     np.save(tmp_path / "maps.npy", own.numpy())
     options = {"regions": 2, "audit": 0, "names": names}
-    from_file = hp.compare(network, images, {"mine": tmp_path / "maps.npz"}, **options)
-    given = hp.compare(network, images, {"mine": own}, **options)
-    called = hp.compare(network, images, {"mine": lambda network, images, targets: images.sum(dim=1)}, **options)
-    in_order = hp.compare(network, images, {"mine": tmp_path / "maps.npy"}, regions=2, audit=0)
+    from_file = hp.compare(network, images, {"mine": tmp_path / "maps.npz"}, **options, protocol="samek2017")
+    given = hp.compare(network, images, {"mine": own}, **options, protocol="samek2017")
+    called = hp.compare(
+        network, images, {"mine": lambda network, images, targets: images.sum(dim=1)}, **options, protocol="samek2017"
+    )
+    in_order = hp.compare(network, images, {"mine": tmp_path / "maps.npy"}, regions=2, audit=0, protocol="samek2017")
     for other in (given, called, in_order):
         torch.testing.assert_close(from_file.morf["mine"].scores, other.morf["mine"].scores)
     simple = hp.complexity(network, images, {"mine": tmp_path / "maps.npz"}, names=names)
     assert simple.values["PNG"]["mine"].shape == (4,)
     with pytest.raises(hp.InputError, match="pass names="):
-        hp.compare(network, images, {"mine": tmp_path / "maps.npz"}, regions=2)
+        hp.compare(network, images, {"mine": tmp_path / "maps.npz"}, regions=2, protocol="samek2017")
 
 
 def test_a_map_that_is_not_finite(network, images, tmp_path):
     np.save(tmp_path / "maps.npy", np.full((4, 10, 10), np.nan))
     with pytest.raises(hp.InputError, match="not finite"):
-        hp.compare(network, images, {"mine": tmp_path / "maps.npy"}, regions=2)
+        hp.compare(network, images, {"mine": tmp_path / "maps.npy"}, regions=2, protocol="samek2017")

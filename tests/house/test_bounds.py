@@ -148,7 +148,7 @@ def test_a_comparison_is_refused_before_anything_is_computed(given, message, net
 
     monkeypatch.setattr(type(network), "forward_pass", computed)
     with pytest.raises(InputError, match=message):
-        hp.compare(network, images, **({"methods": ["random"], "regions": 4, "steps": 2} | given))
+        hp.compare(network, images, **({"methods": ["random"], "regions": 4, "steps": 2} | given), protocol="samek2017")
 
 
 def test_what_is_merely_large_is_allowed(network, images):

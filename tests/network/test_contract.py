@@ -178,7 +178,9 @@ def test_one_target_for_all_images():
         hp.perturb(network, IMAGES, targets=every, **given).scores,
     )
     studies = [
-        hp.compare(network, IMAGES, ["gradient-x-input"], targets=targets, regions=4, repeats=1, audit=0)
+        hp.compare(
+            network, IMAGES, ["gradient-x-input"], targets=targets, regions=4, repeats=1, audit=0, protocol="samek2017"
+        )
         for targets in (3, every)
     ]
     assert studies[0].verdict == studies[1].verdict
@@ -295,8 +297,16 @@ def test_probabilities_that_cannot_be_cut_are_not_called_logits(name):
     plain = hp.perturb(hp.Network(Own(KEPT["plain"])), IMAGES, **given, score="probability")
     torch.testing.assert_close(curves.scores, plain.scores)
     with pytest.raises(InputError, match="choose the score log_probability"):
-        hp.compare(network, IMAGES, ["gradient-x-input"], regions=4)
-    study = hp.compare(network, IMAGES, ["gradient-x-input", "sensitivity-l2"], regions=4, repeats=1, score="margin")
+        hp.compare(network, IMAGES, ["gradient-x-input"], regions=4, protocol="samek2017")
+    study = hp.compare(
+        network,
+        IMAGES,
+        ["gradient-x-input", "sensitivity-l2"],
+        regions=4,
+        repeats=1,
+        score="margin",
+        protocol="samek2017",
+    )
     assert note in study.notes
     assert all(condition.score != "logit" for condition in study.audit.conditions)
 

@@ -57,7 +57,16 @@ def network():
 
 @pytest.fixture(scope="module")
 def study(network, images):
-    return hp.compare(network, images, ["sensitivity-l2", "lrp-epsilon"], regions=6, repeats=2, lerf=True, audit=0)
+    return hp.compare(
+        network,
+        images,
+        ["sensitivity-l2", "lrp-epsilon"],
+        regions=6,
+        repeats=2,
+        lerf=True,
+        audit=0,
+        protocol="samek2017",
+    )
 
 
 def run(cells, **names):

@@ -73,14 +73,14 @@ def test_the_examples_run(function):
 )
 def test_wrong_arguments(given, error, message):
     with pytest.raises(error, match=message):
-        hp.compare(None, torch.rand(1, 3, 4, 4), **given)
+        hp.compare(None, torch.rand(1, 3, 4, 4), **given, protocol="samek2017")
 
 
 def test_missing_and_doubled_arguments():
     with pytest.raises(TypeError, match=r"compare\(\) missing a required argument: 'images'"):
-        hp.compare(None)
+        hp.compare(None, protocol="samek2017")
     with pytest.raises(TypeError, match=r"compare\(\) multiple values for argument 'network'"):
-        hp.compare(None, network=None)
+        hp.compare(None, network=None, protocol="samek2017")
 
 
 def test_all_numbers_have_bounds():

@@ -113,9 +113,9 @@ class TestEveryImputation:
 
     def test_compare_and_plan_take_it(self, convolutional, pictures, name):
         network, images = convolutional(torch.float32), pictures(3)
-        study = compare(network, images, ["sensitivity-l2"], replacement=name, steps=2)
+        study = compare(network, images, ["sensitivity-l2"], replacement=name, steps=2, protocol="samek2017")
         assert study.work.engine.name == "full"
-        forecast = plan_comparison(network, images, ["sensitivity-l2"], replacement=name, steps=2)
+        forecast = plan_comparison(network, images, ["sensitivity-l2"], replacement=name, steps=2, protocol="samek2017")
         assert forecast.engine.name == "full"
         assert "anew at every step" in str(forecast)
 

@@ -40,7 +40,14 @@ def test_scores_that_say_nothing_are_refused_before_anything_is_computed(classes
     with pytest.raises(InputError, match=reason):
         hp.perturb(network(classes), IMAGES, **GIVEN, score=score)
     with pytest.raises(InputError, match=reason):
-        hp.compare(network(classes), IMAGES, {"mine": lambda *_: pytest.fail("it began")}, regions=4, score=score)
+        hp.compare(
+            network(classes),
+            IMAGES,
+            {"mine": lambda *_: pytest.fail("it began")},
+            regions=4,
+            score=score,
+            protocol="samek2017",
+        )
 
 
 def test_others_are_not():

@@ -75,7 +75,9 @@ def test_superpixels_are_removed_whole(convolutional, halves, engine):
 
 
 def test_compare_takes_them_by_name(convolutional, halves):
-    study = compare(convolutional(torch.float32), halves, ["sensitivity-l2"], regions="slic[segments=8]")
+    study = compare(
+        convolutional(torch.float32), halves, ["sensitivity-l2"], regions="slic[segments=8]", protocol="samek2017"
+    )
     assert study.describe()["protocol"]["regions"] == "slic[segments=8]"
     assert study.protocol.regions == "slic[segments=8]"
 

@@ -13,7 +13,7 @@ from PIL import Image
 HERE = Path(__file__).parent
 TINY = ["photos", "--network", "tiny_networks:cnn"]
 FEW = ["--regions", "12", "--steps", "2"]
-COMPARE = ["compare", *TINY, *FEW, "--methods", "sensitivity-l2", "--engine", "full"]
+COMPARE = ["compare", "--protocol=samek2017", *TINY, *FEW, "--methods", "sensitivity-l2", "--engine", "full"]
 REPLACEMENTS = ["replacements", *TINY, *FEW, "--replacements", "black,grey", "--method", "sensitivity-l2"]
 EXPLAIN = ["explain", *TINY, "--methods", "sensitivity-l2"]
 OUT = ["--out", "RUN"]
@@ -67,7 +67,10 @@ def check(records):
         assert record["differ"] == [], record
 
 
-@pytest.mark.parametrize(("name", "stride"), [("compare", 19), ("compare --overwrite", 37), ("explain --overwrite", 7)])
+@pytest.mark.parametrize(
+    ("name", "stride"),
+    [("compare", "--protocol=samek2017", 19), ("compare --overwrite", 37), ("explain --overwrite", 7)],
+)
 def test_some_operations(tmp_path, name, stride):
     records = killed(tmp_path, COMMANDS[name], first=5, stride=stride)
     assert len(records) >= 3

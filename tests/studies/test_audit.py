@@ -56,7 +56,7 @@ def study_of(network, images, methods, **changed):
         "replacement": "black",
         "targets": torch.zeros(len(images), dtype=torch.int64),
     }
-    return hp.compare(network, images, methods, **options | changed)
+    return hp.compare(network, images, methods, **options | changed, protocol="samek2017")
 
 
 def order_matters(**changed):
@@ -145,11 +145,11 @@ def rows(study):
 
 def test_neither_batches_nor_the_order_of_images_change_anything(network, images, monkeypatch):
     names = list("abcde")
-    whole = hp.compare(network, images, METHODS, regions=6, names=names, audit=3)
-    turned = hp.compare(network, images.flip(0), METHODS, regions=6, names=names[::-1], audit=3)
+    whole = hp.compare(network, images, METHODS, regions=6, names=names, audit=3, protocol="samek2017")
+    turned = hp.compare(network, images.flip(0), METHODS, regions=6, names=names[::-1], audit=3, protocol="samek2017")
     assert set(whole.audit.names) == set(turned.audit.names)
     monkeypatch.setattr(hp.Network, "batch_size", lambda *_args, **_options: 2)
-    cut = hp.compare(network, images, METHODS, regions=6, names=names, audit=3)
+    cut = hp.compare(network, images, METHODS, regions=6, names=names, audit=3, protocol="samek2017")
     for other in (turned, cut):
         here, there = rows(whole), rows(other)
         assert here.drop("score").equals(there.drop("score"))
@@ -158,7 +158,7 @@ def test_neither_batches_nor_the_order_of_images_change_anything(network, images
 
 def test_its_own_condition_is_what_was_compared(network, images):
     """With as many scored steps as there are regions, the audit finds the comparison's own numbers."""
-    study = hp.compare(network, images, METHODS, regions=9, steps=2, audit=5)
+    study = hp.compare(network, images, METHODS, regions=9, steps=2, audit=5, protocol="samek2017")
     own = study.audit.conditions[0]
     assert (own.changed, own.to, own.score) == (AS_COMPARED, "uniform", "logit")
     chosen = [study.names.index(name) for name in study.audit.names]
@@ -175,7 +175,9 @@ def test_its_own_condition_is_what_was_compared(network, images):
 
 def test_r_oms_is_that_of_all_regions_in_the_same_order(network, images):
     """Four regions, so that every step is scored; targets given by the caller play no part."""
-    study = hp.compare(network, images, METHODS, regions=9, audit=5, targets=torch.zeros(5, dtype=torch.int64))
+    study = hp.compare(
+        network, images, METHODS, regions=9, audit=5, targets=torch.zeros(5, dtype=torch.int64), protocol="samek2017"
+    )
     walks = [curves.orders for curves in study.audit.removal.values()]
     assert all(walk.equal(walks[0]) for walk in walks)
     assert list(study.audit.removal) == ["uniform", "constant", "blur"]
@@ -199,10 +201,16 @@ def test_r_oms_is_that_of_all_regions_in_the_same_order(network, images):
 def test_what_is_counted_is_what_is_done(network, images, given):
     seen = []
     study = hp.compare(
-        network, images, METHODS, steps=2, **given, on_progress=lambda done, total: seen.append((done, total))
+        network,
+        images,
+        METHODS,
+        steps=2,
+        **given,
+        on_progress=lambda done, total: seen.append((done, total)),
+        protocol="samek2017",
     )
     assert seen[-1][0] == seen[-1][1] == study.work.evaluations + study.audit.evaluations
-    forecast = hp.plan_comparison(network, images, METHODS, steps=2, **given)
+    forecast = hp.plan_comparison(network, images, METHODS, steps=2, **given, protocol="samek2017")
     assert forecast.evaluations == study.work.evaluations
     assert forecast.audit.evaluations == study.audit.evaluations
     assert forecast.audit.images == len(study.audit.names) == 4
@@ -212,19 +220,19 @@ def test_what_is_counted_is_what_is_done(network, images, given):
 
 def test_by_default_it_takes_a_sixth(network):
     many = torch.rand(24, 3, 18, 18, dtype=torch.float64, generator=torch.Generator().manual_seed(2))
-    study = hp.compare(network, many, METHODS, regions=3, steps=24)
+    study = hp.compare(network, many, METHODS, regions=3, steps=24, protocol="samek2017")
     assert 4 < len(study.audit.names) <= 16
     assert study.audit.evaluations <= study.work.evaluations / 6
-    longer = hp.plan_comparison(network, many, METHODS, regions=3, steps=36, repeats=4)
+    longer = hp.plan_comparison(network, many, METHODS, regions=3, steps=36, repeats=4, protocol="samek2017")
     assert longer.audit.images == 16
 
 
 def test_none_is_made_where_none_is_wanted(network, images):
-    study = hp.compare(network, images, METHODS, regions=6, audit=0)
+    study = hp.compare(network, images, METHODS, regions=6, audit=0, protocol="samek2017")
     assert study.audit is None
     assert study.describe()["audit"] is None
     assert "audit" not in study.figures()
-    assert hp.plan_comparison(network, images, METHODS, regions=6, audit=0).audit.images == 0
+    assert hp.plan_comparison(network, images, METHODS, regions=6, audit=0, protocol="samek2017").audit.images == 0
     for run in (hp.compare, hp.plan_comparison):
         with pytest.raises(hp.InputError, match=r"audit.* must be a whole number from 0 to 1,000,000, got -1"):
             run(network, images, METHODS, regions=6, audit=-1)
@@ -233,7 +241,7 @@ def test_none_is_made_where_none_is_wanted(network, images):
 
 
 def test_one_method_is_not_ranked(network, images):
-    study = hp.compare(network, images, METHODS[:1], regions=6)
+    study = hp.compare(network, images, METHODS[:1], regions=6, protocol="samek2017")
     assert study.audit.conditions == []
     assert list(audit.tables(study.audit)) == ["R-OMS of each replacement"]
     assert audit.warnings(study.audit) == []
@@ -241,25 +249,25 @@ def test_one_method_is_not_ranked(network, images):
 
 
 def test_one_image_proves_nothing(network, images):
-    study = hp.compare(network, images[:1], METHODS, regions=6)
+    study = hp.compare(network, images[:1], METHODS, regions=6, protocol="samek2017")
     assert study.audit.reversals == []
     assert "one image" in str(study).lower()
 
 
 def test_imputing_replacement_is_audited_where_it_was_compared(network, images):
-    study = hp.compare(network, images.float(), METHODS, regions=6, replacement="road", audit=2)
+    study = hp.compare(network, images.float(), METHODS, regions=6, replacement="road", audit=2, protocol="samek2017")
     assert list(study.audit.removal) == ["road", "uniform", "constant", "blur"]
 
 
 def test_audited_images_are_those_that_all_methods_explained(network):
     many = torch.rand(40, 3, 18, 18, dtype=torch.float64, generator=torch.Generator().manual_seed(2))
-    study = hp.compare(network, many, METHODS, regions=6, until="signs", audit=6)
+    study = hp.compare(network, many, METHODS, regions=6, until="signs", audit=6, protocol="samek2017")
     assert set(study.audit.names) <= set(study.names)
     assert len(study.audit.names) == 6
 
 
 def test_it_is_saved_drawn_and_told(network, images, tmp_path):
-    study = hp.compare(network, images, METHODS, regions=6, names=list("abcde"))
+    study = hp.compare(network, images, METHODS, regions=6, names=list("abcde"), protocol="samek2017")
     study.save(tmp_path / "RUN")
     frame = pl.read_parquet(tmp_path / "RUN" / "audit.parquet")
     assert frame.equals(study.audit.frame())
@@ -282,7 +290,7 @@ def test_real_network_and_images():
         pytest.skip("needs SqueezeNet's weights and pictures in shared data")
     network = hp.load_network("torchvision:squeezenet1_0", weights=weights)
     images = hp.load_images(pictures, network)
-    study = hp.compare(network, images, METHODS[1:], regions=16, steps=4, engine="full", audit=4)
+    study = hp.compare(network, images, METHODS[1:], regions=16, steps=4, engine="full", audit=4, protocol="samek2017")
     found = study.audit.r_oms
     assert all(0 < value.mean < 1 for value in found.values())
     assert found["blur"].mean > found["uniform"].mean  # blur leaves most of the picture

@@ -27,7 +27,9 @@ def images(channels):
 @pytest.mark.parametrize("channels", COUNTS)
 def test_a_network_of_any_number_of_channels_is_compared(channels, tmp_path):
     network = hp.Network(net(channels))
-    study = hp.compare(network, images(channels), METHODS[1:3], regions=4, repeats=1, lerf=True, audit=1)
+    study = hp.compare(
+        network, images(channels), METHODS[1:3], regions=4, repeats=1, lerf=True, audit=1, protocol="samek2017"
+    )
     study.report(tmp_path / "report.html")
     study.save(tmp_path / "run")
     assert hp.explain(network, images(channels), "lrp-alphabeta").shape == (3, 16, 16)
@@ -72,5 +74,5 @@ def test_any_floating_type(dtype, near, method):
 
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float16, torch.bfloat16])
 def test_any_floating_type_is_compared(dtype):
-    study = hp.compare(hp.Network(net(3, dtype)), images(3), METHODS, regions=4, repeats=1)
+    study = hp.compare(hp.Network(net(3, dtype)), images(3), METHODS, regions=4, repeats=1, protocol="samek2017")
     assert study.verdict

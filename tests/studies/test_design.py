@@ -39,7 +39,9 @@ def images():
 
 @pytest.fixture(scope="module")
 def forecast(network, images):
-    return hp.plan_comparison(network, images, METHODS, regions=4, steps=STEPS, precision=0.1, pilot=6)
+    return hp.plan_comparison(
+        network, images, METHODS, regions=4, steps=STEPS, precision=0.1, pilot=6, protocol="samek2017"
+    )
 
 
 def task_of(network, images, methods=METHODS, **options):
@@ -64,7 +66,7 @@ def pilot_of(seed=0, images=12, level=5.0):
 class TestPilot:
     def test_sees_what_a_comparison_sees(self, network, images):
         pilot = run_pilot(task_of(network, images), len(images))
-        study = hp.compare(network, images, METHODS, regions=4, steps=STEPS, repeats=2, audit=0)
+        study = hp.compare(network, images, METHODS, regions=4, steps=STEPS, repeats=2, audit=0, protocol="samek2017")
         for name, curves in study.morf.items():
             np.testing.assert_allclose(pilot.drops[name].mean(axis=(1, 2)), hp.aopc(curves), atol=1e-5)
         assert (pilot.images, pilot.steps, pilot.methods) == (12, STEPS, METHODS)
@@ -221,13 +223,20 @@ def test_a_plan_with_a_precision_is_a_forecast_of_its_design(forecast, network, 
     assert record["proposal"]["variances_above_random"]["lrp-epsilon"]["steps"]["10"] == 0
     for text in ("std. error", "the paper's", "From a pilot of 6 images", "expected time"):
         assert text in str(forecast)
-    assert hp.plan_comparison(network, images, METHODS, regions=4, steps=STEPS).describe()["proposal"] is None
+    assert (
+        hp.plan_comparison(network, images, METHODS, regions=4, steps=STEPS, protocol="samek2017").describe()[
+            "proposal"
+        ]
+        is None
+    )
 
 
 def test_a_plan_decides_repeats_and_scored_itself(network, images):
     for chosen in ({"repeats": 2}, {"scored": 5}):
         with pytest.raises(hp.InputError, match="a precision or a budget decides repeats and scored"):
-            hp.plan_comparison(network, images, METHODS, regions=4, steps=STEPS, precision=0.1, **chosen)
+            hp.plan_comparison(
+                network, images, METHODS, regions=4, steps=STEPS, precision=0.1, **chosen, protocol="samek2017"
+            )
 
 
 def proposal_of(design, available):
@@ -280,7 +289,9 @@ def test_what_is_predicted_is_what_other_images_show():
     network = hp.Network(module)
     images = torch.rand(640, 3, 20, 20, generator=torch.Generator().manual_seed(2))
     pilot = run_pilot(task_of(network, images), 200)
-    study = hp.compare(network, images[200:], METHODS, regions=4, steps=STEPS, scored=2, audit=0, targets=None)
+    study = hp.compare(
+        network, images[200:], METHODS, regions=4, steps=STEPS, scored=2, audit=0, targets=None, protocol="samek2017"
+    )
     for name in METHODS:
         differences = (hp.aopc(study.morf[name]) - hp.aopc(study.morf[REFERENCE])).numpy()
         expected = pilot.above_random[name].variance(1, 2) ** 0.5

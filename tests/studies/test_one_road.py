@@ -59,7 +59,7 @@ def in_memory(folder):
     names = [str(path) for path in paths]
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(driver, "SIZE", 4)
-        return hp.compare(small_network(), images, METHODS, names=names, **VALUES, **OPTIONS)
+        return hp.compare(small_network(), images, METHODS, names=names, **VALUES, **OPTIONS, protocol="samek2017")
 
 
 @contextmanager
@@ -137,7 +137,7 @@ def test_saved_with_regions_of_its_own_and_pictures_that_were_skipped(tmp_path):
     regions = torch.arange(18 * 18).reshape(18, 18) // 36
     study = hp.compare(
         small_network(), images, {"mine": images.sum(1), "theirs": lambda network, images, targets: images[:, 0]},
-        regions=regions, audit=2, engine="full", skipped=[(f"{n}.png", "is no picture") for n in range(6)],
+        regions=regions, audit=2, engine="full", skipped=[(f"{n}.png", "is no picture") for n in range(6)], protocol="samek2017",
     )  # fmt: skip
     study.save(tmp_path / "run")
     again = read_comparison(open_store(tmp_path / "run"))
@@ -149,7 +149,7 @@ def test_saved_with_regions_of_its_own_and_pictures_that_were_skipped(tmp_path):
 def test_saved_after_a_race(tmp_path):
     images = torch.rand(44, 3, 18, 18, generator=torch.Generator().manual_seed(0))
     options = {"regions": 6, "engine": "full", "until": "signs", "audit": 3}
-    study = hp.compare(small_network(), images, METHODS, **options)
+    study = hp.compare(small_network(), images, METHODS, **options, protocol="samek2017")
     study.save(tmp_path / "run")
     again = read_comparison(open_store(tmp_path / "run"))
     assert_same(study, again)
@@ -158,9 +158,11 @@ def test_saved_after_a_race(tmp_path):
 
 def test_a_method_may_be_called_as_another_s_reversed_order():
     images = torch.rand(4, 3, 18, 18, generator=torch.Generator().manual_seed(0))
-    plain = hp.compare(small_network(), images, ["lrp-epsilon", "sobel"], lerf=True, audit=0, engine="full")
+    plain = hp.compare(
+        small_network(), images, ["lrp-epsilon", "sobel"], lerf=True, audit=0, engine="full", protocol="samek2017"
+    )
     named = {"a": "lrp-epsilon", "a (least relevant first)": "sobel"}
-    study = hp.compare(small_network(), images, named, lerf=True, audit=0, engine="full")
+    study = hp.compare(small_network(), images, named, lerf=True, audit=0, engine="full", protocol="samek2017")
     for name, method in named.items():
         assert torch.equal(study.morf[name].scores, plain.morf[method].scores)
         assert torch.equal(study.lerf[name].scores, plain.lerf[method].scores)
@@ -174,7 +176,7 @@ def test_superpixels_of_which_some_images_have_fewer(folder, tmp_path, steps):
     study = run_comparison(wanted, partial(loaded, folder), open_store(tmp_path / "run"), {})
     paths = [path for path in sorted(folder.iterdir()) if "broken" not in path.name]
     images, values = hp.load_images(paths, PREPROCESSING), {"steps": steps, "engine": "full", "audit": 0}
-    plain = hp.compare(small_network(), images, ["sobel"], regions=protocol.regions, **values)
+    plain = hp.compare(small_network(), images, ["sobel"], regions=protocol.regions, **values, protocol="samek2017")
     assert torch.equal(study.morf["sobel"].scores, plain.morf["sobel"].scores)
     again = run_comparison(wanted, partial(loaded, folder), open_store(tmp_path / "run"), {})
     assert torch.equal(study.morf["sobel"].scores, again.morf["sobel"].scores)
@@ -185,7 +187,9 @@ def test_without_a_picture_to_show_all_channels_are_taken(channels, tmp_path):
     torch.manual_seed(0)
     module = nn.Sequential(nn.Conv2d(channels, 6, 3), nn.ReLU(), nn.Flatten(), nn.Linear(6 * 16 * 16, 4))
     images = torch.rand(5, channels, 18, 18)
-    study = hp.compare(hp.Network(module), images, ["lrp-epsilon"], regions=6, engine="full", audit=2, show=0)
+    study = hp.compare(
+        hp.Network(module), images, ["lrp-epsilon"], regions=6, engine="full", audit=2, show=0, protocol="samek2017"
+    )
     assert study.shown.images.shape[:2] == (0, channels)
     study.save(tmp_path / "run")
     again = read_comparison(open_store(tmp_path / "run"))

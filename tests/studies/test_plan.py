@@ -47,8 +47,10 @@ def clock(monkeypatch):
 @pytest.mark.parametrize("engine", ["full", "incremental"])
 @pytest.mark.parametrize("repeats", [1, 3])
 def test_what_is_counted_is_what_compare_does(network, images, engine, repeats):
-    forecast = hp.plan_comparison(network, images, METHODS, **OPTIONS, repeats=repeats, engine=engine)
-    study = hp.compare(network, images, METHODS, **OPTIONS, repeats=repeats, engine=engine)
+    forecast = hp.plan_comparison(
+        network, images, METHODS, **OPTIONS, repeats=repeats, engine=engine, protocol="samek2017"
+    )
+    study = hp.compare(network, images, METHODS, **OPTIONS, repeats=repeats, engine=engine, protocol="samek2017")
     assert forecast.evaluations == study.work.evaluations == 6 * (1 + 3 * repeats * 5)
     assert forecast.engine == study.work.engine
     assert forecast.seconds > 0
@@ -56,12 +58,12 @@ def test_what_is_counted_is_what_compare_does(network, images, engine, repeats):
 
 def test_multiply_adds_by_hand(network, images):
     """Only the dense layer is evaluated whole: a 4 × 4 region reaches 6 × 6 and then 8 × 8 positions."""
-    forecast = hp.plan_comparison(network, images, METHODS, **OPTIONS, engine="incremental")
+    forecast = hp.plan_comparison(network, images, METHODS, **OPTIONS, engine="incremental", protocol="samek2017")
     dense = 5 * 512
     assert forecast.step.in_full == 4 * 18 * 18 * 27 + 2 * 16 * 16 * 36 + dense
     windows = 4 * 6 * 6 * 27 + 2 * 8 * 8 * 36
     assert windows <= forecast.step.multiply_adds <= windows + dense
-    in_full = hp.plan_comparison(network, images, METHODS, **OPTIONS, engine="full")
+    in_full = hp.plan_comparison(network, images, METHODS, **OPTIONS, engine="full", protocol="samek2017")
     assert in_full.step.multiply_adds == in_full.step.in_full == forecast.step.in_full
 
 
@@ -76,7 +78,7 @@ def test_multiply_adds_by_hand(network, images):
 )
 def test_beginning_and_going_on_are_told_apart(network, images, clock, begin, step, steps, followed):
     seen = clock(begin, step)
-    forecast = hp.plan_comparison(network, images, METHODS, regions=4, steps=steps)
+    forecast = hp.plan_comparison(network, images, METHODS, regions=4, steps=steps, protocol="samek2017")
     assert seen == followed
     batches = 6 * 3 / forecast.measured.sequences
     assert forecast.perturbation_seconds == pytest.approx(batches * (begin + steps * step))
@@ -86,22 +88,22 @@ def test_beginning_and_going_on_are_told_apart(network, images, clock, begin, st
 def test_a_long_run_is_measured_longer(network, images, clock):
     """Of two steps a second, six are followed in three seconds, but thirty in fifteen."""
     seen = clock(0.0, 0.5)
-    hp.plan_comparison(network, images, METHODS, regions=2, steps=100)
-    hp.plan_comparison(network, images, METHODS, regions=2, steps=100, repeats=100, memory=2**20)
+    hp.plan_comparison(network, images, METHODS, regions=2, steps=100, protocol="samek2017")
+    hp.plan_comparison(network, images, METHODS, regions=2, steps=100, repeats=100, memory=2**20, protocol="samek2017")
     assert seen == [1, 8, 1, 1, 8, 30]
 
 
 def test_a_single_step_is_measured_whole(network, images, clock):
     assert clock(0.5, 0.25) == []
-    forecast = hp.plan_comparison(network, images, METHODS, regions=4, steps=1)
+    forecast = hp.plan_comparison(network, images, METHODS, regions=4, steps=1, protocol="samek2017")
     assert forecast.perturbation_seconds == pytest.approx(6 * 3 / forecast.measured.sequences * 0.75)
 
 
 def test_time_grows_with_the_images(network, images, clock, monkeypatch):
     clock(0.5, 0.25)
     monkeypatch.setattr(hp.Network, "batch_size", lambda *_args, **_options: 3)
-    one = hp.plan_comparison(network, images, METHODS, **OPTIONS)
-    ten = hp.plan_comparison(network, images.repeat(10, 1, 1, 1), METHODS, **OPTIONS)
+    one = hp.plan_comparison(network, images, METHODS, **OPTIONS, protocol="samek2017")
+    ten = hp.plan_comparison(network, images.repeat(10, 1, 1, 1), METHODS, **OPTIONS, protocol="samek2017")
     assert (one.measured.images, ten.measured.images) == (3, 3)
     assert one.measured.sequences == ten.measured.sequences
     assert ten.perturbation_seconds == pytest.approx(10 * one.perturbation_seconds)
@@ -111,7 +113,14 @@ def test_time_grows_with_the_images(network, images, clock, monkeypatch):
 @pytest.mark.parametrize(("count", "repeats"), [(1, 1), (6, 1), (2, 20)])
 def test_no_more_is_measured_than_goes_side_by_side(network, images, memory, count, repeats):
     forecast = hp.plan_comparison(
-        network, images[:count], METHODS, **OPTIONS, repeats=repeats, memory=memory, engine="incremental"
+        network,
+        images[:count],
+        METHODS,
+        **OPTIONS,
+        repeats=repeats,
+        memory=memory,
+        engine="incremental",
+        protocol="samek2017",
     )
     assert 1 <= forecast.measured.sequences <= forecast.step.at_once <= count * 3 * repeats
     assert forecast.step.at_once * forecast.step.bytes_each <= memory or forecast.step.at_once == 1
@@ -123,9 +132,9 @@ def test_own_methods_maps_targets_and_region_maps(network, images):
     given = {"mine": lambda _network, x, _targets: x.sum(dim=1), "maps": images.sum(dim=1), "LRP": "lrp-epsilon"}
     targets = torch.zeros(6, dtype=torch.int64)
     for maps in (regions, torch.stack([regions, regions.T.flip(0), regions, regions, regions, regions])):
-        forecast = hp.plan_comparison(network, images, given, regions=maps, targets=targets)
+        forecast = hp.plan_comparison(network, images, given, regions=maps, targets=targets, protocol="samek2017")
         assert forecast.evaluations == 6 * (1 + 4 * 4)
-    only_maps = hp.plan_comparison(network, images, {"maps": images.sum(dim=1)}, regions=regions)
+    only_maps = hp.plan_comparison(network, images, {"maps": images.sum(dim=1)}, regions=regions, protocol="samek2017")
     assert only_maps.evaluations == 6 * (1 + 2 * 4)
 
 
@@ -134,12 +143,12 @@ def test_a_network_without_a_graph_is_evaluated_whole_and_says_why(images):
         def forward(self, x):
             return x.flatten(1)[:, :4] * (2.0 if x.sum() > 0 else 1.0)
 
-    forecast = hp.plan_comparison(hp.Network(Branching()), images, ["sensitivity-l2"], **OPTIONS)
+    forecast = hp.plan_comparison(hp.Network(Branching()), images, ["sensitivity-l2"], **OPTIONS, protocol="samek2017")
     assert (forecast.engine.name, forecast.engine.nodes, forecast.step.in_full) == ("full", 0, 0)
     assert "Branching has no graph" in str(forecast)
     assert "multiply-adds" not in str(forecast)
     with pytest.raises(hp.InputError, match="lrp-epsilon needs the network's graph"):
-        hp.plan_comparison(hp.Network(Branching()), images, ["lrp-epsilon"], **OPTIONS)
+        hp.plan_comparison(hp.Network(Branching()), images, ["lrp-epsilon"], **OPTIONS, protocol="samek2017")
 
 
 @pytest.mark.parametrize(
@@ -153,7 +162,7 @@ def test_a_network_without_a_graph_is_evaluated_whole_and_says_why(images):
 )
 def test_what_compare_refuses_is_refused(network, images, changed, message):
     with pytest.raises(hp.InputError, match=message):
-        hp.plan_comparison(network, images, METHODS, **OPTIONS | changed)
+        hp.plan_comparison(network, images, METHODS, **OPTIONS | changed, protocol="samek2017")
 
 
 def forecast_of(**changed):
@@ -201,10 +210,12 @@ def test_a_forecast_can_be_written_as_json():
 
 def test_measures_that_evaluate_further_are_planned_as_they_come_out(network, images):
     given = {"regions": 9, "steps": "all", "lerf": True, "audit": 0}
-    plain = hp.plan_comparison(network, images, METHODS, **given)
-    more = hp.plan_comparison(network, images, METHODS, measures=["naopc[beam=2]", "single-region"], **given)
-    study = hp.compare(network, images, METHODS, measures=["single-region"], **given)
-    alone = hp.plan_comparison(network, images, METHODS, measures=["single-region"], **given)
+    plain = hp.plan_comparison(network, images, METHODS, **given, protocol="samek2017")
+    more = hp.plan_comparison(
+        network, images, METHODS, measures=["naopc[beam=2]", "single-region"], **given, protocol="samek2017"
+    )
+    study = hp.compare(network, images, METHODS, measures=["single-region"], **given, protocol="samek2017")
+    alone = hp.plan_comparison(network, images, METHODS, measures=["single-region"], **given, protocol="samek2017")
     assert plain.further.evaluations == 0
     assert alone.evaluations + alone.further.evaluations == study.work.evaluations
     assert more.further.evaluations > alone.further.evaluations

@@ -43,7 +43,7 @@ OPTIONS = {"regions": 6, "steps": 6, "replacement": "constant"}
 
 @pytest.fixture(scope="module")
 def study(network, images):
-    return hp.compare(network, images, METHODS, until="ranked", indifference=2.0, **OPTIONS)
+    return hp.compare(network, images, METHODS, until="ranked", indifference=2.0, **OPTIONS, protocol="samek2017")
 
 
 def test_the_ranking_is_settled_with_fewer_images_than_there_are(study):
@@ -62,7 +62,7 @@ def test_a_method_that_is_placed_gets_no_more_images(study):
 
 
 def test_what_was_computed_is_what_a_plain_comparison_computes(study, network, images):
-    plain = hp.compare(network, images, METHODS, **OPTIONS)
+    plain = hp.compare(network, images, METHODS, **OPTIONS, protocol="samek2017")
     for name, curves in study.morf.items():
         where = [plain.morf[name].images.index(image) for image in curves.images]
         torch.testing.assert_close(curves.scores, plain.morf[name].scores[where], atol=1e-4, rtol=1e-5)
@@ -73,7 +73,9 @@ def test_what_was_computed_is_what_a_plain_comparison_computes(study, network, i
 
 
 def test_the_order_given_makes_no_difference(study, network, images):
-    other = hp.compare(network, images.flip(0), METHODS, until="ranked", indifference=2.0, **OPTIONS)
+    other = hp.compare(
+        network, images.flip(0), METHODS, until="ranked", indifference=2.0, **OPTIONS, protocol="samek2017"
+    )
     assert other.morf["noise"].images == study.morf["noise"].images
     assert other.settlement.standings == study.settlement.standings
 
@@ -87,13 +89,13 @@ def test_images_come_in_an_order_of_their_own_that_the_seed_changes(study, netwo
 
 
 def test_signs_alone_are_settled_sooner(study, network, images):
-    signs = hp.compare(network, images, METHODS, until="signs", indifference=2.0, **OPTIONS)
+    signs = hp.compare(network, images, METHODS, until="signs", indifference=2.0, **OPTIONS, protocol="samek2017")
     assert set(signs.settlement.standings) == {(name, REFERENCE) for name in METHODS}
     assert len(signs.names) <= len(study.names)
 
 
 def test_what_is_not_settled_stays_open(network, images):
-    few = hp.compare(network, images[:24], METHODS, until="ranked", indifference=0.0, **OPTIONS)
+    few = hp.compare(network, images[:24], METHODS, until="ranked", indifference=0.0, **OPTIONS, protocol="samek2017")
     assert ("noise", REFERENCE) in few.settlement.open
     assert len(few.names) == 24
 
@@ -101,7 +103,14 @@ def test_what_is_not_settled_stays_open(network, images):
 def test_progress_ends_at_its_total(network, images):
     seen = []
     hp.compare(
-        network, images, METHODS, until="ranked", indifference=2.0, **OPTIONS, on_progress=lambda *at: seen.append(at)
+        network,
+        images,
+        METHODS,
+        until="ranked",
+        indifference=2.0,
+        **OPTIONS,
+        on_progress=lambda *at: seen.append(at),
+        protocol="samek2017",
     )
     done, total = seen[-1]
     assert done == total
@@ -122,7 +131,7 @@ def test_progress_ends_at_its_total(network, images):
 )
 def test_rules_that_cannot_be(network, images, options, message):
     with pytest.raises(hp.InputError, match=message):
-        hp.compare(network, images, METHODS, **options, **OPTIONS)
+        hp.compare(network, images, METHODS, **options, **OPTIONS, protocol="samek2017")
 
 
 def runs(means, *, count, seed, skewness=1.0, images=200, indifference=0.0):

@@ -92,7 +92,9 @@ def stopped(monkeypatch):
 def test_it_finds_what_comparing_in_memory_finds(load, network, folder, tmp_path):
     study = run(wanted(lerf=True, audit=4, measures=("single-region",)), load, open_store(tmp_path / "run"))
     images = hp.load_images([path for path in sorted(folder.iterdir()) if "broken" not in path.name], network)
-    plain = hp.compare(network, images, METHODS, regions=6, lerf=True, audit=4, measures=["single-region"])
+    plain = hp.compare(
+        network, images, METHODS, regions=6, lerf=True, audit=4, measures=["single-region"], protocol="samek2017"
+    )
     assert [name for name, _ in study.skipped] == [str(folder / "05 broken.png")]
     for mine, theirs in ((study.morf, plain.morf), (study.lerf, plain.lerf)):
         assert list(mine) == list(theirs)
@@ -193,7 +195,7 @@ def test_a_shard_that_fails_is_set_aside(load, tmp_path, monkeypatch):
 def test_statistics_of_all_pictures_are_kept_for_going_on(load, tmp_path, network, folder):
     study = run(wanted(protocol={"replacement": "constant"}), load, open_store(tmp_path / "run"))
     images = hp.load_images([path for path in sorted(folder.iterdir()) if "broken" not in path.name], network)
-    plain = hp.compare(network, images, METHODS, regions=6, replacement="constant", audit=0)
+    plain = hp.compare(network, images, METHODS, regions=6, replacement="constant", audit=0, protocol="samek2017")
     for name, curves in study.morf.items():
         torch.testing.assert_close(curves.scores, plain.morf[name].scores, atol=1e-5, rtol=1e-5)
     again = run(wanted(protocol={"replacement": "constant"}), load, open_store(tmp_path / "run"))

@@ -30,7 +30,7 @@ def images():
 
 def compared(network, images, **options):
     methods = ["sensitivity-l2", "gradient-x-input"]
-    return hp.compare(network, images, methods, regions=4, audit=0, names=NAMES, **options)
+    return hp.compare(network, images, methods, regions=4, audit=0, names=NAMES, **options, protocol="samek2017")
 
 
 def walked(study):

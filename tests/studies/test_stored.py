@@ -22,7 +22,9 @@ def network():
 @pytest.fixture(scope="module", params=[{}, {"scored": 2, "lerf": True, "repeats": 3}], ids=["plain", "all of it"])
 def study(request, network):
     images = torch.rand(5, 3, 18, 18, generator=torch.Generator().manual_seed(1))
-    return hp.compare(network, images, ["lrp-epsilon", "sensitivity-l2"], regions=6, audit=0, **request.param)
+    return hp.compare(
+        network, images, ["lrp-epsilon", "sensitivity-l2"], regions=6, audit=0, **request.param, protocol="samek2017"
+    )
 
 
 NUMBERS = range(10, 15)

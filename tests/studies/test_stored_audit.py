@@ -120,7 +120,9 @@ def test_a_finished_run_is_not_audited_again(load, finished):
 def test_what_was_restored_is_what_was_found(load, tmp_path):
     network, dataset = load()
     images = hp.load_images([tmp_path.parent / member.name for member in dataset.members], network)
-    audit = hp.compare(network, images, ["lrp-epsilon", "sensitivity-l2"], regions=4, audit=4, lerf=True).audit
+    audit = hp.compare(
+        network, images, ["lrp-epsilon", "sensitivity-l2"], regions=4, audit=4, lerf=True, protocol="samek2017"
+    ).audit
     store = open_store(tmp_path)
     store_audit(store, audit, 5)
     again = stored_audit(store, Protocol(regions=4, repeats=1), 5)

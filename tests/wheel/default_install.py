@@ -66,7 +66,9 @@ def check_command() -> None:
     assert "lrp-epsilon" in command("list").stdout
     Path("model.py").write_text(MODEL)
     make_pictures(Path("photos"))
-    done = command("compare", "photos", "--network", "model.py:build", "--regions", "8", "--out", "RUN")
+    done = command(
+        "compare", "--protocol=samek2017", "photos", "--network", "model.py:build", "--regions", "8", "--out", "RUN"
+    )
     assert done.returncode == 0, done.stdout + done.stderr
     assert {"report.html", "run.json", "table.csv"} <= {path.name for path in Path("RUN").iterdir()}
     assert json.loads(Path("RUN/run.json").read_text())
@@ -131,7 +133,9 @@ def check_extras() -> list[str]:
     assert not silent, f"without their package these do not name their extra: {silent}"
     photographs = refusal(lambda: hp.load_images("builtin", hp.Network(nn.Flatten())))
     assert 'pip install "heatproof[demo]"' in photographs, photographs
-    remote = command("compare", "photos", "--network", "model.py:build", "--out", "s3://bucket/run")
+    remote = command(
+        "compare", "--protocol=samek2017", "photos", "--network", "model.py:build", "--out", "s3://bucket/run"
+    )
     assert remote.returncode == 2, remote
     assert "s3fs" in remote.stderr, remote.stderr
     return sorted(tried)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from heatproof.errors import InputError
+from heatproof.measures import Estimate
 
 
 @dataclass(frozen=True)
@@ -147,6 +148,21 @@ class BoxesChart(Chart):
     """
 
     values: Mapping[str, np.ndarray]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class RangesChart(Chart):
+    """One row for each name: a mean with its 95 % interval.
+
+    Attributes:
+        values: by name, the first one on top.
+        groups: what each name is, in a word; each group has one colour.
+        reference: where a dashed line stands.
+    """
+
+    values: Mapping[str, Estimate]
+    groups: Mapping[str, str]
+    reference: float = 0.0
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -7,7 +7,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from heatproof.errors import InputError
-from heatproof.report.charts import BoxesChart, ScatterChart
+from heatproof.report.charts import BoxesChart, RangesChart, ScatterChart
 from heatproof.report.style import (
     COLOURS,
     EDGE,
@@ -105,6 +105,49 @@ def boxes_figure(chart: BoxesChart) -> Figure:
     text = "line: median; box: quartiles; whiskers: the last values within 1.5 box lengths"
     write_lines(figure, [text], left, heading + TOP + height + 31, size=6.5, color=GREY)
     return figure
+
+
+@styled()
+def ranges_figure(chart: RangesChart) -> Figure:
+    """One row for each name: a mean with its 95 % interval.
+
+    >>> from heatproof.measures import Estimate
+    >>> words = {"name": "assay", "caption": "assay", "x": "ABPC (logit)", "y": "map"}
+    >>> groups = {"lrp-epsilon": "method", "sobel": "control"}
+    >>> values = {"lrp-epsilon": Estimate(2.0, 1.0, 3.0), "sobel": Estimate(0.5, -1.0, 2.0)}
+    >>> figure = ranges_figure(RangesChart(values=values, groups=groups, **words))
+    >>> [label.get_text() for label in figure.axes[0].get_yticklabels()]
+    ['lrp-epsilon', 'sobel']
+    """
+    if not chart.values:
+        raise InputError("expected at least one mean to draw, got none")
+    names = [shortened(legible(name), LONGEST_NAME, NAME_SIZE) for name in chart.values]
+    left = EDGE + 8 + max(width_of(name, NAME_SIZE) for name in names)
+    height = NAME_HEIGHT * len(names)
+    figure, heading = canvas(left + WIDTH + 2 * EDGE, TOP + height + BOTTOM, title=chart.title or chart.caption)
+    axes = place(figure, left, heading + TOP, WIDTH, height)
+    open_box(axes)
+    axes.grid(axis="x", color=FAINT, linewidth=0.6)
+    axes.axvline(chart.reference, color=GREY, linewidth=1, linestyle=(0, (4, 2)))
+    for row, (name, value) in enumerate(chart.values.items()):
+        group = group_number(chart, name)
+        look: dict[str, Any] = {"color": COLOURS[group % len(COLOURS)], "marker": MARKERS[group % len(MARKERS)]}
+        axes.plot([value.low, value.high], [row, row], color=look["color"], linewidth=1.4)
+        axes.plot(value.mean, row, **look, markersize=4.5, linestyle="none")
+    axes.set_yticks(range(len(names)), names, fontsize=NAME_SIZE)
+    axes.tick_params(axis="y", length=0)
+    axes.set_ylim(len(names) - 0.5, -0.5)
+    axes.set_xlabel(legible(chart.x))
+    shapes = {"o": "circle", "s": "square", "D": "diamond", "^": "triangle", "v": "inverted triangle"}
+    groups = dict.fromkeys(chart.groups.values())
+    key = "; ".join(f"{shapes.get(MARKERS[number], 'mark')}: {group}" for number, group in enumerate(groups))
+    write_lines(figure, [f"{key}; lines: 95 % intervals"], left, heading + TOP + height + 31, size=6.5, color=GREY)
+    return figure
+
+
+def group_number(chart: RangesChart, name: str) -> int:
+    """Number of the group that a name belongs to, in the order of their first names."""
+    return list(dict.fromkeys(chart.groups.values())).index(chart.groups[name])
 
 
 def _check(values: Mapping[str, np.ndarray], *, dimensions: int) -> None:

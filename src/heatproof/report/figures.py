@@ -16,11 +16,12 @@ from heatproof.report.charts import (
     Drawing,
     Gallery,
     PictureRows,
+    RangesChart,
     ScatterChart,
     SeriesChart,
 )
 from heatproof.report.curves import curves_figure
-from heatproof.report.distributions import boxes_figure, scatter_figure
+from heatproof.report.distributions import boxes_figure, ranges_figure, scatter_figure
 from heatproof.report.files import write_atomically
 from heatproof.report.gallery import gallery_figure, pictures_figure
 from heatproof.report.series import series_figure
@@ -42,6 +43,7 @@ DRAWS: dict[type[Drawing], Callable[[Any], Figure]] = {
     SeriesChart: series_figure,
     ScatterChart: scatter_figure,
     BoxesChart: boxes_figure,
+    RangesChart: ranges_figure,
     Gallery: lambda one: gallery_figure(one.images, one.heatmaps, one.captions),
     PictureRows: lambda one: pictures_figure(one.pictures, one.captions, title=one.title),
 }

@@ -1,6 +1,6 @@
 """What a comparison of methods found."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -9,12 +9,15 @@ import polars as pl
 from torch import Tensor
 
 from heatproof.heatmaps import Conservation
+from heatproof.heatmaps.control_methods import MUST_BEAT, UPPER_MARK, kind_of_control
 from heatproof.measures import Estimate, estimate
+from heatproof.measures.effects import effect_size
 from heatproof.perturbation import Curves, Protocol
+from heatproof.results.assay import Assay, separation
 from heatproof.results.audit import Audit
 from heatproof.results.chosen import Chosen
 from heatproof.results.evidence import Evidence, evidence
-from heatproof.results.headline import Values, gains, headline, proper_methods
+from heatproof.results.headline import Values, gains, headline, of_curves, proper_methods
 from heatproof.results.measured import Measured
 from heatproof.results.part import REFERENCE, Part
 from heatproof.results.ranking import Ranking, rank
@@ -106,8 +109,28 @@ class ComparisonResult:
         """What speaks for each method, best first; nothing in a comparison that is not symmetric."""
         if not self.symmetric:
             return {}
+        return self._evidence(self.ranking.methods)
+
+    def _evidence(self, names: Sequence[str]) -> dict[str, Evidence]:
         race = self.settlement.judge if self.settlement else None
-        return evidence(self.values, gains(self.morf, self.lerf), self.ranking.methods, race)
+        return evidence(self.values, gains(self.morf, self.lerf), names, race)
+
+    @cached_property
+    def assay(self) -> Assay | None:
+        """Whether the protocol can judge, by its controls; none for a comparison that is not symmetric."""
+        if not self.symmetric:
+            return None
+        marks = [name for name in self.controls if kind_of_control(name) in (*MUST_BEAT, UPPER_MARK)]
+        of_controls = self._evidence(marks)
+        upper = {name: one for name, one in of_controls.items() if kind_of_control(name) == UPPER_MARK}
+        untouched = float(self.morf[REFERENCE].scores[:, :, 0].double().mean())
+        return Assay(
+            controls=of_controls,
+            methods=self.evidence,
+            effects={name: effect_size(values) for name, values in self.values.items() if name != REFERENCE},
+            separation=separation(self.values, self.evidence | upper),
+            taken=float(of_curves(self.morf[REFERENCE]).mean()) / untouched if untouched > 0 else float("nan"),
+        )
 
     @cached_property
     def controls(self) -> dict[str, Estimate]:

@@ -12,6 +12,7 @@ from heatproof.report.charts import (
     BoxesChart,
     Chart,
     CurvesChart,
+    RangesChart,
     ScatterChart,
     SeriesChart,
     extent,
@@ -152,6 +153,39 @@ def _boxes(chart: BoxesChart) -> Plot:
     )
 
 
+def _ranges(chart: RangesChart) -> Plot:
+    """One trace for each group of names, so that it has one colour."""
+    places = {name: number for number, name in enumerate(chart.values)}
+    traces: list[Trace] = []
+    for group in dict.fromkeys(chart.groups.values()):
+        rows = {name: chart.values[name] for name in chart.values if chart.groups[name] == group}
+        bounds = np.array([[one.mean, one.low, one.high] for one in rows.values()])
+        traces.append(
+            {"type": "scatter", "mode": "markers", "name": group, "meta": {"series": group, "part": "range"}}
+            | {"x": rounded(bounds[:, 0]), "y": [places[name] for name in rows]}
+            | {"error_x": {"type": "data", "symmetric": False, "thickness": 1.5, "width": 0}}
+            | {"text": [visible(name) for name in rows], "hovertemplate": "%{text}: %{x:.3~g}"}
+        )
+        traces[-1]["error_x"] |= {
+            "array": rounded(bounds[:, 2] - bounds[:, 0]),
+            "arrayminus": rounded(bounds[:, 0] - bounds[:, 1]),
+        }
+    said = "; ".join(f"{visible(name)}: {value}" for name, value in chart.values.items())
+    layout = _layout(chart.x, "")
+    layout["xaxis"]["zeroline"] = True
+    layout["yaxis"] |= {"tickvals": list(places.values()), "ticktext": [short(name) for name in places]}
+    layout["yaxis"] |= {"range": [len(places) - 0.5, -0.5], "zeroline": False}
+    return Plot(
+        caption=chart.caption,
+        about=chart.about,
+        said=f"{chart.caption}. Means of {chart.x} with 95 % intervals. {said}.",
+        kind="assay",
+        names=tuple(dict.fromkeys(chart.groups.values())),
+        traces=traces,
+        layout=layout,
+    )
+
+
 def _band_traces(band: Band) -> list[Trace]:
     known = np.isfinite(band.middle)
     steps, middle = band.steps[known], band.middle[known]
@@ -202,4 +236,5 @@ PLOTS: dict[type[Chart], Callable[[Any], list[Plot]]] = {
     SeriesChart: lambda chart: [_quantity(chart, band) for band in chart.bands],
     ScatterChart: lambda chart: [_scatter(chart)],
     BoxesChart: lambda chart: [_boxes(chart)],
+    RangesChart: lambda chart: [_ranges(chart)],
 }

@@ -21,6 +21,14 @@ from heatproof.report.studies.about import (
     score_band,
     steps_of,
 )
+from heatproof.report.studies.evidence import (
+    assay_chart,
+    controls_table,
+    evidence_verdict,
+    methods_table,
+    orders_chart,
+    pairs_table,
+)
 from heatproof.report.studies.pictures import label, walks
 from heatproof.report.studies.ranking import contrasts_table, ranking_verdict, settlement_verdict, unbeaten_controls
 from heatproof.report.tables import Table
@@ -29,12 +37,14 @@ from heatproof.results.measured import estimates
 from heatproof.results.part import REFERENCE
 from heatproof.wording import counted
 
+MANY = 3  # methods: from here on, their pairs make a matrix
 P_VALUES = "p: sign-flip test against the random order, Holm-corrected for the number of methods. "
 
 
 def main_verdict(found: ComparisonResult) -> list[str]:
     """The answer, one sentence after the other, without what the audit says."""
-    return [*ranking_verdict(found.ranking), *(settlement_verdict(found.settlement) if found.settlement else [])]
+    said = evidence_verdict(found) if found.symmetric else ranking_verdict(found.ranking)
+    return [*said, *(settlement_verdict(found.settlement) if found.settlement else [])]
 
 
 def verdict(found: ComparisonResult) -> list[str]:
@@ -47,7 +57,7 @@ def warnings(found: ComparisonResult) -> list[str]:
     said = [*found.notes]
     for method, conservation in found.conservation.items():
         said += conservation.warnings(method)
-    if found.ranking.count > 1:
+    if found.ranking.count > 1 and not found.symmetric:
         said += unbeaten_controls(found.ranking)
     if found.audit:
         said += audit.warnings(found.audit)
@@ -55,7 +65,12 @@ def warnings(found: ComparisonResult) -> list[str]:
 
 
 def table(found: ComparisonResult) -> Table:
-    """AOPC of each method, absolute and relative to the random order, best first; higher is better."""
+    """AOPC of each method, absolute and relative to the random order, best first; higher is better.
+
+    Of a symmetric comparison, ABPC and both halves.
+    """
+    if found.symmetric:
+        return methods_table(found)
     ranking = found.ranking
     rows: list[tuple[str | float | None, ...]] = []
     for name, value in ranking.aopc.items():
@@ -127,7 +142,7 @@ def gallery(found: ComparisonResult) -> Gallery:
         name="gallery",
         caption=GALLERY,
         images=few.colours,
-        heatmaps={name: maps.numpy() for name, maps in few.heatmaps.items()},
+        heatmaps={name: maps.numpy() for name, maps in few.heatmaps.items() if name in found.methods},
         captions=[f"{Path(found.names[number]).name}\n{label(found, number)}" for number in few.numbers],
     )
 
@@ -139,14 +154,14 @@ def page(found: ComparisonResult) -> Page:
         verdict=main_verdict(found),
         about=[
             counted(len(found.names), "image"),
-            counted(len(found.heatmaps), "method"),
+            counted(len(found.methods), "method"),
+            *([counted(len(found.controls), "control")] if found.symmetric else []),
             steps_of(found.morf[REFERENCE]),
             *protocol_words(found.protocol),
             str(found.work),
         ],
         sections=[
-            Section("Ranking", tables={"Area over the perturbation curve": table(found)}),
-            Section("Curves", charts=[relative_chart(found), score_chart(found)]),
+            *_main_sections(found),
             Section(
                 "Picture by picture",
                 text=[
@@ -156,7 +171,7 @@ def page(found: ComparisonResult) -> Page:
                 unit=f"score ({found.protocol.score})",
                 fallback=gallery(found) if found.shown.numbers else None,
             ),
-            Section("Differences", tables={"Differences between methods on the same images": differences_table(found)}),
+            Section("Differences", tables={"Differences between methods on the same images": _pairs(found)}),
             Section(
                 "All measures",
                 tables={"All measures of these curves": measures_table(estimates(found.measured))},
@@ -165,6 +180,29 @@ def page(found: ComparisonResult) -> Page:
         ],
         reproduce=depends_on(found.protocol.seed, len(found.names), found.network),
     )
+
+
+def _main_sections(found: ComparisonResult) -> list[Section]:
+    """The ranking, and the curves that it is made of."""
+    if not found.symmetric:
+        return [
+            Section("Ranking", tables={"Area over the perturbation curve": table(found)}),
+            Section("Curves", charts=[relative_chart(found), score_chart(found)]),
+        ]
+    return [
+        Section("Methods and controls", charts=[assay_chart(found)], tables=_tables(found)),
+        Section("Curves", charts=[orders_chart(found)]),
+    ]
+
+
+def _tables(found: ComparisonResult) -> dict[str, Table]:
+    controls = {"Controls": controls_table(found)} if found.controls else {}
+    return {"Area between the perturbation curves": table(found)} | controls
+
+
+def _pairs(found: ComparisonResult) -> Table:
+    many = found.symmetric and len(found.ranking.methods) > MANY
+    return pairs_table(found) if many else differences_table(found)
 
 
 def describe(found: ComparisonResult) -> dict[str, Any]:
@@ -179,6 +217,7 @@ def describe(found: ComparisonResult) -> dict[str, Any]:
         "conservation": {name: one.summary() for name, one in found.conservation.items()},
         "audit": found.audit and found.audit.describe(),
         "settlement": found.settlement and found.settlement.describe(),
+        "assay": found.assay and found.assay.describe(),
         "measures": {
             method: {name: asdict(value) for name, value in values.items()}
             for method, values in estimates(found.measured).items()

@@ -31,7 +31,11 @@ def walks(found: ComparisonResult) -> list[Shown]:
             name=Path(found.names[number]).name,
             label=label(found, number),
             image=pixels[place],
-            walks=[_walk(chosen, place, *one) for one in found.morf.items() if number < len(one[1].images)],
+            walks=[
+                _walk(chosen, place, name, found.morf[name])
+                for name in found.morf
+                if name in (*found.methods, REFERENCE) and number < len(found.morf[name].images)
+            ],
             replacement=becomes[place],
             regions=regions[place],
         )

@@ -5,7 +5,7 @@ from typing import TypeVar
 
 import numpy as np
 
-from heatproof.heatmaps.control_methods import INPUT_ONLY
+from heatproof.heatmaps.control_methods import kind_of_control
 from heatproof.heatmaps.methods import split_prefix
 from heatproof.report.tables import Table
 from heatproof.results.contrasts import ERROR, Contrast
@@ -188,15 +188,6 @@ def caution(images: int, comparisons: int = 1) -> str:
     return ""
 
 
-def is_control(name: str) -> bool:
-    """Whether a method is a control.
-
-    >>> is_control("sobel"), is_control("randomised[seed=1]:lrp-epsilon"), is_control("lrp-epsilon")
-    (True, True, False)
-    """
-    return _kind(name) in (*INPUT_ONLY, *WORDS)
-
-
 def unbeaten_controls(ranking: Ranking) -> list[str]:
     """One sentence for each control than which some method is not significantly better.
 
@@ -204,18 +195,17 @@ def unbeaten_controls(ranking: Ranking) -> list[str]:
     """
     found = []
     for control in ranking.methods:
-        if _kind(control) in WORDS:
+        if kind_of_control(control) in WORDS:
             own = split_prefix(control)[1]
-            rivals = [name for name in ranking.methods if (name == own if ":" in control else not is_control(name))]
+            rivals = [
+                name for name in ranking.methods if (name == own if ":" in control else not kind_of_control(name))
+            ]
             unbeaten = [name for name in rivals if not _beats(ranking, name, control)]
             if unbeaten:
-                found.append(f"{_are(unbeaten)} not significantly better than {control}, which {WORDS[_kind(control)]}")
+                found.append(
+                    f"{_are(unbeaten)} not significantly better than {control}, which {WORDS[kind_of_control(control)]}"
+                )
     return found
-
-
-def _kind(name: str) -> str:
-    prefix, rest = split_prefix(name)
-    return (prefix or rest).partition("[")[0]
 
 
 def _beats(ranking: Ranking, method: str, control: str) -> bool:

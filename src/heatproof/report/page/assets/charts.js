@@ -14,6 +14,7 @@ const looks = {
   band: (colour, dash, crowd) => ({ fillcolor: translucent(colour, Math.min(0.15, 0.4 / crowd)), line: { color: translucent(colour, 0.35), width: 0.75 } }),
   points: (colour) => ({ marker: { color: colour, size: 5, opacity: 0.4 } }),
   mean: (colour) => ({ marker: { color: colour, size: 13, line: { color: themed()("card"), width: 2 } } }),
+  range: (colour) => ({ marker: { color: colour, size: 9 } }),
   box: (colour) => ({ fillcolor: translucent(colour, 0.55), line: { color: colour, width: 1.5 }, marker: { color: colour, size: 4 } }),
 };
 
