@@ -61,8 +61,8 @@ def _answer(found: ComparisonResult) -> list[str]:
     shown = [name for name, one in found.evidence.items() if one.shown]
     if not shown:
         return [
-            f"No method is shown to explain this network: none is significantly better than the random order, {BASELINES} "
-            f"and its own map of another image, though {listed(assay.detected)} is.",
+            "No method is shown to explain this network: none is significantly better than the random order, "
+            f"{BASELINES} and its own map of another image, though {UPPER_MARK} is (it asks about every window).",
             *_not_shown(found),
         ]
     return [_best(found, shown), *_not_shown(found)]
@@ -74,18 +74,13 @@ def _best(found: ComparisonResult, shown: Sequence[str]) -> str:
     beaten = f"significantly better than the random order, {BASELINES} and {{}} map of another image"
     if len(shown) == 1:
         return f"Only {best} is shown to explain this network: it is {beaten.format('its own')}; {value}."
-    equals = [name for name in shown[1:] if not _above(differences, best, name)]
+    equals = [name for name in shown[1:] if (best, name) not in differences or not differences[best, name].above]
     first = f"{best} explains this network best ({value})"
     first += f", but not significantly better than {listed(equals)}" if equals else ""
     others = [name for name in shown[1:] if name not in equals]
     also = f"; {listed(others)} {'explains' if len(others) == 1 else 'explain'} it too" if others else ""
     each = "both are" if len(shown) == 2 else "all are"
     return f"{first}{also}: {each} {beaten.format('their own')}."
-
-
-def _above(differences: dict[tuple[str, str], object], first: str, second: str) -> bool:
-    found = differences.get((first, second))
-    return bool(found is not None and found.above)  # type: ignore[attr-defined]
 
 
 def _not_shown(found: ComparisonResult) -> list[str]:
@@ -141,14 +136,14 @@ def _halves(name: str, one: Evidence) -> str:
 
 
 def _meaning(found: ComparisonResult) -> str:
-    corrected = (
-        f"Shown to explain: p ≤ {ERROR} in all these sign-flip tests, Holm-corrected for the number of methods. "
-    )
-    return (
-        "ABPC: how much more is lost when the most relevant regions are removed first than when the least relevant are; "
-        f"higher is better. {corrected if found.ranking.tested else ''}"
-        f"{significance(found.ranking.count) if found.ranking.tested else ''}"
-    ).strip()
+    said = [
+        "ABPC: how much more is lost when the most relevant regions are removed first than when the least relevant "
+        "are; higher is better."
+    ]
+    if found.ranking.tested:
+        said.append(f"Shown to explain: p ≤ {ERROR} in all these tests, Holm-corrected for the number of methods.")
+        said.append(significance(found.ranking.count))
+    return " ".join(said)
 
 
 def methods_table(found: ComparisonResult) -> Table:
@@ -168,9 +163,9 @@ def methods_table(found: ComparisonResult) -> Table:
     note = (
         f"ABPC over {steps_of(found.morf[REFERENCE])} in units of the {found.protocol.score}, mean over "
         f"{found.ranking.count} images and repeats ({found.protocol.repeats}), with 95 % intervals; higher is better. "
-        "It is MoRF gain (most relevant first, above the random order) plus LeRF gain (least relevant first, below it). "
-        "d: mean over standard deviation of the images. p: of the control that is hardest to beat, Holm-corrected for "
-        "the number of methods. Kept: the share of the score that LRP brings to the pixels (median)."
+        "It is MoRF gain (most relevant first, above the random order) plus LeRF gain (least relevant first, below "
+        "it). d: mean over standard deviation of the images. p: of the control that is hardest to beat, "
+        "Holm-corrected for the number of methods. Kept: the share of the score that LRP brings to the pixels (median)."
     )
     return Table(columns, tuple(rows), (note,))
 
@@ -187,7 +182,8 @@ def controls_table(found: ComparisonResult) -> Table:
     taken = f"The random order takes {assay.taken:.0%} of the score. " if np.isfinite(assay.taken) else ""
     note = (
         f"{taken}The reverse of each map has its ABPC with the other sign. Separation: the best map lies "
-        f"{assay.separation:.2f} standard deviations of the images above its strongest control (SSMD; higher is better)."
+        f"{assay.separation:.2f} standard deviations of the images above its strongest control (SSMD; higher is "
+        "better)."
     )
     columns = ("control", "what it is", "ABPC", "low", "high", "MoRF gain", "LeRF gain")
     return Table(columns, tuple(rows), (note,))
@@ -222,8 +218,8 @@ def assay_chart(found: ComparisonResult) -> RangesChart:
         caption="Can this protocol judge? Methods and controls",
         x=f"ABPC ({found.protocol.score})",
         y="map",
-        about="Means with 95 % intervals; higher is better. The dashed line is the random order. A method that explains "
-        "lies clearly above every map that never saw the network, and above its own map of another image.",
+        about="Means with 95 % intervals; higher is better. The dashed line is the random order. A method that "
+        "explains lies clearly above every map that never saw the network, and above its own map of another image.",
         values=ordered,
         groups={name: groups[name] for name in ordered},
     )
