@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from heatproof.measures.aopc import abpc, aopc, aopc_curve
     from heatproof.network import Network, load_network
     from heatproof.perturbation import Curves, perturb
-    from heatproof.studies import Assessment, Comparison, compare_replacements, plan_comparison
+    from heatproof.studies import Assessment, Comparison, compare_protocols, compare_replacements, plan_comparison
     from heatproof.studies.assess import assess
     from heatproof.studies.compare import compare
     from heatproof.studies.complexity import complexity
@@ -31,6 +31,7 @@ __all__ = [
     "aopc_curve",
     "assess",
     "compare",
+    "compare_protocols",
     "compare_replacements",
     "complexity",
     "explain",
@@ -54,6 +55,7 @@ _HOMES = {
     "aopc_curve": "heatproof.measures",
     "assess": "heatproof.studies",
     "compare": "heatproof.studies",
+    "compare_protocols": "heatproof.studies",
     "compare_replacements": "heatproof.studies",
     "complexity": "heatproof.studies",
     "explain": "heatproof.heatmaps",

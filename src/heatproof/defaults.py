@@ -8,4 +8,5 @@ DEFAULT_MEMORY = 2 * 2**30  # bytes
 PILOT_IMAGES = 16
 SHOWN = 8  # pictures of a page
 ALL = "all"  # instead of a number of steps
+CANDIDATES = ("coarse-blur", "coarse-uniform", "medium-blur", "large-blur", "fine-uniform")  # protocols to choose from
 AUTO = "auto"  # as the protocol says, or a protocol that is chosen on a pilot

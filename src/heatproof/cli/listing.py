@@ -17,7 +17,7 @@ PICTURES = {
 }
 
 
-CATALOGUES = ("networks", "methods", "replacements", "regions", "scores", "measures", "data")
+CATALOGUES = ("networks", "methods", "protocols", "replacements", "regions", "scores", "measures", "data")
 
 
 @app.command("list")
@@ -26,7 +26,7 @@ def list_command(
         str | None, Option(f"{', '.join(CATALOGUES)}. Default: all.", positional=True, complete=among(CATALOGUES))
     ] = None,
 ) -> None:
-    """Names of networks, methods, replacements, regions, scores, measures and data sets.
+    """Names of networks, methods, protocols, replacements, regions, scores, measures and data sets.
 
     [bold]heatproof list methods[/bold]
     """
@@ -66,9 +66,16 @@ def catalogue(name: str) -> dict[str, str]:
 
         return PICTURES | {f"--data {name}:PATH": text for name, text in _described(DATASETS).items()}
     from heatproof.perturbation import REGIONS, REPLACEMENTS
+    from heatproof.perturbation.protocols import PROTOCOLS
     from heatproof.perturbation.scores import SCORES
 
-    return _described({"replacements": REPLACEMENTS, "regions": REGIONS, "scores": SCORES}[name])
+    registries: dict[str, Mapping[str, Callable[..., Any]]] = {
+        "protocols": PROTOCOLS,
+        "replacements": REPLACEMENTS,
+        "regions": REGIONS,
+        "scores": SCORES,
+    }
+    return _described(registries[name])
 
 
 def _described(registry: Mapping[str, Callable[..., Any]]) -> dict[str, str]:

@@ -46,6 +46,9 @@ RegionsOption = Annotated[
         complete=one_of("regions"),
     ),
 ]
+ScoreOption = Annotated[
+    str, Option(f"Score of the target: {', '.join(registered('scores'))}.", complete=one_of("scores"))
+]
 ReplacementOption = Annotated[
     str,
     Option(
@@ -56,18 +59,9 @@ ReplacementOption = Annotated[
 
 
 @dataclass(frozen=True, kw_only=True)
-class Removing(Bounded):
-    """Which regions are removed, how often, and how the network is evaluated."""
+class Evaluating(Bounded):
+    """How often removal is repeated, and how the network is evaluated."""
 
-    steps: Annotated[
-        "int | str | None",
-        Option(
-            "Number of regions to remove. Default: 100, or all if there are fewer.",
-            python='number L of regions to remove; or "all"; by default 100, or all if there are fewer.',
-            metavar="N|all",
-            parse=as_steps,
-        ),
-    ] = None
     scored: Annotated[
         int | None,
         Option(
@@ -78,7 +72,6 @@ class Removing(Bounded):
         ),
     ] = None
     repeats: Annotated[int, Option("Number of repeats, each with its own replacement image.", bounds=REPEATS)] = 1
-    regions: RegionsOption = 9
     seed: Annotated[int, Option("Seed of all random draws.", bounds=SEED)] = 0
     engine: Annotated[
         str,
@@ -101,13 +94,26 @@ class Removing(Bounded):
 
 
 @dataclass(frozen=True, kw_only=True)
+class Removing(Evaluating):
+    """Which regions are removed, how often, and how the network is evaluated."""
+
+    steps: Annotated[
+        "int | str | None",
+        Option(
+            "Number of regions to remove. Default: 100, or all if there are fewer.",
+            python='number L of regions to remove; or "all"; by default 100, or all if there are fewer.',
+            metavar="N|all",
+            parse=as_steps,
+        ),
+    ] = None
+    regions: RegionsOption = 9
+
+
+@dataclass(frozen=True, kw_only=True)
 class Scoring(Removing):
     """Which regions are removed, and the score that is followed."""
 
-    score: Annotated[
-        str,
-        Option(f"Score of the target: {', '.join(registered('scores'))}.", complete=one_of("scores")),
-    ] = "logit"
+    score: ScoreOption = "logit"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from heatproof.bounds import PILOT
 from heatproof.defaults import (
+    CANDIDATES,
     DEFAULT_MEMORY,
     DEFAULT_METHOD,
     DEFAULT_METHODS,
@@ -18,7 +19,17 @@ from heatproof.defaults import (
 )
 from heatproof.options.names import among, one_of, some_of
 from heatproof.options.option import Argument, Option
-from heatproof.options.perturbing import Examining, MemoryOption, OnProgress, OnTotal, Perturbing, Replacing, Scoring
+from heatproof.options.perturbing import (
+    Evaluating,
+    Examining,
+    MemoryOption,
+    OnProgress,
+    OnTotal,
+    Perturbing,
+    Replacing,
+    ScoreOption,
+    Scoring,
+)
 from heatproof.options.texts import as_shown
 
 if TYPE_CHECKING:
@@ -144,6 +155,22 @@ class ReplacementsOptions(Scoring):
 
 
 @dataclass(frozen=True, kw_only=True)
+class ProtocolsOptions(Evaluating):
+    """Options of ``heatproof.compare_protocols`` and ``heatproof protocol``."""
+
+    candidates: Annotated[
+        Sequence[str],
+        Option(
+            "Protocols, separated by commas; see 'heatproof list protocols'.",
+            python="names of protocols that are symmetric (``heatproof list protocols``).",
+            several=True,
+            complete=some_of("protocols"),
+        ),
+    ] = CANDIDATES
+    score: ScoreOption = "logit"
+
+
+@dataclass(frozen=True, kw_only=True)
 class AssessOptions(Replacing):
     """Options of ``heatproof.assess`` and ``heatproof assess``."""
 
@@ -210,6 +237,14 @@ class PlanArguments(PlanOptions):
 class ReplacementsArguments(ReplacementsOptions, InMemory):
     """Arguments of ``heatproof.compare_replacements``."""
 
+    targets: TargetsArgument = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProtocolsArguments(ProtocolsOptions, InMemory):
+    """Arguments of ``heatproof.compare_protocols``."""
+
+    methods: MethodsArgument = field(default=DEFAULT_METHODS, kw_only=False)
     targets: TargetsArgument = None
 
 

@@ -8,7 +8,7 @@ from torch import Tensor
 from heatproof.defaults import ALL
 from heatproof.errors import InputError
 from heatproof.options.option import shared_values
-from heatproof.options.perturbing import Perturbing, Removing
+from heatproof.options.perturbing import Evaluating, Perturbing
 from heatproof.perturbation.engine import ENGINES
 from heatproof.perturbation.regions import REGIONS, count_regions
 from heatproof.perturbation.replacements import REPLACEMENTS, asks_for
@@ -26,9 +26,10 @@ class Protocol(Perturbing):
     statistics: Statistics | None = None
 
     @classmethod
-    def of(cls, options: Removing) -> "Protocol":
-        """The protocol that these options ask for; what they do not declare is as usual."""
-        return cls(**shared_values(options, cls) | {"statistics": as_statistics(options.statistics)})
+    def of(cls, options: Evaluating, **instead: object) -> "Protocol":
+        """The protocol that these options ask for, with other values of some; what they do not declare is as usual."""
+        given = shared_values(options, cls) | {"statistics": as_statistics(options.statistics)}
+        return cls(**given | instead)
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -1,10 +1,10 @@
 """Protocols by name: regions, replacement, how much is removed, and in which orders."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from heatproof.defaults import ALL, AUTO
-from heatproof.options.perturbing import Examining
+from heatproof.options.perturbing import Evaluating, Examining
 from heatproof.perturbation.protocol import Protocol
 from heatproof.registry import Registry
 
@@ -72,12 +72,9 @@ def large_blur() -> NamedProtocol:
     return NamedProtocol("relative-grid[across=4]", "blur")
 
 
-CANDIDATES = tuple(name for name in PROTOCOLS if name != "samek2017")  # of which one is chosen
-
-
 def is_open(options: Examining) -> bool:
     """Whether a protocol is to be chosen: where none is named, and no option says what it would."""
-    return options.protocol == AUTO and all(getattr(options, name) in (AUTO, None) for name in CHOSEN_BY)
+    return options.protocol == AUTO and all(_is_left(getattr(options, name)) for name in CHOSEN_BY)
 
 
 def named(name: str) -> NamedProtocol:
@@ -93,15 +90,19 @@ def named(name: str) -> NamedProtocol:
     return found
 
 
-def protocol_of(options: Examining, name: str = "") -> Protocol:
-    """The protocol that is named, by default the one of the options, with what other options say instead.
+def protocol_of(options: Evaluating, name: str) -> Protocol:
+    """The protocol of this name, with what options say instead.
 
     Raises:
         InputError: for an unknown name, or options out of bounds.
     """
-    known = named(name or options.protocol)
-    said = {
-        one: getattr(known, one) if getattr(options, one) in (AUTO, None) else getattr(options, one)
-        for one in ("regions", "replacement", "steps", "scored")
-    }
-    return Protocol.of(replace(options, **said))
+    known = named(name)
+    said = {one: getattr(options, one, None) for one in ("regions", "replacement", "steps", "scored")}
+    return Protocol.of(
+        options, **{one: getattr(known, one) if _is_left(value) else value for one, value in said.items()}
+    )
+
+
+def _is_left(value: object) -> bool:
+    """Whether the protocol is to say it."""
+    return value is None or (isinstance(value, str) and value == AUTO)

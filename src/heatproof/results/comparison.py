@@ -15,6 +15,7 @@ from heatproof.measures.effects import effect_size
 from heatproof.perturbation import Curves, Protocol
 from heatproof.results.assay import Assay, separation
 from heatproof.results.audit import Audit
+from heatproof.results.choice import Choice
 from heatproof.results.chosen import Chosen
 from heatproof.results.evidence import Evidence, evidence
 from heatproof.results.headline import Values, gains, headline, of_curves, proper_methods
@@ -41,6 +42,7 @@ class ComparisonResult:
     notes: tuple[str, ...]
     work: Work
     set_aside: tuple[str, ...] = ()
+    choice: Choice | None = None
 
     @property
     def names(self) -> tuple[str, ...]:

@@ -129,6 +129,31 @@ class PlanRecord(StoredRecord):
     removes: bool = True
 
 
+class CandidateRecord(StoredRecord):
+    """How a protocol did on a pilot."""
+
+    name: Text
+    regions: Text | Count
+    replacement: Text
+    removed: float
+    separation: float | None
+    halves: float | None
+    taken: float | None
+    evaluations: Count
+    scattered: Texts
+    detected: Texts
+
+
+class ChoiceRecord(StoredRecord):
+    """How the protocol of a run was chosen on a pilot."""
+
+    chosen: Text
+    candidates: Annotated[tuple[CandidateRecord, ...], Strict(False), Field(max_length=1_000)]
+    images: Texts
+    places: Annotated[tuple[Count, ...], Strict(False), Field(max_length=1_000)]
+    fallback: Text
+
+
 class CostsRecord(StoredRecord):
     """What the nodes of a network cost for images of one size, in seconds."""
 
@@ -165,12 +190,13 @@ class RunRecord(StudyRecord):
     versions: Object
     machine: Object
     audit: Object | None = None
+    choice: ChoiceRecord | None = None
 
 
 class CellsRecord(StudyRecord):
     """``run.json`` of a study that makes several comparisons, each a run of its own below ``cells/``."""
 
-    study: Literal["assess", "replacements"]
+    study: Literal["assess", "replacements", "protocol"]
     cells: Annotated[Texts, Field(min_length=1)]
     method: Text
     topology: Text = ""
@@ -222,7 +248,7 @@ def read_content(store: Store) -> dict[str, Any]:
 
 
 def _record(content: dict[str, Any], store: Store) -> RunRecord | CellsRecord:
-    kind = CellsRecord if content.get("study") in ("replacements", "assess") else RunRecord
+    kind = CellsRecord if content.get("study") in ("replacements", "assess", "protocol") else RunRecord
     return kind.of(content, f"{RECORD} of {store}")
 
 

@@ -1,7 +1,7 @@
 """The questions that people ask.
 
 Which method (compare), which network (assess), how simple are its heatmaps (complexity), what will that take (plan),
-what does it show (explain), what becomes of what is removed (replacements).
+what does it show (explain), what becomes of what is removed (replacements), which protocol can judge (protocol).
 """
 
 from heatproof.studies.assess import assess
@@ -13,6 +13,8 @@ from heatproof.studies.complexity_study import Simplicity
 from heatproof.studies.explain import explain_pictures
 from heatproof.studies.planning.forecast import Forecast
 from heatproof.studies.planning.plan import plan_comparison
+from heatproof.studies.protocol_comparison import ProtocolComparison
+from heatproof.studies.protocols import compare_protocols
 from heatproof.studies.replacement_comparison import ReplacementComparison
 from heatproof.studies.replacements import compare_replacements
 from heatproof.studies.road.running import run_comparison
@@ -22,11 +24,13 @@ __all__ = [
     "Assessment",
     "Comparison",
     "Forecast",
+    "ProtocolComparison",
     "ReplacementComparison",
     "Simplicity",
     "Wanted",
     "assess",
     "compare",
+    "compare_protocols",
     "compare_replacements",
     "complexity",
     "explain_pictures",

@@ -4,12 +4,13 @@ from dataclasses import replace
 
 from torch import Tensor
 
+from heatproof.defaults import CANDIDATES
 from heatproof.network.network import Network
 from heatproof.options.option import shared_values
 from heatproof.options.perturbing import Examining
 from heatproof.options.signatures import takes
 from heatproof.options.studies import CompareArguments, CompareOptions
-from heatproof.perturbation.protocols import named, protocol_of
+from heatproof.perturbation.protocols import is_open, named, protocol_of
 from heatproof.studies.comparison import Comparison
 from heatproof.studies.racing import rule_of
 from heatproof.studies.road.in_memory import compared
@@ -62,5 +63,12 @@ def wanted_comparison(options: CompareOptions, methods: Methods) -> Wanted:
 def wanted_curves(options: Examining, methods: Methods) -> Wanted:
     """What these options ask for of a comparison of all images."""
     symmetric = named(options.protocol).symmetric
-    given = {"methods": named_methods(methods), "protocol": protocol_of(options), "symmetric": symmetric}
-    return Wanted(**shared_values(options, Wanted) | given | {"lerf": symmetric or options.lerf})
+    given = {
+        "methods": named_methods(methods),
+        "protocol": protocol_of(options, options.protocol),
+        "symmetric": symmetric,
+    }
+    candidates = {name: protocol_of(options, name) for name in CANDIDATES} if is_open(options) else {}
+    return Wanted(
+        **shared_values(options, Wanted) | given | {"lerf": symmetric or options.lerf, "candidates": candidates}
+    )

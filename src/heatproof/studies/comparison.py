@@ -31,6 +31,7 @@ class Comparison(ComparisonResult, Study):
         notes: what else a reader must know.
         work: how much was evaluated, how long it took, and by which engine.
         set_aside: errors of shards that could not be computed, if it is a run of shards.
+        choice: of the protocol, if it was chosen on a pilot; its images are not among those of the study.
     """
 
     code = "study = hp.compare(…)"

@@ -1,7 +1,7 @@
 """What is wanted of a comparison, wherever it is computed."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
 from torch import Tensor
@@ -12,6 +12,8 @@ from heatproof.perturbation import Protocol
 from heatproof.results.settlement import Rule
 from heatproof.studies.further import check_measures
 from heatproof.studies.task import Method
+
+ASIDE = ("audit", "show", "candidates")  # of which a run's plan says nothing: they do not change its shards
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,6 +29,7 @@ class Wanted:
         rule: when to stop adding images, if not with the last one.
         audit: on how many images the ranking is audited; none for as many as take a sixth of the evaluations.
         show: how many pictures the page shows, or which, by name.
+        candidates: protocols of which one is chosen on a pilot, by name; none if ``protocol`` is taken.
         reference: whether the random order is wanted.
         scores: that are recorded beside the protocol's.
         removes: whether regions are removed; heatmaps alone are measured if not.
@@ -40,6 +43,7 @@ class Wanted:
     rule: Rule | None = None
     audit: int | None = 0
     show: int | str = SHOWN
+    candidates: Mapping[str, Protocol] = field(default_factory=dict)
     reference: bool = True
     scores: Sequence[str] = ()
     removes: bool = True
@@ -58,11 +62,11 @@ class Wanted:
         return {name: method for name, method in self.methods.items() if isinstance(method, MapFile)}
 
     def describe(self) -> dict[str, Any]:
-        """What is done with each image, as JSON-able values; how many are audited and shown stays out."""
-        protocol = {field.name: getattr(self.protocol, field.name) for field in fields(Protocol)}
+        """What is done with each image, as JSON-able values; ``ASIDE`` stays out."""
+        protocol = {one.name: getattr(self.protocol, one.name) for one in fields(Protocol)}
         del protocol["statistics"]  # they lie in a file of their own
         if isinstance(self.protocol.regions, Tensor):
             protocol["regions"] = self.protocol.describe()["regions"]
-        said = {one.name: getattr(self, one.name) for one in fields(self) if one.name not in ("audit", "show")}
+        said = {one.name: getattr(self, one.name) for one in fields(self) if one.name not in ASIDE}
         methods, measures, rule = list(self.methods), list(self.measures), self.rule and asdict(self.rule)
         return said | {"methods": methods, "protocol": protocol, "measures": measures, "rule": rule}

@@ -23,6 +23,7 @@ from heatproof.report.studies.about import (
 )
 from heatproof.report.studies.evidence import (
     assay_chart,
+    candidates_table,
     controls_table,
     evidence_verdict,
     methods_table,
@@ -196,8 +197,12 @@ def _main_sections(found: ComparisonResult) -> list[Section]:
 
 
 def _tables(found: ComparisonResult) -> dict[str, Table]:
-    controls = {"Controls": controls_table(found)} if found.controls else {}
-    return {"Area between the perturbation curves": table(found)} | controls
+    tables = {"Area between the perturbation curves": table(found)}
+    if found.controls:
+        tables["Controls"] = controls_table(found)
+    if found.choice:
+        tables["Protocols on the pilot"] = candidates_table(found.choice.candidates, len(found.choice.images))
+    return tables
 
 
 def _pairs(found: ComparisonResult) -> Table:
@@ -218,6 +223,7 @@ def describe(found: ComparisonResult) -> dict[str, Any]:
         "audit": found.audit and found.audit.describe(),
         "settlement": found.settlement and found.settlement.describe(),
         "assay": found.assay and found.assay.describe(),
+        "choice": found.choice and found.choice.describe(),
         "measures": {
             method: {name: asdict(value) for name, value in values.items()}
             for method, values in estimates(found.measured).items()

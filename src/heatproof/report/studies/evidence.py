@@ -11,11 +11,12 @@ from heatproof.report.studies.about import BANDS, STEPS, score_band, steps_of
 from heatproof.report.studies.ranking import caution, significance, significant_pairs
 from heatproof.report.tables import Table
 from heatproof.results.assay import Assay
+from heatproof.results.choice import Candidate, Choice
 from heatproof.results.comparison import ComparisonResult
 from heatproof.results.contrasts import ERROR
 from heatproof.results.evidence import Evidence
 from heatproof.results.part import REFERENCE
-from heatproof.wording import listed
+from heatproof.wording import counted, listed
 
 BASELINES = "every map that never saw the network"
 WHAT = {
@@ -39,6 +40,7 @@ def evidence_verdict(found: ComparisonResult) -> list[str]:
         ]
     said = [
         *_answer(found),
+        choice_sentence(found.choice) if found.choice and found.choice.works else "",
         *(_halves(name, one) for name, one in found.evidence.items()),
         significant_pairs(ranking.methods, ranking.differences),
         _meaning(found),
@@ -56,6 +58,8 @@ def _answer(found: ComparisonResult) -> list[str]:
             f"{best} has the highest ABPC, {found.ranking.aopc[best]}; without controls nothing shows that this "
             "protocol can judge, so this is no verdict."
         ]
+    if found.choice and not found.choice.works:
+        return [f"No verdict: {_lower(choice_sentence(found.choice))} The numbers are those of {found.choice.chosen}."]
     if not assay.can_judge:
         return [f"No verdict: this protocol cannot judge on this network. {_fault(assay)}"]
     shown = [name for name, one in found.evidence.items() if one.shown]
@@ -66,6 +70,41 @@ def _answer(found: ComparisonResult) -> list[str]:
             *_not_shown(found),
         ]
     return [_best(found, shown), *_not_shown(found)]
+
+
+def _lower(sentence: str) -> str:
+    return sentence[:1].lower() + sentence[1:]
+
+
+def choice_sentence(choice: Choice) -> str:
+    """How the protocol was chosen."""
+    tried = listed([one.name for one in choice.candidates])
+    pilot = counted(len(choice.images), "other image")
+    if not choice.works:
+        return f"None of the protocols that were tried on {pilot} can judge on this network: {tried}."
+    return f"Protocol {choice.chosen}, chosen on {pilot}, of which nothing is judged here; tried: {tried}."
+
+
+def candidates_table(candidates: Sequence[Candidate], images: int) -> Table:
+    """How each protocol did."""
+    rows = tuple(
+        (
+            one.name, str(one.regions), one.replacement, one.removed, one.separation, one.halves, one.taken,
+            len(one.detected), one.evaluations, "yes" if one.works else "no",
+        )
+        for one in candidates
+    )  # fmt: skip
+    note = (
+        f"On {counted(images, 'image')}. Separation: standard deviations of the images by which the best map lies "
+        "above its strongest control (SSMD; higher is better). Halves agree: Kendall's τ of the maps' rankings by MoRF "
+        "gain and by LeRF gain. Random takes: share of the score that a random order takes; near 1, nothing is left to "
+        "lose. Detected: maps that are significantly better than all controls."
+    )
+    columns = (
+        "protocol", "regions", "replacement", "removed", "separation", "halves agree", "random takes", "detected",
+        "evaluations", "can judge",
+    )  # fmt: skip
+    return Table(columns, rows, (note,))
 
 
 def _best(found: ComparisonResult, shown: Sequence[str]) -> str:

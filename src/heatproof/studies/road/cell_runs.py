@@ -11,6 +11,7 @@ from heatproof.runs.serialization import begin_record
 from heatproof.runs.study_file import Settings
 from heatproof.studies.assessment import Assessment
 from heatproof.studies.comparison import Comparison
+from heatproof.studies.protocol_comparison import ProtocolComparison
 from heatproof.studies.replacement_comparison import ReplacementComparison
 from heatproof.studies.road.collecting import gathered_from
 from heatproof.studies.road.record import keep_study_file
@@ -18,9 +19,9 @@ from heatproof.studies.road.running import PLAIN, Execution, Opened, begun, comp
 from heatproof.studies.wanted import Wanted
 from heatproof.studies.watching import Progress
 
-OWN_SETTING = {"replacements": "replacement", "assess": "checkpoint"}  # of each cell
+OWN_SETTING = {"replacements": "replacement", "assess": "checkpoint", "protocol": "protocol"}  # of each cell
 
-StudyOfCells = Assessment | ReplacementComparison
+StudyOfCells = Assessment | ReplacementComparison | ProtocolComparison
 
 
 @dataclass(frozen=True)
@@ -41,7 +42,7 @@ class WantedCells:
     """What is wanted of a study of several comparisons, wherever it is computed.
 
     Attributes:
-        study: "replacements" or "assess".
+        study: "replacements", "assess" or "protocol".
         cells: its comparisons, by what the study calls them.
         about: what the study is made from beside them (``CellsResult.about``).
     """
@@ -86,4 +87,6 @@ def read_cells(store: Store) -> StudyOfCells:
 def _study_of(study: str, cells: Mapping[str, Comparison], about: Mapping[str, Any]) -> StudyOfCells:
     if study == "replacements":
         return ReplacementComparison(cells, about["method"])
+    if study == "protocol":
+        return ProtocolComparison(cells, about["method"])
     return Assessment(cells, about["method"], about["topology"], about["labels"])

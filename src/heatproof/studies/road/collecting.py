@@ -11,6 +11,7 @@ from heatproof.network import Network
 from heatproof.perturbation import Engine
 from heatproof.report.studies.about import notes_on
 from heatproof.results.audit import Audit
+from heatproof.results.choice import Choice
 from heatproof.results.part import REFERENCE, Part
 from heatproof.results.work import Work
 from heatproof.runs.objects import Store
@@ -42,7 +43,8 @@ def gathered(assignment: Assignment, described: Mapping[str, Any], notes: Sequen
 def gathered_from(store: Store) -> Comparison:
     """The comparison that lies in a store."""
     record = read_content(store)
-    return gathered(read_assignment(store), record["network"], record["notes"])
+    study = gathered(read_assignment(store), record["network"], record["notes"])
+    return replace(study, choice=Choice.read(record["choice"]) if record.get("choice") else None)
 
 
 def _joined(

@@ -42,6 +42,7 @@ class Assignment:
         costs: of the network's nodes, so that all workers take the same plans.
         targets: (N,) class indices of all images; none for the predicted classes.
         regions: (N, H, W) region indices of all images; none to make them as the protocol says.
+        members: how many images the source has; by default as many as ``order``.
     """
 
     wanted: Wanted
@@ -51,6 +52,7 @@ class Assignment:
     costs: tuple[Mapping[str, Any], ...] | None = None
     targets: Tensor | None = None
     regions: Tensor | None = None
+    members: int | None = None
 
     @property
     def protocol(self) -> Protocol:
@@ -61,7 +63,7 @@ class Assignment:
         """The comparison on these pictures."""
         count = len(pictures.images)
         places = list(pictures.numbers[:count])
-        asked = ImageSelection(tuple(places), pictures.names[:count], len(self.order))
+        asked = ImageSelection(tuple(places), pictures.names[:count], self.members or len(self.order))
         height, width = pictures.images.shape[2:]
         methods = {
             name: method.read(asked, (height, width))

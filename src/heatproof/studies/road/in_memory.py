@@ -10,10 +10,12 @@ from heatproof.errors import InputError
 from heatproof.network.network import Network
 from heatproof.studies.comparison import Comparison
 from heatproof.studies.further import needs_of
+from heatproof.studies.pilot import pilot_places, with_choice
 from heatproof.studies.racing import LOOK, at_random
 from heatproof.studies.road import driver
 from heatproof.studies.road.collecting import collected
 from heatproof.studies.road.driver import Assignment, compute
+from heatproof.studies.road.piloting import chosen_protocol
 from heatproof.studies.road.sinks import Memory
 from heatproof.studies.shown import chosen_numbers
 from heatproof.studies.task import Task, labelled
@@ -32,28 +34,56 @@ def compared(
     skipped: Sequence[tuple[str, str]] = (),
 ) -> Comparison:
     """Compares methods on images (N, C, H, W)."""
+    labels = labelled(names, images)
     task = Task.of(network, images, wanted.methods, targets, wanted.protocol, lerf=wanted.lerf, names=names)
-    task, labels = replace(task, reference=wanted.reference, removes=wanted.removes), labelled(names, images)
+    addresses = labels if names else task.identities
+    places, choice = pilot_places(wanted, addresses), None
+    if places:
+        progress.parts += len(wanted.candidates)
+        pilot = _assigned(network, images, wanted, task, labels, addresses, range(len(images)))
+        choice = chosen_protocol(pilot, network, pilot.load()[1], places, progress)
+        wanted = with_choice(wanted, choice)
+        task = Task.of(network, images, wanted.methods, targets, wanted.protocol, lerf=wanted.lerf, names=names)
+    task = replace(task, reference=wanted.reference, removes=wanted.removes)
     needs = needs_of(wanted.measures, task)
     if wanted.rule and needs:
         raise InputError("measures that evaluate the network need all images: leave out these measures, or until")
-    order = at_random(task.identities, seed=wanted.protocol.seed) if wanted.rule else range(len(images))
+    judged = [place for place in range(len(images)) if place not in places]
+    if wanted.rule:
+        drawn = at_random([task.identities[place] for place in judged], seed=wanted.protocol.seed)
+        judged = [judged[number] for number in drawn]
+    assignment = _assigned(network, images, wanted, task, labels, addresses, judged)
+    of_judged = task.of_images(judged) if places else task
+    progress.begin(of_judged.evaluations + sum(need.evaluations for need in needs_of(wanted.measures, of_judged)))
+    compute(assignment, None, progress)
+    found = collected(assignment, network, assignment.load()[1], progress)
+    return replace(found, skipped=tuple(skipped), choice=choice)
+
+
+def _assigned(
+    network: Network,
+    images: Tensor,
+    wanted: Wanted,
+    task: Task,
+    labels: Sequence[str],
+    addresses: Sequence[str],
+    order: Sequence[int],
+) -> Assignment:
+    """What is to be done with images (N, C, H, W), of which those at the places ``order`` are taken."""
+    shown, source = (
+        chosen_numbers(wanted.show, [labels[place] for place in order]),
+        GivenImages(images, tuple(labels), tuple(addresses)),
+    )
     given = wanted.protocol.regions
     if isinstance(given, Tensor) and given.ndim == 3:
         given = given[list(order)]
-    shown, source = (
-        chosen_numbers(wanted.show, [labels[place] for place in order]),
-        GivenImages(images, labels, labels if names else task.identities),
-    )
     protocol = replace(task.protocol, steps=task.steps, regions=given)
-    assignment = Assignment(
+    return Assignment(
         replace(wanted, methods={**task.computed, **task.given, **task.borrowed}, protocol=protocol),
         load=lambda: (network, source),
         order=order,
-        sink=Memory(len(images), LOOK if wanted.rule else driver.SIZE, shown),
+        sink=Memory(len(order), LOOK if wanted.rule else driver.SIZE, shown),
         targets=task.targets,
         regions=task.regions,
+        members=len(images),
     )
-    progress.begin(task.evaluations + sum(need.evaluations for need in needs))
-    compute(assignment, None, progress)
-    return replace(collected(assignment, network, source, progress), skipped=tuple(skipped))

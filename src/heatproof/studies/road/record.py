@@ -15,7 +15,7 @@ from heatproof.perturbation import Protocol
 from heatproof.perturbation.statistics import Statistics
 from heatproof.results.settlement import Rule
 from heatproof.runs.objects import LARGEST_STATISTICS, RECORD, MissingError, Store
-from heatproof.runs.run_record import read_any, read_run
+from heatproof.runs.run_record import RunRecord, read_any, read_run
 from heatproof.runs.schema import SCHEMA
 from heatproof.runs.study_file import Settings, differences, resolved
 from heatproof.studies.racing import LOOK
@@ -45,7 +45,7 @@ def read_assignment(store: Store) -> Assignment:
         protocol = Protocol(**plan.protocol.named() | _regions(store), statistics=statistics)
         methods = {name: name for name in plan.methods}
         wanted = Wanted(**plan.named() | {"methods": methods, "protocol": protocol, "rule": rule})
-        members = record.data.members
+        members = judged_members(record)
         return Assignment(wanted, load=_nothing, order=range(members), sink=shards_of(store, members, rule))
     except (TypeError, ValueError) as error:  # names that are unknown, numbers out of range
         raise InputError(f"{RECORD} of {store}: its plan is invalid: {error}") from error
@@ -53,14 +53,24 @@ def read_assignment(store: Store) -> Assignment:
 
 def shards_of(store: Store, count: int, rule: Rule | None) -> Shards:
     """The shards of a run of so many images; a race looks at the images after each."""
-    return Shards(store, count, LOOK if rule else driver.SIZE)
+    return Shards(store, count, size_of(rule))
+
+
+def size_of(rule: Rule | None) -> int:
+    """Images of a shard."""
+    return LOOK if rule else driver.SIZE
+
+
+def judged_members(record: RunRecord) -> int:
+    """How many images are judged: those of a pilot are not."""
+    return record.data.members - (len(record.choice.places) if record.choice else 0)
 
 
 def read_shards(store: Store) -> Shards:
     """The shards of the run that lies in a store."""
     record = read_run(store)
     rule = record.plan.rule
-    return shards_of(store, record.data.members, Rule(**rule.named()) if rule else None)
+    return shards_of(store, judged_members(record), Rule(**rule.named()) if rule else None)
 
 
 def prepare(

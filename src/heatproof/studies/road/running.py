@@ -13,6 +13,7 @@ from heatproof.heatmaps.precomputed import MapFile
 from heatproof.network import Network
 from heatproof.options.perturbing import OnTotal
 from heatproof.report import counted
+from heatproof.results.choice import Choice
 from heatproof.runs.destination import begin_anew
 from heatproof.runs.log import RunLog
 from heatproof.runs.objects import RECORD, Store
@@ -22,10 +23,12 @@ from heatproof.runs.study_file import Settings
 from heatproof.runs.workers import Make, Workers
 from heatproof.studies.comparison import Comparison
 from heatproof.studies.complexity_study import Simplicity
+from heatproof.studies.pilot import pilot_places, with_choice
 from heatproof.studies.racing import at_random
 from heatproof.studies.road import driver
 from heatproof.studies.road.collecting import collected, notes_of
 from heatproof.studies.road.driver import Assignment, Load, compute
+from heatproof.studies.road.piloting import chosen_protocol
 from heatproof.studies.road.preparing import (
     check_files,
     first_pictures,
@@ -34,7 +37,15 @@ from heatproof.studies.road.preparing import (
     settled,
     try_one,
 )
-from heatproof.studies.road.record import check_same, keep_study_file, prepare, shards_of, stored_statistics
+from heatproof.studies.road.record import (
+    check_same,
+    keep_study_file,
+    prepare,
+    shards_of,
+    size_of,
+    stored_statistics,
+)
+from heatproof.studies.road.sinks import Memory
 from heatproof.studies.shown import chosen_numbers
 from heatproof.studies.wanted import Wanted
 from heatproof.studies.watching import Progress
@@ -97,20 +108,18 @@ def computed(
     """The comparison, once all its shards are whole; what follows from them is not written."""
     workers, share = execution.workers, execution.share
     network, source = with_files(opened)
-    images = len(source.names)
-    count = -(-images // driver.SIZE)
-    if share[0] > count:
-        raise InputError(
-            f"share {share[0]}/{share[1]} is empty: {counted(images, 'image')} make {counted(count, 'shard')}"
-        )
     load = partial(with_files, opened) if workers else lambda: (network, source)
-    assignment = _assigned(wanted, load, (network, source), store, settings, anew=execution.anew)
+    assignment, choice = _assigned(wanted, load, (network, source), store, settings, progress, anew=execution.anew)
+    count = len(assignment.sink)
+    if share[0] > count:
+        images = counted(len(assignment.order), "image")
+        raise InputError(f"share {share[0]}/{share[1]} is empty: {images} make {counted(count, 'shard')}")
     progress.begin(_total(assignment, network, source) // share[1])
     sink = assignment.sink
     whole = len(sink.whole())
     sink.tell("resume" if whole else "start", whole=whole, shards=len(sink))
     compute(assignment, workers, progress, share)
-    return collected(assignment, network, source, progress)
+    return replace(collected(assignment, network, source, progress), choice=choice)
 
 
 def with_files(opened: Opened) -> tuple[Network, Files]:
@@ -125,14 +134,13 @@ def _assigned(
     here: tuple[Network, Files],
     store: Store,
     settings: Settings,
+    progress: Progress,
     *,
     anew: bool,
-) -> Assignment:
-    """What workers do: as it was begun, or begun now."""
+) -> tuple[Assignment, Choice | None]:
+    """What workers do, as it was begun, or begun now; and how the protocol was chosen, if it was."""
     network, source = here
     names = source.names
-    shards = shards_of(store, len(names), wanted.rule)
-    order = at_random(names, seed=wanted.protocol.seed) if wanted.rule else range(len(names))
     methods = {
         name: method.with_fingerprint() if isinstance(method, MapFile) else method
         for name, method in wanted.methods.items()
@@ -142,17 +150,24 @@ def _assigned(
         "configuration": dict(settings),
         "network": network.describe(),
         "data": {"name": source.name, "members": len(names), "fingerprint": source.fingerprint},
-        "shard_size": shards.size,
+        "shard_size": size_of(wanted.rule),
         "own": {name: file.fingerprint for name, file in wanted.files.items()} | code_of(list(wanted.methods)),
     }
     record = begun(store, now, anew=anew)
+    choice = _choice(replace(wanted, rule=None), load, here, record, progress)
+    wanted = with_choice(wanted, choice) if choice else wanted
+    order = [place for place in range(len(names)) if not choice or place not in choice.places]
+    if wanted.rule:
+        drawn = at_random([names[place] for place in order], seed=wanted.protocol.seed)
+        order = [order[number] for number in drawn]
+    shards = shards_of(store, len(order), wanted.rule)
     statistics = stored_statistics(store) if record else None
     protocol = replace(wanted.protocol, statistics=statistics) if statistics else wanted.protocol
     protocol = replace(protocol, steps=record["plan"]["protocol"]["steps"]) if record else settled(protocol, source)
     wanted = replace(wanted, protocol=fitted(protocol, source))
-    assignment = Assignment(wanted, load, tuple(order), shards)
+    assignment = Assignment(wanted, load, tuple(order), shards, members=len(names))
     if record and shards.whole():
-        return replace(assignment, costs=tuple(record["costs"]))
+        return replace(assignment, costs=tuple(record["costs"])), choice
     pictures = first_pictures(source, order)
     if record is None:
         check_files(assignment, source, pictures)
@@ -165,11 +180,28 @@ def _assigned(
             plan=wanted.describe(),
             costs=list(measured_costs(assignment, network, pictures)),
             notes=notes_of(network, (shape[0], shape[1], shape[2]), assignment),
+            **({"choice": choice.describe()} if choice else {}),
         )
     shown = chosen_numbers(wanted.show, [names[place] for place in order])
     prepare(shards, list(wanted.methods), wanted.protocol, shown, tuple(pictures.images.shape[1:]))
     keep_study_file(settings, store)
-    return replace(assignment, costs=tuple(record["costs"]))
+    return replace(assignment, costs=tuple(record["costs"])), choice
+
+
+def _choice(
+    wanted: Wanted, load: Load, here: tuple[Network, Files], record: Mapping[str, Any] | None, progress: Progress
+) -> Choice | None:
+    """The protocol that was chosen when the run was begun, or is chosen now; none where there is nothing to choose."""
+    if record:
+        return Choice.read(record["choice"]) if record.get("choice") else None
+    network, source = here
+    places = pilot_places(wanted, source.addresses)
+    if not places:
+        return None
+    nowhere = Memory(len(source.names), driver.SIZE, ())
+    assignment = Assignment(wanted, load, range(len(source.names)), nowhere)
+    progress.parts += len(wanted.candidates)
+    return chosen_protocol(assignment, network, source, places, progress)
 
 
 def begun(store: Store, now: Mapping[str, Any], *, anew: bool) -> dict[str, Any] | None:

@@ -17,7 +17,7 @@ from heatproof.studies.road.sinks import Whole
 def save_shards(study: ComparisonResult, store: Store) -> None:
     """Writes shards, heatmaps and the audit; pictures that could not be used come last."""
     images, skipped = len(study.names), list(study.skipped)
-    count = images + len(skipped)
+    count, pilot = images + len(skipped), len(study.choice.places) if study.choice else 0
     rule = study.settlement.rule if study.settlement else None
     shards = shards_of(store, count, rule)
     begin_record(
@@ -25,12 +25,13 @@ def save_shards(study: ComparisonResult, store: Store) -> None:
         "compare" if study.plan["removes"] else "complexity",
         configuration={},
         network=dict(study.network),
-        data={"name": "given images", "members": count, "fingerprint": _fingerprint(study)},
+        data={"name": "given images", "members": count + pilot, "fingerprint": _fingerprint(study)},
         shard_size=shards.size,
         own={},
         plan=dict(study.plan),
         costs=[],
         notes=list(study.notes),
+        **({"choice": study.choice.describe()} if study.choice else {}),
     )
     if isinstance(study.protocol.regions, Tensor):
         store.put(REGIONS, save({"regions": study.protocol.regions.cpu().contiguous()}))

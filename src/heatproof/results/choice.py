@@ -1,0 +1,101 @@
+"""Which protocol was chosen on a pilot, and how the candidates did there."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """How a protocol did.
+
+    Attributes:
+        name: of the protocol.
+        regions: as its option takes them.
+        replacement: what a removed region becomes.
+        removed: share of the image that is removed in the end.
+        separation: how many standard deviations of the images the best map lies above its strongest control (SSMD);
+            higher is better.
+        halves: Kendall's τ of the maps' ranking by MoRF gain and by LeRF gain; higher is better.
+        taken: share of the score that the random order takes; where it nears 1, nothing is left to lose.
+        evaluations: of the network.
+        scattered: input-only baselines that show that scattered removal harms more than compact removal.
+        detected: maps that are significantly better than their controls.
+    """
+
+    name: str
+    regions: int | str
+    replacement: str
+    removed: float
+    separation: float
+    halves: float
+    taken: float
+    evaluations: int
+    scattered: tuple[str, ...] = ()
+    detected: tuple[str, ...] = ()
+
+    @property
+    def works(self) -> bool:
+        """Whether the best map lies above all its controls, and compact maps are not punished."""
+        return not self.scattered and bool(self.separation > 0)  # false for NaN
+
+
+@dataclass(frozen=True)
+class Choice:
+    """The protocol that was chosen on a pilot, whose images were not judged.
+
+    Attributes:
+        candidates: how each did on the pilot.
+        images: names of the pilot's images.
+        places: of these in the data set.
+        fallback: the protocol that is taken where none works.
+    """
+
+    candidates: tuple[Candidate, ...]
+    images: tuple[str, ...]
+    places: tuple[int, ...]
+    fallback: str
+
+    @property
+    def chosen(self) -> str:
+        """Name of the protocol: of those that work the one that separates best, else the fallback."""
+        best = recommended(self.candidates)
+        return best.name if best else self.fallback
+
+    @property
+    def works(self) -> bool:
+        """Whether any candidate works."""
+        return recommended(self.candidates) is not None
+
+    def describe(self) -> dict[str, Any]:
+        """The choice as JSON-able values."""
+        rows = [
+            {
+                name: None if isinstance(value, float) and not np.isfinite(value) else value
+                for name, value in one.items()
+            }
+            for one in map(asdict, self.candidates)
+        ]
+        return {"chosen": self.chosen, **asdict(self), "candidates": rows}
+
+    @classmethod
+    def read(cls, content: Mapping[str, Any]) -> "Choice":
+        """What ``describe`` gave."""
+
+        def read(value: Any) -> Any:  # noqa: ANN401 - a value of JSON
+            return tuple(value) if isinstance(value, list) else float("nan") if value is None else value
+
+        rows = [{name: read(value) for name, value in one.items()} for one in content["candidates"]]
+        return cls(
+            candidates=tuple(Candidate(**row) for row in rows),
+            images=tuple(content["images"]),
+            places=tuple(content["places"]),
+            fallback=content["fallback"],
+        )
+
+
+def recommended(candidates: Sequence[Candidate]) -> Candidate | None:
+    """The candidate that separates best of those that work; none if none does."""
+    return max((one for one in candidates if one.works), key=lambda one: one.separation, default=None)

@@ -1,0 +1,78 @@
+"""What a comparison of protocols found."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from heatproof.measures.agreement import kendall_tau
+from heatproof.results.cells import CellsResult
+from heatproof.results.choice import Candidate, recommended
+from heatproof.results.comparison import ComparisonResult
+from heatproof.results.headline import gains
+from heatproof.results.part import REFERENCE
+from heatproof.results.work import Work
+
+
+@dataclass(frozen=True)
+class ProtocolResult(CellsResult):
+    """What a comparison of protocols found; ``studies.ProtocolComparison`` says what its attributes are."""
+
+    cells: Mapping[str, ComparisonResult]
+    method: str
+
+    @cached_property
+    def candidates(self) -> dict[str, Candidate]:
+        """How each protocol did, the clearest separation first; those that cannot judge last."""
+        found = [candidate(name, cell) for name, cell in self.cells.items()]
+        found.sort(key=lambda one: (not one.works, -one.separation if one.separation == one.separation else 0.0))
+        return {one.name: one for one in found}
+
+    @property
+    def recommended(self) -> Candidate | None:
+        """The protocol that separates best of those that work; none if none does."""
+        return recommended(list(self.candidates.values()))
+
+    @property
+    def work(self) -> Work:
+        """How much was evaluated, how long it took, and by which engine (that of the first protocol)."""
+        return Work.of_all([cell.work for cell in self.cells.values()], self.first.work.engine)
+
+    def about(self) -> dict[str, Any]:
+        """What the study is made from beside its cells, as JSON-able values."""
+        return {"method": self.method}
+
+    def frame(self) -> pl.DataFrame:
+        """Scores of every protocol, image, method, order, repeat and step."""
+        return pl.concat(
+            [cell.frame().insert_column(0, pl.lit(name).alias("protocol")) for name, cell in self.cells.items()]
+        )
+
+
+def candidate(name: str, found: ComparisonResult) -> Candidate:
+    """How a protocol did in a symmetric comparison with controls."""
+    assay = found.assay
+    assert assay is not None
+    return Candidate(
+        name=name,
+        regions=found.protocol.describe()["regions"],
+        replacement=found.protocol.replacement,
+        removed=float(found.morf[REFERENCE].removed_fraction[..., -1].mean()),
+        separation=assay.separation,
+        halves=_agreement(found),
+        taken=assay.taken,
+        evaluations=found.work.evaluations,
+        scattered=tuple(assay.scattered),
+        detected=tuple(assay.detected),
+    )
+
+
+def _agreement(found: ComparisonResult) -> float:
+    """Kendall's τ of the maps' ranking by MoRF gain and by LeRF gain."""
+    halves = gains(found.morf, found.lerf)
+    if len(halves[0]) == 1:
+        return float("nan")
+    return kendall_tau(*(np.array([values.mean() for values in half.values()]) for half in halves))

@@ -1,0 +1,81 @@
+"""A protocol is chosen on a pilot: a few images, drawn at random, that are then not judged."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from heatproof.heatmaps.control_methods import MUST_BEAT, UPPER_MARK
+from heatproof.perturbation import Protocol
+from heatproof.perturbation.protocols import DEFAULT
+from heatproof.randomness import addressed
+from heatproof.results.choice import Choice
+from heatproof.results.comparison import ComparisonResult
+from heatproof.results.headline import proper_methods
+from heatproof.results.protocol_comparison import candidate
+from heatproof.studies.task import AnotherImage, Method
+from heatproof.studies.wanted import Wanted
+
+METHODS = 3  # whose maps are tried beside the controls: the first ones
+SCORED = 6  # steps of a trajectory
+SHARE = 0.2  # of the evaluations of a comparison of so many images as …
+COMPARED = 100
+FEWEST, MOST = 6, 16  # images of a pilot
+LEFT = 3  # times as many images at least are left to be judged
+
+
+def pilot_places(wanted: Wanted, addresses: Sequence[str]) -> tuple[int, ...]:
+    """Places of the pilot's images; none where there are too few images to choose a protocol and judge."""
+    count = pilot_size(wanted) if wanted.candidates else 0
+    if not count or len(addresses) < (1 + LEFT) * count:
+        return ()
+    seed = wanted.protocol.seed
+    draws = [addressed(seed=seed, image=one, purpose="pilot of protocols").random() for one in addresses]
+    return tuple(sorted(sorted(range(len(draws)), key=draws.__getitem__)[:count]))
+
+
+def pilot_size(wanted: Wanted) -> int:
+    """Number of images whose trial of all candidates takes a fifth of what a comparison of 100 images takes."""
+    scored = wanted.protocol.scored or SCORED
+    repeats = wanted.protocol.repeats
+    one = 1 + (2 * len(wanted.methods) + 1) * scored * repeats
+    affordable = int(SHARE * COMPARED * one / pilot_evaluations(wanted))
+    return max(FEWEST, min(affordable, MOST))
+
+
+def pilot_evaluations(wanted: Wanted) -> int:
+    """Evaluations of one image of the pilot, under all candidates."""
+    maps = len(tried_methods(wanted.methods))
+    return len(wanted.candidates) * (1 + (2 * maps + 1) * SCORED)
+
+
+def tried_methods(methods: Mapping[str, Method]) -> dict[str, Method]:
+    """The first methods, the input-only baselines that they must beat, and the upper mark."""
+    proper = [name for name in proper_methods(list(methods)) if not isinstance(methods[name], AnotherImage)]
+    return {name: methods[name] for name in proper[:METHODS]} | {name: name for name in (*MUST_BEAT, UPPER_MARK)}
+
+
+def trials(wanted: Wanted) -> dict[str, Wanted]:
+    """What is wanted of the pilot under each candidate, by name."""
+    return {
+        name: Wanted(
+            methods=tried_methods(wanted.methods),
+            protocol=replace(protocol, scored=SCORED, repeats=1),
+            lerf=True,
+            symmetric=True,
+            audit=0,
+            show=0,
+        )
+        for name, protocol in wanted.candidates.items()
+    }
+
+
+def choice_of(found: Mapping[str, ComparisonResult], places: Sequence[int]) -> Choice:
+    """The choice that trials lead to."""
+    names = next(iter(found.values())).names
+    rows = tuple(candidate(name, one) for name, one in found.items())
+    return Choice(rows, names, tuple(places), DEFAULT)
+
+
+def with_choice(wanted: Wanted, choice: Choice) -> Wanted:
+    """What is wanted under the protocol that was chosen."""
+    chosen: Protocol = wanted.candidates[choice.chosen]
+    return replace(wanted, protocol=chosen, candidates={})

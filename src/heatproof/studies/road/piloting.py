@@ -1,0 +1,52 @@
+"""The trial of candidate protocols on a pilot, in this process and in memory."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import torch
+
+from heatproof.data.source import GivenImages, Source
+from heatproof.errors import InputError
+from heatproof.network.network import Network
+from heatproof.results.choice import Choice
+from heatproof.studies.comparison import Comparison
+from heatproof.studies.pilot import choice_of, trials
+from heatproof.studies.road import driver
+from heatproof.studies.road.collecting import gathered
+from heatproof.studies.road.driver import Assignment, compute
+from heatproof.studies.road.sinks import Memory
+from heatproof.studies.watching import Progress
+
+
+def chosen_protocol(
+    assignment: Assignment, network: Network, source: Source, places: Sequence[int], progress: Progress
+) -> Choice:
+    """Tries the candidates of an assignment on the images at these places; heatmaps are computed once.
+
+    Raises:
+        InputError: if fewer than two of these images can be used.
+    """
+    pictures = source.read(places)
+    if len(pictures.images) < 2:
+        raise InputError(
+            f"expected at least 2 usable pictures of the {len(places)} that choose a protocol, got "
+            f"{len(pictures.images)}; name a protocol, such as --protocol coarse-blur"
+        )
+    wanted = trials(assignment.wanted)
+    task = replace(assignment, wanted=next(iter(wanted.values()))).task(network, pictures)
+    batches = [batch for _, batch in task.explained()]
+    maps = {name: torch.cat([batch.heatmaps[name] for batch in batches]) for name in task.names}
+    given = GivenImages(pictures.images, pictures.names, pictures.names)
+    found: dict[str, Comparison] = {}
+    for name, one in wanted.items():
+        trial = Assignment(
+            replace(one, methods=maps, protocol=one.protocol.fitted(pictures.images)),
+            load=lambda: (network, given),
+            order=range(len(pictures.images)),
+            sink=Memory(len(pictures.images), driver.SIZE, ()),
+            targets=torch.cat([batch.targets for batch in batches]),
+        )
+        progress.begin(trial.task(network, given.read(range(len(pictures.images)))).evaluations)
+        compute(trial, None, progress)
+        found[name] = gathered(trial, network.describe())
+    return choice_of(found, places)
