@@ -323,7 +323,8 @@ def test_what_cannot_be_chosen_from(run, photos, tmp_path, arguments, message):
 
 def test_plan_says_what_a_run_would_take_and_writes_nothing(run, photos, tmp_path):
     code, out, _ = run(
-        "plan", "--protocol=samek2017", photos, "--network", "tiny_networks:cnn", "--methods", METHODS, "--steps", "6", "--repeats", "2",
+        "plan", "--protocol=samek2017", photos, "--network", "tiny_networks:cnn", "--methods", METHODS, "--steps", "6",
+        "--repeats", "2",
         "--engine", "incremental",
     )  # fmt: skip
     assert code == 0

@@ -137,7 +137,8 @@ def test_saved_with_regions_of_its_own_and_pictures_that_were_skipped(tmp_path):
     regions = torch.arange(18 * 18).reshape(18, 18) // 36
     study = hp.compare(
         small_network(), images, {"mine": images.sum(1), "theirs": lambda network, images, targets: images[:, 0]},
-        regions=regions, audit=2, engine="full", skipped=[(f"{n}.png", "is no picture") for n in range(6)], protocol="samek2017",
+        regions=regions, audit=2, engine="full", skipped=[(f"{n}.png", "is no picture") for n in range(6)],
+        protocol="samek2017",
     )  # fmt: skip
     study.save(tmp_path / "run")
     again = read_comparison(open_store(tmp_path / "run"))

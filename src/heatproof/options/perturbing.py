@@ -153,6 +153,16 @@ class Examining(Perturbing):
             python="also remove the least relevant regions first with the protocol samek2017; others always do.",
         ),
     ] = False
+    controls: Annotated[
+        bool | None,
+        Option(
+            "Add controls, which a good method must beat: maps that never saw the network, each method's map of "
+            "another image, the first method on a network with shuffled weights. Default: yes, but for samek2017.",
+            python="add controls, which a good method must beat: maps that never saw the network, each method's map of "
+            "another image, the first method on a network with shuffled weights; by default yes, but for samek2017.",
+            negative="no-controls",
+        ),
+    ] = None
     audit: Annotated[
         int | None,
         Option(

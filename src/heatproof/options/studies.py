@@ -97,16 +97,6 @@ class CompareOptions(Examining):
             parse=as_shown,
         ),
     ] = SHOWN
-    controls: Annotated[
-        bool | None,
-        Option(
-            "Add controls, which a good method must beat: maps that never saw the network, each method's map of "
-            "another image, the first method on a network with shuffled weights. Default: yes, but for samek2017.",
-            python="add controls, which a good method must beat: maps that never saw the network, each method's map of "
-            "another image, the first method on a network with shuffled weights; by default yes, but for samek2017.",
-            negative="no-controls",
-        ),
-    ] = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -47,6 +47,22 @@ class Contrast:
 Judge = Callable[[Mapping[tuple[str, str], np.ndarray]], dict[tuple[str, str], Contrast]]
 
 
+def each_alone(differences: Mapping[Name, np.ndarray]) -> dict[Name, Contrast]:
+    """Tests each of several differences (N,) per image as if it were the only one, by sign flips.
+
+    >>> found = each_alone({"ahead": 1 + np.arange(6.0), "level": np.arange(6.0) - 2.5})
+    >>> found["ahead"].sign_flip, found["level"].significant
+    (0.03125, False)
+    """
+    if not differences:
+        return {}
+    flipped = sign_flip(_filled(differences)).tolist()
+    return {
+        name: Contrast(estimate(values), len(values), p <= ERROR, p)
+        for (name, values), p in zip(differences.items(), flipped, strict=True)
+    }
+
+
 def contrasts(differences: Mapping[Name, np.ndarray]) -> dict[Name, Contrast]:
     """Tests a family of differences (N,) per image; some may have fewer images than others.
 
@@ -60,10 +76,15 @@ def contrasts(differences: Mapping[Name, np.ndarray]) -> dict[Name, Contrast]:
     """
     if not differences:
         return {}
-    most = max(map(len, differences.values()))
-    filled = np.stack([np.pad(values, (0, most - len(values))) for values in differences.values()], axis=1)
+    filled = _filled(differences)
     corrected = zip(holm(sign_flip(filled)).tolist(), holm(wilcoxon(filled)).tolist(), strict=True)
     return {
         name: Contrast(estimate(values), len(values), flipped <= ERROR, flipped, ranked)
         for (name, values), (flipped, ranked) in zip(differences.items(), corrected, strict=True)
     }
+
+
+def _filled(differences: Mapping[Name, np.ndarray]) -> np.ndarray:
+    """(N, M) of M differences, those of fewer images filled with zeros, which count for nothing."""
+    most = max(map(len, differences.values()))
+    return np.stack([np.pad(values, (0, most - len(values))) for values in differences.values()], axis=1)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from heatproof.measures.significance import holm
-from heatproof.results.contrasts import ERROR, Contrast, Judge, contrasts
+from heatproof.results.contrasts import ERROR, Contrast, Judge, contrasts, each_alone
 from heatproof.results.headline import Values, paired, rivals_of
 
 
@@ -69,9 +69,8 @@ def evidence(
 def _against(values: Values, method: str, race: Judge | None) -> dict[str, Contrast]:
     """Differences to the rivals, each tested alone."""
     pairs = {(method, rival): paired(values[method], values[rival]) for rival in rivals_of(method, list(values))}
-    if race:
-        return {rival: one for (_, rival), one in race(pairs).items()}
-    return {rival: contrasts({rival: differences})[rival] for (_, rival), differences in pairs.items()}
+    found = race(pairs) if race else each_alone(pairs)
+    return {rival: one for (_, rival), one in found.items()}
 
 
 def _p(one: Contrast) -> float:

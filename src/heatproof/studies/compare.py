@@ -54,17 +54,16 @@ def compare(network: Network, images: Tensor, options: CompareArguments) -> Comp
 
 def wanted_comparison(options: CompareOptions, methods: Methods) -> Wanted:
     """What these options ask for."""
-    symmetric, named_ones = named(options.protocol).symmetric, named_methods(methods)
-    if symmetric if options.controls is None else options.controls:
-        named_ones = with_controls(named_ones, symmetric=symmetric)
-    return replace(wanted_curves(options, named_ones), rule=rule_of(options.until, options.indifference))
+    return replace(wanted_curves(options, methods), rule=rule_of(options.until, options.indifference))
 
 
 def wanted_curves(options: Examining, methods: Methods) -> Wanted:
     """What these options ask for of a comparison of all images."""
-    symmetric = named(options.protocol).symmetric
+    symmetric, all_methods = named(options.protocol).symmetric, named_methods(methods)
+    if symmetric if options.controls is None else options.controls:
+        all_methods = with_controls(all_methods, symmetric=symmetric)
     given = {
-        "methods": named_methods(methods),
+        "methods": all_methods,
         "protocol": protocol_of(options, options.protocol),
         "symmetric": symmetric,
     }

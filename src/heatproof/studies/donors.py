@@ -45,7 +45,8 @@ class Donors:
 
     def _donor(self, identity: str, target: int) -> int:
         """A donor of another class; where there is none another image, and where there is none the image itself."""
-        drawn = addressed(seed=self.seed, image=identity, purpose="another image").permutation(len(self.identities))
+        ordered = sorted(range(len(self.identities)), key=self.identities.__getitem__)  # however images were given
+        drawn = addressed(seed=self.seed, image=identity, purpose="another image").permutation(ordered)
         others = [number for number in drawn.tolist() if self.identities[number] != identity]
         apart = [number for number in others if int(self.targets[number]) != target]
         return int((apart or others or [drawn[0]])[0])

@@ -63,11 +63,23 @@ class Proposal:
 
     def table(self) -> Table:
         """Where the uncertainty of each difference comes from, and how large it will be with this design."""
-        rows = [self._row(f"{name} − random", found) for name, found in self.pilot.above_random.items()]
+        rows = [
+            self._row(name if self.pilot.symmetric else f"{name} − random", found)
+            for name, found in self.pilot.above_random.items()
+        ]
         if self.pilot.between:
             (one, other), found = max(self.pilot.between.items(), key=lambda pair: self._variance(pair[1]))
             rows.append(self._row(f"{one} − {other}", found))
-        columns = ("AOPC", "mean", "images", "repeats", "steps", "ties", "std. error", "± 95 %")
+        columns = (
+            "ABPC" if self.pilot.symmetric else "AOPC",
+            "mean",
+            "images",
+            "repeats",
+            "steps",
+            "ties",
+            "std. error",
+            "± 95 %",
+        )
         note = (
             f"In units of the {self.score}. Standard deviations between images, between repeats, and between draws of "
             f"{self.design.scored} of {self.pilot.steps} steps; ties are a part of what images differ by. The "
@@ -98,7 +110,7 @@ class Proposal:
         more = f"{100 * (errors[0] / errors[1] - 1):.2g} % more" if errors[1] else "as little"
         found = [
             f"For {self.goal}: {counted(design.images, 'image')}, {counted(design.repeats, 'repeat')}, "
-            f"{design.scored} of {self.pilot.steps} steps scored. Every method's AOPC above the random order is then "
+            f"{design.scored} of {self.pilot.steps} steps scored. Every method's {self._what} is then "
             f"expected within ± {self.half_width(design):.3g} ({self.score}).",
             f"{fewer:.3g} times fewer evaluations than the paper's {PAPER_REPEATS} repeats and all steps on the same "
             f"images, for {more} standard error.",
@@ -138,6 +150,10 @@ class Proposal:
 
     def __str__(self) -> str:
         return "\n\n".join([str(self.table()), str(self.designs_table()), "\n".join(self.sentences)])
+
+    @property
+    def _what(self) -> str:
+        return "ABPC" if self.pilot.symmetric else "AOPC above the random order"
 
     def _row(self, name: str, found: Components) -> tuple[str | float, ...]:
         design = self.design

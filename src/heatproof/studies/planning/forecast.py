@@ -66,7 +66,7 @@ class Forecast:
 
     Attributes:
         images: N.
-        methods: how many, without the random order.
+        methods: how many, with controls, without the random order.
         repeats: of every sequence.
         steps: L.
         scored: at how many of them the score is evaluated.
@@ -79,6 +79,7 @@ class Forecast:
         measured: what these times come from.
         audit: for the audit.
         further: for measures that evaluate the network further.
+        choosing: for choosing a protocol on a pilot, whose images are not among ``images``.
         proposal: why these images, repeats and scored steps; none where they were given.
     """
 
@@ -96,6 +97,7 @@ class Forecast:
     measured: Measured
     audit: Extra = Extra(0, 0, 0.0)
     further: Extra = Extra(0, 0, 0.0)
+    choosing: Extra = Extra(0, 0, 0.0)
     proposal: Proposal | None = None
 
     @property
@@ -110,7 +112,7 @@ class Forecast:
 
     @property
     def _extra_seconds(self) -> float:
-        return self.audit.seconds + self.further.seconds
+        return self.audit.seconds + self.further.seconds + self.choosing.seconds
 
     @property
     def evaluations_per_second(self) -> float:
@@ -123,6 +125,7 @@ class Forecast:
             "evaluations": self._evaluations(),
             "audit": _told(self.audit),
             "measures": _told(self.further),
+            "protocol": _told(self.choosing),
             "engine": f"{self.engine.name}: {self.engine} ({self.engine.reason})",
             "multiply-adds": self._multiply_adds(),
             "memory": self._memory(),
@@ -175,6 +178,7 @@ class Forecast:
     def _time(self) -> str:
         audit = f", audit {duration(self.audit.seconds)}" if self.audit.images else ""
         audit += f", measures {duration(self.further.seconds)}" if self.further.images else ""
+        audit += f", choosing a protocol {duration(self.choosing.seconds)}" if self.choosing.images else ""
         return (
             f"{duration(self.seconds)}: preparing {duration(self.preparing_seconds)}, "
             f"heatmaps {duration(self.heatmap_seconds)}, perturbation {duration(self.perturbation_seconds)} "

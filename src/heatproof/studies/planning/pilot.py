@@ -15,6 +15,7 @@ from heatproof.heatmaps.explaining import Explained
 from heatproof.measures.components import Components, components, drops_of
 from heatproof.perturbation import Curves, perturb_orders
 from heatproof.randomness import addressed
+from heatproof.results.headline import proper_methods
 from heatproof.results.part import REFERENCE, Key
 from heatproof.studies.task import Task
 
@@ -26,16 +27,19 @@ class Pilot:
     """What a pilot found.
 
     Attributes:
-        drops: (n, T, L + 1) score lost after each step, by method and for the random order.
+        drops: (n, T, L + 1) score lost after each step, by method and for the random order; in a symmetric comparison
+            by how much more is lost with the most relevant first than with the least relevant first.
         reshuffled: the same with ties of relevance broken by another shuffle.
         evaluations: of the network, that it took.
         seconds: that it took.
+        symmetric: whether both orders are compared with each other, and not with the random order.
     """
 
     drops: Mapping[str, np.ndarray]
     reshuffled: Mapping[str, np.ndarray]
     evaluations: int
     seconds: float
+    symmetric: bool = False
 
     @property
     def methods(self) -> list[str]:
@@ -59,7 +63,9 @@ class Pilot:
 
     @cached_property
     def above_random(self) -> dict[str, Components]:
-        """Variance components of each method's AOPC minus that of the random order."""
+        """Variance components of each method's AOPC minus that of the random order, or of its ABPC."""
+        if self.symmetric:
+            return {name: self.alone[name] for name in self.methods}
         return {name: self._difference(name, REFERENCE) for name in self.methods}
 
     @cached_property
@@ -71,24 +77,29 @@ class Pilot:
         return components(self.drops[one] - self.drops[other], self.reshuffled[one] - self.reshuffled[other])
 
 
-def run_pilot(task: Task, images: int) -> Pilot:
-    """A pilot on so many of the task's images, drawn at random, or on all if there are fewer."""
+def run_pilot(task: Task, images: int, *, symmetric: bool = False) -> Pilot:
+    """A pilot on so many of the task's images, drawn at random, or on all if there are fewer.
+
+    In a symmetric comparison its controls are left out: they are as uncertain as methods are.
+    """
     if min(images, len(task.images)) < 2:
         raise InputError(
             f"a pilot needs at least two images, to see how they differ; got {len(task.images)} and pilot = {images}"
         )
     started = time.perf_counter()
-    few = _chosen(task, images)
-    found: dict[str, list[Curves]] = defaultdict(list)
-    again: dict[str, list[Curves]] = defaultdict(list)
+    few = replace(_chosen(task, images), lerf=symmetric)
+    if symmetric:
+        few = few.among([*proper_methods(few.names), REFERENCE])
+    found: dict[Key, list[Curves]] = defaultdict(list)
+    again: dict[Key, list[Curves]] = defaultdict(list)
     evaluations = 0
     for part, batch in few.explained():
         curves, others, count = _perturbed(few, part, batch)
         for key, curve in curves.items():
-            found[key[0]].append(curve)
-            again[key[0]].append(others.get(key, curve))
+            found[key].append(curve)
+            again[key].append(others.get(key, curve))
         evaluations += count
-    return Pilot(_drops(found), _drops(again), evaluations, time.perf_counter() - started)
+    return Pilot(_drops(found), _drops(again), evaluations, time.perf_counter() - started, symmetric)
 
 
 def _chosen(task: Task, images: int) -> Task:
@@ -97,7 +108,6 @@ def _chosen(task: Task, images: int) -> Task:
     drawn = addressed(seed=seed, image="all", purpose="pilot").permutation(len(task.images))[:images]
     return replace(
         task.of_images(sorted(drawn.tolist())),
-        lerf=False,
         protocol=replace(task.protocol, repeats=PILOT_REPEATS, scored=None),
     )
 
@@ -107,7 +117,7 @@ def _perturbed(task: Task, part: slice, batch: Explained) -> tuple[dict[Key, Cur
     local, ids = replace(task.protocol, regions=task.regions[part]), task.identities[part]
     orders = task.orders(batch.heatmaps, part)
     shuffled = replace(task, protocol=replace(task.protocol, seed=task.protocol.seed + 1)).orders(batch.heatmaps, part)
-    named = [(name, "morf") for name in batch.heatmaps]
+    named = [key for key in orders if key[0] != REFERENCE]
     tied = {key: shuffled[key] for key in named if not torch.equal(shuffled[key], orders[key])}
     curves, others = (
         perturb_orders(task.network, task.images[part], chosen, batch.targets, local, ids) if chosen else {}
@@ -117,5 +127,11 @@ def _perturbed(task: Task, part: slice, batch: Explained) -> tuple[dict[Key, Cur
     return curves, others, len(ids) * (1 + bool(tied) + sequences * task.scored)
 
 
-def _drops(parts: Mapping[str, list[Curves]]) -> dict[str, np.ndarray]:
-    return {name: np.concatenate([drops_of(part) for part in found]) for name, found in parts.items()}
+def _drops(parts: Mapping[Key, list[Curves]]) -> dict[str, np.ndarray]:
+    """Score lost by name; less what is lost with the least relevant first, if that was tried."""
+    found = {key: np.concatenate([drops_of(part) for part in curves]) for key, curves in parts.items()}
+    return {
+        name: drops - found[name, "lerf"] if (name, "lerf") in found else drops
+        for (name, order), drops in found.items()
+        if order != "lerf"
+    }

@@ -11,9 +11,11 @@ from heatproof.network.incremental import Plan
 from heatproof.network.network import Network
 from heatproof.options.signatures import takes
 from heatproof.options.studies import PlanArguments
+from heatproof.randomness import identify
 from heatproof.studies.audit import evaluations_of_an_image, images_to_audit
 from heatproof.studies.compare import wanted_curves
 from heatproof.studies.further import needs_of
+from heatproof.studies.pilot import pilot_evaluations, pilot_places
 from heatproof.studies.planning.costs import measure_costs
 from heatproof.studies.planning.design import Proposal, propose
 from heatproof.studies.planning.forecast import Extra, Forecast, Measured, StepCost
@@ -49,7 +51,8 @@ def plan_comparison(network: Network, images: Tensor, options: PlanArguments) ->
     >>> import torch
     >>> from torch import nn
     >>> network = Network(nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(4 * 16 * 16, 3)))
-    >>> forecast = plan_comparison(network, torch.rand(4, 3, 18, 18), ["lrp-epsilon", "sensitivity-l2"], steps=3)
+    >>> options = {"steps": 3, "protocol": "samek2017"}
+    >>> forecast = plan_comparison(network, torch.rand(4, 3, 18, 18), ["lrp-epsilon", "sensitivity-l2"], **options)
     >>> forecast.evaluations  # 4 images × (2 methods + random order) × 3 steps + 4 untouched
     40
     """
@@ -57,13 +60,17 @@ def plan_comparison(network: Network, images: Tensor, options: PlanArguments) ->
     if goal and (options.repeats != 1 or options.scored is not None):
         raise InputError("a precision or a budget decides repeats and scored: leave these two out")
     started = time.perf_counter()
+    pilot = len(pilot_places(wanted, identify(images)))
     task = Task.of(network, images, wanted.methods, options.targets, wanted.protocol, lerf=wanted.lerf)
     needs_of(wanted.measures, task)
     choose_engine(task)  # makes the graph, and measures its costs
     preparing = time.perf_counter() - started
     if goal:
-        return _designed(task, wanted, goal, options.pilot, preparing)
-    return _forecast(task, len(images), wanted, preparing)
+        found = _designed(task, wanted, goal, options.pilot, preparing)
+    else:
+        found = _forecast(task, len(images) - pilot, wanted, preparing)
+    trial = _extra(task, pilot, pilot * pilot_evaluations(wanted)) if pilot else Extra(0, 0, 0.0)
+    return replace(found, choosing=trial)
 
 
 def _forecast(task: Task, images: int, wanted: Wanted, preparing: float) -> Forecast:
@@ -95,7 +102,7 @@ def _forecast(task: Task, images: int, wanted: Wanted, preparing: float) -> Fore
 
 def _designed(task: Task, wanted: Wanted, goal: Goal, pilot_images: int, preparing: float) -> Forecast:
     """Forecast of the design that a pilot recommends."""
-    pilot = run_pilot(task, pilot_images)
+    pilot = run_pilot(task, pilot_images, symmetric=wanted.symmetric)
     costs = measure_costs(task, preparing)
     design = propose(pilot, costs, goal, len(task.images))
     chosen = replace(task, protocol=replace(task.protocol, repeats=design.repeats, scored=design.scored))

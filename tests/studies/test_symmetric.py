@@ -1,0 +1,253 @@
+"""Symmetric comparisons: both orders, controls, another image's map, and a protocol that is chosen on a pilot."""
+
+from functools import partial
+
+import numpy as np
+import pytest
+import torch
+from tests.studied import PREPROCESSING, draw_eleven, small_network
+from torch import nn
+
+import heatproof as hp
+from heatproof.data import as_dataset
+from heatproof.errors import InputError
+from heatproof.measures import abpc, aopc
+from heatproof.options.studies import CompareOptions, ProtocolsOptions
+from heatproof.perturbation import perturb
+from heatproof.perturbation.protocols import PROTOCOLS
+from heatproof.results.headline import gains
+from heatproof.results.part import REFERENCE
+from heatproof.runs.store import open_store
+from heatproof.studies import pilot
+from heatproof.studies.compare import wanted_comparison
+from heatproof.studies.donors import Donors
+from heatproof.studies.protocols import wanted_protocols
+from heatproof.studies.road import driver
+from heatproof.studies.road.cell_runs import read_cells, run_cells
+from heatproof.studies.road.reading import read_comparison
+from heatproof.studies.road.running import run_comparison
+
+METHODS = ["lrp-epsilon", "sensitivity-l2"]
+
+
+@pytest.fixture(scope="module")
+def images():
+    return torch.rand(10, 3, 18, 18, generator=torch.Generator().manual_seed(0))
+
+
+@pytest.fixture(scope="module")
+def study(images):
+    return hp.compare(small_network(), images, METHODS, regions=6, replacement="uniform", audit=0)
+
+
+def test_the_headline_is_the_difference_of_both_orders(study, images):
+    for name in METHODS:
+        maps = hp.explain(small_network(), images, name)
+        values = {"regions": 6, "replacement": "uniform", "scored": 8, "steps": "all"}
+        morf, lerf = (perturb(small_network(), images, maps, order=order, **values) for order in ("morf", "lerf"))
+        expected = (aopc(morf) - aopc(lerf)).double().numpy()
+        np.testing.assert_allclose(study.values[name], expected, atol=1e-6)
+        np.testing.assert_allclose(study.values[name], abpc(morf, lerf).double().numpy(), atol=1e-6)
+
+
+def test_halves_add_up_and_the_random_order_is_zero(study):
+    first, second = gains(study.morf, study.lerf)
+    for name, values in study.values.items():
+        if name != REFERENCE:
+            np.testing.assert_allclose(first[name] + second[name], values, atol=1e-6)
+    assert not study.values[REFERENCE].any()
+
+
+def test_a_reversed_map_has_the_area_with_the_other_sign(images):
+    named = {"map": "gradient-x-input", "reverse": "negated:gradient-x-input"}
+    found = hp.compare(small_network(), images, named, regions=6, replacement="blur", audit=0, controls=False)
+    np.testing.assert_allclose(found.values["map"], -found.values["reverse"], atol=1e-6)
+
+
+def test_methods_are_ranked_and_controls_stand_beside_them(study):
+    assert sorted(study.ranking.methods) == sorted(METHODS)
+    expected = {"centre-gaussian", "sobel", "centred-sobel", "occlusion", "randomised:lrp-epsilon"}
+    assert set(study.controls) == expected | {f"another-image:{name}" for name in METHODS}
+    rivals = {"centre-gaussian", "sobel", "centred-sobel", REFERENCE}
+    assert {name: set(one.rivals) for name, one in study.evidence.items()} == {
+        name: rivals | {f"another-image:{name}"} for name in METHODS
+    }
+
+
+def test_the_papers_protocol_is_as_it_was(images):
+    found = hp.compare(small_network(), images, METHODS, regions=6, protocol="samek2017", audit=0)
+    assert (set(found.morf), found.lerf, found.evidence) == ({*METHODS, REFERENCE}, {}, {})
+    alone = perturb(small_network(), images, hp.explain(small_network(), images, METHODS[0]), regions=6)
+    assert torch.equal(found.morf[METHODS[0]].scores, alone.scores)
+    assert found.table().columns[:2] == ("method", "AOPC")
+
+
+def test_another_images_map_is_that_of_another_class(study):
+    maps, targets = study.heatmaps, study.found.targets
+    for number, found in enumerate(maps["another-image:lrp-epsilon"]):
+        (donor,) = [other for other, one in enumerate(maps["lrp-epsilon"]) if torch.allclose(one, found, atol=1e-6)]
+        assert donor != number
+        assert targets[donor] != targets[number]
+
+
+def test_donors_are_others_where_all_are_of_one_class_and_oneself_where_there_is_no_other():
+    maps = torch.arange(3.0)[:, None, None].expand(3, 2, 2)
+    donors = Donors(("a", "b", "c"), torch.zeros(3, dtype=torch.int64), {"control": maps}, seed=0)
+    lent = donors.lent(["a", "b", "c"], torch.zeros(3, dtype=torch.int64))["control"]
+    assert all(int(lent[number, 0, 0]) != number for number in range(3))
+    alone = Donors(("a",), torch.zeros(1, dtype=torch.int64), {"control": maps[:1]}, seed=0)
+    assert torch.equal(alone.lent(["a"], torch.zeros(1))["control"], maps[:1])
+
+
+def test_batches_and_the_order_of_images_change_nothing(study, images, monkeypatch):
+    monkeypatch.setattr(hp.Network, "batch_size", lambda *_args, **_options: 3)
+    turned = hp.compare(small_network(), images.flip(0), METHODS, regions=6, replacement="uniform", audit=0)
+    for name, values in study.values.items():
+        np.testing.assert_allclose(turned.values[name][::-1], values, atol=1e-6)
+
+
+def test_given_maps_have_the_control_too(images):
+    found = hp.compare(small_network(), images, {"mine": images.sum(dim=1)}, regions=6, audit=0)
+    assert "another-image:mine" in found.controls
+
+
+@pytest.mark.parametrize("name", sorted(PROTOCOLS))
+def test_every_protocol_runs(name, images):
+    found = hp.compare(small_network(), images[:3], ["sobel"], protocol=name, audit=0, controls=False)
+    assert found.symmetric == (name != "samek2017")
+
+
+def test_an_unknown_protocol_is_refused(images):
+    with pytest.raises(InputError, match="unknown protocol 'corse-blur'; did you mean 'coarse-blur'"):
+        hp.compare(small_network(), images, METHODS, protocol="corse-blur")
+
+
+# --- the pilot
+
+
+@pytest.fixture
+def small_pilots(monkeypatch):
+    monkeypatch.setattr(pilot, "MOST", 2)
+    monkeypatch.setattr(pilot, "FEWEST", 2)
+    monkeypatch.setattr(driver, "SIZE", 4)
+
+
+@pytest.fixture
+def folder(tmp_path):
+    (tmp_path / "photos").mkdir()
+    return draw_eleven(tmp_path / "photos", "99 broken.png")
+
+
+def opened(folder):
+    return small_network(), as_dataset(folder)
+
+
+def run(folder, store):
+    wanted = wanted_comparison(CompareOptions(audit=3), METHODS)
+    return run_comparison(wanted, partial(opened, folder), store, {})
+
+
+@pytest.mark.usefixtures("small_pilots")
+def test_the_pilot_is_not_judged_and_a_run_says_the_same(folder, tmp_path):
+    found = run(folder, open_store(tmp_path / "run"))
+    assert len(found.choice.images) == 2
+    assert not set(found.choice.images) & set(found.names)
+    assert len(found.names) == 9
+    assert found.protocol.describe()["regions"] in {str(one.regions) for one in found.choice.candidates}
+    again = read_comparison(open_store(tmp_path / "run"))
+    assert (again.choice, again.verdict, again.table()) == (found.choice, found.verdict, found.table())
+    resumed = run(folder, open_store(tmp_path / "run"))
+    assert (resumed.choice, resumed.table()) == (found.choice, found.table())
+    paths = [path for path in sorted(folder.iterdir()) if "broken" not in path.name]
+    given = hp.load_images(paths, PREPROCESSING)
+    names = [str(path) for path in paths]
+    wanted = wanted_comparison(CompareOptions(audit=0), METHODS)
+    places = pilot.pilot_places(wanted, names)
+    in_memory = hp.compare(small_network(), given, METHODS, names=names, audit=0)
+    assert in_memory.choice.images == tuple(names[place] for place in places)
+    in_memory.save(tmp_path / "saved")
+    assert read_comparison(open_store(tmp_path / "saved")).table() == in_memory.table()
+
+
+@pytest.mark.usefixtures("small_pilots")
+def test_the_pilot_does_not_depend_on_the_order_of_images(images):
+    first = hp.compare(small_network(), images, METHODS, audit=0)
+    turned = hp.compare(small_network(), images.flip(0), METHODS, audit=0)
+    assert first.choice.candidates == turned.choice.candidates or first.choice.chosen == turned.choice.chosen
+    assert {identity for identity in first.identities} == {identity for identity in turned.identities}
+    for name, values in first.values.items():
+        np.testing.assert_allclose(turned.values[name][::-1], values, atol=1e-6)
+
+
+def test_too_few_images_take_the_default(images):
+    found = hp.compare(small_network(), images, METHODS, audit=0)
+    assert found.choice is None
+    assert found.protocol.regions == "relative-grid[across=8]"
+
+
+@pytest.mark.parametrize(
+    "given", [{"regions": 6}, {"replacement": "uniform"}, {"steps": 3}, {"protocol": "large-blur"}]
+)
+def test_what_is_given_leaves_nothing_to_choose(given):
+    assert not wanted_comparison(CompareOptions(**given), METHODS).candidates
+
+
+def test_a_pilot_takes_a_fifth_of_a_comparison_of_100_images():
+    for methods in (
+        METHODS,
+        ["lrp-epsilon", "sensitivity-l2", "lrp-alphabeta", "gradient-x-input", "deconvolution-l2"],
+    ):
+        wanted = wanted_comparison(CompareOptions(), methods)
+        whole = 100 * (1 + (2 * len(wanted.methods) + 1) * wanted.protocol.scored)
+        taken = pilot.pilot_size(wanted) * pilot.pilot_evaluations(wanted)
+        assert taken <= max(whole / 5, pilot.FEWEST * pilot.pilot_evaluations(wanted))
+
+
+# --- protocols compared
+
+
+def test_protocols_are_compared_and_a_run_says_the_same(folder, tmp_path):
+    names = ["coarse-blur", "fine-uniform"]
+    wanted = wanted_protocols(ProtocolsOptions(candidates=names), METHODS, partial(opened, folder))
+    found = run_cells(wanted, open_store(tmp_path / "run"), {})
+    assert sorted(found.candidates) == names
+    again = read_cells(open_store(tmp_path / "run"))
+    assert (again.verdict, again.table(), again.frame().equals(found.frame())) == (found.verdict, found.table(), True)
+    assert (tmp_path / "run/report.html").exists()
+
+
+def test_protocols_of_one_order_are_refused(images):
+    with pytest.raises(InputError, match="must be protocols of both orders, got 'samek2017'"):
+        hp.compare_protocols(small_network(), images, METHODS, candidates=["samek2017"])
+    with pytest.raises(InputError, match="none twice, got coarse-blur, coarse-blur"):
+        hp.compare_protocols(small_network(), images, METHODS, candidates=["coarse-blur"] * 2)
+    with pytest.raises(TypeError, match="must be a list of names, got the text"):
+        hp.compare_protocols(small_network(), images, METHODS, candidates="coarse-blur")
+
+
+# --- controls in closed form
+
+
+def test_occlusion_of_a_linear_network_is_what_each_window_loses(images):
+    module = nn.Sequential(nn.Flatten(), nn.Linear(3 * 18 * 18, 2))
+    network = hp.Network(module)
+    found = hp.explain(network, images, "occlusion[across=3]", targets=0)
+    weight = module[1].weight[0].detach().reshape(3, 18, 18)
+    lost = weight * (images - torch.from_numpy(_blurred(images)).float())  # (N, C, H, W)
+    expected = lost.sum(dim=1).reshape(10, 3, 6, 3, 6).sum(dim=(2, 4))
+    torch.testing.assert_close(found, expected.repeat_interleave(6, 1).repeat_interleave(6, 2), atol=1e-4, rtol=1e-4)
+
+
+def _blurred(images):
+    from scipy.ndimage import gaussian_filter
+
+    return gaussian_filter(images.double().numpy(), (0, 0, 18 / 12, 18 / 12), mode="reflect")
+
+
+def test_centred_edges_are_smooth_edges_times_the_gaussian(images):
+    from scipy.ndimage import gaussian_filter
+
+    network = small_network()
+    edges, centre = (hp.explain(network, images, name).double() for name in ("sobel", "centre-gaussian"))
+    expected = torch.from_numpy(gaussian_filter(edges.numpy(), (0, 18 / 16, 18 / 16))) * centre
+    torch.testing.assert_close(hp.explain(network, images, "centred-sobel").double(), expected, atol=1e-5, rtol=1e-5)
