@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from heatproof.measures.effects import effect_size
-from heatproof.results.assay import Assay, separation
+from heatproof.results.assay import Assay, scattered, separation
 from heatproof.results.evidence import evidence
 from heatproof.results.headline import proper_methods, rivals_of
 from heatproof.results.part import REFERENCE
@@ -113,6 +113,7 @@ def assay_of(values, first, second, names):
         effects={},
         separation=separation(values, found),
         taken=0.5,
+        scattered=scattered((first, second), [name for name in CONTROLS if name in found]),
     )
 
 
@@ -125,7 +126,7 @@ def test_a_protocol_where_compact_maps_lose_to_scattered_ones_cannot_judge():
     first = first | {"centre-gaussian": -3 + generator.normal(size=30)}
     second = second | {"centre-gaussian": 4 + generator.normal(size=30)}
     _, assay = assay_of(values, first, second, ["good", "occlusion", "centre-gaussian", "sobel"])
-    assert (assay.can_judge, assay.scattered) == (False, ["centre-gaussian"])
+    assert (assay.can_judge, assay.scattered) == (False, ("centre-gaussian",))
 
 
 def test_a_protocol_that_sees_no_map_above_its_controls_cannot_judge():

@@ -1,6 +1,6 @@
 """Whether the protocol of a symmetric comparison can judge: what its positive and negative controls say."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,6 +8,7 @@ import numpy as np
 
 from heatproof.heatmaps.control_methods import MUST_BEAT, UPPER_MARK, kind_of_control
 from heatproof.measures.effects import effect_size
+from heatproof.results.contrasts import each_alone
 from heatproof.results.evidence import Evidence
 from heatproof.results.headline import Values, paired
 
@@ -24,6 +25,8 @@ class Assay:
             strongest rival: how clearly the protocol tells the best map from maps that know nothing. The strictly
             standardised mean difference (SSMD) of paired values [Zhang2007].
         taken: share of the untouched score that the random order takes, means over images and steps divided.
+        scattered: input-only baselines that harm less than the random order when removed first, and keep more when
+            removed last (``scattered``).
     """
 
     controls: Mapping[str, Evidence]
@@ -31,24 +34,12 @@ class Assay:
     effects: Mapping[str, float]
     separation: float
     taken: float
+    scattered: tuple[str, ...]
 
     @property
     def validated(self) -> bool:
         """Whether there are negative controls, without which nothing is known of the protocol."""
         return any(kind_of_control(name) in MUST_BEAT for name in self.controls)
-
-    @property
-    def scattered(self) -> list[str]:
-        """Input-only baselines that harm less than the random order when removed first, and keep more when last.
-
-        Where there are some, scattered removal harms more than compact removal: curves then measure how scattered a map
-        is, whatever it knows.
-        """
-        return [
-            name
-            for name, one in self.controls.items()
-            if kind_of_control(name) in MUST_BEAT and one.morf.below and one.lerf.above
-        ]
 
     @property
     def detected(self) -> list[str]:
@@ -67,7 +58,7 @@ class Assay:
             "can_judge": self.can_judge,
             "separation": _finite(self.separation),
             "effects": {name: _finite(effect) for name, effect in self.effects.items()},
-            "scattered": self.scattered,
+            "scattered": list(self.scattered),
             "detected": self.detected,
             "random_order_takes": _finite(self.taken),
         }
@@ -81,6 +72,16 @@ def separation(values: Values, evidence: Mapping[str, Evidence]) -> float:
         if clear:
             found.append(min(clear))
     return max(found, default=float("nan"))
+
+
+def scattered(halves: tuple[Values, Values], baselines: Sequence[str]) -> tuple[str, ...]:
+    """Baselines of which the MoRF gain is below zero and the LeRF gain above (sign flips, each at 5 %, uncorrected).
+
+    Where there are some, scattered removal harms more than compact removal: curves then measure how scattered a map is,
+    whatever it knows.
+    """
+    morf, lerf = (each_alone({name: half[name] for name in baselines}) for half in halves)
+    return tuple(name for name in baselines if morf[name].below and lerf[name].above)
 
 
 def _finite(value: float) -> float | None:

@@ -13,7 +13,7 @@ from heatproof.heatmaps.control_methods import MUST_BEAT, UPPER_MARK, kind_of_co
 from heatproof.measures import Estimate, estimate
 from heatproof.measures.effects import effect_size
 from heatproof.perturbation import Curves, Protocol
-from heatproof.results.assay import Assay, separation
+from heatproof.results.assay import Assay, scattered, separation
 from heatproof.results.audit import Audit
 from heatproof.results.choice import Choice
 from heatproof.results.chosen import Chosen
@@ -122,8 +122,9 @@ class ComparisonResult:
         """Whether the protocol can judge, by its controls; none for a comparison that is not symmetric."""
         if not self.symmetric:
             return None
-        marks = [name for name in self.controls if kind_of_control(name) in (*MUST_BEAT, UPPER_MARK)]
-        of_controls = self._evidence(marks)
+        baselines = [name for name in self.controls if kind_of_control(name) in MUST_BEAT]
+        marks = [name for name in self.controls if kind_of_control(name) == UPPER_MARK]
+        of_controls = self._evidence([*marks, *baselines])
         upper = {name: one for name, one in of_controls.items() if kind_of_control(name) == UPPER_MARK}
         untouched = float(self.morf[REFERENCE].scores[:, :, 0].double().mean())
         return Assay(
@@ -131,6 +132,7 @@ class ComparisonResult:
             methods=self.evidence,
             effects={name: effect_size(values) for name, values in self.values.items() if name != REFERENCE},
             separation=separation(self.values, self.evidence | upper),
+            scattered=scattered(gains(self.morf, self.lerf), baselines),
             taken=float(of_curves(self.morf[REFERENCE]).mean()) / untouched if untouched > 0 else float("nan"),
         )
 
