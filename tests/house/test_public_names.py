@@ -12,6 +12,7 @@ PUBLIC = [
     "aopc_curve",
     "assess",
     "compare",
+    "compare_protocols",
     "compare_replacements",
     "complexity",
     "explain",

@@ -24,6 +24,7 @@ FUNCTIONS = {
     "assess": hp.assess,
     "complexity": hp.complexity,
     "plan": hp.plan_comparison,
+    "protocol": hp.compare_protocols,
 }
 COMMANDS = {command.name: command.callback for command in app.registered_commands}
 OTHERS = {"network", "checkpoints", "images", "methods", "labels"}  # texts for commands, objects for Python
@@ -34,7 +35,8 @@ TAKERS = [*FUNCTIONS.values(), hp.perturb]
 def test_what_a_command_and_its_function_share_has_one_default(name):
     keys = {key.declared.field: key for key in keys_of(COMMANDS[name]).values()}
     shared = keys.keys() & inspect.signature(FUNCTIONS[name]).parameters.keys() - OTHERS
-    assert shared >= {"memory"} if name == "complexity" else shared >= {"memory", "repeats", "regions", "steps"}
+    some = {"complexity": {"memory"}, "protocol": {"memory", "repeats", "scored", "candidates"}}
+    assert shared >= some.get(name, {"memory", "repeats", "regions", "steps"})
     for field in shared:
         assert keys[field].declared.default == inspect.signature(FUNCTIONS[name]).parameters[field].default
 
@@ -45,7 +47,8 @@ def test_one_default_for_all_functions():
         for name, parameter in inspect.signature(function).parameters.items():
             if name in {field.name for field in declared(groups.Perturbing)}:
                 found.setdefault(name, set()).add(parameter.default)
-    assert {name: values for name, values in found.items() if len(values) > 1} == {}
+    by_protocol = {"regions": {"auto", 9}, "replacement": {"auto", "uniform"}}  # where a protocol says what they are
+    assert {name: values for name, values in found.items() if len(values) > 1} == by_protocol
     assert found["repeats"] == {Protocol().repeats} == {1}
 
 

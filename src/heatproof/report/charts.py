@@ -6,7 +6,6 @@ from dataclasses import dataclass
 import numpy as np
 
 from heatproof.errors import InputError
-from heatproof.measures import Estimate
 
 
 @dataclass(frozen=True)
@@ -155,12 +154,12 @@ class RangesChart(Chart):
     """One row for each name: a mean with its 95 % interval.
 
     Attributes:
-        values: by name, the first one on top.
+        values: mean, low and high by name, the first one on top.
         groups: what each name is, in a word; each group has one colour.
         reference: where a dashed line stands.
     """
 
-    values: Mapping[str, Estimate]
+    values: Mapping[str, tuple[float, float, float]]
     groups: Mapping[str, str]
     reference: float = 0.0
 

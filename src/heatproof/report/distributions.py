@@ -111,10 +111,9 @@ def boxes_figure(chart: BoxesChart) -> Figure:
 def ranges_figure(chart: RangesChart) -> Figure:
     """One row for each name: a mean with its 95 % interval.
 
-    >>> from heatproof.measures import Estimate
     >>> words = {"name": "assay", "caption": "assay", "x": "ABPC (logit)", "y": "map"}
     >>> groups = {"lrp-epsilon": "method", "sobel": "control"}
-    >>> values = {"lrp-epsilon": Estimate(2.0, 1.0, 3.0), "sobel": Estimate(0.5, -1.0, 2.0)}
+    >>> values = {"lrp-epsilon": (2.0, 1.0, 3.0), "sobel": (0.5, -1.0, 2.0)}
     >>> figure = ranges_figure(RangesChart(values=values, groups=groups, **words))
     >>> [label.get_text() for label in figure.axes[0].get_yticklabels()]
     ['lrp-epsilon', 'sobel']
@@ -129,11 +128,11 @@ def ranges_figure(chart: RangesChart) -> Figure:
     open_box(axes)
     axes.grid(axis="x", color=FAINT, linewidth=0.6)
     axes.axvline(chart.reference, color=GREY, linewidth=1, linestyle=(0, (4, 2)))
-    for row, (name, value) in enumerate(chart.values.items()):
+    for row, (name, (mean, low, high)) in enumerate(chart.values.items()):
         group = group_number(chart, name)
         look: dict[str, Any] = {"color": COLOURS[group % len(COLOURS)], "marker": MARKERS[group % len(MARKERS)]}
-        axes.plot([value.low, value.high], [row, row], color=look["color"], linewidth=1.4)
-        axes.plot(value.mean, row, **look, markersize=4.5, linestyle="none")
+        axes.plot([low, high], [row, row], color=look["color"], linewidth=1.4)
+        axes.plot(mean, row, **look, markersize=4.5, linestyle="none")
     axes.set_yticks(range(len(names)), names, fontsize=NAME_SIZE)
     axes.tick_params(axis="y", length=0)
     axes.set_ylim(len(names) - 0.5, -0.5)

@@ -21,7 +21,12 @@ from heatproof.studies.watching import Progress
 
 @takes(CompareArguments)
 def compare(network: Network, images: Tensor, options: CompareArguments) -> Comparison:
-    """Compares heatmap methods by region perturbation, most relevant first, against the random order [Samek2017].
+    """Compares heatmap methods by region perturbation, in both orders, with controls [Samek2017].
+
+    For each method the most and the least relevant regions are removed first; their difference (ABPC) is what methods
+    are compared by. A method is shown to explain if it is significantly better than the random order, than maps that
+    never saw the network, and than its own maps of other images. The protocol is chosen on a pilot, whose images are
+    not judged; with ``protocol="samek2017"`` methods are compared by AOPC against the random order, as in the paper.
 
     All methods and the random order get the same replacement images, so differences are paired.
 
@@ -37,8 +42,8 @@ def compare(network: Network, images: Tensor, options: CompareArguments) -> Comp
     >>> from torch import nn
     >>> network = Network(nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(4 * 16 * 16, 3)))
     >>> study = compare(network, torch.rand(4, 3, 18, 18), ["lrp-epsilon", "sensitivity-l2"])
-    >>> sorted(study.morf)
-    ['lrp-epsilon', 'random order', 'sensitivity-l2']
+    >>> sorted(study.methods), sorted(study.controls)[2:5]
+    (['lrp-epsilon', 'sensitivity-l2'], ['centre-gaussian', 'centred-sobel', 'occlusion'])
     """
     wanted = wanted_comparison(options, options.methods)
     return compared(

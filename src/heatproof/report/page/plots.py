@@ -159,7 +159,7 @@ def _ranges(chart: RangesChart) -> Plot:
     traces: list[Trace] = []
     for group in dict.fromkeys(chart.groups.values()):
         rows = {name: chart.values[name] for name in chart.values if chart.groups[name] == group}
-        bounds = np.array([[one.mean, one.low, one.high] for one in rows.values()])
+        bounds = np.array(list(rows.values()))
         traces.append(
             {"type": "scatter", "mode": "markers", "name": group, "meta": {"series": group, "part": "range"}}
             | {"x": rounded(bounds[:, 0]), "y": [places[name] for name in rows]}
@@ -170,7 +170,7 @@ def _ranges(chart: RangesChart) -> Plot:
             "array": rounded(bounds[:, 2] - bounds[:, 0]),
             "arrayminus": rounded(bounds[:, 0] - bounds[:, 1]),
         }
-    said = "; ".join(f"{visible(name)}: {value}" for name, value in chart.values.items())
+    said = "; ".join(f"{visible(name)}: {mean:.3g}" for name, (mean, _, _) in chart.values.items())
     layout = _layout(chart.x, "")
     layout["xaxis"]["zeroline"] = True
     layout["yaxis"] |= {"tickvals": list(places.values()), "ticktext": [short(name) for name in places]}

@@ -259,7 +259,7 @@ def assay_chart(found: ComparisonResult) -> RangesChart:
         y="map",
         about="Means with 95 % intervals; higher is better. The dashed line is the random order. A method that "
         "explains lies clearly above every map that never saw the network, and above its own map of another image.",
-        values=ordered,
+        values={name: (one.mean, one.low, one.high) for name, one in ordered.items()},
         groups={name: groups[name] for name in ordered},
     )
 
