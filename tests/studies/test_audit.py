@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+import numpy as np
 import polars as pl
 import pytest
 import torch
@@ -10,6 +11,7 @@ from torch import nn
 
 import heatproof as hp
 from heatproof.measures import aopc, r_oms
+from heatproof.measures.reversals import images_for_reversal, one_sided
 from heatproof.perturbation import perturb
 from heatproof.report.studies import audit
 from heatproof.results.audit import AS_COMPARED
@@ -205,12 +207,13 @@ def test_what_is_counted_is_what_is_done(network, images, given):
         images,
         METHODS,
         steps=2,
+        audit=4,
         **given,
         on_progress=lambda done, total: seen.append((done, total)),
         protocol="samek2017",
     )
     assert seen[-1][0] == seen[-1][1] == study.work.evaluations + study.audit.evaluations
-    forecast = hp.plan_comparison(network, images, METHODS, steps=2, **given, protocol="samek2017")
+    forecast = hp.plan_comparison(network, images, METHODS, steps=2, audit=4, **given, protocol="samek2017")
     assert forecast.evaluations == study.work.evaluations
     assert forecast.audit.evaluations == study.audit.evaluations
     assert forecast.audit.images == len(study.audit.names) == 4
@@ -218,13 +221,35 @@ def test_what_is_counted_is_what_is_done(network, images, given):
     assert f"{study.audit.evaluations} more evaluations, in full, on 4 images" in str(forecast)
 
 
-def test_by_default_it_takes_a_sixth(network):
+def test_by_default_it_takes_a_sixth_at_most(network):
     many = torch.rand(24, 3, 18, 18, dtype=torch.float64, generator=torch.Generator().manual_seed(2))
     study = hp.compare(network, many, METHODS, regions=3, steps=24, protocol="samek2017")
-    assert 4 < len(study.audit.names) <= 16
-    assert study.audit.evaluations <= study.work.evaluations / 6
-    longer = hp.plan_comparison(network, many, METHODS, regions=3, steps=36, repeats=4, protocol="samek2017")
-    assert longer.audit.images == 16
+    forecast = hp.plan_comparison(network, many, METHODS, regions=3, steps=24, protocol="samek2017")
+    assert study.audit.evaluations <= forecast.audit.evaluations <= study.work.evaluations / 6
+
+
+def test_by_default_only_what_can_be_answered_is_asked():
+    """Many images with clear differences are asked about, and the reversal is found; few are not."""
+    study = order_matters(audit=None, steps=16)
+    assert study.audit.asked == (("finds best", "finds worst"),)
+    assert [found.condition for found in study.audit.reversals] == ["order least relevant first"]
+    network = linear(by_region([9, 9, 9, 9, 1, 1, 1, 1, 2, 2, 2, 2, -5, -5, -5, -5]) / 9)
+    random = {
+        str(number): torch.rand(12, SIDE, SIDE, generator=torch.Generator().manual_seed(number)) for number in range(2)
+    }
+    alike = study_of(network, bright(), random, steps=16)
+    assert (alike.audit.asked, alike.audit.reversals, alike.audit.evaluated) == ((), [], ())
+    assert any(text.startswith("Not asked whether the ranking depends on") for text in alike.verdict)
+
+
+def test_images_for_a_reversal_have_the_power_that_is_promised():
+    """Simulated: two conditions, an effect of one standard deviation in each, ten tests."""
+    images, tests, found = images_for_reversal(1.0, 10), 10, 0
+    for seed in range(1000):
+        generator = np.random.default_rng(seed)
+        here, there = generator.normal(1.0, size=images), generator.normal(1.0, size=images)
+        found += 2 * float(one_sided(np.stack([here, there])).max()) * tests <= 0.05
+    assert 0.6 <= found / 1000 <= 0.9  # both must be found, each with 80 %
 
 
 def test_none_is_made_where_none_is_wanted(network, images):
@@ -267,7 +292,7 @@ def test_audited_images_are_those_that_all_methods_explained(network):
 
 
 def test_it_is_saved_drawn_and_told(network, images, tmp_path):
-    study = hp.compare(network, images, METHODS, regions=6, names=list("abcde"), protocol="samek2017")
+    study = hp.compare(network, images, METHODS, regions=6, names=list("abcde"), audit=4, protocol="samek2017")
     study.save(tmp_path / "RUN")
     frame = pl.read_parquet(tmp_path / "RUN" / "audit.parquet")
     assert frame.equals(study.audit.frame())

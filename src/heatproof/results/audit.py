@@ -16,6 +16,7 @@ from heatproof.runs.serialization import scores_frame
 
 AS_COMPARED = "as compared"
 ORDERS = {"morf": "most relevant first", "lerf": "least relevant first"}
+BOTH = "both"  # orders, in a symmetric comparison
 
 
 @dataclass(frozen=True)
@@ -37,7 +38,12 @@ class Evaluated:
     curves: Mapping[tuple[str, str], Mapping[str, Curves]]
 
     def values(self, score: str, order: str) -> np.ndarray:
-        """(M, N) AOPC of each method; of its negative where the least relevant regions go: higher is always better."""
+        """(M, N) AOPC of each method; of its negative where the least relevant regions go: higher is always better.
+
+        Of ``both`` orders their sum, which is ABPC.
+        """
+        if order == BOTH:
+            return np.asarray(self.values(score, "morf") + self.values(score, "lerf"))
         sign = 1 if order == "morf" else -1
         return np.stack([sign * aopc(curves).double().numpy() for curves in self.curves[score, order].values()])
 
@@ -74,6 +80,10 @@ class Audit:
             comparison's own first.
         evaluations: of the network, on perturbed images and untouched ones; those of the comparison do not count.
         seconds: that it took.
+        asked: the pairs of methods of which a reversal could be found with so many images; none for all pairs.
+        needed: how many images it would take to find a reversal of the clearest pair, where none could be found and
+            some differ.
+        symmetric: whether methods are ranked by the difference of both orders (ABPC).
     """
 
     names: tuple[str, ...]
@@ -82,6 +92,9 @@ class Audit:
     removal: Mapping[str, Curves]
     evaluations: int
     seconds: float
+    asked: tuple[tuple[str, str], ...] | None = None
+    needed: int | None = None
+    symmetric: bool = False
 
     @property
     def methods(self) -> list[str]:
@@ -94,13 +107,15 @@ class Audit:
         return list(self._conditions())
 
     def _conditions(self) -> Iterator[AuditCondition]:
+        order = BOTH if self.symmetric else "morf"
         for found in self.evaluated:
-            yield AuditCondition(found.changed, found.to, self.score, found.values(self.score, "morf"))
+            yield AuditCondition(found.changed, found.to, self.score, found.values(self.score, order))
         for own in self.evaluated[:1]:
-            yield AuditCondition("order", ORDERS["lerf"], self.score, own.values(self.score, "lerf"))
-            others = [score for score, order in own.curves if order == "morf" and score != self.score]
+            for other in ("morf", "lerf") if self.symmetric else ("lerf",):
+                yield AuditCondition("order", ORDERS[other], self.score, own.values(self.score, other))
+            others = [score for score, walked in own.curves if walked == "morf" and score != self.score]
             for score in others:
-                yield AuditCondition("score", score, score, own.values(score, "morf"))
+                yield AuditCondition("score", score, score, own.values(score, order))
 
     @cached_property
     def agreements(self) -> list[Estimate]:
@@ -113,7 +128,7 @@ class Audit:
         if not self.conditions:
             return []
         own, *others = self.conditions
-        return reversals(self.methods, own.values, {str(other): other.values for other in others})
+        return reversals(self.methods, own.values, {str(other): other.values for other in others}, asked=self.asked)
 
     @cached_property
     def r_oms(self) -> dict[str, Estimate]:
@@ -151,6 +166,8 @@ class Audit:
             "images": list(self.names),
             "evaluations": self.evaluations,
             "seconds": round(self.seconds, 3),
+            "asked": None if self.asked is None else [list(pair) for pair in self.asked],
+            "needed": self.needed,
             "r_oms": {name: _numbers(value) for name, value in self.r_oms.items()},
             "agreement": [
                 {"changed": other.changed, "to": other.to, "kendall_tau": _numbers(tau)}

@@ -150,6 +150,9 @@ class SettingRecord(StoredRecord):
     regions: Text
 
 
+Pairs = Annotated[tuple[Annotated[tuple[Text, Text], Strict(False)], ...], Strict(False), Field(max_length=10_000)]
+
+
 class AuditRecord(StoredRecord):
     """The marker of an audit."""
 
@@ -162,6 +165,9 @@ class AuditRecord(StoredRecord):
     engine: EngineRecord
     evaluations: Count
     seconds: Seconds
+    asked: Pairs | None = None
+    needed: Count | None = None
+    symmetric: bool = False
     objects: Annotated[dict[Literal["audit/sequences.parquet"], Digest], Field(min_length=1)]
 
 

@@ -1,4 +1,4 @@
-"""Would the methods rank alike if regions were removed or scored in another way? ImageSelection of a few of the images.
+"""Would the methods rank alike if regions were removed or scored in another way? Asked of a few of the images.
 
 One thing is changed at a time: the replacement, the order, the score, the size of the regions. Heatmaps are those of
 the comparison. Since images differ far more than steps do, few steps of more images are scored.
@@ -10,10 +10,11 @@ from dataclasses import dataclass, replace
 
 from torch import Tensor
 
+from heatproof.measures.reversals import answerable, images_for_reversal
 from heatproof.perturbation import Curves, Protocol
 from heatproof.perturbation.orders import orders_of_heatmaps, random_orders
 from heatproof.perturbation.perturbing import perturb_scores
-from heatproof.perturbation.regions import count_regions, grid
+from heatproof.perturbation.regions import count_regions, grid, grid_side
 from heatproof.results.audit import AS_COMPARED, Audit, Evaluated
 from heatproof.results.part import REFERENCE
 from heatproof.studies.task import Task
@@ -23,9 +24,10 @@ OTHER_REPLACEMENTS = ("uniform", "constant", "blur")  # noise, the mean image, l
 SCORES = ("logit", "probability")
 SCORED, SCORED_TO_THE_END = 2, 6  # steps of a sequence
 SHARE = 1 / 6  # of the comparison's evaluations, that the audit takes by default …
-FEWEST, MOST = 4, 16  # … on at least and at most so many images
+FEWEST, MOST = 4, 64  # … on at least and at most so many images
+KEPT = 0.8  # of an effect size that two sampled steps leave, of those of the comparison
 FITTED_ON = 256  # images at most, drawn at random, whose statistics the other replacements take where none were given
-SIZE = 9  # of the regions for R-OMS, where the comparison's are no grid
+SIZE = 9  # side of the paper's regions; also of those for R-OMS, where the comparison's are no grid
 
 Maps = Mapping[str, Tensor]
 
@@ -52,36 +54,91 @@ class Setting:
         return 1 + methods * len(self.orders) * self.protocol.scored
 
 
-def images_to_audit(task: Task, wanted: int | None, evaluations: int) -> int:
-    """How many images, where there are as many: those asked for, or what takes a sixth of the evaluations."""
+@dataclass(frozen=True)
+class Extent:
+    """How many images are audited, and what is asked of them.
+
+    Attributes:
+        images: at most.
+        asked: pairs of methods of which a reversal could be found; none for all of them.
+        needed: images to find one of the clearest pair, where nothing can be asked.
+    """
+
+    images: int
+    asked: tuple[tuple[str, str], ...] | None = None
+    needed: int | None = None
+
+
+def affordable(task: Task, wanted: int | None, evaluations: int) -> int:
+    """How many images at most: those asked for, or what takes a sixth of the evaluations."""
     if wanted is None:
-        affordable = int(SHARE * evaluations / evaluations_of_an_image(task))
-        wanted = max(FEWEST, min(affordable, MOST))
+        wanted = max(FEWEST, min(int(SHARE * evaluations / evaluations_of_an_image(task)), MOST))
     return wanted
 
 
-def evaluations_of_an_image(task: Task) -> int:
-    """How many scores the audit wants of each image."""
+def extent(
+    task: Task, wanted: int | None, evaluations: int, effects: Mapping[tuple[str, str], float], images: int
+) -> Extent:
+    """What is asked of how many of the images that there are.
+
+    Args:
+        task: of one image.
+        wanted: images that were asked for: all pairs are asked about; none to plan it.
+        evaluations: of the comparison.
+        effects: how many standard deviations of the images methods are apart, for pairs that differ significantly.
+        images: how many there are.
+    """
+    most = min(images, affordable(task, wanted, evaluations))
+    if wanted is not None or len(task.names) == 1:
+        return Extent(most)
+    expected = {pair: KEPT * effect for pair, effect in effects.items()}
+    conditions = conditions_of(task)
+    asked = answerable(expected, conditions, most)
+    if not asked:
+        needed = images_for_reversal(max(expected.values()), conditions) if expected else None
+        return Extent(min(most, FEWEST), (), needed)
+    needed = max(images_for_reversal(expected[pair], len(asked) * conditions) for pair in asked)
+    return Extent(min(most, max(needed, FEWEST)), tuple(asked))
+
+
+def conditions_of(task: Task) -> int:
+    """Under how many conditions methods are ranked beside that of the comparison."""
+    scores = len(dict.fromkeys((task.protocol.score, *_scores(task)))) - 1
+    return len(settings(task.of_images([0]))) - 1 + (2 if task.symmetric else 1) + scores
+
+
+def evaluations_of_an_image(task: Task, *, ranked: bool = True) -> int:
+    """How many scores the audit wants of each image; only those to the end, if methods are not ranked."""
     first = task.of_images([0])
     to_the_end = 1 + min(SCORED_TO_THE_END, count_regions(_whole_grid(first)))
-    return (
-        sum(setting.evaluations(len(task.names)) for setting in settings(first))
-        + len(_replacements(task.protocol)) * to_the_end
-    )
+    ranking = sum(setting.evaluations(len(task.names)) for setting in settings(first)) if ranked else 0
+    return ranking + len(_replacements(task.protocol)) * to_the_end
 
 
-def audited(few: Task, maps: Maps, targets: Tensor, names: Sequence[str], progress: Progress) -> Audit:
+def audited(few: Task, maps: Maps, targets: Tensor, names: Sequence[str], progress: Progress, asked: Extent) -> Audit:
     """The audit of these few images, heatmaps and targets; the protocol has statistics."""
-    started, evaluations = time.perf_counter(), len(few.images) * evaluations_of_an_image(few)
+    ranked = asked.asked != ()
+    started, evaluations = time.perf_counter(), len(few.images) * evaluations_of_an_image(few, ranked=ranked)
     progress.begin(evaluations)
-    evaluated = tuple(_evaluated(few, setting, maps, targets, progress) for setting in settings(few))
+    chosen = settings(few) if ranked else []
+    evaluated = tuple(_evaluated(few, setting, maps, targets, progress) for setting in chosen)
     predicted = few.network.predict(few.images, memory=few.protocol.memory)
     removal = {
         protocol.replacement: _to_the_end(few, protocol, predicted, progress)
         for protocol in _replacements(few.protocol)
     }
     seconds = time.perf_counter() - started
-    return Audit(tuple(names), few.protocol.score, evaluated, removal, evaluations, seconds)
+    return Audit(
+        names=tuple(names),
+        score=few.protocol.score,
+        evaluated=evaluated,
+        removal=removal,
+        evaluations=evaluations,
+        seconds=seconds,
+        asked=asked.asked,
+        needed=asked.needed,
+        symmetric=few.symmetric,
+    )
 
 
 def settings(task: Task) -> list[Setting]:
@@ -89,9 +146,13 @@ def settings(task: Task) -> list[Setting]:
     if len(task.names) < 2:
         return []
     own, *others = _replacements(task.protocol)
-    found = [Setting(AS_COMPARED, own.replacement, _with(own, task.regions, task.steps), ("morf", "lerf"))]
-    found += [Setting("replacement", other.replacement, _with(other, task.regions, task.steps)) for other in others]
-    return [*found, *_sizes(task, own)]
+    both = ("morf", "lerf")
+    orders = both if task.symmetric else ("morf",)
+    found = [Setting(AS_COMPARED, own.replacement, _with(own, task.regions, task.steps), both)]
+    found += [
+        Setting("replacement", other.replacement, _with(other, task.regions, task.steps), orders) for other in others
+    ]
+    return [*found, *_sizes(task, own, orders)]
 
 
 def _replacements(protocol: Protocol) -> list[Protocol]:
@@ -100,35 +161,31 @@ def _replacements(protocol: Protocol) -> list[Protocol]:
     return [replace(protocol, replacement=name, repeats=1, engine="full") for name in names]
 
 
-def _sizes(task: Task, own: Protocol) -> Iterator[Setting]:
-    """Regions of half and of double the size, the same share of the image removed; of grids only."""
-    size = _grid_size(task.protocol)
+def _sizes(task: Task, own: Protocol, orders: tuple[str, ...]) -> Iterator[Setting]:
+    """Regions of half and of double the size, the same share of the image removed; of grids only.
+
+    In a symmetric comparison also regions of the paper's size.
+    """
+    height, width = task.shape[1:]
+    size = grid_side(task.protocol.regions, height, width)
     if size is None:
         return
-    height, width = task.shape[1:]
-    for other in (size // 2, 2 * size):
+    others = dict.fromkeys((size // 2, 2 * size, *([SIZE] if task.symmetric else [])))
+    for other in (side for side in others if side != size):
         if 1 <= other <= min(height, width):
             regions = grid(height, width, other).expand(len(task.images), height, width)
             steps = max(1, min(count_regions(regions), round(task.steps * size**2 / other**2)))
-            yield Setting("region size", f"{other} pixels", _with(own, regions, steps))
+            yield Setting("region size", f"{other} pixels", _with(own, regions, steps), orders)
 
 
 def _with(protocol: Protocol, regions: Tensor, steps: int) -> Protocol:
     return replace(protocol, regions=regions, steps=steps, scored=min(SCORED, steps))
 
 
-def _grid_size(protocol: Protocol) -> int | None:
-    """Size of the comparison's regions, if they are a grid."""
-    given = protocol.regions
-    if isinstance(given, Tensor) or not str(given).isdecimal():
-        return None
-    return int(given)
-
-
 def _whole_grid(task: Task) -> Tensor:
     """(n, H, W) the grid that is removed to the end: that of the comparison, if its regions are one."""
     height, width = task.shape[1:]
-    size = min(_grid_size(task.protocol) or SIZE, height, width)
+    size = min(grid_side(task.protocol.regions, height, width) or SIZE, height, width)
     return grid(height, width, size).expand(len(task.images), height, width)
 
 
@@ -142,8 +199,7 @@ def _evaluated(task: Task, setting: Setting, heatmaps: Maps, targets: Tensor, pr
         for order in setting.orders
         for name, maps in heatmaps.items()
     }
-    scores = SCORES if task.network.gives_logits else SCORES[1:]
-    wanted = list(dict.fromkeys((protocol.score, *scores)))
+    wanted = list(dict.fromkeys((protocol.score, *_scores(task))))
     found = perturb_scores(task.network, task.images, walks, targets, protocol, ids, wanted, progress.add)
     curves = {
         (score, order): {name: replace(found[score][name, order], order=order) for name in heatmaps}
@@ -151,6 +207,10 @@ def _evaluated(task: Task, setting: Setting, heatmaps: Maps, targets: Tensor, pr
         for order in setting.orders
     }
     return Evaluated(setting.changed, setting.to, protocol.replacement, _region_words(task, setting), curves)
+
+
+def _scores(task: Task) -> tuple[str, ...]:
+    return SCORES if task.network.gives_logits else SCORES[1:]
 
 
 def _region_words(task: Task, setting: Setting) -> str:

@@ -56,6 +56,7 @@ class Task:
         borrowed: controls whose maps are those of other images, by name.
         donors: whose maps these are; none before they are known.
         removes: whether regions are removed; heatmaps alone are measured if not.
+        symmetric: whether methods are compared by the difference of both orders (ABPC); by AOPC if not.
     """
 
     network: Network
@@ -72,6 +73,7 @@ class Task:
     borrowed: Mapping[str, AnotherImage] = field(default_factory=dict)
     donors: Donors | None = None
     removes: bool = True
+    symmetric: bool = False
 
     @classmethod
     def of(

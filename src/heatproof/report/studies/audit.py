@@ -11,6 +11,7 @@ from heatproof.report.tables import Table
 from heatproof.results.audit import Audit
 from heatproof.wording import counted, listed
 
+DEPENDS = "the ranking depends on replacement, order, score and size of regions"
 CLOSE = 0.5  # a τ that may lie below this says that too little is known of the agreement
 
 
@@ -98,6 +99,13 @@ def _warning(found: Audit, pairs: list[Reversal]) -> str:
 
 
 def _depends(found: Audit) -> str:
+    if found.needed is not None:
+        return (
+            f"Not asked whether {DEPENDS}: to find the clearest pair of methods reversed would take about "
+            f"{found.needed} images (--audit {found.needed})."
+        )
+    if found.asked == () and len(found.names) > 1:
+        return f"Not asked whether {DEPENDS}: no pair of methods differs significantly."
     if not found.conditions or len(found.names) < 2:
         return ""
     asked = f"Audit of {counted(len(found.names), 'image')} ({found.evaluations:,} more evaluations):"
@@ -115,8 +123,8 @@ def _open(found: Audit) -> str:
         for other, tau in zip(found.conditions[1:], found.agreements, strict=True)
         if not tau.low >= CLOSE and not found.reversed_in(other)
     ]
-    if not unknown:
-        return ""
+    if not unknown or found.asked is not None:
+        return _not_asked(found)
     told = [
         f"{changed} ({', '.join(other.to for other in same)})"
         for changed, same in groupby(unknown, key=lambda other: other.changed)
@@ -125,6 +133,14 @@ def _open(found: Audit) -> str:
         f"They are too few to tell whether the ranking stays the same (τ may be below {CLOSE}) with another "
         f"{listed(told)}."
     )
+
+
+def _not_asked(found: Audit) -> str:
+    every = len(found.methods) * (len(found.methods) - 1) // 2
+    left = every - len(found.asked if found.asked is not None else range(every))
+    if not found.conditions or not left:
+        return ""
+    return f"Not asked of {left} of {counted(every, 'pair')}: a reversal could not be found with so few images."
 
 
 def _scope(found: Audit) -> str:

@@ -12,7 +12,9 @@ from heatproof.network.network import Network
 from heatproof.options.signatures import takes
 from heatproof.options.studies import PlanArguments
 from heatproof.randomness import identify
-from heatproof.studies.audit import evaluations_of_an_image, images_to_audit
+from heatproof.results.headline import proper_methods
+from heatproof.results.part import REFERENCE
+from heatproof.studies.audit import affordable, evaluations_of_an_image
 from heatproof.studies.compare import wanted_curves
 from heatproof.studies.further import needs_of
 from heatproof.studies.pilot import pilot_evaluations, pilot_places
@@ -62,6 +64,7 @@ def plan_comparison(network: Network, images: Tensor, options: PlanArguments) ->
     started = time.perf_counter()
     pilot = len(pilot_places(wanted, identify(images)))
     task = Task.of(network, images, wanted.methods, options.targets, wanted.protocol, lerf=wanted.lerf)
+    task = replace(task, symmetric=wanted.symmetric)
     needs_of(wanted.measures, task)
     choose_engine(task)  # makes the graph, and measures its costs
     preparing = time.perf_counter() - started
@@ -79,7 +82,7 @@ def _forecast(task: Task, images: int, wanted: Wanted, preparing: float) -> Fore
     chosen, plan = choose_engine(task)
     heatmap_seconds, batch = time_heatmaps(task)
     together = sequences_together(task, batch, plan)
-    pace, auditing = measure_pace(task, batch, together), _audit_cost(task, wanted.audit)
+    pace, auditing = measure_pace(task, batch, together), _audit_cost(task, wanted.audit, task.evaluations)
     return Forecast(
         images=images,
         methods=len(task.names),
@@ -114,8 +117,10 @@ def _designed(task: Task, wanted: Wanted, goal: Goal, pilot_images: int, prepari
     return replace(forecast, proposal=proposal)
 
 
-def _audit_cost(task: Task, wanted: int | None) -> Extra:
-    images = min(len(task.images), images_to_audit(task, wanted, task.evaluations))
+def _audit_cost(task: Task, wanted: int | None, evaluations: int) -> Extra:
+    """Cost of the audit at most: it asks of fewer images what fewer can answer."""
+    task = task.among([*(proper_methods(task.names) if task.symmetric else task.names), REFERENCE])
+    images = min(len(task.images), affordable(task, wanted, evaluations))
     return _extra(task, images, images * evaluations_of_an_image(task)) if images else Extra(0, 0, 0.0)
 
 

@@ -7,16 +7,18 @@ from typing import Any
 from heatproof.data.pictures import Pictures
 from heatproof.data.source import Source
 from heatproof.errors import InputError
+from heatproof.measures.effects import effect_size
 from heatproof.network import Network
 from heatproof.perturbation import Engine
 from heatproof.report.studies.about import notes_on
 from heatproof.results.audit import Audit
 from heatproof.results.choice import Choice
+from heatproof.results.headline import paired
 from heatproof.results.part import REFERENCE, Part
 from heatproof.results.work import Work
 from heatproof.runs.objects import Store
 from heatproof.runs.run_record import read_content
-from heatproof.studies.audit import FITTED_ON, audited, images_to_audit
+from heatproof.studies.audit import FITTED_ON, audited, extent
 from heatproof.studies.comparison import Comparison
 from heatproof.studies.racing import at_random
 from heatproof.studies.road.driver import Assignment, replayed
@@ -144,14 +146,25 @@ def _audit(
         pictures = source.read(list(places))
         return [places[place] for place in pictures.numbers], pictures
 
-    one = assignment.task(network, read(drawn[:1])[1])
-    count = images_to_audit(one, assignment.wanted.audit, study.work.evaluations)
-    if not count:
+    ranked = [*study.methods, REFERENCE]
+    one = assignment.task(network, read(drawn[:1])[1]).among(ranked)
+    asked = extent(one, assignment.wanted.audit, study.work.evaluations, _effects(study), len(drawn))
+    if not asked.images:
         return None
-    chosen, pictures = read(drawn[:count])
-    task = assignment.task(network, pictures)
+    chosen, pictures = read(drawn[: asked.images])
+    task = assignment.task(network, pictures).among(ranked)
     constant = replace(task.protocol, replacement="constant")
     fitted_on = pictures if constant.statistics else read(sorted(drawn[:FITTED_ON]))[1]
     few = replace(task, protocol=replace(task.protocol, statistics=constant.fitted(fitted_on.images).statistics))
-    maps = sink.heatmaps([positions[number] for number in chosen])
-    return audited(few, maps, found.targets[chosen], [found.names[number] for number in chosen], progress)
+    every = sink.heatmaps([positions[number] for number in chosen])
+    maps = {name: every[name] for name in few.names}
+    return audited(few, maps, found.targets[chosen], [found.names[number] for number in chosen], progress, asked)
+
+
+def _effects(study: Comparison) -> dict[tuple[str, str], float]:
+    """How many standard deviations of the images methods are apart, for pairs that differ significantly."""
+    return {
+        (first, second): abs(effect_size(paired(study.values[first], study.values[second])))
+        for (first, second), difference in study.ranking.differences.items()
+        if difference.significant
+    }

@@ -78,7 +78,12 @@ class Assignment:
         local = protocol if self.regions is None else replace(protocol, regions=self.regions[places])
         task = Task.of(network, pictures.images, methods, targets, local, lerf=wanted.lerf)
         return replace(
-            task, protocol=protocol, reference=wanted.reference, scores=tuple(wanted.scores), removes=wanted.removes
+            task,
+            protocol=protocol,
+            reference=wanted.reference,
+            scores=tuple(wanted.scores),
+            removes=wanted.removes,
+            symmetric=wanted.symmetric,
         )
 
 

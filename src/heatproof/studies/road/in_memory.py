@@ -44,7 +44,7 @@ def compared(
         choice = chosen_protocol(pilot, network, pilot.load()[1], places, progress)
         wanted = with_choice(wanted, choice)
         task = Task.of(network, images, wanted.methods, targets, wanted.protocol, lerf=wanted.lerf, names=names)
-    task = replace(task, reference=wanted.reference, removes=wanted.removes)
+    task = replace(task, reference=wanted.reference, removes=wanted.removes, symmetric=wanted.symmetric)
     needs = needs_of(wanted.measures, task)
     if wanted.rule and needs:
         raise InputError("measures that evaluate the network need all images: leave out these measures, or until")

@@ -71,6 +71,9 @@ def store_audit(store: Store, audit: Audit, images: int) -> None:
         "engine": asdict(walks[0][3].engine),
         "evaluations": audit.evaluations,
         "seconds": audit.seconds,
+        "asked": None if audit.asked is None else [list(pair) for pair in audit.asked],
+        "needed": audit.needed,
+        "symmetric": audit.symmetric,
         "objects": {TABLE: digest(data)},
     }
     store.put(TABLE, data)
@@ -133,8 +136,11 @@ def _restored(marker: AuditRecord, table: pl.DataFrame, protocol: Protocol) -> A
     removal = {
         name: walks[first + number][PROBABILITY, "random"][REFERENCE] for number, name in enumerate(marker.to_the_end)
     }
-    _check_settings(evaluated, marker.score)
-    found = Audit(marker.names, marker.score, evaluated, removal, marker.evaluations, marker.seconds)
+    _check_settings(evaluated, marker.score, symmetric=marker.symmetric)
+    found = Audit(
+        marker.names, marker.score, evaluated, removal, marker.evaluations, marker.seconds,
+        marker.asked, marker.needed, marker.symmetric,
+    )  # fmt: skip
     _ = found.r_oms  # refuses what does not go to full removal
     return found
 
@@ -146,10 +152,10 @@ def _checked(curves: Curves, names: Sequence[str]) -> Curves:
     return replace(curves, protocol=replace(curves.protocol, steps=curves.steps, scored=curves.scores.shape[-1] - 1))
 
 
-def _check_settings(evaluated: Sequence[Evaluated], score: str) -> None:
+def _check_settings(evaluated: Sequence[Evaluated], score: str, *, symmetric: bool) -> None:
     """Refuses settings that lack what the ranking needs, or have other methods than the first."""
     for number, found in enumerate(evaluated):
-        needed = {(score, "morf"), (score, "lerf")} if number == 0 else {(score, "morf")}
+        needed = {(score, "morf"), (score, "lerf")} if number == 0 or symmetric else {(score, "morf")}
         methods = {tuple(by_method) for by_method in found.curves.values()}
         if not needed <= set(found.curves) or methods != {tuple(evaluated[0].curves[score, "morf"])}:
             raise ValueError(f"setting {number} has {list(found.curves)} of {methods}")
