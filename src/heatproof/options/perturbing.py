@@ -7,11 +7,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated
 
-from heatproof.bounds import AUDITED, MANY, MEMORY, REPEATS, SEED
+from heatproof.bounds import AUDITED, CLASS, MANY, MEMORY, REPEATS, SEED
 from heatproof.defaults import DEFAULT_MEMORY
 from heatproof.options.names import ENGINES, among, one_of, registered, some_of
 from heatproof.options.option import Bounded, Option
-from heatproof.options.texts import as_gb, as_memory, as_regions, as_steps
+from heatproof.options.texts import as_against, as_gb, as_memory, as_regions, as_steps
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -32,6 +32,21 @@ MemoryOption = Annotated[
         metavar="GB|SIZE",
         parse=as_memory,
         text=as_gb,
+    ),
+]
+
+
+AgainstOption = Annotated[
+    "int | str | None",
+    Option(
+        "Explain and follow the difference of two logits: the target's minus that of another class, which is second "
+        "(the highest of the others, in each untouched image), a class's name, or its number.",
+        python="explain and follow the difference of two logits: the target's minus that of another class, which is "
+        '"second" (the highest of the others, in each untouched image), a class\'s name, or its number. By default the '
+        "target's logit alone.",
+        bounds=CLASS,
+        metavar="second|NAME|INDEX",
+        parse=as_against,
     ),
 ]
 
@@ -99,6 +114,7 @@ class Scoring(Removing):
         str,
         Option(f"Score of the target: {', '.join(registered('scores'))}.", complete=one_of("scores")),
     ] = "logit"
+    against: AgainstOption = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -47,6 +47,11 @@ class Part:
         morf = {(name, "morf"): curves for name, curves in self.curves.items() if name != REFERENCE}
         return morf | random | {(name, "lerf"): curves for name, curves in self.lerf.items()}
 
+    @property
+    def asked(self) -> Tensor:
+        """(N,) the targets of the curves, or (N, 2) each with the class that it is asked against."""
+        return max(self.curves.values(), key=lambda curves: len(curves.images)).asked
+
     @classmethod
     def joined(cls, parts: "Sequence[Part]", *, emptied: bool = False) -> "Part":
         """Several parts as one, in their order; a method that only ran on the first ones has fewer images.

@@ -29,7 +29,7 @@ def part_of(
     local = replace(task.protocol, regions=regions)
     orders = task.orders(batch.heatmaps, where)
     wanted = list(dict.fromkeys((task.protocol.score, *task.scores)))
-    by_score = perturb_scores(task.network, images, orders, batch.targets, local, ids, wanted, on_progress)
+    by_score = perturb_scores(task.network, images, orders, batch.asked, local, ids, wanted, on_progress)
     found = by_score.pop(task.protocol.score)
     further: dict[str, Any] = {}
     for need in needs:

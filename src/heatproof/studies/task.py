@@ -72,7 +72,7 @@ class Task:
     ) -> "Task":
         """Sorts out and checks what was asked for; files of heatmaps find theirs by the names of the images."""
         network.check(images)
-        check_score(protocol.score, network, tuple(images.shape[1:]))
+        check_score(protocol.score, network, tuple(images.shape[1:]), protocol.against)
         protocol = protocol.fitted(images)
         computed, given = sorted_out(methods, images, names)
         regions = as_regions(protocol.regions, images)
@@ -129,8 +129,9 @@ class Task:
     def explained(self) -> Iterator[tuple[slice, Explained]]:
         """Batch by batch: which images, and their heatmaps, computed and given."""
         start = 0
+        targets, against, memory = self.targets, self.protocol.against, self.protocol.memory
         for batch in explain_batches(
-            self.network, self.images, self.computed, targets=self.targets, memory=self.protocol.memory
+            self.network, self.images, self.computed, targets=targets, against=against, memory=memory
         ):
             part = slice(start, start + len(batch.targets))
             given = {name: maps[part] for name, maps in self.given.items()}

@@ -69,7 +69,7 @@ def table(found: ComparisonResult) -> Table:
     last = ("p" if ranking.tested else "images", "kept")
     columns = ("method", "AOPC", "low", "high", "above random", "above low", "above high", *last)
     note = (
-        f"AOPC over {steps_of(found.morf[REFERENCE])} in units of the {found.protocol.score}, mean over "
+        f"AOPC over {steps_of(found.morf[REFERENCE])} in units of the {found.protocol.unit}, mean over "
         f"{ranking.count} images and repeats ({found.protocol.repeats}), with 95 % intervals; higher is better. "
         f"{P_VALUES if ranking.tested else ''}Kept: the share of the score that LRP brings to the pixels (median)."
     )
@@ -113,7 +113,7 @@ def score_chart(found: ComparisonResult) -> CurvesChart:
         name="curves",
         caption="Score while regions are removed",
         x=STEPS,
-        y=f"score ({found.protocol.score})",
+        y=f"score ({found.protocol.unit})",
         about=f"Mean score of the target, most relevant regions removed first; {BANDS}. A steeper fall is better.",
         bands=[score_band(name, curves, is_reference=name == REFERENCE) for name, curves in found.morf.items()],
         removed_fraction=_removed(found),
@@ -153,7 +153,7 @@ def page(found: ComparisonResult) -> Page:
                     "Move the slider to remove the regions of a picture, those that a method calls most relevant first."
                 ],
                 shown=walks(found),
-                unit=f"score ({found.protocol.score})",
+                unit=f"score ({found.protocol.unit})",
                 fallback=gallery(found) if found.shown.numbers else None,
             ),
             Section("Differences", tables={"Differences between methods on the same images": differences_table(found)}),

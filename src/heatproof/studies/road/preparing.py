@@ -67,7 +67,9 @@ def try_one(assignment: Assignment, network: Network, pictures: Pictures) -> Non
     """Explains one picture, so that what cannot be done is refused before anything is written."""
     task = assignment.task(network, replace(pictures, images=pictures.images[:1]))
     needs_of(assignment.wanted.measures, task)
-    next(task.explained())
+    usable = assignment.askable(network, pictures)
+    if len(usable.images):
+        next(assignment.task(network, replace(usable, images=usable.images[:1])).explained())
 
 
 def check_files(assignment: Assignment, source: Source, pictures: Pictures) -> None:
