@@ -95,7 +95,7 @@ def test_a_run_skips_pictures_of_the_class_itself(folder, tmp_path):
 
 def test_a_run_resumes_only_with_the_same_class(folder, tmp_path):
     run(folder, tmp_path / "run", "second", {"against": "second"})
-    with pytest.raises(hp.InputError, match=r"holds a run of another configuration \(against: "second" then, 1 now"):
+    with pytest.raises(hp.InputError, match=r'another configuration \(against: "second" then, 1 now'):
         run(folder, tmp_path / "run", 1, {"against": 1})
 
 
