@@ -49,10 +49,11 @@ class Explaining(Picturing):
     def method_names(self) -> list[str]:
         """The methods to compute, one by one, each once."""
         from heatproof.heatmaps.naming import check_methods
+        from heatproof.registry import variants_of
 
         if self.methods is None:
             return [] if self.heatmaps else list(DEFAULT_METHODS)
-        check_methods(self.methods)
+        check_methods([variant for method in self.methods for variant in variants_of(method)])
         return list(self.methods)
 
     def methods_and_files(self) -> "dict[str, str | MapFile]":

@@ -13,7 +13,7 @@ from heatproof.perturbation import Protocol
 from heatproof.studies.comparison import Comparison
 from heatproof.studies.racing import rule_of
 from heatproof.studies.road.in_memory import compared
-from heatproof.studies.task import Methods, named_methods
+from heatproof.studies.task import Methods, named_methods, with_variants
 from heatproof.studies.wanted import Wanted
 from heatproof.studies.watching import Progress
 
@@ -53,11 +53,13 @@ def compare(network: Network, images: Tensor, options: CompareArguments) -> Comp
 
 def wanted_comparison(options: CompareOptions, methods: Methods) -> Wanted:
     """What these options ask for."""
-    all_methods = named_methods(methods, with_controls=options.controls)
-    return replace(wanted_curves(options, all_methods), rule=rule_of(options.until, options.indifference))
+    wanted = wanted_curves(options, methods, with_controls=options.controls)
+    return replace(wanted, rule=rule_of(options.until, options.indifference))
 
 
-def wanted_curves(options: Examining, methods: Methods) -> Wanted:
+def wanted_curves(options: Examining, methods: Methods, *, with_controls: bool = False) -> Wanted:
     """What these options ask for of a comparison of all images."""
-    given = {"methods": named_methods(methods), "protocol": Protocol.of(options)}
+    variants, tuned = with_variants(methods)
+    named = named_methods(variants, with_controls=with_controls)
+    given = {"methods": named, "tuned": tuned, "protocol": Protocol.of(options)}
     return Wanted(**shared_values(options, Wanted) | given)

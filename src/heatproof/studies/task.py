@@ -20,6 +20,7 @@ from heatproof.perturbation.orders import orders_of_heatmaps, random_orders
 from heatproof.perturbation.regions import as_regions
 from heatproof.perturbation.scores import check_score
 from heatproof.randomness import identify
+from heatproof.registry import variants_of
 from heatproof.results.part import REFERENCE, Key
 
 Method = str | OwnMethod | Tensor | MapFile
@@ -191,6 +192,25 @@ def named_methods(methods: Methods, *, with_controls: bool = False) -> dict[str,
     first = next((method for method in named.values() if isinstance(method, str)), None)
     added = controls(first) if first else INPUT_ONLY
     return named | {name: name for name in added if name not in named}
+
+
+def with_variants(methods: Methods) -> tuple[Methods, dict[str, tuple[str, ...]]]:
+    """Methods with their variants in the place of those that have alternatives, and the variants of these by name."""
+    if isinstance(methods, str):
+        raise TypeError(f"methods must be a list of names, got the text {methods!r}")
+    items = list(methods.items() if isinstance(methods, Mapping) else ((name, name) for name in methods))
+    variants = {name: tuple(variants_of(method)) for name, method in items if isinstance(method, str)}
+    tuned = {name: found for name, found in variants.items() if len(found) > 1}
+    if not tuned:
+        return methods, {}
+    made: list[tuple[str, Method | Path]] = []
+    for name, method in items:
+        made += [(one, one) for one in tuned[name]] if name in tuned else [(name, method)]
+    names = [name for name, _ in made]
+    twice = next((name for name in names if names.count(name) > 1), None)
+    if twice:
+        raise InputError(f"method {twice!r} is given twice, also as a variant of {', '.join(tuned)}")
+    return (dict(made) if isinstance(methods, Mapping) else names), tuned
 
 
 def sorted_out(

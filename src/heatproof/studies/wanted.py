@@ -1,12 +1,13 @@
 """What is wanted of a comparison, wherever it is computed."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
 from torch import Tensor
 
 from heatproof.defaults import SHOWN
+from heatproof.errors import InputError
 from heatproof.heatmaps.precomputed import MapFile
 from heatproof.perturbation import Protocol
 from heatproof.results.settlement import Rule
@@ -29,6 +30,7 @@ class Wanted:
         reference: whether the random order is wanted.
         scores: that are recorded beside the protocol's.
         removes: whether regions are removed; heatmaps alone are measured if not.
+        tuned: variants of methods that were given with alternatives, by the name that was given.
     """
 
     methods: Mapping[str, Method]
@@ -41,9 +43,13 @@ class Wanted:
     reference: bool = True
     scores: Sequence[str] = ()
     removes: bool = True
+    tuned: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         check_measures(self.measures)
+        missing = [name for variants in self.tuned.values() for name in variants if name not in self.methods]
+        if missing:
+            raise InputError(f"{missing[0]!r} is a variant of a tuned method, and no method of the comparison")
 
     @property
     def study(self) -> str:
@@ -57,7 +63,7 @@ class Wanted:
 
     def describe(self) -> dict[str, Any]:
         """What is done with each image, as JSON-able values; how many are audited and shown stays out."""
-        protocol = {field.name: getattr(self.protocol, field.name) for field in fields(Protocol)}
+        protocol = {one.name: getattr(self.protocol, one.name) for one in fields(Protocol)}
         del protocol["statistics"]  # they lie in a file of their own
         if isinstance(self.protocol.regions, Tensor):
             protocol["regions"] = self.protocol.describe()["regions"]

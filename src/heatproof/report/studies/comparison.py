@@ -10,7 +10,7 @@ import numpy as np
 from heatproof.measures import MEASURES, Estimate, aopc_curve, estimate_curve
 from heatproof.report.charts import Band, CurvesChart, Gallery
 from heatproof.report.page.page import Page, Section
-from heatproof.report.studies import audit
+from heatproof.report.studies import audit, tuning
 from heatproof.report.studies.about import (
     BANDS,
     GALLERY,
@@ -34,7 +34,11 @@ P_VALUES = "p: sign-flip test against the random order, Holm-corrected for the n
 
 def main_verdict(found: ComparisonResult) -> list[str]:
     """The answer, one sentence after the other, without what the audit says."""
-    return [*ranking_verdict(found.ranking), *(settlement_verdict(found.settlement) if found.settlement else [])]
+    return [
+        *ranking_verdict(found.ranking),
+        *(settlement_verdict(found.settlement) if found.settlement else []),
+        *tuning.verdict(found),
+    ]
 
 
 def verdict(found: ComparisonResult) -> list[str]:
@@ -146,6 +150,7 @@ def page(found: ComparisonResult) -> Page:
         ],
         sections=[
             Section("Ranking", tables={"Area over the perturbation curve": table(found)}),
+            *tuning.sections(found),
             Section("Curves", charts=[relative_chart(found), score_chart(found)]),
             Section(
                 "Picture by picture",
@@ -184,6 +189,7 @@ def describe(found: ComparisonResult) -> dict[str, Any]:
             for method, values in estimates(found.measured).items()
         },
         "work": found.work.describe(),
+        "tuned": tuning.describe(found),
     }
 
 
