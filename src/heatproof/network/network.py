@@ -153,7 +153,7 @@ class Network:
         """
         return as_class(against, self.classes, self.trial(shape).classes)
 
-    def asked(
+    def classes_asked(
         self, images: Tensor, targets: Tensor | None, against: Against | None, *, memory: int = DEFAULT_MEMORY
     ) -> Tensor:
         """(N,) targets, by default the predicted classes; (N, 2) with the classes that they are asked against."""

@@ -54,7 +54,7 @@ def perturb(network: Network, images: Tensor, wanted: PerturbArguments) -> Curve
     protocol = protocol.fitted(images)
     ids, order = _identities(images, wanted.ids), wanted.order
     given = None if targets is None else as_targets(targets, len(images))
-    asked = network.asked(images, given, protocol.against, memory=protocol.memory)
+    asked = network.classes_asked(images, given, protocol.against, memory=protocol.memory)
     check_asked(asked, network.classes or ())
     regions = as_regions(protocol.regions, images)
     chosen = _orders(wanted.heatmaps, images, order, regions, protocol, ids)

@@ -23,7 +23,7 @@ def askable(
     """
     if against in (None, SECOND) or not len(pictures.images):
         return pictures
-    asked = network.asked(pictures.images, targets, against, memory=memory)
+    asked = network.classes_asked(pictures.images, targets, against, memory=memory)
     same = set(against_itself(asked))
     if not same:
         return pictures
