@@ -48,7 +48,7 @@ def test_no_such_class(command, run, photos):
 
 
 def test_explain_says_which_classes(run, photos):
-    code, out, err = run("explain", *NETWORK, "-m", "gradient-x-input", "--against", "second", "--out", "maps")
+    code, _, err = run("explain", *NETWORK, "-m", "gradient-x-input", "--against", "second", "--out", "maps")
     assert code == 0, err
     assert " against class " in Path("maps/report.html").read_text()
 

@@ -134,6 +134,12 @@ def test_what_is_no_other_class(against, message, network, images):
         hp.explain(network, images, "gradient-x-input", targets=0, against=against)
 
 
+@pytest.mark.parametrize("against", [1.5, True, ["ant"]])
+def test_what_is_no_class_at_all(against, network, images):
+    with pytest.raises(TypeError, match="against must be second, the name of a class, or its number, got"):
+        hp.explain(network, images, "gradient-x-input", against=against)
+
+
 def test_the_image_is_named_wherever_its_batch_begins(network, images):
     with pytest.raises(hp.InputError, match="image number 3 has class 1"):
         hp.explain(network, images, "gradient-x-input", targets=torch.tensor([0, 2, 3, 1]), against=1, memory=2**10)

@@ -58,6 +58,7 @@ def test_a_run_gives_what_memory_gives_and_is_read_back(folder, tmp_path):
             assert torch.equal(curves.against, second)
         assert study.audit.frame().equals(here.audit.frame())
         assert study.verdict == here.verdict
+        assert study.classes[0] == f"class {int(here.morf['random'].targets[0])} against class {int(second[0])}"
         assert study.measured.keys() == here.measured.keys()
         assert "in units of the logit difference" in str(study.table())
     assert {"logit", "probability"} == {score for score, _ in here.audit.evaluated[0].curves}

@@ -211,3 +211,5 @@ def test_a_plan_whose_variants_are_no_methods_is_refused():
     wanted = wanted_comparison(CompareOptions(), [GAMMA])
     with pytest.raises(hp.InputError, match="is a variant of a tuned method, and no method of the comparison"):
         type(wanted)(methods={"sobel": "sobel"}, protocol=wanted.protocol, tuned=wanted.tuned)
+    with pytest.raises(hp.InputError, match="'a' is a tuned method with fewer than two variants"):
+        type(wanted)(methods={"sobel": "sobel"}, protocol=wanted.protocol, tuned={"a": ["sobel"]})

@@ -38,6 +38,11 @@ class Explained:
         """(N,) the targets, or (N, 2) each with the class that it is asked against."""
         return together(self.targets, self.against)
 
+    def classes(self, network: Network) -> tuple[str, ...]:
+        """(N) names of the target classes, or what is asked in words: ``cat against dog``."""
+        asked = self.asked.reshape(len(self.targets), -1).tolist()
+        return tuple(" against ".join(map(network.class_name, classes)) for classes in asked)
+
 
 def explain(
     network: Network,

@@ -19,8 +19,11 @@ def as_class(against: Against, names: Sequence[str] | None, count: int) -> Again
     """The index of the class that a name or a number means, of so many; ``second`` stays, as each image has its own.
 
     Raises:
+        TypeError: for what is neither a text nor a whole number.
         InputError: for a name that no class has, or several have, or a number that is no class.
     """
+    if isinstance(against, bool) or not isinstance(against, int | str):
+        raise TypeError(f"against must be second, the name of a class, or its number, got {against!r:.80}")
     if count < 2:
         raise InputError(f"against {against!r} compares two classes, and the network has one; leave out against")
     if against == SECOND:

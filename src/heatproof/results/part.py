@@ -21,7 +21,7 @@ class Part:
 
     Attributes:
         names: (n) names of the images.
-        classes: (n) names of the target classes.
+        classes: (n) names of the target classes, such as ``cat``, or ``cat against dog``.
         targets: (n,) class indices.
         curves: of all methods that ran, and of the random order if it did.
         lerf: by method, the least relevant regions removed first, if that was asked for.

@@ -62,10 +62,10 @@ def explain_pictures(
     for batch in explain_batches(network, pictures.images, computed, against=against, memory=memory):
         for name, conservation in batch.conservation.items():
             found.setdefault(name, []).append(conservation)
-        for row, (target, score) in enumerate(zip(batch.targets.tolist(), batch.scores.tolist(), strict=True)):
+        classes = batch.classes(network)
+        for row, (name, score) in enumerate(zip(classes, batch.scores.tolist(), strict=True)):
             number = len(labels)
-            other = "" if batch.against is None else f" against {network.class_name(int(batch.against[row]))}"
-            labels.append(f"{network.class_name(target)}{other} ({score:.2f})")
+            labels.append(f"{name} ({score:.2f})")
             (picture,) = as_colours(pictures.images[number : number + 1])
             caption = f"{Path(pictures.names[number]).name}: {labels[number]}"
             shown = {name: maps[row] for name, maps in batch.heatmaps.items()}

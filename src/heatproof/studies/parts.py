@@ -40,7 +40,7 @@ def part_of(
     random = walked[REFERENCE, "random"] if task.reference else None
     return Part(
         names=tuple(names),
-        classes=tuple(task.network.class_name(int(target)) for target in batch.targets),
+        classes=batch.classes(task.network),
         targets=batch.targets.cpu(),
         curves=morf | ({REFERENCE: random} if random else {}),
         lerf=lerf,
@@ -61,7 +61,7 @@ def _measured_alone(task: Task, batch: Explained, names: Sequence[str]) -> Part:
     """What heatmaps gave of which nothing is removed: how complex they are."""
     return Part(
         names=tuple(names),
-        classes=tuple(task.network.class_name(int(target)) for target in batch.targets),
+        classes=batch.classes(task.network),
         targets=batch.targets.cpu(),
         curves={},
         lerf={},

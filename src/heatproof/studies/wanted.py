@@ -50,6 +50,9 @@ class Wanted:
         missing = [name for variants in self.tuned.values() for name in variants if name not in self.methods]
         if missing:
             raise InputError(f"{missing[0]!r} is a variant of a tuned method, and no method of the comparison")
+        few = [name for name, variants in self.tuned.items() if len(variants) < 2]
+        if few:
+            raise InputError(f"{few[0]!r} is a tuned method with fewer than two variants")
 
     @property
     def study(self) -> str:
