@@ -1,4 +1,4 @@
-"""Methods that are given with alternatives: their names, what choosing among them promises, and what it keeps."""
+"""Methods that are given with alternatives: their names, what choosing among them promises, and what it gives on held-out images."""
 
 import json
 from functools import partial
@@ -86,7 +86,7 @@ def test_where_one_method_is_expected_alternatives_are_refused():
         hp.perturb(network, images, order="random", replacement="blur[sigma=1|2]")
 
 
-# --- Promised and kept
+# --- Promised and held out
 
 
 def test_folds_belong_to_images():
@@ -108,13 +108,13 @@ def test_a_loop_from_the_definition():
     values = {f"v{number}": generator.standard_normal(17) for number in range(4)}
     names = [f"image {number}" for number in range(17)]
     found, folds = tuned("v", values, names), folds_of(names)
-    kept = []
+    held_out = []
     for image in range(17):
         others = [other for other in range(17) if folds[other] != folds[image]]
         best = max(values, key=lambda name: np.mean([values[name][other] for other in others]))
         assert found.chosen[folds[image]] == best
-        kept.append(values[best][image])
-    assert found.kept.mean == pytest.approx(np.mean(kept))
+        held_out.append(values[best][image])
+    assert found.held_out.mean == pytest.approx(np.mean(held_out))
     assert found.promised == pytest.approx(max(one.mean() for one in values.values()))
     assert found.winner == max(values, key=lambda name: values[name].mean())
 
@@ -126,24 +126,24 @@ def test_order_of_images_changes_nothing():
     found = tuned("v", values, names)
     again = tuned("v", {name: one[other] for name, one in values.items()}, [names[place] for place in other])
     assert (found.winner, found.chosen) == (again.winner, again.chosen)
-    assert found.kept.mean == pytest.approx(again.kept.mean)
+    assert found.held_out.mean == pytest.approx(again.held_out.mean)
 
 
 @pytest.mark.parametrize(("alike", "holds"), [(0.0, 0.88), (0.9, 0.93)])
-def test_kept_is_unbiased_where_all_variants_are_equal_and_promised_is_not(alike, holds):
+def test_held_out_is_unbiased_where_all_variants_are_equal_and_promised_is_not(alike, holds):
     """All means are 0. Of 8 equal variants and 24 images, the best one promises about 1.4 standard errors."""
     generator, rounds, images = np.random.default_rng(0), 1500, 24
     names = [f"image {number}" for number in range(images)]
-    promised, kept, covered = [], [], 0
+    promised, held_out, covered = [], [], 0
     for _ in range(rounds):
         own, shared = generator.standard_normal((8, images)), generator.standard_normal(images)
         table = np.sqrt(1 - alike) * own + np.sqrt(alike) * shared
         found = tuned("v", {f"v{number}": row for number, row in enumerate(table)}, names)
         promised.append(found.promised)
-        kept.append(found.kept.mean)
-        covered += found.kept.low <= 0 <= found.kept.high
-    error = np.std(kept) / np.sqrt(rounds)
-    assert abs(np.mean(kept)) < 4 * error
+        held_out.append(found.held_out.mean)
+        covered += found.held_out.low <= 0 <= found.held_out.high
+    error = np.std(held_out) / np.sqrt(rounds)
+    assert abs(np.mean(held_out)) < 4 * error
     assert np.mean(promised) == pytest.approx(1.42 * np.sqrt((1 - alike) / images), rel=0.1)
     assert holds < covered / rounds < 0.97
 

@@ -23,7 +23,7 @@ class TunedMethod:
         variants: names of the variants.
         winner: the variant with the highest mean over all images.
         promised: that mean, which is biased upwards: the images that chose the winner also measure it.
-        kept: the mean of each image's value by the variant that the other fold chose, with its 95 % interval.
+        held_out: the mean of each image's value by the variant that the other fold chose, with its 95 % interval.
         chosen: the variant that was chosen without each fold.
         count: number of images.
     """
@@ -32,7 +32,7 @@ class TunedMethod:
     variants: tuple[str, ...]
     winner: str
     promised: float
-    kept: Estimate
+    held_out: Estimate
     chosen: tuple[str, ...]
     count: int
 
@@ -55,21 +55,21 @@ def tuned(name: str, values: Mapping[str, np.ndarray], identities: Sequence[str]
 
     >>> values = {"mild": np.array([1.0, 2.0, 1.0, 2.0]), "strong": np.array([2.0, 2.0, 2.0, 3.0])}
     >>> found = tuned("either", values, ["a", "b", "c", "d"])
-    >>> found.winner, found.promised, round(found.kept.mean, 2), found.chosen[0]
+    >>> found.winner, found.promised, round(found.held_out.mean, 2), found.chosen[0]
     ('strong', 2.25, 2.25, 'strong')
     """
     variants, table = tuple(values), np.stack(list(values.values()))  # (variants, N)
     folds = folds_of(identities, seed=seed)
-    kept, chosen = np.empty(table.shape[1]), []
+    held_out, chosen = np.empty(table.shape[1]), []
     for fold in range(int(folds.max()) + 1):
         here = folds == fold
         best = int(table[:, ~here].mean(axis=1).argmax())
-        kept[here] = table[best, here]
+        held_out[here] = table[best, here]
         chosen.append(variants[best])
     means = table.mean(axis=1)
     winner = int(means.argmax())
     return TunedMethod(
-        name, variants, variants[winner], float(means[winner]), estimate(kept), tuple(chosen), table.shape[1]
+        name, variants, variants[winner], float(means[winner]), estimate(held_out), tuple(chosen), table.shape[1]
     )
 
 

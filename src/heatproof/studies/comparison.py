@@ -46,7 +46,7 @@ class Comparison(ComparisonResult, Study):
         return comparison.differences_table(self)
 
     def tuning_table(self) -> Table:
-        """What choosing among variants is worth, of methods that were given with alternatives: promised, and kept."""
+        """What choosing among variants is worth, of methods that were given with alternatives: promised, held out."""
         return tuning.table(tuned_methods(self))
 
     def relative_figure(self) -> Figure:

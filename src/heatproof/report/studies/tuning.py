@@ -1,4 +1,4 @@
-"""Verdict, table and section of methods that were tuned: promised and kept."""
+"""Verdict, table and section of methods that were tuned: promised, and held out."""
 
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -17,28 +17,29 @@ def verdict(found: ComparisonResult) -> list[str]:
     """What choosing among variants is worth, one sentence for each tuned method."""
     return [
         f"Choosing among {counted(len(one.variants), 'variant')} of {one.name} promises {one.promised:.3g} above the "
-        f"random order ({one.winner}, on the images that chose it) and keeps {one.kept} (on images that did not)."
+        f"random order ({one.winner}, on the images that chose it) and gives {one.held_out} (on images that did not)."
         for one in tuned_methods(found)
     ]
 
 
 def table(tuned: Sequence[TunedMethod]) -> Table:
-    """Promised and kept AOPC above the random order of each tuned method."""
+    """Promised and held-out AOPC above the random order of each tuned method."""
     rows = tuple(
-        (one.name, one.promised, one.kept.mean, one.kept.low, one.kept.high, one.winner, _chosen(one)) for one in tuned
+        (one.name, one.promised, one.held_out.mean, one.held_out.low, one.held_out.high, one.winner, _chosen(one))
+        for one in tuned
     )
     note = (
         "AOPC above the random order; higher is better. Promised: the mean of the best variant on the images that "
-        "chose it, which is biased upwards. Kept: the mean over images, each half of which measures the variant that "
-        "the other half chose, with its 95 % interval: compare this with other methods. Chosen: by how many halves."
+        "chose it, which is biased upwards. Held out: the mean over images, each half of which measures the variant "
+        "that the other half chose, with its 95 % interval: compare this with other methods. Chosen: by how many halves."
     )
-    return Table(("tuned method", "promised", "kept", "low", "high", "best variant", "chosen"), rows, (note,))
+    return Table(("tuned method", "promised", "held out", "low", "high", "best variant", "chosen"), rows, (note,))
 
 
 def sections(found: ComparisonResult) -> list[Section]:
     """A section where there are tuned methods."""
     tuned = tuned_methods(found)
-    return [Section(HEADING, tables={"Promised and kept, of methods with variants": table(tuned)})] if tuned else []
+    return [Section(HEADING, tables={"Promised and held out, of methods with variants": table(tuned)})] if tuned else []
 
 
 def describe(found: ComparisonResult) -> dict[str, Any]:
