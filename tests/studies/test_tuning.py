@@ -1,4 +1,4 @@
-"""Methods that are given with alternatives: their names, what choosing among them promises, and what it gives on held-out images."""
+"""Methods with alternatives: their names, what choosing among them promises, and what it gives on held-out images."""
 
 import json
 from functools import partial
