@@ -52,6 +52,7 @@ AUDITED = Bounds(0, 1_000_000)  # images; there may be fewer
 PILOT = Bounds(2, 1_000_000)  # images; there may be fewer
 MEMORY = Bounds(0, 2**50)  # bytes
 SIDE = Bounds(1, 100_000)  # pixels of a picture
+CLASS = Bounds(0, 2**24)  # index; there may be fewer
 PIXELS = Bounds(1, 10**10)
 REGION = Bounds(1, 100_000)  # side in pixels
 SCALE = Bounds(1e-6, 1e6)  # of a network's pixel values

@@ -3,16 +3,21 @@
 import difflib
 import inspect
 import pkgutil
+import re
 import sys
 from collections.abc import Callable, Sequence
 from functools import partial
 from importlib import import_module
+from itertools import product
+from math import prod
 from typing import Annotated, Any, Literal, TypeVar, get_args, get_origin
 
 from heatproof.bounds import ANY, Bounds
 from heatproof.errors import InputError
 
 Option = int | float | str
+ALTERNATIVE = "|"  # between the values of an option that compete
+MOST_VARIANTS = 32
 F = TypeVar("F", bound=Callable[..., Any])
 
 
@@ -122,10 +127,37 @@ def parse_spec(spec: str) -> tuple[str, dict[str, Option]]:
     pairs = [pair.partition("=") for pair in rest.removesuffix("]").split(",")]
     if not rest.endswith("]") or not all(key.strip() and value.strip() for key, _, value in pairs):
         raise InputError(f"cannot read {spec!r}; options are written name[key=value,key=value]")
+    if ALTERNATIVE in rest:
+        raise InputError(
+            f"expected one value for each option, got alternatives in {spec!r}; only methods of a comparison may have "
+            "several, which then compete"
+        )
     options = {key.strip(): _literal(value.strip()) for key, _, value in pairs}
     if len(options) < len(pairs):
         raise InputError(f"expected each option once in {spec!r}, got {', '.join(key.strip() for key, _, _ in pairs)}")
     return name, options
+
+
+def variants_of(spec: str) -> list[str]:
+    """The specs that one with alternatives means, in order; one without means itself.
+
+    Raises:
+        InputError: for more than 32 of them, or an alternative that is empty.
+
+    >>> variants_of("negated:lrp-alphabeta[alpha=1|2,bias=exclude]")
+    ['negated:lrp-alphabeta[alpha=1,bias=exclude]', 'negated:lrp-alphabeta[alpha=2,bias=exclude]']
+    """
+    pieces = [
+        [f"{key}={value.strip()}" for value in values.split(ALTERNATIVE)] if ALTERNATIVE in values else [piece]
+        for piece in re.split(r"([\[\],])", spec)
+        for key, _, values in [piece.partition("=")]
+    ]
+    if any(one.endswith("=") for piece in pieces if len(piece) > 1 for one in piece):
+        raise InputError(f"expected values with single {ALTERNATIVE} between them, got an empty one in {spec!r:.80}")
+    count = prod(map(len, pieces))
+    if count > MOST_VARIANTS:
+        raise InputError(f"{spec!r:.80} has {count} variants; at most {MOST_VARIANTS} can compete: give fewer values")
+    return list(map("".join, product(*pieces)))
 
 
 def split_specs(text: str) -> list[str]:

@@ -12,6 +12,7 @@ from heatproof.cli.places import Overwrite, written_to
 from heatproof.cli.printing import say, warn
 from heatproof.errors import InputError
 from heatproof.options.option import Option
+from heatproof.options.perturbing import AgainstOption
 
 
 @app.command("explain")
@@ -20,6 +21,7 @@ def explain_command(
     *,
     context: typer.Context,
     out: Annotated[str, Option("Folder for the pictures.", short="-o", metavar="FOLDER")] = "heatmaps",
+    against: AgainstOption = None,
     overwrite: Overwrite = False,
     opened: Open = False,
 ) -> None:
@@ -35,9 +37,9 @@ def explain_command(
         if folder is None:
             raise InputError(f"expected a folder for the pictures, got the URL {out!r}")
         network = given.load_network()
-        pictures = given.read_pictures(network)
+        pictures = given.read_askable(network, against)
         methods = given.methods_for(pictures)
-        written = explain_pictures(network, pictures, methods, folder.parent, memory=given.memory)
+        written = explain_pictures(network, pictures, methods, folder.parent, against=against, memory=given.memory)
     warn(written.warnings)
     files, page = [f"{out}/{name}" for name in written.files], f"{out}/{written.page}"
     tell(files=files, page=page)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated
 
 from heatproof.cli.options import Picturing
+from heatproof.cli.printing import skipped
 from heatproof.defaults import DEFAULT_METHODS
 from heatproof.errors import InputError
 from heatproof.options.names import some_methods
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 
     from heatproof.data import Pictures
     from heatproof.heatmaps.precomputed import MapFile
+    from heatproof.network import Network
 
 
 @dataclass(frozen=True)
@@ -47,10 +49,11 @@ class Explaining(Picturing):
     def method_names(self) -> list[str]:
         """The methods to compute, one by one, each once."""
         from heatproof.heatmaps.naming import check_methods
+        from heatproof.registry import variants_of
 
         if self.methods is None:
             return [] if self.heatmaps else list(DEFAULT_METHODS)
-        check_methods(self.methods)
+        check_methods([variant for method in self.methods for variant in variants_of(method)])
         return list(self.methods)
 
     def methods_and_files(self) -> "dict[str, str | MapFile]":
@@ -66,6 +69,17 @@ class Explaining(Picturing):
         if twice:
             raise InputError(f"{twice[0]!r} is the name of a computed method; give your heatmaps another name")
         return files
+
+    def read_askable(self, network: "Network", against: int | str | None, *, seed: int = 0) -> "Pictures":
+        """Reads the pictures, but for those whose target is the class that it would be asked against."""
+        from heatproof.studies.askable import askable
+
+        pictures = self.read_pictures(network, seed=seed)
+        kept = askable(network, pictures, against, memory=self.memory)
+        skipped(kept.skipped[len(pictures.skipped) :])
+        if not kept.names:
+            raise InputError(f"all {len(pictures.names)} pictures are of class {against!r}: choose another for against")
+        return kept
 
     def methods_for(self, pictures: "Pictures") -> "dict[str, str | Tensor]":
         """Methods to compute by name, and heatmaps that files have of these pictures."""

@@ -42,7 +42,7 @@ def plan_command(*, given: Explaining, options: PlanOptions) -> None:
     from heatproof import studies
 
     network = given.load_network()
-    pictures = given.read_pictures(network, seed=options.seed)
+    pictures = given.read_askable(network, options.against, seed=options.seed)
     planned = options.precision is not None or options.budget is not None
     with waiting(f"a pilot on up to {options.pilot} images, then measuring" if planned else "measuring"):
         forecast = studies.plan_comparison(network, pictures.images, given.methods_for(pictures), **vars(options))

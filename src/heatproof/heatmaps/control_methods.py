@@ -97,7 +97,7 @@ def randomised(make: Make, network: Network, *, seed: Annotated[int, SEED] = 0) 
 
     def of_the_copy(forward: ForwardPass) -> Tensor:
         other = network.randomised(seed)
-        return _maps(make(other)(other.forward_pass(forward.images, forward.targets)))
+        return _maps(make(other)(other.forward_pass(forward.images, forward.targets, against=forward.against)))
 
     return of_the_copy
 

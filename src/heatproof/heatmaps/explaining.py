@@ -9,8 +9,9 @@ from torch import Tensor
 from heatproof.defaults import DEFAULT_MEMORY
 from heatproof.errors import InputError
 from heatproof.heatmaps.conservation import Conservation, first_overflow
-from heatproof.heatmaps.methods import Method, require
+from heatproof.heatmaps.methods import Method, check_one_logit, require
 from heatproof.heatmaps.naming import method_of
+from heatproof.network.against import Against, check_asked, together
 from heatproof.network.backward import Relevance
 from heatproof.network.forward import ForwardPass
 from heatproof.network.inputs import as_targets
@@ -21,12 +22,26 @@ OwnMethod = Callable[[Network, Tensor, Tensor], Tensor]  # (network, images, tar
 
 @dataclass(frozen=True)
 class Explained:
-    """Heatmaps of one batch: (N, H, W) by method, the targets and scores (N,), and conservation where LRP ran."""
+    """Heatmaps of one batch: (N, H, W) by method, the targets and scores (N,), and conservation where LRP ran.
+
+    ``against`` has the classes (N,) that the targets are asked against, if they are.
+    """
 
     targets: Tensor
     scores: Tensor
     heatmaps: dict[str, Tensor]
     conservation: dict[str, Conservation] = field(default_factory=dict)
+    against: Tensor | None = None
+
+    @property
+    def asked(self) -> Tensor:
+        """(N,) the targets, or (N, 2) each with the class that it is asked against."""
+        return together(self.targets, self.against)
+
+    def classes(self, network: Network) -> tuple[str, ...]:
+        """(N) names of the target classes, or what is asked in words: ``cat against dog``."""
+        asked = self.asked.reshape(len(self.targets), -1).tolist()
+        return tuple(" against ".join(map(network.class_name, classes)) for classes in asked)
 
 
 def explain(
@@ -35,6 +50,7 @@ def explain(
     method: str | OwnMethod,
     *,
     targets: Tensor | int | None = None,
+    against: int | str | None = None,
     memory: int = DEFAULT_MEMORY,
 ) -> Tensor:
     """Heatmaps of the target scores.
@@ -45,6 +61,8 @@ def explain(
         method: a name such as ``"lrp-epsilon[epsilon=100]"`` (``heatproof list methods``), or your own callable
             ``(network, images, targets) -> (N, H, W)``.
         targets: (N,) class indices, or one for all images; by default the predicted classes.
+        against: explain the difference of two logits, the target's minus that of another class: ``"second"`` (the
+            highest of the others), a class's name, or its number.
         memory: bytes that activations may take.
 
     Returns:
@@ -60,7 +78,7 @@ def explain(
     torch.Size([5, 4, 4])
     """
     methods = {method if isinstance(method, str) else "your method": method}
-    batches = explain_batches(network, images, methods, targets=targets, memory=memory)
+    batches = explain_batches(network, images, methods, targets=targets, against=against, memory=memory)
     (maps,) = zip(*(batch.heatmaps.values() for batch in batches), strict=True)
     return torch.cat(maps)
 
@@ -71,6 +89,7 @@ def explain_batches(
     methods: Mapping[str, str | OwnMethod],
     *,
     targets: Tensor | int | None = None,
+    against: Against | None = None,
     memory: int = DEFAULT_MEMORY,
 ) -> Iterator[Explained]:
     """Heatmaps of several methods, batch by batch, one recorded forward pass for each batch."""
@@ -78,6 +97,7 @@ def explain_batches(
     shape = tuple(images.shape[1:])
     resolved = {name: _resolved(method, network) for name, method in methods.items()}
     given = None if targets is None else as_targets(targets, len(images))
+    against = None if against is None else network.class_against(against, shape)
     named = [method for method in methods.values() if isinstance(method, str)]
     for method in named:
         require(network, method, shape)
@@ -85,7 +105,7 @@ def explain_batches(
     size = network.batch_size(shape, memory // records, recorded=True)
     for start in range(0, len(images), size):
         chosen = None if given is None else given[start : start + size]
-        yield _explained(network, images[start : start + size], chosen, resolved, start)
+        yield _explained(network, images[start : start + size], chosen, against, resolved, start)
 
 
 def check_heatmaps(heatmaps: Tensor, images: Tensor, name: str, first: int = 0) -> Tensor:
@@ -112,15 +132,29 @@ def _resolved(method: str | OwnMethod, network: Network) -> Method:
             f"method must be a name or a callable (network, images, targets), got {type(method).__name__}; heatmaps "
             "that you have already go into a comparison as a tensor (N, H, W), such as torch.from_numpy(maps)"
         )
-    return lambda forward: method(network, forward.images, forward.targets)
+
+    def own(forward: ForwardPass) -> Tensor:
+        check_one_logit(forward, "your method")
+        return method(network, forward.images, forward.targets)
+
+    return own
 
 
 @torch.inference_mode(False)
 def _explained(
-    network: Network, images: Tensor, targets: Tensor | None, methods: Mapping[str, Method], first: int
+    network: Network,
+    images: Tensor,
+    targets: Tensor | None,
+    against: Against | None,
+    methods: Mapping[str, Method],
+    first: int,
 ) -> Explained:
-    forward: ForwardPass = network.forward_pass(images.clone() if images.is_inference() else images, targets)
-    explained = Explained(forward.targets.to(forward.images.device), forward.scores.to(forward.images.device), {})
+    own_images = images.clone() if images.is_inference() else images
+    forward: ForwardPass = network.forward_pass(own_images, targets, against=against)
+    check_asked(forward.asked, network.classes or (), first)
+    device = forward.images.device
+    others = None if forward.against is None else forward.against.to(device)
+    explained = Explained(forward.targets.to(device), forward.scores.to(device), {}, against=others)
     for name, method in methods.items():
         found = method(forward)
         if isinstance(found, Relevance):

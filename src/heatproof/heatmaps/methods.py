@@ -11,6 +11,7 @@ from torch import Tensor
 from heatproof.errors import InputError
 from heatproof.network import Network
 from heatproof.network.backward import Relevance, check_way
+from heatproof.network.forward import ForwardPass
 from heatproof.network.operations import Way
 from heatproof.registry import Registry, parse_spec
 
@@ -40,6 +41,15 @@ def split_prefix(spec: str) -> tuple[str, str]:
         raise InputError(f"expected at most {MOST_PREFIXES} prefixes before a method, got {spec!r:.80}")
     prefix, colon, rest = spec.partition(":")
     return (prefix.strip(), rest.strip()) if colon else ("", spec.strip())
+
+
+def check_one_logit(forward: ForwardPass, method: str) -> None:
+    """Refuses to ask a target against another class of a method that can only explain one logit."""
+    if forward.against is not None:
+        raise InputError(
+            f"{method} explains one logit, and not the difference of two: leave out against, or choose a method that "
+            "begins at the logits, such as gradient-x-input, lrp-epsilon or zennit:EpsilonPlusFlat"
+        )
 
 
 def require(network: Network, method: str, shape: tuple[int, ...]) -> None:

@@ -17,7 +17,7 @@ from typing import Any, cast
 from torch import Tensor
 
 from heatproof.errors import InputError
-from heatproof.heatmaps.methods import METHODS, WRAPPERS, Method, split_prefix
+from heatproof.heatmaps.methods import METHODS, WRAPPERS, Method, check_one_logit, split_prefix
 from heatproof.heatmaps.third_party import PACKAGES
 from heatproof.network import Network
 from heatproof.network.forward import ForwardPass
@@ -129,6 +129,7 @@ def _custom_method(spec: str, network: Network) -> Method:
                 raise InputError(unknown(f"option of method {name!r}:", option, known))
 
     def method(forward: ForwardPass) -> Tensor:
+        check_one_logit(forward, spec)
         with own_code(name):
             found: Tensor = function(network, forward.images, forward.targets, **options)
         return found

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from heatproof.errors import InputError
+from heatproof.network.against import Against, asked_logit, opponents, together
 from heatproof.network.backward import Relevance, RelevanceAccount, check_way, first_layers, interval, send_back
 from heatproof.network.graph import Graph, Node
 from heatproof.network.operations import Opaque, Operation, RelevanceRule, Signals, Trace
@@ -15,7 +16,7 @@ from heatproof.network.rules import Box, Composite
 
 
 class ForwardPass:
-    """Images that went through a network once, with the target's score f(x) of each; all values are kept.
+    """Images that went through a network once, with the score f(x) of each; all values are kept.
 
     The ways back go node by node.
 
@@ -25,28 +26,46 @@ class ForwardPass:
         inputs: (N, C, H, W) normalised images: what the network reads, and what every signal is with respect to.
         targets: (N,) class indices; by default the predicted classes.
         bounds: range of a normalised pixel, ``low`` and ``high`` (1, C, 1, 1).
+        against: the class that targets are asked against, a number or "second", or those of all images (N,).
 
     Attributes:
         logits: (N, classes) scores before the softmax.
     """
 
     def __init__(
-        self, graph: Graph, images: Tensor, inputs: Tensor, targets: Tensor | None, bounds: tuple[Tensor, Tensor]
+        self,
+        graph: Graph,
+        images: Tensor,
+        inputs: Tensor,
+        targets: Tensor | None,
+        bounds: tuple[Tensor, Tensor],
+        *,
+        against: Against | Tensor | None = None,
     ) -> None:
         self.graph, self.images, self.inputs = graph, images, inputs
         self._records, self.logits = _record(graph, inputs)
         self.targets = self.logits.argmax(dim=1) if targets is None else targets
         self.low, self.high = bounds
+        self._against = against
+
+    @cached_property
+    def against(self) -> Tensor | None:
+        """(N,) the classes that the targets are asked against, if they are."""
+        return None if self._against is None else opponents(self._against, self.logits, self.targets)
+
+    @property
+    def asked(self) -> Tensor:
+        """(N,) the targets, or (N, 2) each with the class that it is asked against."""
+        return together(self.targets, self.against)
 
     @cached_property
     def scores(self) -> Tensor:
-        """(N,) the target's logit f(x)."""
-        return self.logits.gather(1, self.targets[:, None])[:, 0]
+        """(N,) f(x): the target's logit, minus that of the class that it is asked against, if there is one."""
+        return asked_logit(self.logits, self.asked)
 
     def evaluated(self, inputs: Tensor) -> Tensor:
-        """(N,) the targets' logits of other normalised images (N, C, H, W)."""
-        logits = self.graph.evaluate(inputs.contiguous(memory_format=torch.channels_last))
-        return logits.gather(1, self.targets[:, None])[:, 0]
+        """(N,) f of other normalised images (N, C, H, W), for the same classes."""
+        return asked_logit(self.graph.evaluate(inputs.contiguous(memory_format=torch.channels_last)), self.asked)
 
     @cached_property
     def gradient(self) -> Tensor:
@@ -72,7 +91,7 @@ class ForwardPass:
             account.enter(node, arriving, leaving)
             return leaving
 
-        pixels = send_back(self.graph, self._at_target(self.scores), step)
+        pixels = send_back(self.graph, self._start(self.logits), step)
         return Relevance(pixels, tuple(account.flow))
 
     def _rule(self, node: Node, composite: Composite, first: bool) -> RelevanceRule:
@@ -97,10 +116,13 @@ class ForwardPass:
                 raise InputError(operation.why_not if isinstance(operation, WholeModule) else why_not)
             return way(operation, record, arriving)
 
-        return send_back(self.graph, self._at_target(torch.ones_like(self.scores)), step)
+        return send_back(self.graph, self._start(torch.ones_like(self.logits)), step)
 
-    def _at_target(self, signal: Tensor) -> Tensor:
-        return torch.zeros_like(self.logits).scatter(1, self.targets[:, None], signal[:, None])
+    def _start(self, values: Tensor) -> Tensor:
+        """Where a signal begins: values (N, classes) at the target, and with the other sign at the class against it."""
+        classes = self.asked.reshape(len(self.targets), -1)  # (N, 1 or 2)
+        signs = torch.tensor([1, -1][: classes.shape[1]]).to(values)
+        return torch.zeros_like(values).scatter(1, classes, signs * values.gather(1, classes))
 
 
 class WholeModule(Opaque):

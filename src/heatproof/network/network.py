@@ -12,6 +12,7 @@ from heatproof.bounds import MEMORY
 from heatproof.data.preprocessing import Preprocessing
 from heatproof.defaults import DEFAULT_MEMORY
 from heatproof.errors import InputError
+from heatproof.network.against import Against, as_class, opponents, together
 from heatproof.network.contract import evaluated, trial_images
 from heatproof.network.copying import hidden_layers, shuffled_copy, untouched_copy, unwrapped
 from heatproof.network.formats.huggingface import as_logits, class_names
@@ -144,8 +145,39 @@ class Network:
         other.preprocessing = self.preprocessing
         return other
 
-    def forward_pass(self, images: Tensor, targets: Tensor | None = None) -> ForwardPass:
-        """A recorded forward pass of (B, C, H, W) images, for the predicted classes or ``targets`` (B,)."""
+    def class_against(self, against: Against, shape: tuple[int, ...]) -> Against:
+        """The class that ``against`` means, for images of ``shape`` (C, H, W): its number, or "second".
+
+        Raises:
+            InputError: for no class of this network.
+        """
+        return as_class(against, self.classes, self.trial(shape).classes)
+
+    def classes_asked(
+        self, images: Tensor, targets: Tensor | None, against: Against | None, *, memory: int = DEFAULT_MEMORY
+    ) -> Tensor:
+        """(N,) targets, by default the predicted classes; (N, 2) with the classes that they are asked against."""
+        self.check(images)
+        if targets is None:
+            targets = self.predict(images, memory=memory)
+        if against is None:
+            return targets
+        shape = tuple(images.shape[1:])
+        against, size = self.class_against(against, shape), self.batch_size(shape, memory)
+        others = []
+        for batch, classes in zip(images.split(size), targets.split(size), strict=True):
+            logits = self.logits(batch)
+            check_classes(classes, logits.shape[1])
+            others.append(opponents(against, logits, classes.to(logits.device)))
+        return together(targets, torch.cat(others))
+
+    def forward_pass(
+        self, images: Tensor, targets: Tensor | None = None, *, against: Against | Tensor | None = None
+    ) -> ForwardPass:
+        """A recorded forward pass of (B, C, H, W) images, for the predicted classes or ``targets`` (B,).
+
+        ``against`` is a class that they are asked against, by name or number, or "second", or one for each (B,).
+        """
         self.check(images)
         inputs, shape = self.inputs(images), tuple(images.shape[1:])
         low, high = (bound.to(inputs).expand(1, inputs.shape[1], 1, 1) for bound in self.preprocessing.box())
@@ -156,7 +188,9 @@ class Network:
             graph, inputs = self.graph(shape), inputs.contiguous(memory_format=torch.channels_last)
         else:
             graph = WholeModule.graph(self.module, reason, shape, self.trial(shape).classes)
-        forward = ForwardPass(graph, images, inputs, targets, (low, high))
+        if against is not None and not isinstance(against, Tensor):
+            against = self.class_against(against, shape)
+        forward = ForwardPass(graph, images, inputs, targets, (low, high), against=against)
         check_classes(forward.targets, check_logits(forward.logits).shape[1])
         return forward
 

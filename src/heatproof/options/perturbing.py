@@ -7,11 +7,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated
 
-from heatproof.bounds import AUDITED, MANY, MEMORY, REPEATS, SEED
+from heatproof.bounds import AUDITED, CLASS, MANY, MEMORY, REPEATS, SEED
 from heatproof.defaults import AUTO, DEFAULT_MEMORY
 from heatproof.options.names import ENGINES, among, one_of, registered, some_of
 from heatproof.options.option import Bounded, Option
-from heatproof.options.texts import as_gb, as_memory, as_regions, as_steps
+from heatproof.options.texts import as_against, as_gb, as_memory, as_regions, as_steps
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -54,6 +54,21 @@ ReplacementOption = Annotated[
     Option(
         "What a removed region becomes; see 'heatproof list replacements'.",
         complete=one_of("replacements"),
+    ),
+]
+
+
+AgainstOption = Annotated[
+    "int | str | None",
+    Option(
+        "Explain and follow the difference of two logits: the target's minus that of another class, which is second "
+        "(the highest of the others, in each untouched image), a class's name, or its number.",
+        python="explain and follow the difference of two logits: the target's minus that of another class, which is "
+        '"second" (the highest of the others, in each untouched image), a class\'s name, or its number. By default the '
+        "target's logit alone.",
+        bounds=CLASS,
+        metavar="second|NAME|INDEX",
+        parse=as_against,
     ),
 ]
 
@@ -114,6 +129,7 @@ class Scoring(Removing):
     """Which regions are removed, and the score that is followed."""
 
     score: ScoreOption = "logit"
+    against: AgainstOption = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -29,6 +29,11 @@ def as_regions(text: str | int) -> int | str:
     return int(text) if is_whole(str(text)) else str(text)
 
 
+def as_against(text: str | int) -> int | str:
+    """The number of a class, or a name."""
+    return int(text) if is_whole(str(text)) else str(text)
+
+
 def as_steps(text: str) -> int | str:
     """A number of steps, or all."""
     if text == ALL or is_whole(text):

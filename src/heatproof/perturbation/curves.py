@@ -6,12 +6,13 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
+from heatproof.network.against import together
 from heatproof.perturbation.engine import Engine, least_on_windows
 from heatproof.perturbation.orders import stratum_ends
 from heatproof.perturbation.protocol import Protocol
 from heatproof.showing import facts_html
 
-BY_IMAGE = ("scores", "orders", "removed_fraction", "scored", "targets")  # tensors with one entry for each image
+BY_IMAGE = ("scores", "orders", "removed_fraction", "scored", "targets", "against")  # one entry for each image
 
 
 @dataclass(frozen=True)
@@ -28,6 +29,7 @@ class Curves:
         order: "morf", "lerf", "random", or "given".
         protocol: how regions were removed and scored.
         engine: which evaluated the perturbed images; where several did, the one with fewest nodes on windows.
+        against: (N,) indices of the classes that the targets are asked against, if they are.
     """
 
     scores: Tensor
@@ -39,6 +41,12 @@ class Curves:
     order: str
     protocol: Protocol
     engine: Engine
+    against: Tensor | None = None
+
+    @property
+    def asked(self) -> Tensor:
+        """(N,) the targets, or (N, 2) each with the class that it is asked against."""
+        return together(self.targets, self.against)
 
     @property
     def steps(self) -> int:
@@ -70,7 +78,7 @@ class Curves:
                 "images": images,
                 "steps": f"{self.steps}, {scores - 1} of them scored; {share:.1%} of the image removed",
                 "repeats": repeats,
-                "score": f"{self.protocol.score}: mean {means[0]:.4g} untouched, {means[-1]:.4g} at the last step",
+                "score": f"{self.protocol.unit}: mean {means[0]:.4g} untouched, {means[-1]:.4g} at the last step",
                 "replacement": self.protocol.replacement,
                 "engine": self.engine,
             },
@@ -82,7 +90,11 @@ class Curves:
 
     def of(self, some: slice) -> "Curves":
         """The curves of some of the images."""
-        return replace(self, images=self.images[some], **{name: getattr(self, name)[some] for name in BY_IMAGE})
+        return replace(self, images=self.images[some], **{name: getattr(self, name)[some] for name in self._by_image})
+
+    @property
+    def _by_image(self) -> list[str]:
+        return [name for name in BY_IMAGE if getattr(self, name) is not None]
 
     @classmethod
     def joined(cls, parts: "Sequence[Curves]") -> "Curves":
@@ -91,7 +103,7 @@ class Curves:
             parts[0],
             images=tuple(image for part in parts for image in part.images),
             engine=least_on_windows([part.engine for part in parts]),
-            **{name: torch.cat([getattr(part, name) for part in parts]) for name in BY_IMAGE},  # type: ignore[arg-type]
+            **{name: torch.cat([getattr(part, name) for part in parts]) for name in parts[0]._by_image},  # type: ignore[arg-type]
         )
 
 

@@ -75,7 +75,7 @@ class _Batch:
         for number in range(steps):
             self.tail.put(self._step(number))
             if self.tail.full or number == steps - 1:
-                targets = self.targets[self.owner].repeat(number + 1 - done)  # (k · S)
+                targets = self.targets[self.owner.repeat(number + 1 - done)]  # (k · S)
                 yield self._scored(targets).unflatten(0, (-1, count)).transpose(0, 1)
                 done = number + 1
 
@@ -85,7 +85,8 @@ class _Batch:
         if self.readout is None:
             return scored(self.score, output, targets)
         check_classes(targets, self.readout.classes)
-        return self.readout.logit(output, targets).float().cpu()
+        target, *against = (self.readout.logit(output, asked) for asked in targets.reshape(len(targets), -1).unbind(1))
+        return (target - sum(against)).float().cpu()
 
     def _step(self, number: int) -> Values:
         """Removes what goes until the scored step of this number."""

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from heatproof.errors import InputError
 from heatproof.heatmaps import check_heatmaps
+from heatproof.network.against import apart, check_asked
 from heatproof.network.inputs import as_targets
 from heatproof.network.network import Network
 from heatproof.options.signatures import takes
@@ -49,15 +50,16 @@ def perturb(network: Network, images: Tensor, wanted: PerturbArguments) -> Curve
     """
     protocol, targets = Protocol.of(wanted), wanted.targets
     network.check(images)
-    check_score(protocol.score, network, tuple(images.shape[1:]))
+    check_score(protocol.score, network, tuple(images.shape[1:]), protocol.against)
     protocol = protocol.fitted(images)
     ids, order = _identities(images, wanted.ids), wanted.order
-    if targets is None:
-        targets = network.predict(images, memory=protocol.memory)
+    given = None if targets is None else as_targets(targets, len(images))
+    asked = network.classes_asked(images, given, protocol.against, memory=protocol.memory)
+    check_asked(asked, network.classes or ())
     regions = as_regions(protocol.regions, images)
     chosen = _orders(wanted.heatmaps, images, order, regions, protocol, ids)
-    local, targets = replace(protocol, regions=regions), as_targets(targets, len(images))
-    (found,) = perturb_orders(network, images, {0: chosen}, targets, local, ids, wanted.on_progress).values()
+    local = replace(protocol, regions=regions)
+    (found,) = perturb_orders(network, images, {0: chosen}, asked, local, ids, wanted.on_progress).values()
     return replace(found, order=order if isinstance(order, str) else "given", protocol=protocol)
 
 
@@ -70,7 +72,10 @@ def perturb_orders(
     ids: Sequence[str],
     on_progress: OnProgress | None = None,
 ) -> dict[Key, Curves]:
-    """Curves of several orders (N, 1 or repeats, L) by key, of the same images with the same replacement images."""
+    """Curves of several orders (N, 1 or repeats, L) by key, of the same images with the same replacement images.
+
+    Targets are (N,), or (N, 2) where each has the class that it is asked against.
+    """
     wanted = [protocol.score]
     return perturb_scores(network, images, orders, targets, protocol, ids, wanted, on_progress)[protocol.score]
 
@@ -100,6 +105,7 @@ def perturb_scores(
         blocks.append(evaluate(network, block, score, plan, memory=protocol.evaluation_memory, on_progress=report))
     scores = torch.cat(blocks).reshape(*stacked.shape[:3], -1, len(wanted))  # (N, M, T, K + 1, S)
     after = torch.nn.functional.pad(scored, (1, 0))
+    own, against = apart(targets)
     return {
         what: {
             key: Curves(
@@ -107,7 +113,8 @@ def perturb_scores(
                 orders=order,
                 removed_fraction=removed_fractions(order, regions),
                 scored=after,
-                targets=targets,
+                targets=own,
+                against=against,
                 images=tuple(ids),
                 order="given",
                 protocol=replace(protocol, score=what),

@@ -49,6 +49,11 @@ class Protocol(Perturbing):
             raise TypeError(f"steps must be a whole number, got {steps!r}")
 
     @property
+    def unit(self) -> str:
+        """Of the scores, in words."""
+        return "logit difference" if self.score == "logit" and self.against is not None else self.score
+
+    @property
     def imputes(self) -> bool:
         """Whether removed pixels are filled from what is left, at every step anew."""
         return asks_for(self.replacement, "removed")

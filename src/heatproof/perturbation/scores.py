@@ -1,4 +1,7 @@
-"""The target's score, from logits (B, classes) and targets (B,)."""
+"""The target's score, from logits (B, classes) and targets (B,).
+
+A target that is asked against another class is the target of a network with one logit: the difference of the two.
+"""
 
 from collections.abc import Callable, Sequence
 
@@ -6,6 +9,7 @@ import torch
 from torch import Tensor
 
 from heatproof.errors import InputError
+from heatproof.network.against import Against, asked_logit
 from heatproof.network.inputs import check_classes
 from heatproof.network.network import Network
 from heatproof.network.trial import NO_LOGITS
@@ -46,7 +50,7 @@ def log_probability(logits: Tensor, targets: Tensor) -> Tensor:
 
 @SCORES.register("margin")
 def margin(logits: Tensor, targets: Tensor) -> Tensor:
-    """(B,) the logit minus the largest logit of another class.
+    """(B,) the logit minus the largest logit of another class, which may be another one at every step.
 
     >>> margin(torch.tensor([[1.0, 3.0, 2.5]]), torch.tensor([1]))
     tensor([0.5000])
@@ -73,9 +77,17 @@ def standardised_logit(logits: Tensor, targets: Tensor) -> Tensor:
     return (logit(logits, targets) - logits.mean(dim=1)) / deviation
 
 
-def check_score(name: str, network: Network, shape: tuple[int, ...]) -> None:
-    """Refuses a score that says nothing of this network, for images of ``shape`` (C, H, W)."""
+def check_score(name: str, network: Network, shape: tuple[int, ...], against: Against | None = None) -> None:
+    """Refuses a score that says nothing of this network, for images of ``shape`` (C, H, W), and what is no class."""
     classes = network.trial(shape).classes
+    if against is not None:
+        network.class_against(against, shape)
+        if name in ("margin", "standardised_logit"):
+            raise InputError(
+                f"the score {name} compares all classes, and against compares two; choose the score logit or "
+                "probability, or leave out against"
+            )
+        return  # log-probabilities differ as logits do
     if name == "logit" and not network.gives_logits:
         raise InputError(f"{network.name} {NO_LOGITS}; choose the score log_probability")
     if name == "standardised_logit" and classes == 2:
@@ -97,6 +109,8 @@ def together(scores: Sequence[Score]) -> Score:
 
 
 def scored(score: Score, logits: Tensor, targets: Tensor) -> Tensor:
-    """(B,) or (B, S) scores in float32 on the CPU, of logits (B, classes) and targets (B,) that are classes."""
+    """(B,) or (B, S) scores in float32 on the CPU, of logits (B, classes) and what is asked, (B,) or (B, 2) classes."""
     check_classes(targets, logits.shape[1])
+    if targets.ndim > 1:
+        logits, targets = asked_logit(logits, targets)[:, None], torch.zeros_like(targets[:, 0])
     return score(logits, targets).float().cpu()

@@ -29,7 +29,7 @@ class Removal:
     Attributes:
         image: (C, H, W).
         regions: (H, W) region indices, −1 = never removed.
-        target: class index.
+        target: class index, or two: the target, and the class that it is asked against.
         protocol: how regions are removed and scored.
         id: identity of the image.
     """
@@ -58,7 +58,7 @@ class Removal:
         score, found = SCORES.resolve(self.protocol.score), []
         for batch in subsets.split(size):
             logits = network.logits(self.without(batch, repeat).to(network.device))
-            found.append(scored(score, logits, self.target.to(network.device).expand(len(batch))))
+            found.append(scored(score, logits, self.target.to(network.device).expand(len(batch), *self.target.shape)))
             on_progress(len(batch))
         return torch.cat(found).double()
 
@@ -74,7 +74,7 @@ def removals(images: Tensor, curves: Curves) -> Iterator[Removal]:
     """The images of curves, each with its regions, to be removed in the same way as there."""
     protocol, regions = _as_curves_removed(images, curves)
     for number, name in enumerate(curves.images):
-        yield Removal(images[number].cpu(), regions[number], curves.targets[number].cpu(), protocol, name)
+        yield Removal(images[number].cpu(), regions[number], curves.asked[number].cpu(), protocol, name)
 
 
 def passed_through(order: Tensor, count: int) -> Tensor:
@@ -122,7 +122,7 @@ def single_region_drops(
         some = (counts == count).nonzero()[:, 0]
         local = replace(protocol, regions=regions[some], steps=1, scored=None)
         ids = [curves.images[number] for number in some.tolist()]
-        drops = _drops(network, images[some], count, curves.targets[some], local, ids, on_progress)
+        drops = _drops(network, images[some], count, curves.asked[some], local, ids, on_progress)
         found |= dict(zip(some.tolist(), drops, strict=True))
     return [found[number] for number in range(len(images))]
 

@@ -20,7 +20,7 @@ class Trajectories:
         replacements: (n, T, C, H, W) what removed pixels become; none where they are imputed.
         regions: (n, H, W) region indices, −1 = never removed.
         orders: (n, M, T, L) region indices, first removed first.
-        targets: (n,) class indices.
+        targets: (n,) class indices, or (n, 2) each with the class that it is asked against.
         scored: (n, M, T, K) ascending steps, from 1 to L, after which the score is wanted.
         impute: fills removed pixels from what is left at a step, if they are not copied from ``replacements``; to it an
             owner is an image and a repeat, n · T in all.

@@ -154,7 +154,7 @@ class Audit:
             self._rows({"random order": curves}, name, "all, to the end", "probability")
             for name, curves in self.removal.items()
         ]
-        return pl.concat(frames)
+        return pl.concat(frames, how="diagonal")
 
     def _rows(self, curves: Mapping[str, Curves], replacement: str, regions: str, score: str) -> pl.DataFrame:
         told = (pl.lit(replacement).alias("replacement"), pl.lit(regions).alias("regions"), pl.lit(score).alias("unit"))

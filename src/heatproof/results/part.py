@@ -21,7 +21,7 @@ class Part:
 
     Attributes:
         names: (n) names of the images.
-        classes: (n) names of the target classes.
+        classes: (n) names of the target classes, such as ``cat``, or ``cat against dog``.
         targets: (n,) class indices.
         curves: of all methods that ran, and of the random order if it did.
         lerf: by method, the least relevant regions removed first, if that was asked for.
@@ -46,6 +46,11 @@ class Part:
         random = {(name, "random"): curves for name, curves in self.curves.items() if name == REFERENCE}
         morf = {(name, "morf"): curves for name, curves in self.curves.items() if name != REFERENCE}
         return morf | random | {(name, "lerf"): curves for name, curves in self.lerf.items()}
+
+    @property
+    def asked(self) -> Tensor:
+        """(N,) the targets of the curves, or (N, 2) each with the class that it is asked against."""
+        return max(self.curves.values(), key=lambda curves: len(curves.images)).asked
 
     @classmethod
     def joined(cls, parts: "Sequence[Part]", *, emptied: bool = False) -> "Part":

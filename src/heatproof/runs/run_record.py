@@ -127,6 +127,7 @@ class PlanRecord(StoredRecord):
     reference: bool = True
     scores: Texts = ()
     removes: bool = True
+    tuned: Annotated[dict[Text, Texts], Field(max_length=MOST_ENTRIES)] = {}
 
 
 class CandidateRecord(StoredRecord):

@@ -29,7 +29,7 @@ def scores_frame(curves: Mapping[str, Curves], names: tuple[str, ...]) -> pl.Dat
 
     Columns: ``image`` (name), ``identity`` (of its pixels), ``target`` (class index), ``method``, ``order``,
     ``repeat``, ``step`` (0 = untouched; the scored ones, if not all were scored), ``removed_fraction`` (of the pixels),
-    ``score`` (in the protocol's unit).
+    ``score`` (in the protocol's unit), and ``against`` (index of the class that the target is asked against) if it is.
     """
     frames = []
     for method, curve in curves.items():
@@ -37,6 +37,7 @@ def scores_frame(curves: Mapping[str, Curves], names: tuple[str, ...]) -> pl.Dat
         image, repeat, _ = (axis.ravel() for axis in np.indices(curve.scores.shape, dtype=np.int32))
         step = curve.scored.expand(curve.scores.shape)
         removed = curve.removed_fraction.expand(-1, repeats, -1).gather(2, step.long())
+        against = None if curve.against is None else pl.Series("against", curve.against.cpu().numpy()[image])
         frames.append(
             pl.DataFrame(
                 {
@@ -50,7 +51,7 @@ def scores_frame(curves: Mapping[str, Curves], names: tuple[str, ...]) -> pl.Dat
                     "removed_fraction": removed.reshape(-1).numpy(),
                     "score": curve.scores.reshape(-1).numpy(),
                 }
-            )
+            ).with_columns([] if against is None else [against])
         )
     return pl.concat(frames)
 

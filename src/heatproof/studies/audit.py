@@ -222,7 +222,8 @@ def _to_the_end(task: Task, protocol: Protocol, predicted: Tensor, progress: Pro
     regions, ids = _whole_grid(task), task.identities
     steps = count_regions(regions)
     walk = random_orders(regions, steps=steps, repeats=1, seed=protocol.seed, ids=ids)
-    local = replace(protocol, regions=regions, steps=steps, scored=min(SCORED_TO_THE_END, steps), score="probability")
+    few = min(SCORED_TO_THE_END, steps)
+    local = replace(protocol, regions=regions, steps=steps, scored=few, score="probability", against=None)
     found = perturb_scores(
         task.network, task.images, {REFERENCE: walk}, predicted, local, ids, ["probability"], progress.add
     )

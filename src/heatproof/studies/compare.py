@@ -14,7 +14,7 @@ from heatproof.perturbation.protocols import is_open, named, protocol_of
 from heatproof.studies.comparison import Comparison
 from heatproof.studies.racing import rule_of
 from heatproof.studies.road.in_memory import compared
-from heatproof.studies.task import Methods, named_methods, with_controls
+from heatproof.studies.task import Methods, named_methods, with_controls, with_variants
 from heatproof.studies.wanted import Wanted
 from heatproof.studies.watching import Progress
 
@@ -64,15 +64,16 @@ def wanted_comparison(options: CompareOptions, methods: Methods) -> Wanted:
 
 def wanted_curves(options: Examining, methods: Methods) -> Wanted:
     """What these options ask for of a comparison of all images."""
-    symmetric, all_methods = named(options.protocol).symmetric, named_methods(methods)
+    variants, tuned = with_variants(methods)
+    symmetric, all_methods = named(options.protocol).symmetric, named_methods(variants)
     if symmetric if options.controls is None else options.controls:
         all_methods = with_controls(all_methods, symmetric=symmetric)
     given = {
         "methods": all_methods,
+        "tuned": tuned,
         "protocol": protocol_of(options, options.protocol),
+        "candidates": {name: protocol_of(options, name) for name in CANDIDATES} if is_open(options) else {},
         "symmetric": symmetric,
+        "lerf": symmetric or options.lerf,
     }
-    candidates = {name: protocol_of(options, name) for name in CANDIDATES} if is_open(options) else {}
-    return Wanted(
-        **shared_values(options, Wanted) | given | {"lerf": symmetric or options.lerf, "candidates": candidates}
-    )
+    return Wanted(**shared_values(options, Wanted) | given)

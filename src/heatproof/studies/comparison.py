@@ -6,9 +6,10 @@ from matplotlib.figure import Figure
 
 from heatproof.report import Table, figure_of
 from heatproof.report.curves import draw_curves
-from heatproof.report.studies import comparison
+from heatproof.report.studies import comparison, tuning
 from heatproof.results.comparison import ComparisonResult
 from heatproof.results.measured import estimates, measures_frame
+from heatproof.results.tuning import tuned_methods
 from heatproof.runs.objects import Store
 from heatproof.studies.road.saving import save_shards
 from heatproof.studies.study import Study
@@ -44,6 +45,10 @@ class Comparison(ComparisonResult, Study):
     def differences_table(self) -> Table:
         """Paired differences of AOPC between methods, with intervals and corrected p-values."""
         return comparison.differences_table(self)
+
+    def tuning_table(self) -> Table:
+        """What choosing among variants is worth, of methods that were given with alternatives: promised, held out."""
+        return tuning.table(tuned_methods(self))
 
     def relative_figure(self) -> Figure:
         """AOPC(L) minus that of the random order, with pointwise 95 % bands (higher is better)."""

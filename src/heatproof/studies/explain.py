@@ -45,6 +45,7 @@ def explain_pictures(
     methods: Mapping[str, str | Tensor],
     folder: Path,
     *,
+    against: int | str | None = None,
     memory: int = DEFAULT_MEMORY,
 ) -> Explanations:
     """Writes ``folder/PICTURE.METHOD.png`` for every picture and method: the picture beside its heatmap.
@@ -58,12 +59,13 @@ def explain_pictures(
     kept: dict[str, list[np.ndarray]] = {name: [] for name in methods}
     stems = _unique_stems(pictures.names)
     computed, given, _ = sorted_out(methods, pictures.images)
-    for batch in explain_batches(network, pictures.images, computed, memory=memory):
+    for batch in explain_batches(network, pictures.images, computed, against=against, memory=memory):
         for name, conservation in batch.conservation.items():
             found.setdefault(name, []).append(conservation)
-        for row, (target, score) in enumerate(zip(batch.targets.tolist(), batch.scores.tolist(), strict=True)):
+        classes = batch.classes(network)
+        for row, (name, score) in enumerate(zip(classes, batch.scores.tolist(), strict=True)):
             number = len(labels)
-            labels.append(f"{network.class_name(target)} ({score:.2f})")
+            labels.append(f"{name} ({score:.2f})")
             (picture,) = as_colours(pictures.images[number : number + 1])
             caption = f"{Path(pictures.names[number]).name}: {labels[number]}"
             shown = {name: maps[row] for name, maps in batch.heatmaps.items()}

@@ -29,7 +29,7 @@ def part_of(
     local = replace(task.protocol, regions=regions)
     orders = task.orders(batch.heatmaps, where)
     wanted = list(dict.fromkeys((task.protocol.score, *task.scores)))
-    by_score = perturb_scores(task.network, images, orders, batch.targets, local, ids, wanted, on_progress)
+    by_score = perturb_scores(task.network, images, orders, batch.asked, local, ids, wanted, on_progress)
     found = by_score.pop(task.protocol.score)
     further: dict[str, Any] = {}
     for need in needs:
@@ -40,7 +40,7 @@ def part_of(
     random = walked[REFERENCE, "random"] if task.reference else None
     return Part(
         names=tuple(names),
-        classes=tuple(task.network.class_name(int(target)) for target in batch.targets),
+        classes=batch.classes(task.network),
         targets=batch.targets.cpu(),
         curves=morf | ({REFERENCE: random} if random else {}),
         lerf=lerf,
@@ -61,7 +61,7 @@ def _measured_alone(task: Task, batch: Explained, names: Sequence[str]) -> Part:
     """What heatmaps gave of which nothing is removed: how complex they are."""
     return Part(
         names=tuple(names),
-        classes=tuple(task.network.class_name(int(target)) for target in batch.targets),
+        classes=batch.classes(task.network),
         targets=batch.targets.cpu(),
         curves={},
         lerf={},

@@ -20,6 +20,7 @@ from heatproof.perturbation.orders import orders_of_heatmaps, random_orders
 from heatproof.perturbation.regions import as_regions
 from heatproof.perturbation.scores import check_score
 from heatproof.randomness import identify
+from heatproof.registry import variants_of
 from heatproof.results.part import REFERENCE, Key
 from heatproof.studies.donors import Donors
 
@@ -89,7 +90,7 @@ class Task:
     ) -> "Task":
         """Sorts out and checks what was asked for; files of heatmaps find theirs by the names of the images."""
         network.check(images)
-        check_score(protocol.score, network, tuple(images.shape[1:]))
+        check_score(protocol.score, network, tuple(images.shape[1:]), protocol.against)
         protocol = protocol.fitted(images)
         computed, given, borrowed = sorted_out(methods, images, names)
         regions = as_regions(protocol.regions, images)
@@ -147,8 +148,9 @@ class Task:
     def explained(self) -> Iterator[tuple[slice, Explained]]:
         """Batch by batch: which images, and their heatmaps, computed and given."""
         start = 0
+        targets, against, memory = self.targets, self.protocol.against, self.protocol.memory
         for batch in explain_batches(
-            self.network, self.images, self.computed, targets=self.targets, memory=self.protocol.memory
+            self.network, self.images, self.computed, targets=targets, against=against, memory=memory
         ):
             part = slice(start, start + len(batch.targets))
             given = {name: maps[part] for name, maps in self.given.items()}
@@ -218,6 +220,25 @@ def with_controls(methods: Mapping[str, Method], *, symmetric: bool) -> dict[str
         drawn = {name: method for name in proper if not isinstance(method := methods[name], AnotherImage)}
         added |= {f"{ANOTHER}:{name}": AnotherImage(method) for name, method in drawn.items()}
     return dict(methods) | {name: method for name, method in added.items() if name not in methods}
+
+
+def with_variants(methods: Methods) -> tuple[Methods, dict[str, tuple[str, ...]]]:
+    """Methods with their variants in the place of those that have alternatives, and the variants of these by name."""
+    if isinstance(methods, str):
+        raise TypeError(f"methods must be a list of names, got the text {methods!r}")
+    items = list(methods.items() if isinstance(methods, Mapping) else ((name, name) for name in methods))
+    variants = {name: tuple(variants_of(method)) for name, method in items if isinstance(method, str)}
+    tuned = {name: found for name, found in variants.items() if len(found) > 1}
+    if not tuned:
+        return methods, {}
+    made: list[tuple[str, Method | Path]] = []
+    for name, method in items:
+        made += [(one, one) for one in tuned[name]] if name in tuned else [(name, method)]
+    names = [name for name, _ in made]
+    twice = next((name for name in names if names.count(name) > 1), None)
+    if twice:
+        raise InputError(f"method {twice!r} is given twice, also as a variant of {', '.join(tuned)}")
+    return (dict(made) if isinstance(methods, Mapping) else names), tuned
 
 
 def sorted_out(

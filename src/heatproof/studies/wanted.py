@@ -7,6 +7,7 @@ from typing import Any
 from torch import Tensor
 
 from heatproof.defaults import SHOWN
+from heatproof.errors import InputError
 from heatproof.heatmaps.precomputed import MapFile
 from heatproof.perturbation import Protocol
 from heatproof.results.settlement import Rule
@@ -33,6 +34,7 @@ class Wanted:
         reference: whether the random order is wanted.
         scores: that are recorded beside the protocol's.
         removes: whether regions are removed; heatmaps alone are measured if not.
+        tuned: variants of methods that were given with alternatives, by the name that was given.
     """
 
     methods: Mapping[str, Method]
@@ -47,9 +49,16 @@ class Wanted:
     reference: bool = True
     scores: Sequence[str] = ()
     removes: bool = True
+    tuned: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         check_measures(self.measures)
+        missing = [name for variants in self.tuned.values() for name in variants if name not in self.methods]
+        if missing:
+            raise InputError(f"{missing[0]!r} is a variant of a tuned method, and no method of the comparison")
+        few = [name for name, variants in self.tuned.items() if len(variants) < 2]
+        if few:
+            raise InputError(f"{few[0]!r} is a tuned method with fewer than two variants")
 
     @property
     def study(self) -> str:

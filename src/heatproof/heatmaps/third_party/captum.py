@@ -94,7 +94,8 @@ def _special(makers: list[Callable[..., Any]]) -> dict[str, Any]:
 
 
 def _ask(network: Network, method: Any, options: dict[str, Any], *, needs_target: bool) -> Ask:  # noqa: ANN401
-    def attributions(inputs: Tensor, target: int) -> Tensor:
+    def attributions(inputs: Tensor, asked: list[int]) -> Tensor:
+        (target,) = asked
         made = {name: ADAPTED[name](value, inputs, network) if name in ADAPTED else value
                 for name, value in options.items() if value is not None}  # fmt: skip
         found = method.attribute(inputs, **({"target": target} if needs_target else {}), **made)

@@ -45,7 +45,8 @@ def build(spec: str, network: Network) -> Method:
 def _ask(kind: Any, module: nn.Module, layer: nn.Module, making: Options, calling: Options) -> Ask:  # noqa: ANN401
     from pytorch_grad_cam.utils.model_targets import ClassifierOutputTarget
 
-    def attributions(inputs: Tensor, target: int) -> Tensor:
+    def attributions(inputs: Tensor, asked: list[int]) -> Tensor:
+        (target,) = asked
         cam = kind(model=module, target_layers=[layer], **making)
         try:
             with contextlib.redirect_stderr(io.StringIO()):  # some draw bars of their progress

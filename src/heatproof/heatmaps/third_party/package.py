@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from heatproof.errors import InputError
-from heatproof.heatmaps.methods import Method
+from heatproof.heatmaps.methods import Method, check_one_logit
 from heatproof.network import Network
 from heatproof.network.copying import untouched_copy
 from heatproof.network.draws import watched
@@ -19,7 +19,7 @@ from heatproof.network.forward import ForwardPass
 from heatproof.randomness import addressed, identify
 from heatproof.registry import unknown
 
-Ask = Callable[[Tensor, int], Tensor]  # (input (1, C, H, W), target) -> attributions (1, c, h, w) or (1, h, w)
+Ask = Callable[[Tensor, list[int]], Tensor]  # (input (1, C, H, W), asked) -> attributions (1, c, h, w) or (1, h, w)
 CHANNELS = ("sum", "norm")
 LISTED = 40
 
@@ -55,18 +55,25 @@ class Package:
         return f'pip install "heatproof[{self.extra}]"'
 
 
-def asked(spec: str, network: Network, ask: Ask, *, seed: int, channels: str) -> Method:
-    """A method that asks for the attributions of each image, and makes maps of them."""
+def asked(
+    spec: str, network: Network, ask: Ask, *, seed: int, channels: str, takes_differences: bool = False
+) -> Method:
+    """A method that asks for the attributions of each image, and makes maps of them.
+
+    ``ask`` is given the target; one that takes differences also the class that it is asked against, if there is one.
+    """
     if channels not in CHANNELS:
         raise InputError(unknown(f"channels of {spec}:", channels, CHANNELS))
 
     def method(forward: ForwardPass) -> Tensor:
+        if not takes_differences:
+            check_one_logit(forward, spec)
         maps = []
         for row, image in enumerate(identify(forward.images)):
             given = forward.inputs[row : row + 1].detach().clone(memory_format=torch.contiguous_format)
             number = int(addressed(seed=seed, image=image, purpose=f"method {spec}").integers(2**32))
             with _errors_of(spec, network), watched(given.device, number), torch.enable_grad():
-                found = ask(given.requires_grad_(), int(forward.targets[row]))
+                found = ask(given.requires_grad_(), forward.asked[row].reshape(-1).tolist())
             maps.append(_as_map(found.detach(), (given.shape[2], given.shape[3]), channels, spec))
         return torch.cat(maps).to(forward.images)
 

@@ -31,7 +31,7 @@ def build(spec: str, network: Network) -> Method:
     if canonizer not in CANONIZERS:
         raise InputError(unknown("canonizer", canonizer, list(CANONIZERS)))
     ask = _ask(network, composites[name], options, CANONIZERS[canonizer])
-    return asked(f"zennit:{name}", network, ask, seed=seed, channels=channels)
+    return asked(f"zennit:{name}", network, ask, seed=seed, channels=channels, takes_differences=True)
 
 
 def _ask(network: Network, composite: Any, options: dict[str, Any], canonizer: str) -> Ask:  # noqa: ANN401
@@ -44,13 +44,14 @@ def _ask(network: Network, composite: Any, options: dict[str, Any], canonizer: s
     needs = {"low": low, "high": high} if composite.__name__.endswith("Box") else {}
     as_relevance = composite.__name__.startswith("Epsilon")
 
-    def attributions(inputs: Tensor, target: int) -> Tensor:
+    def attributions(inputs: Tensor, classes: list[int]) -> Tensor:
         canonizers = [getattr(torchvision, canonizer)()] if canonizer else []
         made = composite(**needs, **options, canonizers=canonizers)
 
         def start(output: Tensor) -> Tensor:
             """Relevance begins with the score [Bach2015], any other signal with one."""
-            chosen = torch.nn.functional.one_hot(torch.tensor([target]), output.shape[1]).to(output)
+            target, *against = torch.nn.functional.one_hot(torch.tensor(classes), output.shape[1]).to(output)
+            chosen: Tensor = (target - sum(against))[None]
             return chosen * output.detach() if as_relevance else chosen
 
         with Gradient(module, made, attr_output=start) as attributor:

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from heatproof.measures import estimate_curve
+from heatproof.network.against import SECOND
 from heatproof.perturbation import Curves, Protocol
 from heatproof.perturbation.statistics import OF_THIS_RUN
 from heatproof.report.charts import Band
@@ -56,7 +57,18 @@ def protocol_words(protocol: Protocol) -> Sequence[str]:
         f"replacement {protocol.replacement}",
         counted(protocol.repeats, "repeat"),
         f"seed {protocol.seed}",
+        *([] if protocol.against is None else [f"targets against {against_words(protocol.against)}"]),
     ]
+
+
+def against_words(against: int | str) -> str:
+    """The class that targets are asked against.
+
+    >>> against_words(7), against_words("second")
+    ('class 7', 'the second highest class of each image')
+    """
+    named = f"class {against}" if isinstance(against, int) else against
+    return "the second highest class of each image" if against == SECOND else named
 
 
 def score_band(name: str, curves: Curves, *, is_reference: bool = False) -> Band:

@@ -10,7 +10,7 @@ import numpy as np
 from heatproof.measures import MEASURES, Estimate, aopc_curve, estimate_curve
 from heatproof.report.charts import Band, CurvesChart, Gallery
 from heatproof.report.page.page import Page, Section
-from heatproof.report.studies import audit
+from heatproof.report.studies import audit, tuning
 from heatproof.report.studies.about import (
     BANDS,
     GALLERY,
@@ -45,7 +45,8 @@ P_VALUES = "p: sign-flip test against the random order, Holm-corrected for the n
 def main_verdict(found: ComparisonResult) -> list[str]:
     """The answer, one sentence after the other, without what the audit says."""
     said = evidence_verdict(found) if found.symmetric else ranking_verdict(found.ranking)
-    return [*said, *(settlement_verdict(found.settlement) if found.settlement else [])]
+    race = settlement_verdict(found.settlement) if found.settlement else []
+    return [*said, *race, *tuning.verdict(found)]
 
 
 def verdict(found: ComparisonResult) -> list[str]:
@@ -85,7 +86,7 @@ def table(found: ComparisonResult) -> Table:
     last = ("p" if ranking.tested else "images", "kept")
     columns = ("method", "AOPC", "low", "high", "above random", "above low", "above high", *last)
     note = (
-        f"AOPC over {steps_of(found.morf[REFERENCE])} in units of the {found.protocol.score}, mean over "
+        f"AOPC over {steps_of(found.morf[REFERENCE])} in units of the {found.protocol.unit}, mean over "
         f"{ranking.count} images and repeats ({found.protocol.repeats}), with 95 % intervals; higher is better. "
         f"{P_VALUES if ranking.tested else ''}Kept: the share of the score that LRP brings to the pixels (median)."
     )
@@ -129,7 +130,7 @@ def score_chart(found: ComparisonResult) -> CurvesChart:
         name="curves",
         caption="Score while regions are removed",
         x=STEPS,
-        y=f"score ({found.protocol.score})",
+        y=f"score ({found.protocol.unit})",
         about=f"Mean score of the target, most relevant regions removed first; {BANDS}. A steeper fall is better.",
         bands=[score_band(name, curves, is_reference=name == REFERENCE) for name, curves in found.morf.items()],
         removed_fraction=_removed(found),
@@ -163,13 +164,14 @@ def page(found: ComparisonResult) -> Page:
         ],
         sections=[
             *_main_sections(found),
+            *tuning.sections(found),
             Section(
                 "Picture by picture",
                 text=[
                     "Move the slider to remove the regions of a picture, those that a method calls most relevant first."
                 ],
                 shown=walks(found),
-                unit=f"score ({found.protocol.score})",
+                unit=f"score ({found.protocol.unit})",
                 fallback=gallery(found) if found.shown.numbers else None,
             ),
             Section("Differences", tables={"Differences between methods on the same images": _pairs(found)}),
@@ -229,6 +231,7 @@ def describe(found: ComparisonResult) -> dict[str, Any]:
             for method, values in estimates(found.measured).items()
         },
         "work": found.work.describe(),
+        "tuned": tuning.describe(found),
     }
 
 

@@ -63,7 +63,7 @@ def table(found: ReplacementResult) -> Table:
         for spec, value in found.abpc.items()
     )
     note = (
-        f"ABPC of {found.method} over {_steps(found)} in units of the {found.protocol.score}, mean over "
+        f"ABPC of {found.method} over {_steps(found)} in units of the {found.protocol.unit}, mean over "
         f"{len(found.names)} images and repeats ({found.protocol.repeats}), with 95 % intervals; higher is better. "
         "It is the AOPC of MoRF (higher is better) minus that of LeRF (lower is better)."
     )
@@ -82,7 +82,7 @@ def areas_chart(found: ReplacementResult) -> AreasChart:
         caption="Areas between the curves",
         title=f"Score while regions are removed, by what they become ({found.method})",
         x=STEPS,
-        y=f"score ({found.protocol.score})",
+        y=f"score ({found.protocol.unit})",
         panels=[
             Panel(
                 spec,

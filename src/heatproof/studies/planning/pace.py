@@ -99,5 +99,5 @@ def _follow(task: Task, orders: dict[int, Tensor], batch: Explained, scored: int
     protocol = replace(task.protocol, regions=task.regions, steps=steps, scored=scored, repeats=1)
     cut = {number: order[:, :, :steps] for number, order in orders.items()}
     started = time.perf_counter()
-    perturb_orders(task.network, task.images, cut, batch.targets[: len(task.images)], protocol, task.identities)
+    perturb_orders(task.network, task.images, cut, batch.asked[: len(task.images)], protocol, task.identities)
     return time.perf_counter() - started

@@ -120,7 +120,7 @@ def _perturbed(task: Task, part: slice, batch: Explained) -> tuple[dict[Key, Cur
     named = [key for key in orders if key[0] != REFERENCE]
     tied = {key: shuffled[key] for key in named if not torch.equal(shuffled[key], orders[key])}
     curves, others = (
-        perturb_orders(task.network, task.images[part], chosen, batch.targets, local, ids) if chosen else {}
+        perturb_orders(task.network, task.images[part], chosen, batch.asked, local, ids) if chosen else {}
         for chosen in (orders, tied)
     )
     sequences = (len(orders) + len(tied)) * task.protocol.repeats

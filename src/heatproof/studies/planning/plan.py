@@ -113,7 +113,7 @@ def _designed(task: Task, wanted: Wanted, goal: Goal, pilot_images: int, prepari
     forecast = _forecast(few, design.images, wanted, preparing)
     pace = forecast.perturbation_seconds / (design.images * chosen.sequences_of_an_image)
     exact = replace(costs, paces={**costs.paces, design.scored: pace})
-    proposal = Proposal(design, goal, len(task.images), pilot, exact, task.protocol.score)
+    proposal = Proposal(design, goal, len(task.images), pilot, exact, task.protocol.unit)
     return replace(forecast, proposal=proposal)
 
 

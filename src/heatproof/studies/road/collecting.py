@@ -56,7 +56,8 @@ def _joined(
     parts, sink = [whole.part for whole in wholes if whole.part], assignment.sink
     failed = sink.errors()
     if not parts:
-        raise InputError(f"nothing was computed: {next(iter(failed), 'no picture could be used')}")
+        skipped = (f"{name!r}: {reason}" for whole in wholes for name, reason in whole.skipped)
+        raise InputError(f"nothing was computed: {next(iter([*failed, *skipped]), 'no picture could be used')}")
     race = replayed(assignment, wholes)
     height, width = sink.image_size()
     shown = sink.shown(positions_of(wholes))
@@ -158,7 +159,7 @@ def _audit(
     few = replace(task, protocol=replace(task.protocol, statistics=constant.fitted(fitted_on.images).statistics))
     every = sink.heatmaps([positions[number] for number in chosen])
     maps = {name: every[name] for name in few.names}
-    return audited(few, maps, found.targets[chosen], [found.names[number] for number in chosen], progress, asked)
+    return audited(few, maps, found.asked[chosen], [found.names[number] for number in chosen], progress, asked)
 
 
 def _effects(study: Comparison) -> dict[tuple[str, str], float]:

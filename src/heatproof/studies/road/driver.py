@@ -17,6 +17,7 @@ from heatproof.perturbation.trajectories import OnProgress
 from heatproof.results.headline import headline, of_curves, proper_methods, rivals_of
 from heatproof.results.part import REFERENCE, Part
 from heatproof.runs.workers import Direct, Done, LocalWorkers, Make, Workers, this_worker
+from heatproof.studies.askable import askable
 from heatproof.studies.donors import POOL, Donors
 from heatproof.studies.further import needs_of
 from heatproof.studies.parts import part_of
@@ -58,6 +59,11 @@ class Assignment:
     def protocol(self) -> Protocol:
         """How regions are removed and scored."""
         return self.wanted.protocol
+
+    def askable(self, network: Network, pictures: Pictures) -> Pictures:
+        """These pictures without those whose target cannot be asked against the class that is asked for."""
+        targets = None if self.targets is None else self.targets[list(pictures.numbers)]
+        return askable(network, pictures, self.protocol.against, memory=self.protocol.memory, targets=targets)
 
     def task(self, network: Network, pictures: Pictures) -> Task:
         """The comparison on these pictures."""
@@ -137,6 +143,8 @@ class Worker:
             return {"images": 0, "evaluations": 0, "needed": False}
         places = [self.assignment.order[position] for position in positions]
         pictures = self.source.read(places)
+        if self.sink.lasts:  # in memory, an error says which image to leave out
+            pictures = self.assignment.askable(self.network, pictures)
         where = {place: position for place, position in zip(places, positions, strict=True)}
         kept = tuple(where[place] for place in pictures.numbers)
         part, evaluations = self._part(pictures, clock)

@@ -65,9 +65,12 @@ def first_pictures(source: Source, order: Sequence[int]) -> Pictures:
 
 def try_one(assignment: Assignment, network: Network, pictures: Pictures) -> None:
     """Explains one picture, so that what cannot be done is refused before anything is written."""
-    task = assignment.task(network, replace(pictures, images=pictures.images[:1]))
+    usable = assignment.askable(network, pictures)
+    some = usable if len(usable.images) else pictures
+    task = assignment.task(network, replace(some, images=some.images[:1]))
     needs_of(assignment.wanted.measures, task)
-    next(task.explained())
+    if len(usable.images):
+        next(task.explained())
 
 
 def check_files(assignment: Assignment, source: Source, pictures: Pictures) -> None:

@@ -47,6 +47,7 @@ IMAGES: dict[str, pl.DataType | pl.datatypes.DataTypeClass] = {
     "absorbed": pl.List(pl.Float64),  # by place
 }
 UNITS = SEQUENCES | {"unit": pl.String}
+AGAINST = {"against": pl.Int64}  # index of the class that the target is asked against, if it is
 BROKEN = (
     KeyError, TypeError, ValueError, AttributeError, StopIteration, IndexError, OverflowError, RuntimeError,
     pl.exceptions.PolarsError,
@@ -109,10 +110,11 @@ def restored(found: StoredPart, numbers: Sequence[int], protocol: Protocol) -> P
     Raises:
         InputError: for tables that do not hold what they should.
     """
-    check_table(found.sequences, SEQUENCES)
+    asked = {} if protocol.against is None else AGAINST
+    check_table(found.sequences, SEQUENCES | asked)
     check_table(found.images, IMAGES, without=("kept", "peak", "absorbed"))
     if found.scores is not None:
-        check_table(found.scores, UNITS)
+        check_table(found.scores, UNITS | asked)
     try:
         return _restored(found, numbers, protocol)
     except BROKEN as error:
@@ -204,7 +206,10 @@ def sequence_rows(names: tuple[str, ...], numbers: Sequence[int], method: str, c
         "regions": rows(curves.orders, pl.Int32),
         "removed_fraction": rows(curves.removed_fraction, pl.Float64),
     }
-    return pl.DataFrame(values, schema=SEQUENCES)
+    frame = pl.DataFrame(values, schema=SEQUENCES)
+    if curves.against is None:
+        return frame
+    return frame.with_columns(pl.Series("against", curves.against.cpu().numpy()[image], dtype=pl.Int64))
 
 
 def _image_rows(part: Part, numbers: Sequence[int], method: str) -> pl.DataFrame:
@@ -235,6 +240,7 @@ def curves_of(rows: pl.DataFrame, protocol: Protocol, engine: Engine) -> Curves:
 
     order, firsts = str(rows["order"][0]), rows.gather_every(repeats)
     ordered = rows if order == "random" else firsts  # heatmaps give the same order in all repeats
+    against = firsts["against"].to_list() if protocol.against is not None else None
     return Curves(
         scores=tensor("scores", torch.float32),
         orders=tensor("regions", torch.int32, ordered),
@@ -245,6 +251,7 @@ def curves_of(rows: pl.DataFrame, protocol: Protocol, engine: Engine) -> Curves:
         order=order,
         protocol=protocol,
         engine=engine,
+        against=None if against is None else torch.tensor(against),
     )
 
 

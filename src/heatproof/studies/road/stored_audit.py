@@ -60,7 +60,7 @@ def store_audit(store: Store, audit: Audit, images: int) -> None:
         )
         for number, score, method, curves in walks
     ]
-    data = parquet_bytes(pl.concat(rows))
+    data = parquet_bytes(pl.concat(rows, how="diagonal"))  # full removal asks against no class
     marker = {
         "schema": SCHEMA,
         "images": images,
@@ -121,7 +121,13 @@ def _restored(marker: AuditRecord, table: pl.DataFrame, protocol: Protocol) -> A
     walks: dict[int, dict[tuple[str, str], dict[str, Curves]]] = {}
     for (setting, unit, order, method), rows in groups.items():
         local = replace(
-            protocol, replacement=told[int(setting)], repeats=1, score=str(unit), engine="full", regions=regions
+            protocol,
+            replacement=told[int(setting)],
+            repeats=1,
+            score=str(unit),
+            engine="full",
+            regions=regions,
+            against=protocol.against if int(setting) < first else None,
         )
         check_repeats(rows, 1)
         check_images(rows, marker.names, range(len(marker.names)), 1)

@@ -4,6 +4,7 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import polars as pl
+import torch
 
 from heatproof.errors import InputError
 from heatproof.perturbation import Curves
@@ -56,6 +57,8 @@ def check_sequences(rows: pl.DataFrame) -> None:
         "removed_fraction": (removed.list.len() == regions.list.len() + 1)
         & removed.list.eval(pl.element().is_between(0, 1 + LITTLE)).list.all(),
     }
+    if "against" in rows.columns:
+        right["against"] = rows["against"].drop_nulls().is_between(0, MOST_CLASSES)
     wrong = [name for name, holds in right.items() if not holds.all()]
     if wrong:
         raise ValueError(f"values of {', '.join(wrong)} are not those of sequences")
@@ -89,7 +92,8 @@ def check_repeats(rows: pl.DataFrame, repeats: int) -> None:
         raise ValueError(f"{len(rows)} sequences are not {repeats} of each image")
     place = pl.int_range(pl.len())
     told = rows.with_columns(right=(pl.col("repeat") == place % repeats), group=place // repeats)
-    same = told.group_by("group").agg(pl.col("identity", "target").n_unique()).drop("group")
+    columns = [name for name in ("identity", "target", "against") if name in rows.columns]
+    same = told.group_by("group").agg(pl.col(columns).n_unique()).drop("group")
     if not told["right"].all() or any(same[name].max() != 1 for name in same.columns):
         raise ValueError(f"its sequences are not repeats 0 to {repeats - 1} of one image after the other")
 
@@ -125,5 +129,5 @@ def check_same_images(walks: Collection[Curves]) -> None:
     for walk in longest_first[1:]:
         count = len(walk.images)
         most = longest_first[0]
-        if walk.images != most.images[:count] or not bool((walk.targets == most.targets[:count]).all()):
+        if walk.images != most.images[:count] or not torch.equal(walk.asked, most.asked[:count]):
             raise ValueError("its methods are not measured on the same images and targets")
