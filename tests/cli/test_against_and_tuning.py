@@ -16,13 +16,13 @@ TUNED = "lrp-epsilon[epsilon=0.1|1]"
 
 
 def test_against_in_a_run_its_study_file_and_when_it_is_resumed(run, photos):
-    asked = ("compare", *NETWORK, *FEW, "--methods", "lrp-epsilon,sobel", "--out", "RUN")
+    asked = ("compare", "--protocol=samek2017", *NETWORK, *FEW, "--methods", "lrp-epsilon,sobel", "--out", "RUN")
     code, out, err = run(*asked, "--against", "second")
     assert code == 0, err
     assert "logit difference" in out
     assert json.loads(Path("RUN/run.json").read_text())["plan"]["protocol"]["against"] == "second"
     assert 'against = "second"' in Path("RUN/study.toml").read_text()
-    assert run("compare", "RUN/study.toml", "--out", "RUN2")[0] == 0
+    assert run("compare", "--protocol=samek2017", "RUN/study.toml", "--out", "RUN2")[0] == 0
     code, _, err = run(*asked, "--against", "1")
     assert (code, "another configuration (against: " in err) == (2, True)
     code, out, err = run("report", "RUN")
@@ -54,16 +54,20 @@ def test_explain_says_which_classes(run, photos):
 
 
 def test_tuned_methods_in_a_run_and_its_study_file(run, photos):
-    code, out, err = run("compare", *NETWORK, *FEW, "--methods", f"{TUNED},sobel", "--out", "RUN")
+    code, out, err = run(
+        "compare", "--protocol=samek2017", *NETWORK, *FEW, "--methods", f"{TUNED},sobel", "--out", "RUN"
+    )
     assert code == 0, err
     assert f"Choosing among 2 variants of {TUNED} promises" in " ".join(out.split())
     assert TUNED in Path("RUN/study.toml").read_text()
-    assert run("compare", "RUN/study.toml", "--out", "RUN2")[0] == 0
+    assert run("compare", "--protocol=samek2017", "RUN/study.toml", "--out", "RUN2")[0] == 0
     code, out, err = run("report", "RUN")
     assert code == 0, err
     assert "Tuned methods" in Path("RUN/report.html").read_text()
-    assert run("plan", *NETWORK, *FEW, "--methods", TUNED)[0] == 0
-    assert run("compare", *NETWORK, *FEW, "--methods", f"{TUNED},sobel", "--out", "RUN")[0] == 0  # resumes
+    assert run("plan", "--protocol=samek2017", *NETWORK, *FEW, "--methods", TUNED)[0] == 0
+    assert (
+        run("compare", "--protocol=samek2017", *NETWORK, *FEW, "--methods", f"{TUNED},sobel", "--out", "RUN")[0] == 0
+    )  # resumes
 
 
 @pytest.mark.parametrize(

@@ -47,7 +47,9 @@ def images_of(folder):
 
 def test_a_run_gives_what_memory_gives_and_is_read_back(folder, tmp_path):
     images, names = images_of(folder)
-    here = hp.compare(small_network(), images, METHODS, names=names, against="second", **VALUES, **OPTIONS)
+    here = hp.compare(
+        small_network(), images, METHODS, names=names, against="second", **VALUES, **OPTIONS, protocol="samek2017"
+    )
     kept = run(folder, tmp_path / "run", "second")
     stored = read_study(LocalStore(tmp_path / "run"))
     second = small_network().logits(images).topk(2, dim=1).indices[:, 1]
@@ -74,8 +76,15 @@ def test_a_run_gives_what_memory_gives_and_is_read_back(folder, tmp_path):
 def test_a_difference_is_that_of_two_comparisons(folder):
     images, _ = images_of(folder)
     network, order = small_network(), {"mine": torch.rand(11, 18, 18)}
-    found = hp.compare(network, images, order, targets=1, against=2, audit=0, **VALUES).morf["mine"].scores
-    one, other = (hp.compare(network, images, order, targets=t, audit=0, **VALUES).morf["mine"].scores for t in (1, 2))
+    found = (
+        hp.compare(network, images, order, targets=1, against=2, audit=0, **VALUES, protocol="samek2017")
+        .morf["mine"]
+        .scores
+    )
+    one, other = (
+        hp.compare(network, images, order, targets=t, audit=0, **VALUES, protocol="samek2017").morf["mine"].scores
+        for t in (1, 2)
+    )
     torch.testing.assert_close(found, one - other, atol=1e-5, rtol=1e-5)
 
 
@@ -91,7 +100,7 @@ def test_a_run_skips_pictures_of_the_class_itself(folder, tmp_path):
     assert all(bool((curves.against == own).all()) for curves in kept.morf.values())
     assert read_study(LocalStore(tmp_path / "run")).frame().equals(kept.frame())
     with pytest.raises(hp.InputError, match=rf"image number 0 has class {own} as its target"):
-        hp.compare(small_network(), images, METHODS, against=own, **VALUES)
+        hp.compare(small_network(), images, METHODS, against=own, **VALUES, protocol="samek2017")
 
 
 def test_a_run_resumes_only_with_the_same_class(folder, tmp_path):
@@ -108,7 +117,9 @@ def test_replacements_and_plans_take_it(folder):
     first, other = (cell.morf["lrp-epsilon"] for cell in study.cells.values())
     assert torch.equal(first.against, other.against)
     torch.testing.assert_close(first.scores[..., 0], other.scores[..., 0])
-    forecast = hp.plan_comparison(small_network(), images, METHODS, against="second", regions=6, steps=3)
+    forecast = hp.plan_comparison(
+        small_network(), images, METHODS, against="second", regions=6, steps=3, protocol="samek2017"
+    )
     assert forecast.evaluations == 11 * (1 + 4 * 3)
 
 

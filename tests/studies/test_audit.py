@@ -230,14 +230,14 @@ def test_by_default_it_takes_a_sixth_at_most(network):
 
 def test_by_default_only_what_can_be_answered_is_asked():
     """Many images with clear differences are asked about, and the reversal is found; few are not."""
-    study = order_matters(audit=None, steps=16)
+    study = order_matters(audit=None, repeats=10)
     assert study.audit.asked == (("finds best", "finds worst"),)
     assert [found.condition for found in study.audit.reversals] == ["order least relevant first"]
     network = linear(by_region([9, 9, 9, 9, 1, 1, 1, 1, 2, 2, 2, 2, -5, -5, -5, -5]) / 9)
     random = {
         str(number): torch.rand(12, SIDE, SIDE, generator=torch.Generator().manual_seed(number)) for number in range(2)
     }
-    alike = study_of(network, bright(), random, steps=16)
+    alike = study_of(network, bright(), random, repeats=10)
     assert (alike.audit.asked, alike.audit.reversals, alike.audit.evaluated) == ((), [], ())
     assert any(text.startswith("Not asked whether the ranking depends on") for text in alike.verdict)
 

@@ -163,9 +163,11 @@ def loaded(folder):
 def test_a_comparison_and_its_run_say_what_tuning_is_worth(folder, tmp_path):
     paths = [path for path in sorted(folder.iterdir()) if "broken" not in path.name]
     images, methods = hp.load_images(paths, PREPROCESSING), ["sobel", GAMMA]
-    here = hp.compare(small_network(), images, methods, names=[str(path) for path in paths], **VALUES)
+    here = hp.compare(
+        small_network(), images, methods, names=[str(path) for path in paths], **VALUES, protocol="samek2017"
+    )
     assert list(here.heatmaps) == ["sobel", *VARIANTS]
-    wanted = wanted_comparison(CompareOptions(**VALUES), {name: name for name in methods})
+    wanted = wanted_comparison(CompareOptions(**VALUES, protocol="samek2017"), {name: name for name in methods})
     run_comparison(wanted, partial(loaded, folder), LocalStore(tmp_path), {})
     stored = read_study(LocalStore(tmp_path))
     (found,) = tuned_methods(here)
@@ -185,25 +187,31 @@ def test_a_comparison_and_its_run_say_what_tuning_is_worth(folder, tmp_path):
 
 
 def test_without_alternatives_nothing_is_said(folder):
-    study = hp.compare(small_network(), torch.rand(3, 3, 18, 18), ["sobel", "lrp-epsilon"], **VALUES)
+    study = hp.compare(
+        small_network(), torch.rand(3, 3, 18, 18), ["sobel", "lrp-epsilon"], **VALUES, protocol="samek2017"
+    )
     assert tuned_methods(study) == []
     assert "Tuned methods" not in [section.heading for section in study.page().sections]
-    one = hp.compare(small_network(), torch.rand(1, 3, 18, 18), [GAMMA], **VALUES)
+    one = hp.compare(small_network(), torch.rand(1, 3, 18, 18), [GAMMA], **VALUES, protocol="samek2017")
     assert tuned_methods(one) == []  # one image cannot be left out
 
 
 def test_a_race_measures_the_images_that_all_variants_have():
     images = torch.rand(24, 3, 18, 18, generator=torch.Generator().manual_seed(0))
-    study = hp.compare(small_network(), images, [GAMMA, "negated:lrp-epsilon"], until="signs", **VALUES)
+    study = hp.compare(
+        small_network(), images, [GAMMA, "negated:lrp-epsilon"], until="signs", **VALUES, protocol="samek2017"
+    )
     counts = [len(study.morf[name].images) for name in (*VARIANTS, "random order")]
     assert [one.count for one in tuned_methods(study)] == [min(counts)]
 
 
 def test_controls_and_plans():
-    wanted = wanted_comparison(CompareOptions(controls=True), [GAMMA])
+    wanted = wanted_comparison(CompareOptions(controls=True, protocol="samek2017"), [GAMMA])
     assert f"negated:{VARIANTS[0]}" in wanted.methods
     assert dict(wanted.tuned) == {GAMMA: tuple(VARIANTS)}
-    forecast = hp.plan_comparison(small_network(), torch.rand(2, 3, 18, 18), [GAMMA], regions=6, steps=3)
+    forecast = hp.plan_comparison(
+        small_network(), torch.rand(2, 3, 18, 18), [GAMMA], regions=6, steps=3, protocol="samek2017"
+    )
     assert forecast.methods == 3
 
 

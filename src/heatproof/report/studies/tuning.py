@@ -16,8 +16,9 @@ HEADING = "Tuned methods"
 def verdict(found: ComparisonResult) -> list[str]:
     """What choosing among variants is worth, one sentence for each tuned method."""
     return [
-        f"Choosing among {counted(len(one.variants), 'variant')} of {one.name} promises {_measure(found)} {one.promised:.3g} "
-        f"({one.winner}, on the images that chose it) and gives {one.held_out} (on images that did not)."
+        f"Choosing among {counted(len(one.variants), 'variant')} of {one.name} promises {_measure(found)} "
+        f"{one.promised:.3g} ({one.winner}, on the images that chose it) and gives {one.held_out} (on images that did "
+        "not)."
         for one in tuned_methods(found)
     ]
 
@@ -33,9 +34,9 @@ def table(tuned: Sequence[TunedMethod]) -> Table:
         for one in tuned
     )
     note = (
-        "ABPC, or AOPC above the random order; higher is better. Promised: the mean of the best variant on the images that "
-        "chose it, which is biased upwards. Held out: the mean over images, each half of which measures the variant "
-        "that the other half chose, with its 95 % interval: compare this with other methods. Chosen: by the halves."
+        "ABPC, or AOPC above the random order; higher is better. Promised: the mean of the best variant on the images "
+        "that chose it, which is biased upwards. Held out: the mean over images, each half of which measures the "
+        "variant that the other half chose, with its 95 % interval: compare this with other methods. Chosen: by the halves."
     )
     return Table(("tuned method", "promised", "held out", "low", "high", "best variant", "chosen"), rows, (note,))
 

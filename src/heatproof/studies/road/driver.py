@@ -121,7 +121,7 @@ class Worker:
         addresses = [self.source.addresses[place] for place in assignment.order]
         drawn = at_random(addresses, seed=assignment.protocol.seed)[:POOL]
         pictures = self.source.read(sorted(assignment.order[position] for position in drawn))
-        task = replace(assignment, wanted=replace(wanted, methods=lent)).task(self.network, pictures)
+        task = replace(assignment, wanted=replace(wanted, methods=lent, tuned={})).task(self.network, pictures)
         seed = assignment.protocol.seed
         return Donors.joined(
             [
