@@ -168,8 +168,8 @@ def decided(images: int) -> str:
     )
 
 
-def caution(images: int, comparisons: int = 1) -> str:
-    """What to say about few images; nothing about many.
+def caution(images: int, comparisons: int = 1, *, what: str = "images") -> str:
+    """What to say about few images, or whatever else a test is over; nothing about many.
 
     >>> caution(8, comparisons=3)
     ''
@@ -178,9 +178,9 @@ def caution(images: int, comparisons: int = 1) -> str:
     """
     if comparisons * 2.0 ** (1 - images) > ERROR:  # 2^(1 − N): the least p-value, when all images point one way
         differences = "a difference" if comparisons == 1 else f"{comparisons} differences"
-        return f"With {images} images no test can tell {differences} from chance: take this as a first look."
+        return f"With {images} {what} no test can tell {differences} from chance: take this as a first look."
     if images < FEW_IMAGES:
-        return f"With fewer than {FEW_IMAGES} images little is seen of how values spread: take this as a first look."
+        return f"With fewer than {FEW_IMAGES} {what} little is seen of how values spread: take this as a first look."
     return ""
 
 
