@@ -49,8 +49,7 @@ class PlantedResult:
     @property
     def methods(self) -> list[str]:
         """The one with the largest share of positive relevance in the right tile first."""
-        means = self.estimates["share"]
-        return sorted(means, key=lambda name: -means[name].mean)
+        return self.ordered("share")
 
     @cached_property
     def places(self) -> np.ndarray:
@@ -108,10 +107,14 @@ class PlantedResult:
         """
         found: dict[tuple[str, str, str], Contrast] = {}
         for quantity, values in self.values.items():
-            ordered = sorted(values, key=lambda name, values=values: -values[name].mean())  # type: ignore[misc]
-            pairs = combinations(ordered, 2)
+            pairs = combinations(self.ordered(quantity), 2)
             found |= contrasts({(quantity, a, b): values[a] - values[b] for a, b in pairs})
         return found
+
+    def ordered(self, quantity: str) -> list[str]:
+        """Methods, the best first; equal ones by name."""
+        means = self.estimates[quantity]
+        return sorted(means, key=lambda name: (-means[name].mean, name))
 
     def frame(self) -> pl.DataFrame:
         """One row per method and class that the network sees in a mosaic.

@@ -22,7 +22,7 @@ ASSUMES = (
 def verdict(found: PlantedResult) -> list[str]:
     """The answer, one sentence after the other."""
     best, means = found.methods[0], found.estimates
-    pointing = max(means["pointing"], key=lambda name: means["pointing"][name].mean)
+    pointing = found.ordered("pointing")[0]
     pairs = {(a, b): one for (quantity, a, b), one in found.differences.items() if quantity == "share"}
     said = [
         f"{best} has the largest share of its positive relevance in the right tile: {means['share'][best]}, where "
