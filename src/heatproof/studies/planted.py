@@ -20,7 +20,7 @@ from heatproof.report import Table
 from heatproof.report.studies import planted as told
 from heatproof.report.studies.about import GALLERY_IMAGES
 from heatproof.results.chosen import Chosen
-from heatproof.results.planted import PlantedResult
+from heatproof.results.planted import QUANTITIES, PlantedResult
 from heatproof.runs.objects import Store
 from heatproof.runs.run_record import SAVED
 from heatproof.runs.serialization import write_record
@@ -29,6 +29,7 @@ from heatproof.studies.study import Study
 from heatproof.studies.task import Methods, labelled, named_methods
 from heatproof.studies.watching import Progress
 
+MEASURES = dict(zip(QUANTITIES, (positive_share, pointing_game), strict=True))
 AT_ONCE = 32  # classes in mosaics, whose heatmaps are held at a time
 
 
@@ -201,7 +202,7 @@ class _Measured:
 
     def __post_init__(self) -> None:
         self.parts: dict[str, dict[str, list[np.ndarray]]] = {
-            quantity: {name: [] for name in self.methods} for quantity in ("share", "pointing")
+            quantity: {name: [] for name in self.methods} for quantity in MEASURES
         }
         self.without_evidence = dict.fromkeys(self.methods, 0)
         self.numbers = np.unique(self.places[:, 0], return_index=True)[1][:GALLERY_IMAGES].tolist()  # one of a mosaic
@@ -212,8 +213,8 @@ class _Measured:
         inside = tiles == self.places[some, 1][:, None, None]  # (B, H, W)
         shown = [number - some.start for number in self.numbers if some.start <= number < some.stop]
         for name, maps in heatmaps.items():
-            self.parts["share"][name].append(positive_share(maps, inside))
-            self.parts["pointing"][name].append(pointing_game(maps, inside))
+            for quantity, measure in MEASURES.items():
+                self.parts[quantity][name].append(measure(maps, inside))
             self.without_evidence[name] += int((maps <= 0).all(axis=(1, 2)).sum())
             self.maps[name].append(torch.from_numpy(maps[shown]).float())
 

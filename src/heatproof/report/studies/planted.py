@@ -32,7 +32,7 @@ def verdict(found: PlantedResult) -> list[str]:
         f"Pointing game: the largest value lies in the right tile most often for {pointing} "
         f"({means['pointing'][pointing]}).",
         f"Intervals are 95 % intervals over {counted(found.mosaics, 'mosaic')}, tiles of a mosaic averaged first.",
-        caution(found.mosaics, max(len(found.methods), len(pairs)), what="mosaics"),
+        caution(found.mosaics, max(len(found.methods), len(pairs)), what="mosaic"),
     ]
     return [sentence for sentence in said if sentence]
 

@@ -11,7 +11,7 @@ from heatproof.report.tables import Table
 from heatproof.results.contrasts import ERROR, Contrast
 from heatproof.results.ranking import FEW_IMAGES, Ranking
 from heatproof.results.settlement import FIRST_LOOK, Settlement
-from heatproof.wording import listed
+from heatproof.wording import counted, listed
 
 Names = TypeVar("Names", bound=tuple[str, ...])
 
@@ -168,7 +168,7 @@ def decided(images: int) -> str:
     )
 
 
-def caution(images: int, comparisons: int = 1, *, what: str = "images") -> str:
+def caution(images: int, comparisons: int = 1, *, what: str = "image") -> str:
     """What to say about few images, or whatever else a test is over; nothing about many.
 
     >>> caution(8, comparisons=3)
@@ -178,9 +178,9 @@ def caution(images: int, comparisons: int = 1, *, what: str = "images") -> str:
     """
     if comparisons * 2.0 ** (1 - images) > ERROR:  # 2^(1 − N): the least p-value, when all images point one way
         differences = "a difference" if comparisons == 1 else f"{comparisons} differences"
-        return f"With {images} {what} no test can tell {differences} from chance: take this as a first look."
+        return f"With {counted(images, what)} no test can tell {differences} from chance: take this as a first look."
     if images < FEW_IMAGES:
-        return f"With fewer than {FEW_IMAGES} {what} little is seen of how values spread: take this as a first look."
+        return f"With fewer than {FEW_IMAGES} {what}s little is seen of how values spread: take this as a first look."
     return ""
 
 
