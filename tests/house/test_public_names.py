@@ -20,6 +20,7 @@ PUBLIC = [
     "load_network",
     "perturb",
     "plan_comparison",
+    "planted",
 ]
 
 

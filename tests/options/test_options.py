@@ -24,6 +24,7 @@ FUNCTIONS = {
     "assess": hp.assess,
     "complexity": hp.complexity,
     "plan": hp.plan_comparison,
+    "planted": hp.planted,
 }
 COMMANDS = {command.name: command.callback for command in app.registered_commands}
 OTHERS = {"network", "checkpoints", "images", "methods", "labels"}  # texts for commands, objects for Python
@@ -34,7 +35,11 @@ TAKERS = [*FUNCTIONS.values(), hp.perturb]
 def test_what_a_command_and_its_function_share_has_one_default(name):
     keys = {key.declared.field: key for key in keys_of(COMMANDS[name]).values()}
     shared = keys.keys() & inspect.signature(FUNCTIONS[name]).parameters.keys() - OTHERS
-    assert shared >= {"memory"} if name == "complexity" else shared >= {"memory", "repeats", "regions", "steps"}
+    assert (
+        shared >= {"memory"}
+        if name in ("complexity", "planted")
+        else shared >= {"memory", "repeats", "regions", "steps"}
+    )
     for field in shared:
         assert keys[field].declared.default == inspect.signature(FUNCTIONS[name]).parameters[field].default
 

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from heatproof.data import Pictures
     from heatproof.heatmaps.precomputed import MapFile
 
+METHOD_FILE = r"(?:[a-z]+(?:\[[^\]]*\])?:)*([^:\[\],]+\.py):.+"
+
 
 @dataclass(frozen=True)
 class Explaining(Picturing):
@@ -30,7 +32,7 @@ class Explaining(Picturing):
             metavar="NAMES",
             complete=some_methods,
             several=True,
-            path=r"(?:[a-z]+(?:\[[^\]]*\])?:)*([^:\[\],]+\.py):.+",
+            path=METHOD_FILE,
         ),
     ] = None
     heatmaps: Annotated[

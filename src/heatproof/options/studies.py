@@ -7,17 +7,18 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Annotated
 
-from heatproof.bounds import PILOT
+from heatproof.bounds import GRID, PILOT, PROBABILITY, SEED
 from heatproof.defaults import (
     DEFAULT_MEMORY,
     DEFAULT_METHOD,
     DEFAULT_METHODS,
     DEFAULT_REPLACEMENTS,
     PILOT_IMAGES,
+    SEEN,
     SHOWN,
 )
 from heatproof.options.names import among, one_of, some_of
-from heatproof.options.option import Argument, Option
+from heatproof.options.option import Argument, Bounded, Option
 from heatproof.options.perturbing import Examining, MemoryOption, OnProgress, OnTotal, Perturbing, Replacing, Scoring
 from heatproof.options.texts import as_shown
 
@@ -148,6 +149,18 @@ class AssessOptions(Replacing):
 
 
 @dataclass(frozen=True, kw_only=True)
+class PlantedOptions(Bounded):
+    """Of ``heatproof.planted`` and ``heatproof planted``."""
+
+    grid: Annotated[int, Option("Tiles on a side of a mosaic: 2 or 3.", bounds=GRID)] = 2
+    seen: Annotated[
+        float,
+        Option("The network sees a class in a mosaic if its probability is larger than this.", bounds=PROBABILITY),
+    ] = SEEN
+    seed: Annotated[int, Option("Of the mosaics, and of a sample of images.", bounds=SEED)] = 0
+
+
+@dataclass(frozen=True, kw_only=True)
 class InMemory:
     """Arguments of a study of images in memory."""
 
@@ -226,5 +239,21 @@ class ComplexityArguments(InMemory):
     """Arguments of ``heatproof.complexity``."""
 
     methods: MethodsArgument = field(default=DEFAULT_METHODS, kw_only=False)
+    targets: TargetsArgument = None
+    memory: MemoryOption = DEFAULT_MEMORY
+
+
+@dataclass(frozen=True, kw_only=True)
+class PlantedArguments(PlantedOptions, InMemory):
+    """Of ``heatproof.planted``."""
+
+    methods: Annotated[
+        "Methods",
+        Argument(
+            "names (``heatproof list methods``), or a mapping from a name of yours to a method's name or a callable "
+            "``(network, images, targets) -> (N, H, W)``; ``images`` are mosaics, which come again for each of "
+            "their classes."
+        ),
+    ] = field(default=DEFAULT_METHODS, kw_only=False)
     targets: TargetsArgument = None
     memory: MemoryOption = DEFAULT_MEMORY

@@ -182,7 +182,7 @@ class CellsRecord(StudyRecord):
 class SavedRecord(StoredRecord):
     """``run.json`` of a study that was saved at once."""
 
-    study: Literal["compare", "assess", "replacements", "complexity"]
+    study: Literal["compare", "assess", "replacements", "complexity", "planted"]
     images: Identities | Names
     skipped: Reasons
     complete: bool

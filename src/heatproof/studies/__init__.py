@@ -1,7 +1,8 @@
 """The questions that people ask.
 
-Which method (compare), which network (assess), how simple are its heatmaps (complexity), what will that take (plan),
-what does it show (explain), what becomes of what is removed (replacements).
+Which method (compare), which network (assess), how simple are its heatmaps (complexity), do they find what is
+planted (planted), what will that take (plan), what does it show (explain), what becomes of what is removed
+(replacements).
 """
 
 from heatproof.studies.assess import assess
@@ -13,6 +14,7 @@ from heatproof.studies.complexity_study import Simplicity
 from heatproof.studies.explain import explain_pictures
 from heatproof.studies.planning.forecast import Forecast
 from heatproof.studies.planning.plan import plan_comparison
+from heatproof.studies.planted import PlantedTruth, planted
 from heatproof.studies.replacement_comparison import ReplacementComparison
 from heatproof.studies.replacements import compare_replacements
 from heatproof.studies.road.running import run_comparison
@@ -22,6 +24,7 @@ __all__ = [
     "Assessment",
     "Comparison",
     "Forecast",
+    "PlantedTruth",
     "ReplacementComparison",
     "Simplicity",
     "Wanted",
@@ -31,5 +34,6 @@ __all__ = [
     "complexity",
     "explain_pictures",
     "plan_comparison",
+    "planted",
     "run_comparison",
 ]

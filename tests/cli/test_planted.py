@@ -1,0 +1,62 @@
+"""``heatproof planted``."""
+
+import json
+
+import numpy as np
+import polars as pl
+import pytest
+from PIL import Image
+
+from heatproof import cli
+
+METHODS = ("--network", "tiny_networks:quarters", "--methods", "lrp-epsilon,sensitivity-l2")
+
+
+@pytest.fixture
+def coloured(photos):
+    """Eight pictures of four classes, and one that is broken."""
+    for path in photos.iterdir():
+        path.unlink()
+    generator = np.random.default_rng(0)
+    for number in range(8):
+        pixels = generator.integers(0, 60, (36, 36, 3), dtype=np.uint8)
+        colour = [(190, 0, 0), (0, 190, 0), (0, 0, 190), (120, 120, 120)][number % 4]
+        Image.fromarray(pixels + np.array(colour, dtype=np.uint8)).save(photos / f"{number}.png")
+    return photos
+
+
+def test_it_writes_its_page_table_and_scores(run, coloured, tmp_path):
+    code, out, err = run("planted", coloured, *METHODS, "--out", "RUN")
+    assert code == 0, err
+    assert "in the right tile: " in out
+    assert {"report.html", "shares.png", "scores.parquet", "mosaics.parquet", "table.csv"} <= {
+        path.name for path in (tmp_path / "RUN").iterdir()
+    }
+    record = json.loads((tmp_path / "RUN" / "run.json").read_text())
+    assert record["reproduce"].startswith("heatproof planted ")
+    assert pl.read_parquet(tmp_path / "RUN" / "scores.parquet")["mosaic"].n_unique() == 2
+
+
+def test_it_is_not_resumed_but_replaced_if_asked_for(run, coloured):
+    assert run("planted", coloured, *METHODS, "--out", "RUN")[0] == 0
+    code, _, err = run("planted", coloured, *METHODS, "--out", "RUN")
+    assert code == cli.INPUT_ERROR
+    assert "--overwrite" in err
+    assert run("planted", coloured, *METHODS, "--seed", "1", "--out", "RUN", "--overwrite")[0] == 0
+    code, out, _ = run("view")
+    assert (code, "planted" in out) == (0, True)
+    code, _, err = run("report", "RUN")
+    assert (code, "has schema 1" in err) == (cli.INPUT_ERROR, True)
+
+
+def test_broken_pictures_are_counted_and_wrong_words_leave_nothing(run, coloured, tmp_path):
+    (coloured / "broken.png").write_bytes(b"no picture")
+    assert run("planted", coloured, *METHODS, "--out", "RUN")[0] == cli.PARTIAL
+    for words, message in (
+        (("--grid", "3"), "needs photographs of 9 classes"),
+        (("--seen", "2"), "Invalid value for '--seen'"),
+        (("--methods", "lpr"), "unknown method 'lpr'"),
+    ):
+        code, _, err = run("planted", coloured, *METHODS, *words, "--out", "OTHER")
+        assert (code, message in err) == (cli.INPUT_ERROR, True), err
+    assert not (tmp_path / "OTHER").exists()

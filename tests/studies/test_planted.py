@@ -1,0 +1,249 @@
+"""Heatmaps on mosaics, as a study: a network whose right answer is known, and what must not change it."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+import torch
+from polars.testing import assert_frame_equal
+from torch import nn
+
+import heatproof as hp
+from heatproof.heatmaps import explain
+from heatproof.measures import estimate
+from heatproof.measures.planted import pointing_game, positive_share
+from heatproof.studies.mosaics import assembled, tile_map
+
+SHARED = Path(__file__).parents[3] / "shared"
+IMAGENET = hp.Preprocessing(resize=(256, 256), crop=227, mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225))
+
+
+class Colours(nn.Module):
+    """A class for each channel: the mean of the channel."""
+
+    def forward(self, images):
+        return 8 * images.mean(dim=(2, 3))
+
+
+@pytest.fixture(scope="module")
+def colours():
+    return hp.Network(Colours())
+
+
+@pytest.fixture(scope="module")
+def plain():
+    """12 photographs, each of one channel alone, which is its class."""
+    return torch.eye(4).repeat(3, 1)[:, :, None, None].expand(12, 4, 12, 12) * torch.linspace(0.6, 1, 12).view(
+        -1, 1, 1, 1
+    )
+
+
+@pytest.fixture(scope="module")
+def network():
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        return hp.Network(nn.Sequential(nn.Conv2d(3, 6, 3), nn.ReLU(), nn.Flatten(), nn.Linear(6 * 13 * 13, 5)))
+
+
+@pytest.fixture(scope="module")
+def images():
+    return torch.from_numpy(np.random.default_rng(0).random((30, 3, 15, 15), dtype=np.float32))
+
+
+@pytest.fixture(scope="module")
+def targets():
+    return torch.arange(30) % 5
+
+
+def right_channel(network, images, targets):
+    return images[torch.arange(len(images)), targets]
+
+
+def other_channels(network, images, targets):
+    return images.sum(dim=1) - right_channel(network, images, targets)
+
+
+def nothing(network, images, targets):
+    return torch.zeros(len(images), *images.shape[2:])
+
+
+METHODS = {
+    "right": right_channel, "gradient": "gradient-x-input", "wrong": other_channels, "nothing": nothing,
+    "constant": "constant",
+}  # fmt: skip
+
+
+def test_closed_form(colours, plain):
+    truth = hp.planted(colours, plain, METHODS)
+    assert truth.photographs.shape == (3, 4)
+    assert len(truth.places) == 12
+    for quantity in ("share", "pointing"):
+        means = {name: found.mean for name, found in truth.estimates[quantity].items()}
+        expected = {"right": 1, "gradient": 1, "wrong": 0, "nothing": 0.25, "constant": 0.25}
+        assert means == pytest.approx(expected, abs=1e-6)
+    assert truth.chance == 0.25
+    assert truth.without_evidence == {"right": 0, "gradient": 0, "wrong": 0, "nothing": 12, "constant": 12}
+    assert truth.above_chance["share"]["constant"].estimate.mean == 0
+
+
+def test_agrees_with_heatmaps_made_one_by_one(network, images, targets):
+    truth = hp.planted(network, images, ["lrp-epsilon", "random"], targets=targets, seen=0.2)
+    mosaics, tiles = assembled(images, truth.photographs, 2), tile_map(15, 15, 2)
+    row = 0
+    for mosaic, photographs in zip(mosaics, truth.photographs, strict=True):
+        probabilities = network.logits(mosaic[None]).double().softmax(dim=1)[0]
+        for tile, number in enumerate(photographs):
+            if probabilities[targets[number]] <= 0.2:
+                continue
+            for method in ("lrp-epsilon", "random"):
+                heatmap = explain(network, mosaic[None], method, targets=int(targets[number])).numpy()
+                (share,), (pointing,) = (measure(heatmap, tiles == tile) for measure in (positive_share, pointing_game))
+                assert truth.measured["share"][method][row] == pytest.approx(share, rel=1e-4)
+                assert truth.measured["pointing"][method][row] == pointing
+            row += 1
+    assert 0 < row == len(truth.places) < truth.photographs.size
+
+
+def test_tiles_of_a_mosaic_are_averaged_first(network, images, targets):
+    truth = hp.planted(network, images, ["lrp-epsilon", "sobel"], targets=targets, seen=0.2)
+    frame = truth.frame().filter(pl.col("method") == "sobel").group_by("mosaic", maintain_order=True)
+    shares = frame.agg(pl.col("share").mean(), pl.col("chance").mean())
+    np.testing.assert_allclose(truth.values["share"]["sobel"], shares["share"])
+    assert truth.mosaics == len(shares)
+    above = truth.above_chance["share"]["sobel"]
+    excess = estimate((shares["share"] - shares["chance"]).to_numpy())
+    assert above.estimate.mean == pytest.approx(excess.mean)
+    assert above.images == truth.mosaics
+
+
+def test_nothing_depends_on_batches_or_the_order_of_photographs(network, images, targets):
+    names, methods = [f"{number}.png" for number in range(30)], ["lrp-epsilon", "random", "sobel"]
+    whole = hp.planted(network, images, methods, targets=targets, names=names, seed=3)
+    order = np.random.default_rng(1).permutation(30).tolist()
+    again = hp.planted(
+        network, images[order], methods, targets=targets[order], names=[names[i] for i in order], seed=3, memory=1
+    )
+    for found, expected in ((again.frame(), whole.frame()), (again.mosaics_frame(), whole.mosaics_frame())):
+        assert_frame_equal(found, expected, rel_tol=1e-4)
+    assert not hp.planted(network, images, methods, targets=targets, names=names).frame().equals(whole.frame())
+
+
+def test_other_places_of_methods_change_nothing(network, images, targets):
+    one = hp.planted(network, images, ["lrp-epsilon", "sobel"], targets=targets)
+    other = hp.planted(network, images, ["sobel", "lrp-epsilon"], targets=targets)
+    assert one.frame().equals(other.frame())
+    assert one.table() == other.table()
+
+
+def test_a_larger_grid(images):
+    wide = hp.Network(nn.Sequential(nn.Flatten(), nn.Linear(3 * 15 * 15, 10)))
+    found = hp.planted(wide, images, ["constant"], targets=torch.arange(30) % 10, grid=3)
+    assert found.photographs.shape == (3, 9)
+    np.testing.assert_allclose(found.values["share"]["constant"], 1 / 9)
+
+
+def test_what_is_said(colours, plain):
+    truth = hp.planted(colours, plain.repeat(4, 1, 1, 1) * torch.linspace(0.8, 1, 48).view(-1, 1, 1, 1), METHODS)
+    assert truth.mosaics == 12
+    assert truth.verdict == [
+        "gradient has the largest share of its positive relevance in the right tile: 1 [1, 1], where chance is 0.25.",
+        "Significantly above chance (p ≤ 0.05, Holm-corrected): gradient and right.",
+        "Significantly below chance (p ≤ 0.05, Holm-corrected): wrong.",
+        "Not significantly different from chance: constant and nothing.",
+        "Not told apart: gradient from right; constant from nothing; all other pairs separate.",
+        "Pointing game: the largest value lies in the right tile most often for gradient (1 [1, 1]).",
+        "Intervals are 95 % intervals over 12 mosaics, tiles of a mosaic averaged first.",
+    ]
+    assert truth.warnings == [
+        f"48 of 48 heatmaps of {name} have no positive relevance, and count as chance"
+        for name in ("nothing", "constant")
+    ]
+    assert [row[0] for row in truth.table().rows] == ["gradient", "right", "constant", "nothing", "wrong", "chance"]
+    assert len(truth.differences_table().rows) == 2 * 10
+
+
+def test_photographs_that_are_left(colours, plain):
+    truth = hp.planted(colours, plain[:6], ["gradient-x-input"])
+    assert truth.warnings == [
+        "2 photographs of 6 are in no mosaic: there are too few of other classes, or not enough for one more"
+    ]
+    assert "With 1 mosaic no test" in str(truth)
+    assert truth.verdict[1] == "Not significantly different from chance: gradient-x-input."
+
+
+def test_the_run_directory(network, images, targets, tmp_path):
+    names = [f"<{number}>.png" for number in range(30)]
+    truth = hp.planted(
+        network, images, ["lrp-epsilon", "random"], targets=targets, names=names, skipped=[("bad.png", "broken")]
+    )
+    truth.save(tmp_path / "RUN", reproduce="heatproof planted …")
+    assert sorted(path.name for path in (tmp_path / "RUN").iterdir()) == [
+        "gallery.png", "gallery.svg", "mosaics.parquet", "report.html", "reproduce.md", "run.json", "scores.parquet",
+        "shares.png", "shares.svg", "table.csv", "table.md", "written.jsonl",
+    ]  # fmt: skip
+    frame = pl.read_parquet(tmp_path / "RUN" / "scores.parquet")
+    assert frame.columns == ["mosaic", "tile", "image", "target", "method", "share", "pointing", "chance"]
+    assert frame.height == 2 * len(truth.places)
+    mosaics = pl.read_parquet(tmp_path / "RUN" / "mosaics.parquet")
+    assert mosaics.height == truth.photographs.size
+    assert mosaics.filter("seen").height == len(truth.places)
+    run = json.loads((tmp_path / "RUN" / "run.json").read_text())
+    assert (run["study"], run["complete"], run["seed"], run["grid"]) == ("planted", False, 0, 2)
+    page = (tmp_path / "RUN" / "report.html").read_text()
+    assert "1 of 31 pictures could not be used" in page
+    assert "<3>.png" not in page
+    assert truth.report(tmp_path / "page.html").is_file()
+
+
+def test_progress_reaches_the_end(network, images, targets):
+    seen = []
+    hp.planted(
+        network,
+        images,
+        ["random"],
+        targets=targets,
+        memory=1,
+        on_progress=lambda done, total: seen.append((done, total)),
+    )
+    assert seen[-1][0] == seen[-1][1] > 1
+    assert [done for done, _ in seen] == sorted(done for done, _ in seen)
+
+
+def test_what_is_refused(network, images, targets):
+    with pytest.raises(hp.InputError, match="unknown method 'lpr'"):
+        hp.planted(network, images, ["lpr"])
+    with pytest.raises(hp.InputError, match=r"mine: expected the name of a method or a callable .*, got heatmaps"):
+        hp.planted(network, images, {"mine": torch.zeros(30, 15, 15)})
+    with pytest.raises(hp.InputError, match="mine: expected the name of a method"):
+        hp.planted(network, images, {"mine": Path("maps.npz")})
+    with pytest.raises(
+        hp.InputError, match=r"the network sees no class in its mosaics: all probabilities are 0\.99 or"
+    ):
+        hp.planted(network, images, ["random"], targets=targets, seen=0.99)
+    with pytest.raises(hp.InputError, match="needs photographs of 4 classes, got 30 photographs of 1"):
+        hp.planted(network, images, ["random"], targets=2)
+    with pytest.raises(hp.InputError, match=r"targets must lie in 0 … 4, got 0 … 29"):
+        hp.planted(network, images, ["random"], targets=torch.arange(30))
+    with pytest.raises(hp.InputError, match="grid must be a whole number from 2 to 3, got 4"):
+        hp.planted(network, images, ["random"], grid=4)
+    with pytest.raises(hp.InputError, match="seen must be a number from 0 to 1, got 5"):
+        hp.planted(network, images, ["random"], seen=5)
+
+
+@pytest.mark.slow
+def test_a_real_network():
+    """Composites find their tile best, epsilon less, and deconvolution hardly at all."""
+    weights, folder = SHARED / "weights" / "squeezenet1_0_imagenet.safetensors", SHARED / "data" / "ilsvrc2012-sample"
+    if not (weights.is_file() and folder.is_dir()):
+        pytest.skip("needs the weights and pictures beside the checkout (shared)")
+    network = hp.load_network("torchvision:squeezenet1_0", weights=weights, preprocessing=IMAGENET)
+    paths = sorted(folder.rglob("*.[jJ][pP]*"))[::2]
+    methods = ["lrp-epsilon-plus-flat", "lrp-epsilon", "deconvolution-l2", "centre-gaussian"]
+    truth = hp.planted(network, hp.load_images(paths, network), methods)
+    means = {name: found.mean for name, found in truth.estimates["share"].items()}
+    assert means["lrp-epsilon-plus-flat"] > means["lrp-epsilon"] + 0.1
+    assert means["lrp-epsilon"] > means["deconvolution-l2"] + 0.05
+    assert truth.above_chance["share"]["lrp-epsilon-plus-flat"].above
+    assert abs(means["centre-gaussian"] - truth.chance) < 0.01
