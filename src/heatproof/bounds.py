@@ -55,6 +55,7 @@ SIDE = Bounds(1, 100_000)  # pixels of a picture
 PIXELS = Bounds(1, 10**10)
 REGION = Bounds(1, 100_000)  # side in pixels
 GRID = Bounds(2, 3)  # tiles on a side of a mosaic
+TWICE = Bounds(1, 2)
 PROBABILITY = Bounds(0.0, 1.0)
 SCALE = Bounds(1e-6, 1e6)  # of a network's pixel values
 LEVEL = Bounds(-1e6, 1e6)  # of a network's pixel values

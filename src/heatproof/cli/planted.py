@@ -7,26 +7,27 @@ import typer
 
 from heatproof.cli.application import app
 from heatproof.cli.explaining import METHOD_FILE
-from heatproof.cli.opening import Open
 from heatproof.cli.options import Picturing
-from heatproof.cli.places import Out, Overwrite, RunPlace, command_line, written_to
-from heatproof.cli.printing import progress
+from heatproof.cli.places import RunPlace
 from heatproof.cli.results import deliver
+from heatproof.cli.study_file import StudyCommand, settings_of
+from heatproof.cli.working import Working
 from heatproof.defaults import DEFAULT_METHODS
 from heatproof.options.names import some_methods
 from heatproof.options.option import Option
 from heatproof.options.studies import PlantedOptions
 
 
-@app.command("planted")
+@app.command("planted", cls=StudyCommand)
 def planted_command(
     *,
     context: typer.Context,
+    place: RunPlace,
     given: Picturing,
     methods: Annotated[
         Sequence[str],
         Option(
-            "Separated by commas; see 'heatproof list methods'. FILE.py:function runs your code.",
+            "Methods, separated by commas; see 'heatproof list methods'. FILE.py:function runs your code.",
             short="-m",
             metavar="NAMES",
             complete=some_methods,
@@ -35,33 +36,19 @@ def planted_command(
         ),
     ] = DEFAULT_METHODS,
     options: PlantedOptions,
-    out: Out,
-    overwrite: Overwrite = False,
-    opened: Open = False,
+    workers: Working,
 ) -> None:
-    """Which heatmaps find a class in mosaics of photographs, where its place is known? No labels needed.
+    """Which heatmaps find evidence whose place is known: a photograph in a mosaic, or a patch? No labels needed.
 
     [bold]heatproof planted photos/ --methods lrp-alphabeta,sensitivity-l2,deconvolution-l2 --out RUN[/bold]
     """
-    from heatproof.studies.planted import computed_methods, planted
+    from heatproof.studies.planted import wanted_planted
+    from heatproof.studies.road.running import run_comparison
 
-    chosen = computed_methods(methods)
-    with written_to(context, out, overwrite=overwrite) as store:
-        network = given.load_network()
-        pictures = given.read_pictures(network, seed=options.seed, labels=False)
-        with progress("heatmaps") as advance:
-            truth = planted(
-                network,
-                pictures.images,
-                chosen,
-                grid=options.grid,
-                seen=options.seen,
-                seed=options.seed,
-                memory=given.memory,
-                names=pictures.names,
-                skipped=pictures.skipped,
-                on_progress=advance,
-            )
-        truth.write_results(store, command_line())
-    place = RunPlace(out, overwrite, opened)
-    deliver(truth, place, holding="tables and figures, scores.parquet (every value), mosaics.parquet")
+    settings = settings_of(context)
+    wanted = wanted_planted(options, methods, memory=given.memory)
+    with place.held(context) as store:
+        opened = workers.opened_by(given, options.seed)
+        with workers.execution(place, unit="heatmaps") as execution:
+            study = run_comparison(wanted, opened, store, settings, execution)
+    deliver(study, place, holding="tables and figures, scores.parquet (every value), places.parquet, heatmaps.zarr")

@@ -7,12 +7,32 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from hashlib import blake2b
+from typing import Protocol
 
 from torch import Tensor
 
 from heatproof.data.dataset import Dataset
 from heatproof.data.pictures import Pictures, read_shard
 from heatproof.data.preprocessing import Preprocessing
+
+
+class Source(Protocol):
+    """What gives images by their places."""
+
+    @property
+    def name(self) -> str:
+        """What all of them are called."""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of all images, in order."""
+
+    @property
+    def fingerprint(self) -> str:
+        """Hash of the names in their order."""
+
+    def read(self, numbers: Sequence[int], /) -> Pictures:
+        """The images at these places, as far as they can be used."""
 
 
 class Files:
@@ -64,6 +84,3 @@ class GivenImages:
         whole = places == list(range(len(self.images)))
         images = self.images if whole else self.images[places]
         return Pictures(images, tuple(self.names[place] for place in places), numbers=tuple(places))
-
-
-Source = Files | GivenImages

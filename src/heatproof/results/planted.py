@@ -1,4 +1,4 @@
-"""What was found on mosaics, of which it is known where the evidence for a class lies."""
+"""What was found where it is known where the evidence for a class lies."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,81 +10,102 @@ import numpy as np
 import polars as pl
 
 from heatproof.measures import Estimate, estimate
-from heatproof.results.chosen import Chosen
+from heatproof.results.comparison import ComparisonResult
 from heatproof.results.contrasts import Contrast, contrasts
+from heatproof.runs.planted_record import Place, Planted
 
-QUANTITIES = ("share", "pointing")  # of positive relevance in the right tile; whether the largest value lies there
+QUANTITIES = ("share", "pointing")  # of positive relevance in the right place; whether the largest value lies there
 
 
 @dataclass(frozen=True)
 class PlantedResult:
-    """How well heatmaps find the right tile of mosaics; ``studies.PlantedTruth`` says what its attributes are."""
+    """How well heatmaps find what was planted; ``studies.PlantedTruth`` says what its attributes are."""
 
-    network: Mapping[str, Any]
-    names: tuple[str, ...]
-    classes: tuple[str, ...]
-    targets: np.ndarray
-    photographs: np.ndarray
-    probabilities: np.ndarray
-    chance_of_tiles: np.ndarray
-    measured: Mapping[str, Mapping[str, np.ndarray]]
-    without_evidence: Mapping[str, int]
-    shown: Chosen
-    grid: int
-    seen: float
-    seed: int
-    notes: tuple[str, ...] = ()
-    skipped: tuple[tuple[str, str], ...] = ()
+    found: ComparisonResult
+    planted: Planted
+
+    @property
+    def network(self) -> Mapping[str, Any]:
+        """Description of the network, with a hash of its weights."""
+        return self.found.network
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """(N) names of the photographs that could be used."""
+        return self.planted.photographs
+
+    @property
+    def skipped(self) -> tuple[tuple[str, str], ...]:
+        """Names of pictures that could not be used, each with the reason."""
+        return (*self.planted.skipped, *self.found.skipped)
 
     @property
     def set_aside(self) -> tuple[str, ...]:
-        """Nothing is computed in shards."""
-        return ()
+        """Errors of shards that could not be computed."""
+        return self.found.set_aside
 
     @property
     def work(self) -> None:
-        """Nothing is removed."""
+        """None: nothing is removed."""
         return None
 
     @property
-    def methods(self) -> list[str]:
-        """The one with the largest share of positive relevance in the right tile first."""
-        return self.ordered("share")
+    def options(self) -> Mapping[str, Any]:
+        """What was asked for, by option."""
+        found: Mapping[str, Any] = self.found.plan["planted"]
+        return found
 
     @cached_property
-    def places(self) -> np.ndarray:
-        """(S, 2) mosaic and tile of each class that the network sees."""
-        return np.argwhere(self.probabilities > self.seen)
+    def places(self) -> tuple[Place, ...]:
+        """(n) where the evidence lies that each heatmap of a method is to find."""
+        by_name = {place.image: place for place in self.planted.explained}
+        return tuple(by_name[name] for name in self.found.names)
 
     @property
-    def mosaics(self) -> int:
-        """How many mosaics have a class that the network sees; intervals and tests are over them."""
-        return len(np.unique(self.places[:, 0]))
+    def methods(self) -> list[str]:
+        """The one with the largest share of positive relevance in the right place first."""
+        return self.ordered("share")
+
+    @property
+    def pictures(self) -> int:
+        """How many pictures have a class that the network sees; intervals and tests are over them."""
+        return len({place.picture for place in self.places})
 
     @property
     def unused(self) -> int:
         """How many photographs are in no mosaic."""
-        return len(self.names) - self.photographs.size
+        return 0 if self.planted.patch else len(self.names) - len(self.planted.places)
+
+    @property
+    def without_evidence(self) -> dict[str, int]:
+        """How many heatmaps of a method have no positive relevance."""
+        return {name: int((found["positive"] == 0).sum()) for name, found in self.found.found.measured.items()}
+
+    @cached_property
+    def chances(self) -> np.ndarray:
+        """(n,) share of the pixels of each place, which a constant heatmap gets."""
+        return np.array([self.planted.chance(place) for place in self.places])
 
     @property
     def chance(self) -> float:
-        """Mean over mosaics of what a constant map gets: 1 / grid², but for a pixel where tiles differ."""
-        return float(self._by_mosaic(self.chance_of_tiles[self.places[:, 1]]).mean())
+        """Mean over pictures of what a constant heatmap gets."""
+        return float(self._by_picture(self.chances).mean())
 
     @cached_property
     def values(self) -> dict[str, dict[str, np.ndarray]]:
-        """(n,) means over the tiles of each mosaic that the network sees, by quantity and method.
+        """Means over the places of each picture, by quantity and method.
 
         Tiles of a mosaic are no independent evidence: they share one picture.
         """
+        measured = self.found.found.measured
         return {
-            quantity: {name: self._by_mosaic(found) for name, found in methods.items()}
-            for quantity, methods in self.measured.items()
+            quantity: {name: self._by_picture(found[quantity]) for name, found in measured.items()}
+            for quantity in QUANTITIES
         }
 
     @cached_property
     def estimates(self) -> dict[str, dict[str, Estimate]]:
-        """Means over mosaics with 95 % intervals, which end at 0 and 1, by quantity and method."""
+        """Means over pictures with 95 % intervals, which end at 0 and 1, by quantity and method."""
         return {
             quantity: {name: _within_0_and_1(estimate(found)) for name, found in methods.items()}
             for quantity, methods in self.values.items()
@@ -93,7 +114,7 @@ class PlantedResult:
     @cached_property
     def above_chance(self) -> dict[str, dict[str, Contrast]]:
         """By how much a method exceeds chance, by quantity and method; the methods of a quantity are a family."""
-        chance = self._by_mosaic(self.chance_of_tiles[self.places[:, 1]])
+        chance = self._by_picture(self.chances)
         return {
             quantity: contrasts({name: found - chance for name, found in methods.items()})
             for quantity, methods in self.values.items()
@@ -101,7 +122,7 @@ class PlantedResult:
 
     @cached_property
     def differences(self) -> dict[tuple[str, str, str], Contrast]:
-        """By how much a method exceeds another on the same mosaics, by quantity and both names, better one first.
+        """By how much a method exceeds another on the same pictures, by quantity and both names, better one first.
 
         The pairs of a quantity are a family.
         """
@@ -117,48 +138,47 @@ class PlantedResult:
         return sorted(means, key=lambda name: (-means[name].mean, name))
 
     def frame(self) -> pl.DataFrame:
-        """One row per method and class that the network sees in a mosaic.
+        """One row per method and place whose class the network sees.
 
-        Columns: ``mosaic`` and ``tile`` (numbers from 0, tiles row by row), ``image`` (name of the photograph there),
-        ``target`` (its class), ``method``, ``share``, ``pointing``, ``chance`` (the tile's share of the pixels).
+        Columns: ``picture`` (its number, from 0), ``image`` (name of the photograph), ``target`` (its class),
+        ``class`` (name of it), ``method``, ``share``, ``pointing``, ``chance`` (the place's share of the pixels).
         """
-        mosaics, tiles = self.places.T
-        images = self.photographs[mosaics, tiles]
         each = {
-            "mosaic": mosaics,
-            "tile": tiles,
-            "image": [self.names[number] for number in images],
-            "target": self.targets[images],
+            "picture": [place.picture for place in self.places],
+            "image": [place.image for place in self.places],
+            "target": [place.target for place in self.places],
+            "class": list(self.found.classes),
         }
         frames = [
             pl.DataFrame(
                 each
-                | {"method": [name] * len(images)}
-                | {quantity: self.measured[quantity][name] for quantity in QUANTITIES}
-                | {"chance": self.chance_of_tiles[tiles]}
+                | {"method": [name] * len(self.places)}
+                | {quantity: measured[quantity] for quantity in QUANTITIES}
+                | {"chance": self.chances}
             )
-            for name in self.methods
+            for name, measured in self.found.found.measured.items()
         ]
         return pl.concat(frames)
 
-    def mosaics_frame(self) -> pl.DataFrame:
-        """One row per tile of each mosaic: ``mosaic``, ``tile``, ``image``, ``target``, ``probability``, ``seen``."""
-        mosaics, tiles = (axis.ravel() for axis in np.indices(self.photographs.shape))
-        images = self.photographs.ravel()
+    def places_frame(self) -> pl.DataFrame:
+        """One row per place of each picture.
+
+        Columns: ``picture``, ``image``, ``target``, ``top``, ``left``, ``bottom``, ``right`` (first row and column, and
+        the ends of both), ``probability`` of the class on the whole picture, ``seen``.
+        """
+        names = ("top", "left", "bottom", "right")
         return pl.DataFrame(
-            {
-                "mosaic": mosaics,
-                "tile": tiles,
-                "image": [self.names[number] for number in images],
-                "target": self.targets[images],
-                "probability": self.probabilities.ravel(),
-                "seen": self.probabilities.ravel() > self.seen,
-            }
+            [
+                {"picture": place.picture, "image": place.image, "target": place.target}
+                | dict(zip(names, place.box, strict=True))
+                | {"probability": place.probability, "seen": place.seen}
+                for place in self.planted.places
+            ]
         )
 
-    def _by_mosaic(self, values: np.ndarray) -> np.ndarray:
-        """(n,) means of (S,) values over the tiles of each mosaic."""
-        _, rows = np.unique(self.places[:, 0], return_inverse=True)
+    def _by_picture(self, values: np.ndarray) -> np.ndarray:
+        """Means of (n,) values over the places of each picture."""
+        _, rows = np.unique([place.picture for place in self.places], return_inverse=True)
         means: np.ndarray = np.bincount(rows, weights=values) / np.bincount(rows)
         return means
 

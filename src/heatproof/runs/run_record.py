@@ -126,6 +126,7 @@ class PlanRecord(StoredRecord):
     reference: bool = True
     scores: Texts = ()
     removes: bool = True
+    planted: Object | None = None
 
 
 class CostsRecord(StoredRecord):
@@ -153,7 +154,7 @@ class StudyRecord(StoredRecord):
 class RunRecord(StudyRecord):
     """``run.json`` of a run in shards."""
 
-    study: Literal["compare", "complexity"]
+    study: Literal["compare", "complexity", "planted"]
     network: NetworkRecord
     data: DataRecord
     shard_size: Annotated[int, Field(ge=1, le=MOST_IN_A_SHARD)]
@@ -182,7 +183,7 @@ class CellsRecord(StudyRecord):
 class SavedRecord(StoredRecord):
     """``run.json`` of a study that was saved at once."""
 
-    study: Literal["compare", "assess", "replacements", "complexity", "planted"]
+    study: Literal["compare", "assess", "replacements", "complexity"]
     images: Identities | Names
     skipped: Reasons
     complete: bool

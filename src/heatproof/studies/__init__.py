@@ -14,7 +14,8 @@ from heatproof.studies.complexity_study import Simplicity
 from heatproof.studies.explain import explain_pictures
 from heatproof.studies.planning.forecast import Forecast
 from heatproof.studies.planning.plan import plan_comparison
-from heatproof.studies.planted import PlantedTruth, planted
+from heatproof.studies.planted import planted
+from heatproof.studies.planted_truth import PlantedTruth
 from heatproof.studies.replacement_comparison import ReplacementComparison
 from heatproof.studies.replacements import compare_replacements
 from heatproof.studies.road.running import run_comparison

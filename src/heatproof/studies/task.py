@@ -43,6 +43,7 @@ class Task:
         lerf: whether least relevant regions are also removed first.
         scores: that are recorded beside the protocol's.
         removes: whether regions are removed; heatmaps alone are measured if not.
+        inside: (N, H, W), true where the evidence lies that heatmaps are to find, if that is known.
     """
 
     network: Network
@@ -57,6 +58,7 @@ class Task:
     lerf: bool = False
     scores: tuple[str, ...] = ()
     removes: bool = True
+    inside: Tensor | None = None
 
     @classmethod
     def of(
@@ -160,6 +162,7 @@ class Task:
             targets=None if self.targets is None else self.targets[chosen],
             regions=self.regions[chosen],
             identities=tuple(self.identities[number] for number in chosen),
+            inside=None if self.inside is None else self.inside[chosen],
         )
 
     def among(self, names: Collection[str]) -> "Task":

@@ -8,6 +8,7 @@ from torch import Tensor
 
 from heatproof.defaults import SHOWN
 from heatproof.heatmaps.precomputed import MapFile
+from heatproof.options.studies import PlantedOptions
 from heatproof.perturbation import Protocol
 from heatproof.results.settlement import Rule
 from heatproof.studies.further import check_measures
@@ -29,6 +30,7 @@ class Wanted:
         reference: whether the random order is wanted.
         scores: that are recorded beside the protocol's.
         removes: whether regions are removed; heatmaps alone are measured if not.
+        planted: what is planted into the pictures, for heatmaps to find, if something is.
     """
 
     methods: Mapping[str, Method]
@@ -41,6 +43,7 @@ class Wanted:
     reference: bool = True
     scores: Sequence[str] = ()
     removes: bool = True
+    planted: PlantedOptions | None = None
 
     def __post_init__(self) -> None:
         check_measures(self.measures)
@@ -48,7 +51,7 @@ class Wanted:
     @property
     def study(self) -> str:
         """What a run of it is called."""
-        return "compare" if self.removes else "complexity"
+        return study_of(self.describe())
 
     @property
     def files(self) -> dict[str, MapFile]:
@@ -63,4 +66,13 @@ class Wanted:
             protocol["regions"] = self.protocol.describe()["regions"]
         said = {one.name: getattr(self, one.name) for one in fields(self) if one.name not in ("audit", "show")}
         methods, measures, rule = list(self.methods), list(self.measures), self.rule and asdict(self.rule)
-        return said | {"methods": methods, "protocol": protocol, "measures": measures, "rule": rule}
+        planted = self.planted and asdict(self.planted)
+        found = {"methods": methods, "protocol": protocol, "measures": measures, "rule": rule, "planted": planted}
+        return said | found
+
+
+def study_of(plan: Mapping[str, Any]) -> str:
+    """What a run is called that does what ``Wanted.describe`` said."""
+    if plan.get("planted"):
+        return "planted"
+    return "compare" if plan["removes"] else "complexity"

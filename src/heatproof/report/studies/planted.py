@@ -1,4 +1,4 @@
-"""What is said of heatmaps on mosaics, of which it is known where the evidence for a class lies."""
+"""What is said of heatmaps where it is known where the evidence for a class lies."""
 
 from pathlib import Path
 from typing import Any
@@ -7,16 +7,19 @@ from heatproof.report.charts import BoxesChart, Gallery
 from heatproof.report.page.page import Page, Section
 from heatproof.report.studies.about import GALLERY, depends_on
 from heatproof.report.studies.pictures import still
-from heatproof.report.studies.ranking import caution, contrasts_table, told_apart
+from heatproof.report.studies.ranking import caution, contrasts_table, significant_pairs
 from heatproof.report.tables import Table
 from heatproof.results.contrasts import ERROR
 from heatproof.results.planted import PlantedResult
+from heatproof.runs.planted_record import Place
 from heatproof.wording import counted, listed
 
-ASSUMES = (
-    "Only classes that the network still sees in the mosaic are measured. Tiles are small pictures, and a neighbour "
-    "may hold evidence for a class, too: read the shares beside a comparison by perturbation, not instead of one."
-)
+ASSUMES = {
+    "mosaics": "Only classes that the network still sees in the mosaic are measured. Tiles are small pictures, and a "
+    "neighbouring tile may hold evidence for the class, too.",
+    "patch": "The network's features are as they were; only its last layer is new. A patch is not a photograph: methods "
+    "that find it may still explain other classes badly.",
+}
 
 
 def verdict(found: PlantedResult) -> list[str]:
@@ -25,38 +28,38 @@ def verdict(found: PlantedResult) -> list[str]:
     pointing = found.ordered("pointing")[0]
     pairs = {(a, b): one for (quantity, a, b), one in found.differences.items() if quantity == "share"}
     said = [
-        f"{best} has the largest share of its positive relevance in the right tile: {means['share'][best]}, where "
-        f"chance is {found.chance:.3g}.",
-        *_against_chance(found),
-        told_apart(found.methods, pairs),
-        f"Pointing game: the largest value lies in the right tile most often for {pointing} "
+        f"{best} finds the right {_place(found)} best: {means['share'][best]} of its positive relevance lies there, "
+        f"where chance is {found.chance:.3g}.",
+        _against_chance(found),
+        significant_pairs(found.methods, pairs),
+        f"Pointing game: the largest value lies in the right {_place(found)} most often for {pointing} "
         f"({means['pointing'][pointing]}).",
-        f"Intervals are 95 % intervals over {counted(found.mosaics, 'mosaic')}, tiles of a mosaic averaged first.",
-        caution(found.mosaics, max(len(found.methods), len(pairs)), what="mosaic"),
+        f"Intervals are 95 % intervals over {_pictures(found, found.pictures)}"
+        + ("." if found.planted.patch else ", tiles of a mosaic averaged first."),
+        caution(found.pictures, max(len(found.methods), len(pairs)), what=_picture(found)),
     ]
     return [sentence for sentence in said if sentence]
 
 
-def _against_chance(found: PlantedResult) -> list[str]:
+def _against_chance(found: PlantedResult) -> str:
     contrasts = found.above_chance["share"]
     better = [name for name in found.methods if contrasts[name].above]
     worse = [name for name in found.methods if contrasts[name].below]
     neither = [name for name in found.methods if name not in (*better, *worse)]
-    significance = f"(p ≤ {ERROR:g}, Holm-corrected)"
-    return [
-        f"{words}: {listed(names)}."
-        for words, names in (
-            (f"Significantly above chance {significance}", better),
-            (f"Significantly below chance {significance}", worse),
-            ("Not significantly different from chance", neither),
-        )
-        if names
-    ]
+    groups = (("above chance", better), ("below chance", worse), ("not significantly different from it", neither))
+    said = "; ".join(f"{words}: {listed(names)}" for words, names in groups if names)
+    return f"Against chance (p ≤ {ERROR:g}, Holm-corrected), {said}."
 
 
 def warnings(found: PlantedResult) -> list[str]:
     """What a reader must know before trusting the numbers."""
-    said = list(found.notes)
+    said = list(found.found.notes)
+    patch = found.planted.patch
+    if patch and patch.reads == "scores":
+        said.append(
+            "the network does not end in a dense layer whose place a new one could take: the new layer reads its class "
+            "scores"
+        )
     if found.unused:
         said.append(
             f"{counted(found.unused, 'photograph')} of {len(found.names)} {'is' if found.unused == 1 else 'are'} in no "
@@ -78,10 +81,11 @@ def table(found: PlantedResult) -> Table:
     ]
     chance = ("chance", found.chance, None, None, None, found.chance, None, None, None)
     columns = ("share", "low", "high", "p", "pointing", "pointing low", "pointing high", "pointing p")
+    places = "" if found.planted.patch else f" ({counted(len(found.places), 'tile')} whose class the network sees)"
     note = (
-        f"share: of positive relevance, in the right tile. pointing: how often the largest value lies there. Higher is "
-        f"better. Means over {counted(found.mosaics, 'mosaic')} ({counted(len(found.places), 'tile')} whose class the "
-        "network sees) with 95 % intervals; p: sign-flip tests against chance, Holm-corrected."
+        f"share: of positive relevance, in the right {_place(found)}. pointing: how often the largest value lies there. "
+        f"Higher is better. Means over {_pictures(found, found.pictures)}{places} with 95 % intervals; p: sign-flip "
+        "tests against chance, Holm-corrected."
     )
     return Table(("method", *columns), (*rows, chance), (note,))
 
@@ -97,61 +101,85 @@ def differences_table(found: PlantedResult) -> Table:
 
 
 def page(found: PlantedResult) -> Page:
-    """How well heatmaps find the right tile: table, shares, pictures."""
+    """How well heatmaps find what was planted: table, shares, pictures."""
+    place = _place(found)
     shares = BoxesChart(
         name="shares",
-        caption="Positive relevance in the right tile",
-        x="share of positive relevance in the right tile",
+        caption=f"Positive relevance in the right {place}",
+        x=f"share of positive relevance in the right {place}",
         y="method",
-        about=f"One value per mosaic; higher is better. Chance is {found.chance:.3g}, a perfect map has 1.",
+        about=f"One value per {_picture(found)}; higher is better. Chance is {found.chance:.3g}, a perfect map has 1.",
         values={name: found.values["share"][name] for name in found.methods},
     )
-    colours, maps = found.shown.colours, {name: found.shown.heatmaps[name].numpy() for name in found.methods}
-    names, labels = _labels(found)
-    gallery = Gallery(
-        name="gallery",
-        caption=GALLERY,
-        images=colours,
-        heatmaps=maps,
-        captions=[f"{name}\n{label}" for name, label in zip(names, labels, strict=True)],
-    )
+    shown = found.found.shown
+    colours, maps = shown.colours, {name: shown.heatmaps[name].numpy() for name in found.methods}
+    places = [found.places[number] for number in shown.numbers]
+    names = [_where(found, one) for one in places]
+    labels = [found.found.classes[number] for number in shown.numbers]
+    captions = [f"{label}\n{name}" for name, label in zip(names, labels, strict=True)]
+    gallery = Gallery(name="gallery", caption=GALLERY, images=colours, heatmaps=maps, captions=captions)
+    kind = str(found.options["kind"])
     return Page(
-        f"Which heatmaps of {found.network['name']} find the right photograph?",
-        about=[
-            counted(len(found.names), "photograph"),
-            f"{counted(len(found.photographs), 'mosaic')} of {found.grid} × {found.grid} tiles",
-            f"{len(found.places)} of {found.photographs.size} classes seen (probability above {found.seen:g})",
-            counted(len(found.methods), "method"),
-        ],
+        f"Which heatmaps of {found.network['name']} find the right {place}?",
+        about=[counted(len(found.names), "photograph"), *_about(found), counted(len(found.methods), "method")],
         sections=[
-            Section("Right tile", text=[ASSUMES], tables={"Means and tests against chance": table(found)}),
+            Section(
+                f"Right {place}", text=[ASSUMES[kind]], tables={"Means and tests against chance": table(found)}
+            ),
             Section("Charts", charts=[shares]),
             Section("Pictures", shown=still(colours, names, labels, maps), fallback=gallery),
-            Section("Differences", tables={"Between methods on the same mosaics": differences_table(found)}),
+            Section("Differences", tables={"Between methods on the same pictures": differences_table(found)}),
         ],
-        reproduce=depends_on(found.seed, len(found.names), found.network),
+        reproduce=depends_on(int(found.options["seed"]), len(found.names), found.network),
     )
 
 
-def _labels(found: PlantedResult) -> tuple[list[str], list[str]]:
-    """Names of the mosaics that are shown, and which class their heatmaps are of."""
-    names, labels = [], []
-    for mosaic, tile in found.places[list(found.shown.numbers)].tolist():
-        photograph, (row, column) = found.photographs[mosaic, tile], divmod(tile, found.grid)
-        names.append(f"mosaic {mosaic}, row {row + 1}, column {column + 1}")
-        labels.append(f"{found.classes[photograph]} in {Path(found.names[photograph]).name}")
-    return names, labels
+def _about(found: PlantedResult) -> list[str]:
+    """What was planted, and how much of it the network sees."""
+    patch, places = found.planted.patch, found.planted.places
+    if patch:
+        return [
+            f"a new last layer, fitted on {patch.fitted_on} of them, is right for {patch.accuracy:.0%} of the others "
+            "with and without the patch",
+            f"the patch is seen in {len(found.places)} of {len(places)} held-out pictures "
+            f"(probability above {found.options['seen']:g})",
+        ]
+    grid, mosaics = found.options["grid"], len({place.picture for place in places})
+    return [
+        f"{counted(mosaics, 'mosaic')} of {grid} × {grid} tiles, {found.planted.height} × {found.planted.width} pixels",
+        f"{len(found.places)} of {len(places)} classes seen (probability above {found.options['seen']:g})",
+    ]
+
+
+def _place(found: PlantedResult) -> str:
+    return "place" if found.planted.patch else "tile"
+
+
+def _picture(found: PlantedResult) -> str:
+    return "picture" if found.planted.patch else "mosaic"
+
+
+def _pictures(found: PlantedResult, count: int) -> str:
+    return counted(count, _picture(found))
+
+
+def _where(found: PlantedResult, place: Place) -> str:
+    """Where something is planted, in words."""
+    image = Path(place.image).name
+    if found.planted.patch:
+        return image
+    top, left, bottom, right = place.box
+    grid = int(found.options["grid"])
+    row, column = (top + bottom) * grid // (2 * found.planted.height), (left + right) * grid // (2 * found.planted.width)
+    return f"{image}: mosaic {place.picture}, row {row + 1}, column {column + 1}"
 
 
 def describe(found: PlantedResult) -> dict[str, Any]:
-    """What is only known of this study, but for its arrays, as JSON-able values."""
+    """What is only known of this study, without its arrays, as JSON-able values."""
     return {
         "study": "planted",
         "network": dict(found.network),
         "methods": found.methods,
         "images": list(found.names),
-        "grid": found.grid,
-        "seen": found.seen,
-        "seed": found.seed,
-        "mosaics": len(found.photographs),
+        "pictures": found.pictures,
     }

@@ -15,12 +15,16 @@ from heatproof.results.part import REFERENCE, Part
 from heatproof.results.work import Work
 from heatproof.runs.objects import Store
 from heatproof.runs.run_record import read_content
+from heatproof.runs.planted_record import PLANTED, stored_planted
 from heatproof.studies.audit import FITTED_ON, audited, images_to_audit
 from heatproof.studies.comparison import Comparison
+from heatproof.studies.complexity_study import Simplicity
+from heatproof.studies.planted_truth import PlantedTruth
 from heatproof.studies.racing import at_random
 from heatproof.studies.road.driver import Assignment, replayed
 from heatproof.studies.road.record import read_assignment
 from heatproof.studies.road.sinks import Whole
+from heatproof.studies.wanted import study_of
 from heatproof.studies.watching import Progress
 
 
@@ -43,6 +47,21 @@ def gathered_from(store: Store) -> Comparison:
     """The comparison that lies in a store."""
     record = read_content(store)
     return gathered(read_assignment(store), record["network"], record["notes"])
+
+
+def told(found: Comparison, store: Store) -> Comparison | Simplicity | PlantedTruth:
+    """The study that a comparison in a store is: itself, or of what was measured of heatmaps alone.
+
+    Raises:
+        InputError: if it lacks what was planted.
+    """
+    study = study_of(found.plan)
+    if study != "planted":
+        return found if study == "compare" else Simplicity(found)
+    planted = stored_planted(store)
+    if planted is None:
+        raise InputError(f"{store} has no {PLANTED}, which says what its heatmaps are to find: compute it again")
+    return PlantedTruth(found, planted)
 
 
 def _joined(

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from heatproof.data.pictures import Pictures
@@ -16,9 +17,11 @@ from heatproof.network import Network
 from heatproof.perturbation import Protocol
 from heatproof.perturbation.trajectories import OnProgress
 from heatproof.results.part import REFERENCE, Part
+from heatproof.runs.planted_record import Planted
 from heatproof.runs.workers import Direct, Done, LocalWorkers, Make, Workers, this_worker
 from heatproof.studies.further import needs_of
 from heatproof.studies.parts import part_of
+from heatproof.studies.planting.source import inside
 from heatproof.studies.racing import Race
 from heatproof.studies.road.sinks import Sink, Whole
 from heatproof.studies.task import Task
@@ -41,6 +44,7 @@ class Assignment:
         costs: of the network's nodes, so that all workers take the same plans.
         targets: (N,) class indices of all images; none for the predicted classes.
         regions: (N, H, W) region indices of all images; none to make them as the protocol says.
+        planted: what heatmaps are to find in the images, if they are to find something.
     """
 
     wanted: Wanted
@@ -50,6 +54,7 @@ class Assignment:
     costs: tuple[Mapping[str, Any], ...] | None = None
     targets: Tensor | None = None
     regions: Tensor | None = None
+    planted: Planted | None = None
 
     @property
     def protocol(self) -> Protocol:
@@ -71,11 +76,19 @@ class Assignment:
             for name, method in self.wanted.methods.items()
         }
         targets = None if self.targets is None else self.targets[places]
+        planted = [self.planted.explained[place] for place in places] if self.planted else []
+        if planted:
+            targets = torch.tensor([place.target for place in planted])
         wanted, protocol = self.wanted, self.protocol
         local = protocol if self.regions is None else replace(protocol, regions=self.regions[places])
         task = Task.of(network, pictures.images, methods, targets, local, lerf=wanted.lerf)
         return replace(
-            task, protocol=protocol, reference=wanted.reference, scores=tuple(wanted.scores), removes=wanted.removes
+            task,
+            protocol=protocol,
+            reference=wanted.reference,
+            scores=tuple(wanted.scores),
+            removes=wanted.removes,
+            inside=inside(self.planted, planted) if self.planted else None,
         )
 
 
