@@ -8,7 +8,8 @@ import torch
 from PIL import Image
 
 import heatproof as hp
-from heatproof.studies.mosaics import assembled, drawn_mosaics, tile_map
+from heatproof.studies.planting.mosaics import drawn_mosaics, tile_boxes
+from heatproof.studies.planting.source import assembled
 
 
 def identities(count):
@@ -57,38 +58,45 @@ def test_too_few_classes():
         drawn_mosaics(identities(5), range(5), grid=3, seed=0)
 
 
-@pytest.mark.parametrize(("height", "width", "grid"), [(6, 8, 2), (7, 5, 2), (9, 9, 3), (11, 10, 3)])
-def test_tiles_are_rectangles_that_differ_by_a_pixel(height, width, grid):
-    tiles = tile_map(height, width, grid)
-    assert tiles.shape == (height, width)
+@pytest.mark.parametrize(("height", "width", "grid"), [(6, 8, 2), (7, 5, 2), (9, 9, 3), (11, 10, 3), (23, 24, 5)])
+def test_tiles_are_rectangles_that_differ_by_a_pixel_and_cover_all(height, width, grid):
+    covered = np.zeros((height, width), dtype=int)
     sides = []
-    for tile in range(grid**2):
-        rows, columns = np.nonzero(tiles == tile)
-        sides.append((np.ptp(rows) + 1, np.ptp(columns) + 1))
-        assert len(rows) == np.prod(sides[-1])
+    for top, left, bottom, right in tile_boxes(height, width, grid):
+        covered[top:bottom, left:right] += 1
+        sides.append((bottom - top, right - left))
+    assert len(sides) == grid**2
+    np.testing.assert_array_equal(covered, 1)
     assert np.ptp(sides, axis=0).max() <= 1
 
 
-@pytest.mark.parametrize(("side", "grid"), [(16, 2), (21, 2), (22, 3)])
-def test_a_tile_is_its_photograph_as_pillow_scales_it_down(side, grid):
-    images = torch.from_numpy(np.random.default_rng(0).random((12, 3, side, side), dtype=np.float32))
-    photographs = np.random.default_rng(1).permutation(12)[: grid**2][None]
-    (mosaic,) = assembled(images, photographs, grid).numpy()
-    tiles = tile_map(side, side, grid)
-    for tile, number in enumerate(photographs[0]):
-        rows, columns = np.nonzero(tiles == tile)
-        size = (int(np.ptp(columns)) + 1, int(np.ptp(rows)) + 1)
-        for channel, plane in zip(mosaic, images[number].numpy(), strict=True):
+def tiles_of(images, side, grid):
+    return dict(zip(tile_boxes(side, side, grid), images, strict=True))
+
+
+@pytest.mark.parametrize(("side", "grid", "scale"), [(16, 2, 1), (21, 2, 1), (22, 3, 1), (16, 3, 2)])
+def test_a_tile_is_its_photograph_as_pillow_scales_it_down(side, grid, scale):
+    images = torch.from_numpy(np.random.default_rng(0).random((grid**2, 3, side, side), dtype=np.float32))
+    mosaic = assembled(tiles_of(images, scale * side, grid), (scale * side, scale * side)).numpy()
+    for (top, left, bottom, right), image in tiles_of(images, scale * side, grid).items():
+        for channel, plane in zip(mosaic, image.numpy(), strict=True):
+            size = (right - left, bottom - top)
             expected = np.asarray(Image.fromarray(plane).resize(size, Image.Resampling.BILINEAR))
-            np.testing.assert_allclose(channel[tiles == tile].reshape(expected.shape), expected, atol=1e-5)
+            np.testing.assert_allclose(channel[top:bottom, left:right], expected, atol=1e-5)
+
+
+def test_at_twice_its_size_a_photograph_of_four_stays_as_it_is():
+    images = torch.from_numpy(np.random.default_rng(0).random((4, 3, 16, 16), dtype=np.float32))
+    mosaic = assembled(tiles_of(images, 32, 2), (32, 32))
+    assert torch.equal(mosaic[:, 16:, :16], images[2])
 
 
 def test_fine_patterns_become_grey():
     board = torch.from_numpy((np.indices((32, 32)).sum(axis=0) % 2).astype(np.float32)).expand(4, 1, 32, 32)
-    (mosaic,) = assembled(board, np.arange(4)[None], 2)
+    mosaic = assembled(tiles_of(board, 32, 2), (32, 32))
     torch.testing.assert_close(mosaic[:, 1:15, 1:15], torch.full((1, 14, 14), 0.5), atol=1e-6, rtol=0)
 
 
 def test_images_that_cannot_be_cut():
     with pytest.raises(hp.InputError, match="images must have at least 3 pixels on each side, got 2 × 9"):
-        assembled(torch.zeros(9, 3, 2, 9), np.arange(9)[None], 3)
+        tile_boxes(2, 9, 3)

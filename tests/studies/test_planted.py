@@ -11,10 +11,13 @@ from polars.testing import assert_frame_equal
 from torch import nn
 
 import heatproof as hp
+from heatproof.data.source import GivenImages
 from heatproof.heatmaps import explain
 from heatproof.measures import estimate
 from heatproof.measures.planted import pointing_game, positive_share
-from heatproof.studies.mosaics import assembled, tile_map
+from heatproof.runs.store import open_store
+from heatproof.studies.planting.source import drawn_pictures, inside
+from heatproof.studies.road.reading import read_study
 
 SHARED = Path(__file__).parents[3] / "shared"
 IMAGENET = hp.Preprocessing(resize=(256, 256), crop=227, mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225))
@@ -77,7 +80,7 @@ METHODS = {
 
 def test_closed_form(colours, plain):
     truth = hp.planted(colours, plain, METHODS)
-    assert truth.photographs.shape == (3, 4)
+    assert [place.picture for place in truth.planted.places] == [0] * 4 + [1] * 4 + [2] * 4
     assert len(truth.places) == 12
     for quantity in ("share", "pointing"):
         means = {name: found.mean for name, found in truth.estimates[quantity].items()}
@@ -90,32 +93,35 @@ def test_closed_form(colours, plain):
 
 def test_agrees_with_heatmaps_made_one_by_one(network, images, targets):
     truth = hp.planted(network, images, ["lrp-epsilon", "random"], targets=targets, seen=0.2)
-    mosaics, tiles = assembled(images, truth.photographs, 2), tile_map(15, 15, 2)
+    source = GivenImages(images, truth.planted.photographs)
     row = 0
-    for mosaic, photographs in zip(mosaics, truth.photographs, strict=True):
-        probabilities = network.logits(mosaic[None]).double().softmax(dim=1)[0]
-        for tile, number in enumerate(photographs):
-            if probabilities[targets[number]] <= 0.2:
-                continue
-            for method in ("lrp-epsilon", "random"):
-                heatmap = explain(network, mosaic[None], method, targets=int(targets[number])).numpy()
-                (share,), (pointing,) = (measure(heatmap, tiles == tile) for measure in (positive_share, pointing_game))
-                assert truth.measured["share"][method][row] == pytest.approx(share, rel=1e-4)
-                assert truth.measured["pointing"][method][row] == pointing
-            row += 1
-    assert 0 < row == len(truth.places) < truth.photographs.size
+    for place in truth.planted.places:
+        mosaic = drawn_pictures(truth.planted, source, [place.picture])[0][place.picture]
+        probability = network.logits(mosaic[None]).double().softmax(dim=1)[0, place.target]
+        assert place.target == targets[place.number]
+        assert place.probability == pytest.approx(float(probability), rel=1e-5)
+        if probability <= 0.2:
+            continue
+        for method in ("lrp-epsilon", "random"):
+            heatmap = explain(network, mosaic[None], method, targets=place.target).numpy()
+            here = inside(truth.planted, [place]).numpy()
+            measured = truth.found.found.measured[method]
+            assert measured["share"][row] == pytest.approx(positive_share(heatmap, here)[0], rel=1e-4)
+            assert measured["pointing"][row] == pointing_game(heatmap, here)[0]
+        row += 1
+    assert 0 < row == len(truth.places) < len(truth.planted.places)
 
 
 def test_tiles_of_a_mosaic_are_averaged_first(network, images, targets):
     truth = hp.planted(network, images, ["lrp-epsilon", "sobel"], targets=targets, seen=0.2)
-    frame = truth.frame().filter(pl.col("method") == "sobel").group_by("mosaic", maintain_order=True)
+    frame = truth.frame().filter(pl.col("method") == "sobel").group_by("picture", maintain_order=True)
     shares = frame.agg(pl.col("share").mean(), pl.col("chance").mean())
     np.testing.assert_allclose(truth.values["share"]["sobel"], shares["share"])
-    assert truth.mosaics == len(shares)
+    assert truth.pictures == len(shares)
     above = truth.above_chance["share"]["sobel"]
     excess = estimate((shares["share"] - shares["chance"]).to_numpy())
     assert above.estimate.mean == pytest.approx(excess.mean)
-    assert above.images == truth.mosaics
+    assert above.images == truth.pictures
 
 
 def test_nothing_depends_on_batches_or_the_order_of_photographs(network, images, targets):
@@ -125,7 +131,7 @@ def test_nothing_depends_on_batches_or_the_order_of_photographs(network, images,
     again = hp.planted(
         network, images[order], methods, targets=targets[order], names=[names[i] for i in order], seed=3, memory=1
     )
-    for found, expected in ((again.frame(), whole.frame()), (again.mosaics_frame(), whole.mosaics_frame())):
+    for found, expected in ((again.frame(), whole.frame()), (again.places_frame(), whole.places_frame())):
         assert_frame_equal(found, expected, rel_tol=1e-4)
     assert not hp.planted(network, images, methods, targets=targets, names=names).frame().equals(whole.frame())
 
@@ -133,26 +139,37 @@ def test_nothing_depends_on_batches_or_the_order_of_photographs(network, images,
 def test_other_places_of_methods_change_nothing(network, images, targets):
     one = hp.planted(network, images, ["lrp-epsilon", "sobel"], targets=targets)
     other = hp.planted(network, images, ["sobel", "lrp-epsilon"], targets=targets)
-    assert one.frame().equals(other.frame())
+    for method in ("lrp-epsilon", "sobel"):
+        mine, theirs = (study.frame().filter(pl.col("method") == method) for study in (one, other))
+        assert mine.equals(theirs)
     assert one.table() == other.table()
 
 
 def test_a_larger_grid(images):
     wide = hp.Network(nn.Sequential(nn.Flatten(), nn.Linear(3 * 15 * 15, 10)))
     found = hp.planted(wide, images, ["constant"], targets=torch.arange(30) % 10, grid=3)
-    assert found.photographs.shape == (3, 9)
+    assert len(found.planted.places) == 27
     np.testing.assert_allclose(found.values["share"]["constant"], 1 / 9)
+
+
+def test_mosaics_of_twice_the_size(colours, plain, network, images, targets):
+    truth = hp.planted(colours, plain, METHODS, scale=2)
+    assert truth.found.shown.images.shape[1:] == (4, 24, 24)
+    assert truth.estimates["share"]["right"].mean == pytest.approx(1)
+    with pytest.raises(hp.InputError, match=r"does not take mosaics of 30 × 30 pixels \(scale=2\); give scale=1: "):
+        hp.planted(network, images, ["random"], targets=targets, scale=2)
 
 
 def test_what_is_said(colours, plain):
     truth = hp.planted(colours, plain.repeat(4, 1, 1, 1) * torch.linspace(0.8, 1, 48).view(-1, 1, 1, 1), METHODS)
-    assert truth.mosaics == 12
+    assert truth.pictures == 12
     assert truth.verdict == [
-        "gradient has the largest share of its positive relevance in the right tile: 1 [1, 1], where chance is 0.25.",
-        "Significantly above chance (p ≤ 0.05, Holm-corrected): gradient and right.",
-        "Significantly below chance (p ≤ 0.05, Holm-corrected): wrong.",
-        "Not significantly different from chance: constant and nothing.",
-        "Not told apart: gradient from right; constant from nothing; all other pairs separate.",
+        "gradient finds the right tile best: 1 [1, 1] of its positive relevance lies there, where chance is 0.25; it "
+        "is not significantly better than right.",
+        "Significantly above chance: gradient and right; significantly below chance: wrong; no significant difference "
+        "from chance: constant and nothing (p ≤ 0.05, Holm-corrected).",
+        "Not significantly different: gradient from right; constant from nothing; all other pairs of methods differ "
+        "significantly.",
         "Pointing game: the largest value lies in the right tile most often for gradient (1 [1, 1]).",
         "Intervals are 95 % intervals over 12 mosaics, tiles of a mosaic averaged first.",
     ]
@@ -170,7 +187,9 @@ def test_photographs_that_are_left(colours, plain):
         "2 photographs of 6 are in no mosaic: there are too few of other classes, or not enough for one more"
     ]
     assert "With 1 mosaic no test" in str(truth)
-    assert truth.verdict[1] == "Not significantly different from chance: gradient-x-input."
+    assert (
+        truth.verdict[0] == "No method is significantly above chance (0.25); gradient-x-input has the largest share, 1."
+    )
 
 
 def test_the_run_directory(network, images, targets, tmp_path):
@@ -179,22 +198,39 @@ def test_the_run_directory(network, images, targets, tmp_path):
         network, images, ["lrp-epsilon", "random"], targets=targets, names=names, skipped=[("bad.png", "broken")]
     )
     truth.save(tmp_path / "RUN", reproduce="heatproof planted …")
-    assert sorted(path.name for path in (tmp_path / "RUN").iterdir()) == [
-        "gallery.png", "gallery.svg", "mosaics.parquet", "report.html", "reproduce.md", "run.json", "scores.parquet",
-        "shares.png", "shares.svg", "table.csv", "table.md", "written.jsonl",
-    ]  # fmt: skip
+    assert {"gallery.png", "heatmaps.zarr", "places.parquet", "planted.json", "report.html", "run.json",
+            "scores.parquet", "shards", "shares.svg", "table.csv"} <= {
+        path.name for path in (tmp_path / "RUN").iterdir()
+    }  # fmt: skip
     frame = pl.read_parquet(tmp_path / "RUN" / "scores.parquet")
-    assert frame.columns == ["mosaic", "tile", "image", "target", "method", "share", "pointing", "chance"]
+    assert frame.columns == ["picture", "image", "target", "class", "method", "share", "pointing", "chance"]
     assert frame.height == 2 * len(truth.places)
-    mosaics = pl.read_parquet(tmp_path / "RUN" / "mosaics.parquet")
-    assert mosaics.height == truth.photographs.size
-    assert mosaics.filter("seen").height == len(truth.places)
+    places = pl.read_parquet(tmp_path / "RUN" / "places.parquet")
+    assert places.height == len(truth.planted.places)
+    assert places.filter("seen").height == len(truth.places)
     run = json.loads((tmp_path / "RUN" / "run.json").read_text())
-    assert (run["study"], run["complete"], run["seed"], run["grid"]) == ("planted", False, 0, 2)
+    assert (run["study"], run["complete"], run["plan"]["planted"]["grid"]) == ("planted", False, 2)
     page = (tmp_path / "RUN" / "report.html").read_text()
     assert "1 of 31 pictures could not be used" in page
     assert "<3>.png" not in page
     assert truth.report(tmp_path / "page.html").is_file()
+
+
+def test_a_run_without_what_was_planted_or_with_something_else(colours, plain, tmp_path):
+    store, path = open_store(tmp_path / "RUN"), tmp_path / "RUN" / "planted.json"
+    hp.planted(colours, plain, METHODS).save(tmp_path / "RUN")
+    content = json.loads(path.read_text())
+    content["places"][0]["box"] = [0, 0, 13, 6]
+    path.write_text(json.dumps(content))
+    with pytest.raises(hp.InputError, match=r"planted\.json of .*must hold boxes inside pictures of 12 × 12"):
+        read_study(store)
+    content["places"] = content["places"][1:]
+    path.write_text(json.dumps(content))
+    with pytest.raises(hp.InputError, match=r"planted\.json of .* does not say where .* lies"):
+        read_study(store)
+    path.unlink()
+    with pytest.raises(hp.InputError, match=r"has no planted\.json, which says what its heatmaps are to find"):
+        read_study(store)
 
 
 def test_progress_reaches_the_end(network, images, targets):
@@ -214,7 +250,7 @@ def test_progress_reaches_the_end(network, images, targets):
 def test_what_is_refused(network, images, targets):
     with pytest.raises(hp.InputError, match="unknown method 'lpr'"):
         hp.planted(network, images, ["lpr"])
-    with pytest.raises(hp.InputError, match=r"mine: expected the name of a method or a callable .*, got heatmaps"):
+    with pytest.raises(hp.InputError, match=r"mine: expected the name of a method or a callable .*, got precomputed"):
         hp.planted(network, images, {"mine": torch.zeros(30, 15, 15)})
     with pytest.raises(hp.InputError, match="mine: expected the name of a method"):
         hp.planted(network, images, {"mine": Path("maps.npz")})
@@ -226,6 +262,10 @@ def test_what_is_refused(network, images, targets):
         hp.planted(network, images, ["random"], targets=2)
     with pytest.raises(hp.InputError, match=r"targets must lie in 0 … 4, got 0 … 29"):
         hp.planted(network, images, ["random"], targets=torch.arange(30))
+    with pytest.raises(hp.InputError, match="unknown kind 'mosaic'; did you mean 'mosaics'"):
+        hp.planted(network, images, ["random"], kind="mosaic")
+    with pytest.raises(hp.InputError, match="grid and scale are options of mosaics"):
+        hp.planted(network, images, ["random"], kind="patch", grid=3)
     with pytest.raises(hp.InputError, match="grid must be a whole number from 2 to 3, got 4"):
         hp.planted(network, images, ["random"], grid=4)
     with pytest.raises(hp.InputError, match="seen must be a number from 0 to 1, got 5"):

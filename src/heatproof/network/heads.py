@@ -32,8 +32,10 @@ def features(network: Network, images: Tensor) -> Tensor:
         return last[1].evaluate(network.inputs(images).contiguous(memory_format=torch.channels_last))
 
 
-def with_head(network: Network, shape: tuple[int, ...], weight: Tensor, bias: float, classes: tuple[str, str]) -> Network:
-    """A network with two classes, the second of which has the score ``weight · features + bias``, the first its negative.
+def with_head(
+    network: Network, shape: tuple[int, ...], weight: Tensor, bias: float, classes: tuple[str, str]
+) -> Network:
+    """A network with two classes: the second has the score ``weight · features + bias``, the first its negative.
 
     Args:
         network: as it stays.

@@ -161,7 +161,7 @@ class PlantedOptions(Bounded):
         Option(
             "What is planted: photographs as tiles of mosaics, of which heatmaps are to find the right one (mosaics), "
             "or a patch, on which a new last layer makes the network depend (patch).",
-            python='what is planted: photographs as tiles of mosaics, of which heatmaps are to find the right one '
+            python="what is planted: photographs as tiles of mosaics, of which heatmaps are to find the right one "
             '("mosaics"), or a patch, on which a new last layer makes the network depend ("patch").',
             metavar="mosaics|patch",
             complete=among(KINDS),
@@ -170,7 +170,10 @@ class PlantedOptions(Bounded):
     grid: Annotated[int, Option("Number of tiles on a side of a mosaic: 2 or 3.", bounds=GRID)] = 2
     scale: Annotated[
         int,
-        Option("Size of a mosaic: that of the network's images (1), or twice as many pixels on each side (2).", bounds=TWICE),
+        Option(
+            "Size of a mosaic: that of the network's images (1), or twice as many pixels a side (2).",
+            bounds=TWICE,
+        ),
     ] = 1
     seen: Annotated[
         float,

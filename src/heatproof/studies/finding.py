@@ -10,8 +10,9 @@ def found_inside(heatmaps: np.ndarray, inside: np.ndarray) -> dict[str, np.ndarr
 
     ``positive`` is 1 for a map that has positive relevance, and 0 for one that counts as chance.
     """
+    positive: np.ndarray = np.any(heatmaps > 0, axis=(1, 2)).astype(np.float64)
     return {
         "share": positive_share(heatmaps, inside),
         "pointing": pointing_game(heatmaps, inside),
-        "positive": (heatmaps > 0).any(axis=(1, 2)).astype(np.float64),
+        "positive": positive,
     }

@@ -1,5 +1,6 @@
 """What is said of heatmaps where it is known where the evidence for a class lies."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ from heatproof.report.studies.about import GALLERY, depends_on
 from heatproof.report.studies.pictures import still
 from heatproof.report.studies.ranking import caution, contrasts_table, significant_pairs
 from heatproof.report.tables import Table
-from heatproof.results.contrasts import ERROR
+from heatproof.results.contrasts import ERROR, Contrast
 from heatproof.results.planted import PlantedResult
 from heatproof.runs.planted_record import Place
 from heatproof.wording import counted, listed
@@ -17,23 +18,21 @@ from heatproof.wording import counted, listed
 ASSUMES = {
     "mosaics": "Only classes that the network still sees in the mosaic are measured. Tiles are small pictures, and a "
     "neighbouring tile may hold evidence for the class, too.",
-    "patch": "The network's features are as they were; only its last layer is new. A patch is not a photograph: methods "
-    "that find it may still explain other classes badly.",
+    "patch": "The network's features are as they were; only its last layer is new. A patch is not a photograph: "
+    "methods that find it may still explain other classes badly.",
 }
 
 
 def verdict(found: PlantedResult) -> list[str]:
     """The answer, one sentence after the other."""
-    best, means = found.methods[0], found.estimates
     pointing = found.ordered("pointing")[0]
     pairs = {(a, b): one for (quantity, a, b), one in found.differences.items() if quantity == "share"}
     said = [
-        f"{best} finds the right {_place(found)} best: {means['share'][best]} of its positive relevance lies there, "
-        f"where chance is {found.chance:.3g}.",
+        _best(found, pairs),
         _against_chance(found),
         significant_pairs(found.methods, pairs),
         f"Pointing game: the largest value lies in the right {_place(found)} most often for {pointing} "
-        f"({means['pointing'][pointing]}).",
+        f"({found.estimates['pointing'][pointing]}).",
         f"Intervals are 95 % intervals over {_pictures(found, found.pictures)}"
         + ("." if found.planted.patch else ", tiles of a mosaic averaged first."),
         caution(found.pictures, max(len(found.methods), len(pairs)), what=_picture(found)),
@@ -41,14 +40,31 @@ def verdict(found: PlantedResult) -> list[str]:
     return [sentence for sentence in said if sentence]
 
 
+def _best(found: PlantedResult, pairs: Mapping[tuple[str, str], Contrast]) -> str:
+    best = found.methods[0]
+    share, chance = found.estimates["share"][best], f"{found.chance:.3g}"
+    if not found.above_chance["share"][best].above:
+        return f"No method is significantly above chance ({chance}); {best} has the largest share, {share}."
+    equals = [b for (a, b), difference in pairs.items() if a == best and not difference.above]
+    but = f"; it is not significantly better than {listed(equals)}" if equals else ""
+    return (
+        f"{best} finds the right {_place(found)} best: {share} of its positive relevance lies there, where chance is "
+        f"{chance}{but}."
+    )
+
+
 def _against_chance(found: PlantedResult) -> str:
     contrasts = found.above_chance["share"]
     better = [name for name in found.methods if contrasts[name].above]
     worse = [name for name in found.methods if contrasts[name].below]
     neither = [name for name in found.methods if name not in (*better, *worse)]
-    groups = (("above chance", better), ("below chance", worse), ("not significantly different from it", neither))
+    groups = (
+        ("significantly above chance", better),
+        ("significantly below chance", worse),
+        ("no significant difference from chance", neither),
+    )
     said = "; ".join(f"{words}: {listed(names)}" for words, names in groups if names)
-    return f"Against chance (p ≤ {ERROR:g}, Holm-corrected), {said}."
+    return f"{said[0].upper()}{said[1:]} (p ≤ {ERROR:g}, Holm-corrected)."
 
 
 def warnings(found: PlantedResult) -> list[str]:
@@ -83,9 +99,9 @@ def table(found: PlantedResult) -> Table:
     columns = ("share", "low", "high", "p", "pointing", "pointing low", "pointing high", "pointing p")
     places = "" if found.planted.patch else f" ({counted(len(found.places), 'tile')} whose class the network sees)"
     note = (
-        f"share: of positive relevance, in the right {_place(found)}. pointing: how often the largest value lies there. "
-        f"Higher is better. Means over {_pictures(found, found.pictures)}{places} with 95 % intervals; p: sign-flip "
-        "tests against chance, Holm-corrected."
+        f"share: of positive relevance, in the right {_place(found)}. pointing: how often the largest value lies "
+        f"there. Higher is better. Means over {_pictures(found, found.pictures)}{places} with 95 % intervals; p: "
+        "sign-flip tests against chance, Holm-corrected."
     )
     return Table(("method", *columns), (*rows, chance), (note,))
 
@@ -123,9 +139,7 @@ def page(found: PlantedResult) -> Page:
         f"Which heatmaps of {found.network['name']} find the right {place}?",
         about=[counted(len(found.names), "photograph"), *_about(found), counted(len(found.methods), "method")],
         sections=[
-            Section(
-                f"Right {place}", text=[ASSUMES[kind]], tables={"Means and tests against chance": table(found)}
-            ),
+            Section(f"Right {place}", text=[ASSUMES[kind]], tables={"Means and tests against chance": table(found)}),
             Section("Charts", charts=[shares]),
             Section("Pictures", shown=still(colours, names, labels, maps), fallback=gallery),
             Section("Differences", tables={"Between methods on the same pictures": differences_table(found)}),
@@ -169,9 +183,9 @@ def _where(found: PlantedResult, place: Place) -> str:
     if found.planted.patch:
         return image
     top, left, bottom, right = place.box
-    grid = int(found.options["grid"])
-    row, column = (top + bottom) * grid // (2 * found.planted.height), (left + right) * grid // (2 * found.planted.width)
-    return f"{image}: mosaic {place.picture}, row {row + 1}, column {column + 1}"
+    grid, height, width = int(found.options["grid"]), found.planted.height, found.planted.width
+    row, column = (top + bottom) * grid // (2 * height) + 1, (left + right) * grid // (2 * width) + 1
+    return f"{image}: mosaic {place.picture}, row {row}, column {column}"
 
 
 def describe(found: PlantedResult) -> dict[str, Any]:

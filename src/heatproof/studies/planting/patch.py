@@ -20,7 +20,7 @@ from heatproof.studies.planting.survey import surveyed
 
 FEWEST = 8  # photographs: half of them fit the head
 SPLIT = 5  # a picture has 5 × 5 places for the patch, each as likely, so that every pixel is
-RIDGE = 0.01  # of the mean squared length of a feature vector
+RIDGE = 0.1  # of the mean squared length of a feature vector
 ACCURATE = 0.9
 CLASSES = ("without the patch", "with the patch")
 
@@ -46,15 +46,17 @@ def plant_patch(network: Network, source: Source, options: PlantedOptions, *, me
         raise InputError(
             f"the network hardly sees the patch: a head that was fitted on {len(fitting)} photographs is right for "
             f"{accuracy:.0%} of the held-out pictures with and without it, and must be for {ACCURATE:.0%}; give more "
-            "photographs, or take mosaics"
+            "photographs, another seed, or mosaics"
         )
-    patch = Patch(
-        seed=options.seed,
-        reads=head_reads(network, survey.shape),
-        weight=tuple(head.weight.tolist()),
-        bias=head.bias,
-        accuracy=accuracy,
-        fitted_on=len(fitting),
+    patch = Patch.model_validate(
+        {
+            "seed": options.seed,
+            "reads": head_reads(network, survey.shape),
+            "weight": tuple(head.weight.tolist()),
+            "bias": head.bias,
+            "accuracy": accuracy,
+            "fitted_on": len(fitting),
+        }
     )
     size = survey.shape[1:]
     probabilities = 1 / (1 + np.exp(-2 * head.scores(answers[held])[:, 1]))

@@ -1,4 +1,4 @@
-"""What is settled before the first shard: what is planted where, and in which network and images heatmaps look for it."""
+"""What is settled before the first shard: what is planted where, and which network and images come of it."""
 
 from collections.abc import Callable
 

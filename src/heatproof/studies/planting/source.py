@@ -52,7 +52,11 @@ class PlantedSource:
         places = [self.planted.explained[number] for number in numbers]
         found, reasons = drawn_pictures(self.planted, self.photographs, [place.picture for place in places])
         kept = [(number, place) for number, place in zip(numbers, places, strict=True) if place.picture in found]
-        images = torch.stack([found[place.picture] for _, place in kept]) if kept else torch.empty(0, self.planted.channels, 0, 0)
+        images = (
+            torch.stack([found[place.picture] for _, place in kept])
+            if kept
+            else torch.empty(0, self.planted.channels, 0, 0)
+        )
         return Pictures(
             images,
             tuple(place.image for _, place in kept),
@@ -107,13 +111,19 @@ def pasted(image: Tensor, box: Box, seed: int) -> Tensor:
 
 
 def texture(channels: int, height: int, width: int, seed: int) -> Tensor:
-    """(channels, height, width) the patch: squares of random colours, the same for every image.
+    """(channels, height, width) the patch: squares of random bright colours, the same for every image.
 
-    >>> texture(3, 40, 40, seed=0).shape
-    torch.Size([3, 40, 40])
+    In each square one channel is dark and the others are bright. The mean over channels is the same everywhere, so that
+    the patch has no edges in grey, which would tell the Sobel baseline where it lies. An image of one channel gets
+    black and white squares.
+
+    >>> texture(3, 40, 40, seed=0).mean(dim=0).unique()
+    tensor([0.6667])
     """
-    colours = addressed(seed=seed, image="", purpose="patch").random((channels, CELLS, CELLS), dtype=np.float32)
-    return interpolate(torch.from_numpy(colours)[None], (height, width), mode="nearest")[0]
+    draws = addressed(seed=seed, image="", purpose="patch").random((channels, CELLS, CELLS))
+    dark = draws < 0.5 if channels == 1 else draws == draws.min(axis=0)
+    colours = torch.from_numpy(1 - dark.astype(np.float32))
+    return interpolate(colours[None], (height, width), mode="nearest")[0]
 
 
 def inside(planted: Planted, places: Iterable[Place]) -> Tensor:

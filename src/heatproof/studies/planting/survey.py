@@ -35,20 +35,31 @@ class Survey:
 
     def place(self, number: int, *, picture: int, target: int, box: Box) -> Place:
         """A place of a picture for this photograph; whether the network sees it is not known yet."""
-        place, name = self.numbers[number], self.names[number]
-        return Place(picture=picture, number=place, image=name, target=target, box=box, probability=0.0, seen=True)
+        return Place.model_validate(
+            {
+                "picture": picture,
+                "number": self.numbers[number],
+                "image": self.names[number],
+                "target": target,
+                "box": box,
+                "probability": 0.0,
+                "seen": True,
+            }
+        )
 
     def planted(self, places: Sequence[Place], size: tuple[int, int], patch: Patch | None = None) -> Planted:
         """What was planted into pictures of this size."""
         height, width = size
-        return Planted(
-            channels=self.shape[0],
-            height=height,
-            width=width,
-            places=tuple(places),
-            photographs=self.names,
-            skipped=self.skipped,
-            patch=patch,
+        return Planted.model_validate(
+            {
+                "channels": self.shape[0],
+                "height": height,
+                "width": width,
+                "places": tuple(places),
+                "photographs": self.names,
+                "skipped": self.skipped,
+                "patch": patch,
+            }
         )
 
 

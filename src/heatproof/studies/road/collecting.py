@@ -14,8 +14,8 @@ from heatproof.results.audit import Audit
 from heatproof.results.part import REFERENCE, Part
 from heatproof.results.work import Work
 from heatproof.runs.objects import Store
-from heatproof.runs.run_record import read_content
 from heatproof.runs.planted_record import PLANTED, stored_planted
+from heatproof.runs.run_record import read_content
 from heatproof.studies.audit import FITTED_ON, audited, images_to_audit
 from heatproof.studies.comparison import Comparison
 from heatproof.studies.complexity_study import Simplicity
@@ -61,6 +61,10 @@ def told(found: Comparison, store: Store) -> Comparison | Simplicity | PlantedTr
     planted = stored_planted(store)
     if planted is None:
         raise InputError(f"{store} has no {PLANTED}, which says what its heatmaps are to find: compute it again")
+    known = {place.image for place in planted.explained}
+    unknown = next((name for name in found.names if name not in known), None)
+    if unknown is not None:
+        raise InputError(f"{PLANTED} of {store} does not say where {unknown!r:.200} lies: compute it again")
     return PlantedTruth(found, planted)
 
 
