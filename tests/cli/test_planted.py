@@ -28,25 +28,36 @@ def coloured(photos):
 def test_it_writes_its_page_table_and_scores(run, coloured, tmp_path):
     code, out, err = run("planted", coloured, *METHODS, "--out", "RUN")
     assert code == 0, err
-    assert "in the right tile: " in out
-    assert {"report.html", "shares.png", "scores.parquet", "mosaics.parquet", "table.csv"} <= {
+    assert "lrp-epsilon finds the right tile best" in out or "No method is significantly above chance" in out
+    assert {"report.html", "shares.png", "scores.parquet", "places.parquet", "planted.json", "table.csv"} <= {
         path.name for path in (tmp_path / "RUN").iterdir()
     }
     record = json.loads((tmp_path / "RUN" / "run.json").read_text())
     assert record["reproduce"].startswith("heatproof planted ")
-    assert pl.read_parquet(tmp_path / "RUN" / "scores.parquet")["mosaic"].n_unique() == 2
+    assert pl.read_parquet(tmp_path / "RUN" / "scores.parquet")["picture"].n_unique() == 2
 
 
-def test_it_is_not_resumed_but_replaced_if_asked_for(run, coloured):
+def test_it_is_resumed_reported_again_and_replaced_if_asked_for(run, coloured, tmp_path):
     assert run("planted", coloured, *METHODS, "--out", "RUN")[0] == 0
-    code, _, err = run("planted", coloured, *METHODS, "--out", "RUN")
-    assert code == cli.INPUT_ERROR
-    assert "--overwrite" in err
+    before = {path: path.read_bytes() for path in (tmp_path / "RUN").glob("*.csv")}
+    assert run("planted", coloured, *METHODS, "--out", "RUN")[0] == 0  # it is complete
+    code, out, _ = run("report", "RUN")
+    assert (code, "tiles of a mosaic averaged first" in out) == (0, True)
+    assert before == {path: path.read_bytes() for path in before}
+    code, _, err = run("planted", coloured, *METHODS, "--seed", "1", "--out", "RUN")
+    assert (code, "another configuration" in err) == (cli.INPUT_ERROR, True)
     assert run("planted", coloured, *METHODS, "--seed", "1", "--out", "RUN", "--overwrite")[0] == 0
     code, out, _ = run("view")
     assert (code, "planted" in out) == (0, True)
-    code, _, err = run("report", "RUN")
-    assert (code, "has schema 1" in err) == (cli.INPUT_ERROR, True)
+
+
+def test_a_study_file_and_twice_the_size(run, coloured, tmp_path):
+    assert run("init", "study.toml", "--study", "planted")[0] == 0
+    assert run("planted", "study.toml", coloured, *METHODS, "--scale", "2", "--out", "RUN")[0] == 0
+    record = json.loads((tmp_path / "RUN" / "run.json").read_text())
+    assert record["plan"]["planted"] == {"kind": "mosaics", "grid": 2, "scale": 2, "seen": 0.05, "seed": 0}
+    assert json.loads((tmp_path / "RUN" / "planted.json").read_text())["height"] == 72
+    assert run("planted", "RUN/study.toml", "--out", "RUN")[0] == 0
 
 
 def test_broken_pictures_are_counted_and_wrong_words_leave_nothing(run, coloured, tmp_path):
@@ -56,6 +67,9 @@ def test_broken_pictures_are_counted_and_wrong_words_leave_nothing(run, coloured
         (("--grid", "3"), "needs photographs of 9 classes"),
         (("--seen", "2"), "Invalid value for '--seen'"),
         (("--methods", "lpr"), "unknown method 'lpr'"),
+        (("--kind", "patches"), "unknown kind 'patches'; did you mean 'patch'"),
+        (("--kind", "patch", "--grid", "3"), "grid and scale are options of mosaics"),
+        (("--kind", "patch"), "the network hardly sees the patch"),
     ):
         code, _, err = run("planted", coloured, *METHODS, *words, "--out", "OTHER")
         assert (code, message in err) == (cli.INPUT_ERROR, True), err

@@ -22,6 +22,8 @@ ASSUMES = {
     "methods that find it may still explain other classes badly.",
 }
 
+CLEAR = 0.9  # accuracy of a layer that depends on little but the patch
+
 
 def verdict(found: PlantedResult) -> list[str]:
     """The answer, one sentence after the other."""
@@ -31,7 +33,7 @@ def verdict(found: PlantedResult) -> list[str]:
         _best(found, pairs),
         _against_chance(found),
         significant_pairs(found.methods, pairs),
-        f"Pointing game: the largest value lies in the right {_place(found)} most often for {pointing} "
+        f"Pointing game: the largest value lies in {_place(found)} most often for {pointing} "
         f"({found.estimates['pointing'][pointing]}).",
         f"Intervals are 95 % intervals over {_pictures(found, found.pictures)}"
         + ("." if found.planted.patch else ", tiles of a mosaic averaged first."),
@@ -48,7 +50,7 @@ def _best(found: PlantedResult, pairs: Mapping[tuple[str, str], Contrast]) -> st
     equals = [b for (a, b), difference in pairs.items() if a == best and not difference.above]
     but = f"; it is not significantly better than {listed(equals)}" if equals else ""
     return (
-        f"{best} finds the right {_place(found)} best: {share} of its positive relevance lies there, where chance is "
+        f"{best} finds {_place(found)} best: {share} of its positive relevance lies there, where chance is "
         f"{chance}{but}."
     )
 
@@ -76,6 +78,11 @@ def warnings(found: PlantedResult) -> list[str]:
             "the network does not end in a dense layer whose place a new one could take: the new layer reads its class "
             "scores"
         )
+    if patch and patch.accuracy < CLEAR:
+        said.append(
+            f"the new layer is right for {patch.accuracy:.0%} of the held-out pictures: its score depends on more than "
+            "the patch, so that some relevance elsewhere is right"
+        )
     if found.unused:
         said.append(
             f"{counted(found.unused, 'photograph')} of {len(found.names)} {'is' if found.unused == 1 else 'are'} in no "
@@ -99,7 +106,7 @@ def table(found: PlantedResult) -> Table:
     columns = ("share", "low", "high", "p", "pointing", "pointing low", "pointing high", "pointing p")
     places = "" if found.planted.patch else f" ({counted(len(found.places), 'tile')} whose class the network sees)"
     note = (
-        f"share: of positive relevance, in the right {_place(found)}. pointing: how often the largest value lies "
+        f"share: of positive relevance, in {_place(found)}. pointing: how often the largest value lies "
         f"there. Higher is better. Means over {_pictures(found, found.pictures)}{places} with 95 % intervals; p: "
         "sign-flip tests against chance, Holm-corrected."
     )
@@ -121,8 +128,8 @@ def page(found: PlantedResult) -> Page:
     place = _place(found)
     shares = BoxesChart(
         name="shares",
-        caption=f"Positive relevance in the right {place}",
-        x=f"share of positive relevance in the right {place}",
+        caption=f"Positive relevance in {place}",
+        x=f"share of positive relevance in {place}",
         y="method",
         about=f"One value per {_picture(found)}; higher is better. Chance is {found.chance:.3g}, a perfect map has 1.",
         values={name: found.values["share"][name] for name in found.methods},
@@ -136,10 +143,12 @@ def page(found: PlantedResult) -> Page:
     gallery = Gallery(name="gallery", caption=GALLERY, images=colours, heatmaps=maps, captions=captions)
     kind = str(found.options["kind"])
     return Page(
-        f"Which heatmaps of {found.network['name']} find the right {place}?",
+        f"Which heatmaps of {found.network['name']} find {place}?",
         about=[counted(len(found.names), "photograph"), *_about(found), counted(len(found.methods), "method")],
         sections=[
-            Section(f"Right {place}", text=[ASSUMES[kind]], tables={"Means and tests against chance": table(found)}),
+            Section(
+                f"Relevance in {place}", text=[ASSUMES[kind]], tables={"Means and tests against chance": table(found)}
+            ),
             Section("Charts", charts=[shares]),
             Section("Pictures", shown=still(colours, names, labels, maps), fallback=gallery),
             Section("Differences", tables={"Between methods on the same pictures": differences_table(found)}),
@@ -166,7 +175,7 @@ def _about(found: PlantedResult) -> list[str]:
 
 
 def _place(found: PlantedResult) -> str:
-    return "place" if found.planted.patch else "tile"
+    return "the patch" if found.planted.patch else "the right tile"
 
 
 def _picture(found: PlantedResult) -> str:

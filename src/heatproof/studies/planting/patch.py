@@ -21,7 +21,7 @@ from heatproof.studies.planting.survey import surveyed
 FEWEST = 8  # photographs: half of them fit the head
 SPLIT = 5  # a picture has 5 × 5 places for the patch, each as likely, so that every pixel is
 RIDGE = 0.1  # of the mean squared length of a feature vector
-ACCURATE = 0.9
+ACCURATE = 0.8  # at least, or what heatmaps should find is not known; below 0.9 a report warns
 CLASSES = ("without the patch", "with the patch")
 
 
