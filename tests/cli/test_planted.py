@@ -52,10 +52,17 @@ def test_it_is_resumed_reported_again_and_replaced_if_asked_for(run, coloured, t
 
 
 def test_a_study_file_and_twice_the_size(run, coloured, tmp_path):
-    assert run("init", "study.toml", "--study", "planted")[0] == 0
-    assert run("planted", "study.toml", coloured, *METHODS, "--scale", "2", "--out", "RUN")[0] == 0
+    lines = [
+        'study = "planted"',
+        f'pictures = ["{coloured.name}"]',
+        'network = "tiny_networks:quarters"',
+        "enlarge = 2",
+    ]
+    (tmp_path / "study.toml").write_text("\n".join([*lines, 'methods = ["sobel"]', ""]))
+    code, _, err = run("planted", "study.toml", "--out", "RUN")
+    assert code == 0, err
     record = json.loads((tmp_path / "RUN" / "run.json").read_text())
-    assert record["plan"]["planted"] == {"kind": "mosaics", "grid": 2, "scale": 2, "seen": 0.05, "seed": 0}
+    assert record["plan"]["planted"] == {"kind": "mosaics", "grid": 2, "enlarge": 2, "seen": 0.05, "seed": 0}
     assert json.loads((tmp_path / "RUN" / "planted.json").read_text())["height"] == 72
     assert run("planted", "RUN/study.toml", "--out", "RUN")[0] == 0
 
@@ -68,7 +75,7 @@ def test_broken_pictures_are_counted_and_wrong_words_leave_nothing(run, coloured
         (("--seen", "2"), "Invalid value for '--seen'"),
         (("--methods", "lpr"), "unknown method 'lpr'"),
         (("--kind", "patches"), "unknown kind 'patches'; did you mean 'patch'"),
-        (("--kind", "patch", "--grid", "3"), "grid and scale are options of mosaics"),
+        (("--kind", "patch", "--grid", "3"), "grid and enlarge are options of mosaics"),
         (("--kind", "patch"), "the network hardly sees the patch"),
     ):
         code, _, err = run("planted", coloured, *METHODS, *words, "--out", "OTHER")

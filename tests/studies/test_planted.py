@@ -153,11 +153,11 @@ def test_a_larger_grid(images):
 
 
 def test_mosaics_of_twice_the_size(colours, plain, network, images, targets):
-    truth = hp.planted(colours, plain, METHODS, scale=2)
+    truth = hp.planted(colours, plain, METHODS, enlarge=2)
     assert truth.found.shown.images.shape[1:] == (4, 24, 24)
     assert truth.estimates["share"]["right"].mean == pytest.approx(1)
-    with pytest.raises(hp.InputError, match=r"does not take mosaics of 30 × 30 pixels \(scale=2\); give scale=1: "):
-        hp.planted(network, images, ["random"], targets=targets, scale=2)
+    with pytest.raises(hp.InputError, match=r"does not take mosaics of 30 × 30 pixels \(enlarge=2\); give enlarge=1: "):
+        hp.planted(network, images, ["random"], targets=targets, enlarge=2)
 
 
 def test_what_is_said(colours, plain):
@@ -264,7 +264,7 @@ def test_what_is_refused(network, images, targets):
         hp.planted(network, images, ["random"], targets=torch.arange(30))
     with pytest.raises(hp.InputError, match="unknown kind 'mosaic'; did you mean 'mosaics'"):
         hp.planted(network, images, ["random"], kind="mosaic")
-    with pytest.raises(hp.InputError, match="grid and scale are options of mosaics"):
+    with pytest.raises(hp.InputError, match="grid and enlarge are options of mosaics"):
         hp.planted(network, images, ["random"], kind="patch", grid=3)
     with pytest.raises(hp.InputError, match="grid must be a whole number from 2 to 3, got 4"):
         hp.planted(network, images, ["random"], grid=4)

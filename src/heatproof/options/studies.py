@@ -168,7 +168,7 @@ class PlantedOptions(Bounded):
         ),
     ] = "mosaics"
     grid: Annotated[int, Option("Number of tiles on a side of a mosaic: 2 or 3.", bounds=GRID)] = 2
-    scale: Annotated[
+    enlarge: Annotated[
         int,
         Option(
             "Size of a mosaic: that of the network's images (1), or twice as many pixels a side (2).",
@@ -189,8 +189,8 @@ class PlantedOptions(Bounded):
         super().__post_init__()
         if self.kind not in KINDS:
             raise InputError(unknown("kind", self.kind, KINDS))
-        if self.kind == "patch" and (self.grid, self.scale) != (2, 1):
-            raise InputError("grid and scale are options of mosaics: leave them out with kind patch")
+        if self.kind == "patch" and (self.grid, self.enlarge) != (2, 1):
+            raise InputError("grid and enlarge are options of mosaics: leave them out with kind patch")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -37,7 +37,7 @@ def plant_mosaics(
     """
     survey = surveyed(source, lambda images, identities: network.predict(images, memory=memory).cpu())
     channels, *sides = survey.shape
-    height, width = (side * options.scale for side in sides)
+    height, width = (side * options.enlarge for side in sides)
     classes = survey.answers if targets is None else _given(targets, survey, network)
     groups = drawn_mosaics(survey.identities, classes.tolist(), grid=options.grid, seed=options.seed)
     _check_size(network, (channels, height, width), options)
@@ -112,8 +112,8 @@ def _check_size(network: Network, shape: tuple[int, int, int], options: PlantedO
         network.trial(shape)
     except InputError as error:
         raise InputError(
-            f"the network does not take mosaics of {shape[1]} × {shape[2]} pixels (scale={options.scale}); give "
-            f"scale=1: {error}"
+            f"the network does not take mosaics of {shape[1]} × {shape[2]} pixels (enlarge={options.enlarge}); give "
+            f"enlarge=1: {error}"
         ) from error
 
 
