@@ -64,7 +64,7 @@ def test_a_study_file_and_twice_the_size(run, coloured, tmp_path):
     record = json.loads((tmp_path / "RUN" / "run.json").read_text())
     assert record["plan"]["planted"] == {"kind": "mosaics", "grid": 2, "enlarge": 2, "seen": 0.05, "seed": 0}
     assert json.loads((tmp_path / "RUN" / "planted.json").read_text())["height"] == 72
-    assert run("planted", "RUN/study.toml", "--out", "RUN")[0] == 0
+    assert run("planted", "study.toml", "--out", "RUN")[0] == 0
 
 
 def test_broken_pictures_are_counted_and_wrong_words_leave_nothing(run, coloured, tmp_path):

@@ -112,6 +112,14 @@ def test_agrees_with_heatmaps_made_one_by_one(network, images, targets):
     assert 0 < row == len(truth.places) < len(truth.planted.places)
 
 
+def test_what_rounding_leaves_is_no_difference(colours, plain):
+    """A map that is the same in all tiles, whose sums in float32 are not."""
+    images = plain.repeat(4, 1, 1, 1) * torch.linspace(0.8, 1, 48).view(-1, 1, 1, 1)
+    truth = hp.planted(colours, images, ["centre-gaussian", "constant"])
+    assert truth.above_chance["share"]["centre-gaussian"].sign_flip == 1
+    assert not any(one.significant for one in truth.differences.values())
+
+
 def test_tiles_of_a_mosaic_are_averaged_first(network, images, targets):
     truth = hp.planted(network, images, ["lrp-epsilon", "sobel"], targets=targets, seen=0.2)
     frame = truth.frame().filter(pl.col("method") == "sobel").group_by("picture", maintain_order=True)

@@ -116,7 +116,7 @@ class PlantedResult:
         """By how much a method exceeds chance, by quantity and method; the methods of a quantity are a family."""
         chance = self._by_picture(self.chances)
         return {
-            quantity: contrasts({name: found - chance for name, found in methods.items()})
+            quantity: contrasts({name: _excess(found, chance) for name, found in methods.items()})
             for quantity, methods in self.values.items()
         }
 
@@ -129,7 +129,7 @@ class PlantedResult:
         found: dict[tuple[str, str, str], Contrast] = {}
         for quantity, values in self.values.items():
             pairs = combinations(self.ordered(quantity), 2)
-            found |= contrasts({(quantity, a, b): values[a] - values[b] for a, b in pairs})
+            found |= contrasts({(quantity, a, b): _excess(values[a], values[b]) for a, b in pairs})
         return found
 
     def ordered(self, quantity: str) -> list[str]:
@@ -181,6 +181,12 @@ class PlantedResult:
         _, rows = np.unique([place.picture for place in self.places], return_inverse=True)
         means: np.ndarray = np.bincount(rows, weights=values) / np.bincount(rows)
         return means
+
+
+def _excess(values: np.ndarray, others: np.ndarray) -> np.ndarray:
+    """By how much values exceed others; what rounding leaves, as of a symmetric map, is no difference."""
+    found: np.ndarray = np.round(values - others, 6)
+    return found
 
 
 def _within_0_and_1(found: Estimate) -> Estimate:
