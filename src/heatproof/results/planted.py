@@ -15,6 +15,7 @@ from heatproof.results.contrasts import Contrast, contrasts
 from heatproof.runs.planted_record import Place, Planted
 
 QUANTITIES = ("share", "pointing")  # of positive relevance in the right place; whether the largest value lies there
+ROUNDING = 1e-6  # of shares of heatmaps in float32
 
 
 @dataclass(frozen=True)
@@ -185,8 +186,8 @@ class PlantedResult:
 
 def _excess(values: np.ndarray, others: np.ndarray) -> np.ndarray:
     """By how much values exceed others; what rounding leaves, as of a symmetric map, is no difference."""
-    found: np.ndarray = np.round(values - others, 6)
-    return found
+    found: np.ndarray = values - others
+    return np.where(np.abs(found) < ROUNDING, 0, found)
 
 
 def _within_0_and_1(found: Estimate) -> Estimate:
