@@ -14,7 +14,8 @@ from torch import nn
 
 import heatproof as hp
 from heatproof.data import as_dataset
-from heatproof.options.studies import AssessOptions, PlantedOptions, ReplacementsOptions
+from heatproof.options.planted import PlantedOptions
+from heatproof.options.studies import AssessOptions, ReplacementsOptions
 from heatproof.perturbation import Protocol
 from heatproof.runs.progress import read_progress
 from heatproof.runs.store import LocalStore, open_store

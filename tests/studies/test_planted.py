@@ -295,3 +295,8 @@ def test_a_real_network():
     assert means["lrp-epsilon"] > means["deconvolution-l2"] + 0.05
     assert truth.above_chance["share"]["lrp-epsilon-plus-flat"].above
     assert abs(means["centre-gaussian"] - truth.chance) < 0.01
+    images = hp.load_images(paths[::2], network)
+    patch = hp.planted(network, images, ["lrp-epsilon-plus-flat", "sobel", "centre-gaussian"], kind="patch")
+    assert patch.planted.patch.accuracy >= 0.85
+    assert patch.estimates["share"]["lrp-epsilon-plus-flat"].mean > 5 * patch.chance
+    assert [name for name, one in patch.above_chance["share"].items() if one.above] == ["lrp-epsilon-plus-flat"]

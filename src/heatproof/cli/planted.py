@@ -15,7 +15,7 @@ from heatproof.cli.working import Working
 from heatproof.defaults import DEFAULT_METHODS
 from heatproof.options.names import some_methods
 from heatproof.options.option import Option
-from heatproof.options.studies import PlantedOptions
+from heatproof.options.planted import PlantedOptions
 
 
 @app.command("planted", cls=StudyCommand)

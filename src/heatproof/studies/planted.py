@@ -7,8 +7,8 @@ from torch import Tensor
 from heatproof.data.source import GivenImages, Source
 from heatproof.errors import InputError
 from heatproof.network.network import Network
+from heatproof.options.planted import PlantedArguments, PlantedOptions
 from heatproof.options.signatures import takes
-from heatproof.options.studies import PlantedArguments, PlantedOptions
 from heatproof.perturbation import Protocol
 from heatproof.report.studies.about import GALLERY_IMAGES
 from heatproof.studies.planted_truth import PlantedTruth

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from heatproof.defaults import SHOWN
 from heatproof.heatmaps.precomputed import MapFile
-from heatproof.options.studies import PlantedOptions
+from heatproof.options.planted import PlantedOptions
 from heatproof.perturbation import Protocol
 from heatproof.results.settlement import Rule
 from heatproof.studies.further import check_measures

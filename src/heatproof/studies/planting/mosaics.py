@@ -11,7 +11,7 @@ from heatproof.data.source import Source
 from heatproof.errors import InputError
 from heatproof.network import Network
 from heatproof.network.inputs import as_targets, check_classes
-from heatproof.options.studies import PlantedOptions
+from heatproof.options.planted import PlantedOptions
 from heatproof.randomness import addressed
 from heatproof.runs.planted_record import Place, Planted
 from heatproof.studies.planting.source import AT_ONCE, Box, drawn_pictures

@@ -11,7 +11,7 @@ from heatproof.data.source import Source
 from heatproof.errors import InputError
 from heatproof.network import Network
 from heatproof.network.heads import features, head_reads, with_head
-from heatproof.options.studies import PlantedOptions
+from heatproof.options.planted import PlantedOptions
 from heatproof.randomness import addressed
 from heatproof.runs.planted_record import Patch, Planted
 from heatproof.studies.planting.mosaics import tile_boxes

@@ -6,7 +6,7 @@ from torch import Tensor
 
 from heatproof.data.source import Source
 from heatproof.network import Network
-from heatproof.options.studies import PlantedOptions
+from heatproof.options.planted import PlantedOptions
 from heatproof.runs.planted_record import Planted
 from heatproof.studies.planting.mosaics import plant_mosaics
 from heatproof.studies.planting.patch import plant_patch, with_patch_head

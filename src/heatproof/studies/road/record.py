@@ -11,7 +11,7 @@ from torch import Tensor
 from heatproof.data.source import Source
 from heatproof.errors import InputError
 from heatproof.network import Network
-from heatproof.options.studies import PlantedOptions
+from heatproof.options.planted import PlantedOptions
 from heatproof.perturbation import Protocol
 from heatproof.perturbation.statistics import Statistics
 from heatproof.results.settlement import Rule
