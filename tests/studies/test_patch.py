@@ -141,6 +141,8 @@ def test_what_is_refused(network, images):
         hp.InputError, match=r"the network hardly sees the patch: a head .* 12 photographs is right for"
     ):
         hp.planted(blind, bright, ["constant"], kind="patch")
+    with pytest.raises(hp.InputError, match="targets are the classes of photographs in mosaics"):
+        hp.planted(network, images, ["constant"], kind="patch", targets=1)
     with pytest.raises(hp.InputError, match="images must have at least 5 pixels on each side, got 4 × 20"):
         hp.planted(blind, images[:, :, :4], ["constant"], kind="patch")
 

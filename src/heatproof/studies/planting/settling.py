@@ -5,6 +5,7 @@ from collections.abc import Callable
 from torch import Tensor
 
 from heatproof.data.source import Source
+from heatproof.errors import InputError
 from heatproof.network import Network
 from heatproof.options.planted import PlantedOptions
 from heatproof.runs.planted_record import Planted
@@ -22,6 +23,8 @@ def plant(
         InputError: if the photographs do not allow it.
     """
     if options.kind == "patch":
+        if targets is not None:
+            raise InputError("targets are the classes of photographs in mosaics: leave them out with kind patch")
         return plant_patch(network, source, options, memory=memory)
     return plant_mosaics(network, source, options, memory=memory, targets=targets)
 
