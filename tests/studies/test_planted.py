@@ -289,13 +289,13 @@ def test_a_real_network():
     network = hp.load_network("torchvision:squeezenet1_0", weights=weights, preprocessing=IMAGENET)
     paths = sorted(folder.rglob("*.[jJ][pP]*"))[::2]
     methods = ["lrp-epsilon-plus-flat", "lrp-epsilon", "deconvolution-l2", "centre-gaussian"]
-    truth = hp.planted(network, hp.load_images(paths, network), methods)
+    images = hp.load_images(paths, network)
+    truth = hp.planted(network, images, methods)
     means = {name: found.mean for name, found in truth.estimates["share"].items()}
     assert means["lrp-epsilon-plus-flat"] > means["lrp-epsilon"] + 0.1
     assert means["lrp-epsilon"] > means["deconvolution-l2"] + 0.05
     assert truth.above_chance["share"]["lrp-epsilon-plus-flat"].above
     assert abs(means["centre-gaussian"] - truth.chance) < 0.01
-    images = hp.load_images(paths[::2], network)
     patch = hp.planted(network, images, ["lrp-epsilon-plus-flat", "sobel", "centre-gaussian"], kind="patch")
     assert patch.planted.patch.accuracy >= 0.85
     assert patch.estimates["share"]["lrp-epsilon-plus-flat"].mean > 5 * patch.chance
