@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from heatproof.studies.assess import assess
     from heatproof.studies.compare import compare
     from heatproof.studies.complexity import complexity
+    from heatproof.studies.planted import planted
 
 __version__ = "0.1.0"
 
@@ -40,6 +41,7 @@ __all__ = [
     "load_network",
     "perturb",
     "plan_comparison",
+    "planted",
 ]
 
 _ROOMS = ("checks", "data", "heatmaps", "measures", "network", "perturbation", "report", "runs", "studies", "training")
@@ -64,6 +66,7 @@ _HOMES = {
     "load_network": "heatproof.network",
     "perturb": "heatproof.perturbation",
     "plan_comparison": "heatproof.studies",
+    "planted": "heatproof.studies",
 } | {room: f"heatproof.{room}" for room in _ROOMS}
 
 __getattr__ = lazily(__name__, _HOMES)  # so that importing heatproof takes no time, and not even torch

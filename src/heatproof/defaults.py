@@ -6,6 +6,7 @@ DEFAULT_METHOD = "lrp-alphabeta"  # where there is one: the paper's "LRP"
 DEFAULT_REPLACEMENTS = ("uniform", "dirichlet", "constant", "blur")  # the paper's
 DEFAULT_MEMORY = 2 * 2**30  # bytes
 PILOT_IMAGES = 16
+SEEN = 0.05  # probability, above which a network sees a class in a mosaic
 SHOWN = 8  # pictures of a page
 ALL = "all"  # instead of a number of steps
 CANDIDATES = ("coarse-blur", "coarse-uniform", "medium-blur", "large-blur", "fine-uniform")  # protocols to choose from

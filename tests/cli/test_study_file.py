@@ -94,7 +94,7 @@ def test_what_the_keys_are_called():
 
 def test_which_commands_take_a_study():
     assert {name for name, command in COMMANDS.items() if type(command) is StudyCommand} == set(STUDIES)
-    assert set(STUDIES) >= {"assess", "compare", "complexity", "replacements"}
+    assert set(STUDIES) >= {"assess", "compare", "complexity", "planted", "replacements"}
 
 
 def test_what_a_signature_says_about_its_keys():

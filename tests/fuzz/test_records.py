@@ -12,9 +12,11 @@ from tests.records import FAILED, LOCK, SAVED
 
 from heatproof.errors import InputError
 from heatproof.runs.lock import locked
+from heatproof.runs.planted_record import Planted
 from heatproof.runs.progress import read_progress
 from heatproof.runs.run_list import runs_below
 from heatproof.runs.store import LocalStore
+from heatproof.studies.planting.source import inside
 from heatproof.studies.road.reading import read_comparison
 
 WHOLE = Path(__file__).parent.parent / "studies" / "schema-2"
@@ -30,6 +32,20 @@ STUDIES = {
     "complexity": SAVED | {"study": "complexity", "methods": ["sobel"], "images": ["0.png", "1.png"]},
     "compare": SAVED | {"study": "compare", "methods": ["sobel"]},
 }
+PLACE = {
+    "picture": 0,
+    "number": 0,
+    "image": "0.png",
+    "target": 1,
+    "box": [0, 0, 2, 3],
+    "probability": 0.5,
+    "seen": True,
+}
+PLANTED = {
+    "channels": 3, "height": 4, "width": 6, "places": [PLACE, PLACE | {"image": "1.png", "box": [2, 3, 4, 6]}],
+    "photographs": ["0.png", "1.png"], "skipped": [["2.png", "broken"]],
+    "patch": {"seed": 0, "reads": "scores", "weight": [0.5], "bias": 1.0, "accuracy": 1.0, "fitted_on": 4},
+}  # fmt: skip
 IN_THE_RUN = ("run.json", "shards/00000.json", "failed/00001.json", "log.jsonl", "lock")
 
 SCALARS = st.one_of(
@@ -150,6 +166,18 @@ def test_mutated_records_of_saved_studies(judge, data, study):
         (listed,) = runs_below(folder).runs
         assert listed.state in ("finished", "stopped", "unreadable")
     shutil.rmtree(folder)
+
+
+@fuzzed(100)
+@given(data=st.data())
+def test_mutated_records_of_what_was_planted(judge, data):
+    with judge.judging("records"):
+        planted = Planted.read(as_bytes("planted.json", data.draw(mutated(PLANTED))), "planted.json")
+        assert inside(planted, planted.explained).any(dim=(1, 2)).all()
+
+
+def test_what_was_planted_is_read():
+    assert len(Planted.read(as_bytes("planted.json", PLANTED), "planted.json").explained) == 2
 
 
 @pytest.mark.parametrize("study", sorted(STUDIES))

@@ -21,6 +21,7 @@ PUBLIC = [
     "load_network",
     "perturb",
     "plan_comparison",
+    "planted",
 ]
 
 

@@ -25,6 +25,7 @@ FUNCTIONS = {
     "complexity": hp.complexity,
     "plan": hp.plan_comparison,
     "protocol": hp.compare_protocols,
+    "planted": hp.planted,
 }
 COMMANDS = {command.name: command.callback for command in app.registered_commands}
 OTHERS = {"network", "checkpoints", "images", "methods", "labels"}  # texts for commands, objects for Python
@@ -35,7 +36,7 @@ TAKERS = [*FUNCTIONS.values(), hp.perturb]
 def test_what_a_command_and_its_function_share_has_one_default(name):
     keys = {key.declared.field: key for key in keys_of(COMMANDS[name]).values()}
     shared = keys.keys() & inspect.signature(FUNCTIONS[name]).parameters.keys() - OTHERS
-    some = {"complexity": {"memory"}, "protocol": {"memory", "repeats", "scored", "candidates"}}
+    some = {"complexity": {"memory"}, "planted": {"memory"}, "protocol": {"memory", "repeats", "scored", "candidates"}}
     assert shared >= some.get(name, {"memory", "repeats", "regions", "steps"})
     for field in shared:
         assert keys[field].declared.default == inspect.signature(FUNCTIONS[name]).parameters[field].default

@@ -7,12 +7,14 @@ from importlib.util import find_spec
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from safetensors.torch import save_file
 from tests.studied import PREPROCESSING, draw_eleven, small_network
 from torch import nn
 
 import heatproof as hp
 from heatproof.data import as_dataset
+from heatproof.options.planted import PlantedOptions
 from heatproof.options.studies import AssessOptions, ReplacementsOptions
 from heatproof.perturbation import Protocol
 from heatproof.runs.progress import read_progress
@@ -20,8 +22,9 @@ from heatproof.runs.store import LocalStore, open_store
 from heatproof.studies.assess import loaded as reloaded
 from heatproof.studies.assess import wanted_assessment
 from heatproof.studies.complexity import wanted_complexity
+from heatproof.studies.planted import wanted_planted
 from heatproof.studies.replacements import wanted_replacements
-from heatproof.studies.road import driver
+from heatproof.studies.road import driver, running
 from heatproof.studies.road.cell_runs import read_cells, run_cells
 from heatproof.studies.road.reading import read_comparison, read_study
 from heatproof.studies.road.running import Execution, run_comparison
@@ -363,4 +366,133 @@ def test_complexity_saved_and_reported_again(simplicity, tmp_path):
     assert_same_simplicity(simplicity, again)
     assert again.warnings == simplicity.warnings
     with pytest.raises(hp.InputError, match="expected the run of a comparison, got a run of complexity"):
+        read_comparison(open_store(tmp_path / "run"))
+
+
+# --- what was planted
+
+
+class Colours(nn.Module):
+    """A class for each of red, green, blue and grey; the last feature, bright yellow, is of no use to them."""
+
+    def __init__(self):
+        super().__init__()
+        self.colours, self.last = nn.Conv2d(3, 5, 1), nn.Linear(5, 4, bias=False)
+        with torch.no_grad():
+            weight = torch.cat([3 * torch.eye(4)[:, :3] - 1, torch.tensor([[20.0, 20, -20]])])
+            self.colours.weight.copy_(weight[:, :, None, None])
+            self.colours.bias.copy_(torch.tensor([0, 0, 0, 0.75, -16]))
+            self.last.weight.copy_(8 * torch.eye(5)[:4])
+
+    def forward(self, images):
+        return self.last(torch.relu(self.colours(images)).mean(dim=(2, 3)))
+
+
+def seeing_colours():
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        return hp.Network(Colours(), preprocessing=PREPROCESSING)
+
+
+@pytest.fixture(scope="module")
+def coloured(tmp_path_factory):
+    """Eighteen pictures of four colours, and one that is none: the last, as above."""
+    folder, generator = tmp_path_factory.mktemp("coloured"), np.random.default_rng(0)
+    colours = np.array([(90, 0, 0), (0, 90, 0), (0, 0, 90), (30, 30, 30)])
+    for number in range(18):
+        pixels = generator.integers(0, 30, (24, 22, 3)) + colours[number % 4]
+        Image.fromarray(pixels.astype(np.uint8)).save(folder / f"{number:02}.png")
+    (folder / "99 broken.png").write_bytes(b"no picture")
+    return folder
+
+
+def coloured_and_network(folder):
+    return seeing_colours(), as_dataset(folder)
+
+
+def run_planted_in(folder, store, kind, **given):
+    methods = {name: name for name in METHODS}
+    wanted = wanted_planted(PlantedOptions(kind=kind, seed=1), methods, memory=2**31)
+    opened = partial(coloured_and_network, folder)
+    return run_comparison(wanted, opened, store, {"kind": kind}, Execution(**given))
+
+
+@pytest.fixture(scope="module", params=["mosaics", "patch"])
+def planted(request, coloured):
+    """What is planted, and what comes out in memory."""
+    paths = [path for path in sorted(coloured.iterdir()) if "broken" not in path.name]
+    images, names = hp.load_images(paths, PREPROCESSING), [str(path) for path in paths]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(driver, "SIZE", 4)
+        return request.param, hp.planted(seeing_colours(), images, METHODS, names=names, kind=request.param, seed=1)
+
+
+def assert_same_truth(one, other):
+    assert one.frame().equals(other.frame())
+    assert one.places_frame().equals(other.places_frame())
+    assert one.planted.patch == other.planted.patch
+    assert one.network["weights_blake2b"] == other.network["weights_blake2b"]
+    assert one.verdict == other.verdict
+    assert one.table() == other.table()
+    assert torch.equal(one.found.shown.images, other.found.shown.images)
+    for name, maps in one.found.shown.heatmaps.items():
+        assert torch.equal(maps, other.found.shown.heatmaps[name])
+
+
+def test_planted_in_a_folder_at_a_url_and_reported_again(planted, coloured, tmp_path):
+    kind, truth = planted
+    for store in (open_store(tmp_path / "run"), open_store(f"memory://one-road/planted-{kind}")):
+        found = run_planted_in(coloured, store, kind)
+        assert_same_truth(truth, found)
+        assert len(found.skipped) == 1
+        again = read_study(store)
+        again.write_results(store, "")
+        assert_same_truth(truth, again)
+        assert again.warnings == found.warnings
+        progress = read_progress(store)
+        assert (progress.state, progress.whole) == ("finished", -(-len(truth.places) // 4))
+        assert_same_truth(truth, run_planted_in(coloured, store, kind))  # nothing is left to do
+
+
+@pytest.mark.parametrize("writes", [1, 3, 5])
+def test_planted_gone_on_with(planted, coloured, tmp_path, monkeypatch, writes):
+    kind, truth = planted
+    with stopped(monkeypatch, writes):
+        run_planted_in(coloured, open_store(tmp_path / "run"), kind)
+    assert_same_truth(truth, run_planted_in(coloured, open_store(tmp_path / "run"), kind))
+
+
+def test_what_is_planted_is_settled_once(planted, coloured, tmp_path, monkeypatch):
+    kind, truth = planted
+    with stopped(monkeypatch, 3):
+        run_planted_in(coloured, open_store(tmp_path / "run"), kind)
+    monkeypatch.setattr(running, "plant", None)
+    assert_same_truth(truth, run_planted_in(coloured, open_store(tmp_path / "run"), kind))
+
+
+def test_another_kind_is_refused(planted, coloured, tmp_path):
+    kind, _ = planted
+    store = open_store(tmp_path / "run")
+    run_planted_in(coloured, store, "patch" if kind == "mosaics" else "mosaics")
+    with pytest.raises(hp.InputError, match=r"holds a run of another configuration \(kind: .*\); resume it"):
+        run_planted_in(coloured, store, kind)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(find_spec("ray") is None, reason='needs ray: pip install "heatproof[ray]"')
+def test_planted_on_ray(planted, coloured, tmp_path):
+    from heatproof.runs.ray_workers import RayWorkers
+
+    kind, truth = planted
+    workers = partial(RayWorkers, count=2)
+    assert_same_truth(truth, run_planted_in(coloured, open_store(tmp_path / "run"), kind, workers=workers))
+
+
+def test_planted_saved_and_reported_again(planted, tmp_path):
+    _, truth = planted
+    truth.save(tmp_path / "run")
+    again = read_study(open_store(tmp_path / "run"))
+    assert_same_truth(truth, again)
+    assert again.warnings == truth.warnings
+    with pytest.raises(hp.InputError, match="expected the run of a comparison, got a run of planted"):
         read_comparison(open_store(tmp_path / "run"))

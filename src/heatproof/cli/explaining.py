@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from heatproof.heatmaps.precomputed import MapFile
     from heatproof.network import Network
 
+METHOD_FILE = r"(?:[a-z]+(?:\[[^\]]*\])?:)*([^:\[\],]+\.py):.+"
+
 
 @dataclass(frozen=True)
 class Explaining(Picturing):
@@ -32,7 +34,7 @@ class Explaining(Picturing):
             metavar="NAMES",
             complete=some_methods,
             several=True,
-            path=r"(?:[a-z]+(?:\[[^\]]*\])?:)*([^:\[\],]+\.py):.+",
+            path=METHOD_FILE,
         ),
     ] = None
     heatmaps: Annotated[

@@ -7,12 +7,32 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from hashlib import blake2b
+from typing import Protocol
 
 from torch import Tensor
 
 from heatproof.data.dataset import Dataset
 from heatproof.data.pictures import Pictures, read_shard
 from heatproof.data.preprocessing import Preprocessing
+
+
+class Source(Protocol):
+    """What gives images by their places."""
+
+    @property
+    def name(self) -> str:
+        """What all of them are called."""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of all images, in order."""
+
+    @property
+    def fingerprint(self) -> str:
+        """Hash of the names in their order."""
+
+    def read(self, numbers: Sequence[int], /) -> Pictures:
+        """The images at these places, as far as they can be used."""
 
 
 class Files:
@@ -29,11 +49,6 @@ class Files:
         self._last: tuple[list[int], Pictures] | None = None
 
     @property
-    def addresses(self) -> tuple[str, ...]:
-        """What addresses the draws of images: their names."""
-        return self.names
-
-    @property
     def fingerprint(self) -> str:
         """Hash of the names in their order."""
         return self.dataset.fingerprint
@@ -48,11 +63,10 @@ class Files:
 
 @dataclass(frozen=True, eq=False)
 class GivenImages:
-    """Images (N, C, H, W) in [0, 1] that are there, their names, and what addresses draws of them."""
+    """Images (N, C, H, W) in [0, 1] that are there, and their names."""
 
     images: Tensor
     names: tuple[str, ...]
-    addresses: tuple[str, ...]
 
     @property
     def name(self) -> str:
@@ -70,6 +84,3 @@ class GivenImages:
         whole = places == list(range(len(self.images)))
         images = self.images if whole else self.images[places]
         return Pictures(images, tuple(self.names[place] for place in places), numbers=tuple(places))
-
-
-Source = Files | GivenImages

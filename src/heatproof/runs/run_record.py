@@ -128,6 +128,7 @@ class PlanRecord(StoredRecord):
     scores: Texts = ()
     removes: bool = True
     tuned: Annotated[dict[Text, Texts], Field(max_length=MOST_ENTRIES)] = {}
+    planted: Object | None = None
 
 
 class CandidateRecord(StoredRecord):
@@ -180,7 +181,7 @@ class StudyRecord(StoredRecord):
 class RunRecord(StudyRecord):
     """``run.json`` of a run in shards."""
 
-    study: Literal["compare", "complexity"]
+    study: Literal["compare", "complexity", "planted"]
     network: NetworkRecord
     data: DataRecord
     shard_size: Annotated[int, Field(ge=1, le=MOST_IN_A_SHARD)]

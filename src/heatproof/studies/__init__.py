@@ -1,7 +1,8 @@
 """The questions that people ask.
 
-Which method (compare), which network (assess), how simple are its heatmaps (complexity), what will that take (plan),
-what does it show (explain), what becomes of what is removed (replacements), which protocol can judge (protocol).
+Which method (compare), which network (assess), how simple are its heatmaps (complexity), do they find what is
+planted (planted), what will that take (plan), what does it show (explain), what becomes of what is removed
+(replacements), which protocol can judge (protocol).
 """
 
 from heatproof.studies.assess import assess
@@ -13,6 +14,8 @@ from heatproof.studies.complexity_study import Simplicity
 from heatproof.studies.explain import explain_pictures
 from heatproof.studies.planning.forecast import Forecast
 from heatproof.studies.planning.plan import plan_comparison
+from heatproof.studies.planted import planted
+from heatproof.studies.planted_truth import PlantedTruth
 from heatproof.studies.protocol_comparison import ProtocolComparison
 from heatproof.studies.protocols import compare_protocols
 from heatproof.studies.replacement_comparison import ReplacementComparison
@@ -24,6 +27,7 @@ __all__ = [
     "Assessment",
     "Comparison",
     "Forecast",
+    "PlantedTruth",
     "ProtocolComparison",
     "ReplacementComparison",
     "Simplicity",
@@ -35,5 +39,6 @@ __all__ = [
     "complexity",
     "explain_pictures",
     "plan_comparison",
+    "planted",
     "run_comparison",
 ]

@@ -4,11 +4,15 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
+from torch import Tensor
+
 from heatproof.heatmaps.explaining import Explained
 from heatproof.perturbation.perturbing import perturb_scores
 from heatproof.results.measured import measured
 from heatproof.results.part import REFERENCE, Part
 from heatproof.studies.complexities import complexities
+from heatproof.studies.finding import found_inside
 from heatproof.studies.further import Need
 from heatproof.studies.task import Task
 
@@ -24,7 +28,7 @@ def part_of(
     """What some of the task's images gave, whose heatmaps are at hand."""
     if not task.removes:
         on_progress(len(batch.targets))
-        return _measured_alone(task, batch, names)
+        return _measured_alone(task, where, batch, names)
     images, regions, ids = task.images[where], task.regions[where], task.identities[where]
     local = replace(task.protocol, regions=regions)
     orders = task.orders(batch.heatmaps, where)
@@ -57,8 +61,13 @@ def part_of(
     )
 
 
-def _measured_alone(task: Task, batch: Explained, names: Sequence[str]) -> Part:
-    """What heatmaps gave of which nothing is removed: how complex they are."""
+def _measured_alone(task: Task, where: slice, batch: Explained, names: Sequence[str]) -> Part:
+    """What heatmaps gave of which nothing is removed: how complex they are, or whether they find what was planted."""
+
+    def measures(maps: Tensor) -> dict[str, np.ndarray]:
+        values = maps.float().cpu().numpy()
+        return complexities(values) if task.inside is None else found_inside(values, task.inside[where].numpy())
+
     return Part(
         names=tuple(names),
         classes=batch.classes(task.network),
@@ -67,5 +76,5 @@ def _measured_alone(task: Task, batch: Explained, names: Sequence[str]) -> Part:
         lerf={},
         heatmaps=batch.heatmaps,
         conservation=batch.conservation,
-        measured={name: complexities(maps.float().cpu().numpy()) for name, maps in batch.heatmaps.items()},
+        measured={name: measures(maps) for name, maps in batch.heatmaps.items()},
     )

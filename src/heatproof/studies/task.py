@@ -58,6 +58,7 @@ class Task:
         donors: whose maps these are; none before they are known.
         removes: whether regions are removed; heatmaps alone are measured if not.
         symmetric: whether methods are compared by the difference of both orders (ABPC); by AOPC if not.
+        inside: (N, H, W), true where the evidence lies that heatmaps are to find, if that is known.
     """
 
     network: Network
@@ -75,6 +76,7 @@ class Task:
     donors: Donors | None = None
     removes: bool = True
     symmetric: bool = False
+    inside: Tensor | None = None
 
     @classmethod
     def of(
@@ -182,6 +184,7 @@ class Task:
             targets=None if self.targets is None else self.targets[chosen],
             regions=self.regions[chosen],
             identities=tuple(self.identities[number] for number in chosen),
+            inside=None if self.inside is None else self.inside[chosen],
         )
 
     def among(self, names: Collection[str]) -> "Task":

@@ -9,6 +9,7 @@ from torch import Tensor
 from heatproof.defaults import SHOWN
 from heatproof.errors import InputError
 from heatproof.heatmaps.precomputed import MapFile
+from heatproof.options.planted import PlantedOptions
 from heatproof.perturbation import Protocol
 from heatproof.results.settlement import Rule
 from heatproof.studies.further import check_measures
@@ -35,6 +36,7 @@ class Wanted:
         scores: that are recorded beside the protocol's.
         removes: whether regions are removed; heatmaps alone are measured if not.
         tuned: variants of methods that were given with alternatives, by the name that was given.
+        planted: what is planted into the pictures, for heatmaps to find, if something is.
     """
 
     methods: Mapping[str, Method]
@@ -50,6 +52,7 @@ class Wanted:
     scores: Sequence[str] = ()
     removes: bool = True
     tuned: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    planted: PlantedOptions | None = None
 
     def __post_init__(self) -> None:
         check_measures(self.measures)
@@ -63,7 +66,7 @@ class Wanted:
     @property
     def study(self) -> str:
         """What a run of it is called."""
-        return "compare" if self.removes else "complexity"
+        return study_of(self.describe())
 
     @property
     def files(self) -> dict[str, MapFile]:
@@ -78,4 +81,13 @@ class Wanted:
             protocol["regions"] = self.protocol.describe()["regions"]
         said = {one.name: getattr(self, one.name) for one in fields(self) if one.name not in ASIDE}
         methods, measures, rule = list(self.methods), list(self.measures), self.rule and asdict(self.rule)
-        return said | {"methods": methods, "protocol": protocol, "measures": measures, "rule": rule}
+        planted = self.planted and asdict(self.planted)
+        found = {"methods": methods, "protocol": protocol, "measures": measures, "rule": rule, "planted": planted}
+        return said | found
+
+
+def study_of(plan: Mapping[str, Any]) -> str:
+    """What a run is called that does what ``Wanted.describe`` said."""
+    if plan.get("planted"):
+        return "planted"
+    return "compare" if plan["removes"] else "complexity"

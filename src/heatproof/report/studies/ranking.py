@@ -11,7 +11,7 @@ from heatproof.report.tables import Table
 from heatproof.results.contrasts import ERROR, Contrast
 from heatproof.results.ranking import FEW_IMAGES, Ranking
 from heatproof.results.settlement import FIRST_LOOK, Settlement
-from heatproof.wording import listed
+from heatproof.wording import counted, listed
 
 Names = TypeVar("Names", bound=tuple[str, ...])
 
@@ -172,8 +172,8 @@ def significance(images: int) -> str:
     )
 
 
-def caution(images: int, comparisons: int = 1) -> str:
-    """A warning about few images; empty for many.
+def caution(images: int, comparisons: int = 1, *, what: str = "image") -> str:
+    """A warning about few images, or whatever else a test is over; empty for many.
 
     >>> caution(8, comparisons=3)
     ''
@@ -182,9 +182,9 @@ def caution(images: int, comparisons: int = 1) -> str:
     """
     if comparisons * 2.0 ** (1 - images) > ERROR:  # 2^(1 − N): the least p-value, when all images point one way
         differences = "a difference" if comparisons == 1 else f"{comparisons} differences"
-        return f"With {images} images no test of {differences} can be significant: take this as a first look."
+        return f"With {counted(images, what)} no test of {differences} can be significant: take this as a first look."
     if images < FEW_IMAGES:
-        return f"Fewer than {FEW_IMAGES} images say little about how values spread: take this as a first look."
+        return f"Fewer than {FEW_IMAGES} {what}s say little about how values spread: take this as a first look."
     return ""
 
 

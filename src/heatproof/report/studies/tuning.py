@@ -36,7 +36,8 @@ def table(tuned: Sequence[TunedMethod]) -> Table:
     note = (
         "ABPC, or AOPC above the random order; higher is better. Promised: the mean of the best variant on the images "
         "that chose it, which is biased upwards. Held out: the mean over images, each half of which measures the "
-        "variant that the other half chose, with its 95 % interval: compare this with other methods. Chosen: by the halves."
+        "variant that the other half chose, with its 95 % interval: compare this with other methods. Chosen: by the "
+        "halves."
     )
     return Table(("tuned method", "promised", "held out", "low", "high", "best variant", "chosen"), rows, (note,))
 

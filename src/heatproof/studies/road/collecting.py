@@ -17,13 +17,17 @@ from heatproof.results.headline import paired
 from heatproof.results.part import REFERENCE, Part
 from heatproof.results.work import Work
 from heatproof.runs.objects import Store
+from heatproof.runs.planted_record import PLANTED, stored_planted
 from heatproof.runs.run_record import read_content
 from heatproof.studies.audit import FITTED_ON, audited, extent
 from heatproof.studies.comparison import Comparison
+from heatproof.studies.complexity_study import Simplicity
+from heatproof.studies.planted_truth import PlantedTruth
 from heatproof.studies.racing import at_random
 from heatproof.studies.road.driver import Assignment, replayed
 from heatproof.studies.road.record import read_assignment
 from heatproof.studies.road.sinks import Whole
+from heatproof.studies.wanted import study_of
 from heatproof.studies.watching import Progress
 
 
@@ -47,6 +51,25 @@ def gathered_from(store: Store) -> Comparison:
     record = read_content(store)
     study = gathered(read_assignment(store), record["network"], record["notes"])
     return replace(study, choice=Choice.read(record["choice"]) if record.get("choice") else None)
+
+
+def told(found: Comparison, store: Store) -> Comparison | Simplicity | PlantedTruth:
+    """The study that a comparison in a store is: itself, or of what was measured of heatmaps alone.
+
+    Raises:
+        InputError: if it lacks what was planted.
+    """
+    study = study_of(found.plan)
+    if study != "planted":
+        return found if study == "compare" else Simplicity(found)
+    planted = stored_planted(store)
+    if planted is None:
+        raise InputError(f"{store} has no {PLANTED}, which says what its heatmaps are to find: compute it again")
+    known = {place.image for place in planted.explained}
+    unknown = next((name for name in found.names if name not in known), None)
+    if unknown is not None:
+        raise InputError(f"{PLANTED} of {store} does not say where {unknown!r:.200} lies: compute it again")
+    return PlantedTruth(found, planted)
 
 
 def _joined(

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from heatproof.data.pictures import Pictures
@@ -16,11 +17,13 @@ from heatproof.perturbation import Protocol
 from heatproof.perturbation.trajectories import OnProgress
 from heatproof.results.headline import headline, of_curves, proper_methods, rivals_of
 from heatproof.results.part import REFERENCE, Part
+from heatproof.runs.planted_record import Planted
 from heatproof.runs.workers import Direct, Done, LocalWorkers, Make, Workers, this_worker
 from heatproof.studies.askable import askable
 from heatproof.studies.donors import POOL, Donors
 from heatproof.studies.further import needs_of
 from heatproof.studies.parts import part_of
+from heatproof.studies.planting.source import inside
 from heatproof.studies.racing import Race, at_random
 from heatproof.studies.road.sinks import Sink, Whole
 from heatproof.studies.task import AnotherImage, Task
@@ -44,6 +47,8 @@ class Assignment:
         targets: (N,) class indices of all images; none for the predicted classes.
         regions: (N, H, W) region indices of all images; none to make them as the protocol says.
         members: how many images the source has; by default as many as ``order``.
+        addresses: of draws of images, for all that the source has; by default their names.
+        planted: what heatmaps are to find in the images, if they are to find something.
     """
 
     wanted: Wanted
@@ -54,6 +59,8 @@ class Assignment:
     targets: Tensor | None = None
     regions: Tensor | None = None
     members: int | None = None
+    addresses: Sequence[str] | None = None
+    planted: Planted | None = None
 
     @property
     def protocol(self) -> Protocol:
@@ -80,6 +87,9 @@ class Assignment:
             for name, method in self.wanted.methods.items()
         }
         targets = None if self.targets is None else self.targets[places]
+        planted = [self.planted.explained[place] for place in places] if self.planted else []
+        if planted:
+            targets = torch.tensor([place.target for place in planted])
         wanted, protocol = self.wanted, self.protocol
         local = protocol if self.regions is None else replace(protocol, regions=self.regions[places])
         task = Task.of(network, pictures.images, methods, targets, local, lerf=wanted.lerf)
@@ -90,6 +100,7 @@ class Assignment:
             scores=tuple(wanted.scores),
             removes=wanted.removes,
             symmetric=wanted.symmetric,
+            inside=inside(self.planted, planted) if self.planted else None,
         )
 
 
@@ -118,8 +129,8 @@ class Worker:
         lent = {name: one.method for name, one in wanted.methods.items() if isinstance(one, AnotherImage)}
         if not lent:
             return None
-        addresses = [self.source.addresses[place] for place in assignment.order]
-        drawn = at_random(addresses, seed=assignment.protocol.seed)[:POOL]
+        addresses = assignment.addresses or self.source.names
+        drawn = at_random([addresses[place] for place in assignment.order], seed=assignment.protocol.seed)[:POOL]
         pictures = self.source.read(sorted(assignment.order[position] for position in drawn))
         task = replace(assignment, wanted=replace(wanted, methods=lent, tuned={})).task(self.network, pictures)
         seed = assignment.protocol.seed

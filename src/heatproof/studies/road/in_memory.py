@@ -70,10 +70,8 @@ def _assigned(
     order: Sequence[int],
 ) -> Assignment:
     """What is to be done with images (N, C, H, W), of which those at the places ``order`` are taken."""
-    shown, source = (
-        chosen_numbers(wanted.show, [labels[place] for place in order]),
-        GivenImages(images, tuple(labels), tuple(addresses)),
-    )
+    shown = chosen_numbers(wanted.show, [labels[place] for place in order])
+    source = GivenImages(images, tuple(labels))
     given = wanted.protocol.regions
     if isinstance(given, Tensor) and given.ndim == 3:
         given = given[list(order)]
@@ -86,4 +84,5 @@ def _assigned(
         targets=task.targets,
         regions=task.regions,
         members=len(images),
+        addresses=addresses,
     )

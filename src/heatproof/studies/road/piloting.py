@@ -36,7 +36,7 @@ def chosen_protocol(
     task = replace(assignment, wanted=next(iter(wanted.values()))).task(network, pictures)
     batches = [batch for _, batch in task.explained()]
     maps = {name: torch.cat([batch.heatmaps[name] for batch in batches]) for name in task.names}
-    given = GivenImages(pictures.images, pictures.names, pictures.names)
+    given = GivenImages(pictures.images, pictures.names)
     found: dict[str, Comparison] = {}
     for name, one in wanted.items():
         trial = Assignment(

@@ -4,9 +4,8 @@ from heatproof.errors import InputError
 from heatproof.runs.objects import Store
 from heatproof.runs.run_record import read_content
 from heatproof.studies.comparison import Comparison
-from heatproof.studies.complexity_study import Simplicity
 from heatproof.studies.road.cell_runs import read_cells
-from heatproof.studies.road.collecting import gathered_from
+from heatproof.studies.road.collecting import gathered_from, told
 from heatproof.studies.study import Study
 
 
@@ -19,8 +18,7 @@ def read_study(store: Store) -> Study:
     record = read_content(store)
     if "cells" in record:
         return read_cells(store)
-    found = gathered_from(store)
-    return Simplicity(found) if record["study"] == "complexity" else found
+    return told(gathered_from(store), store)
 
 
 def read_comparison(store: Store) -> Comparison:

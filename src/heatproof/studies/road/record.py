@@ -11,6 +11,7 @@ from torch import Tensor
 from heatproof.data.source import Source
 from heatproof.errors import InputError
 from heatproof.network import Network
+from heatproof.options.planted import PlantedOptions
 from heatproof.perturbation import Protocol
 from heatproof.perturbation.statistics import Statistics
 from heatproof.results.settlement import Rule
@@ -44,7 +45,9 @@ def read_assignment(store: Store) -> Assignment:
         rule = Rule(**plan.rule.named()) if plan.rule else None
         protocol = Protocol(**plan.protocol.named() | _regions(store), statistics=statistics)
         methods = {name: name for name in plan.methods}
-        wanted = Wanted(**plan.named() | {"methods": methods, "protocol": protocol, "rule": rule})
+        planted = PlantedOptions(**plan.planted) if plan.planted else None  # type: ignore[arg-type]
+        given = {"methods": methods, "protocol": protocol, "rule": rule, "planted": planted}
+        wanted = Wanted(**plan.named() | given)
         members = judged_members(record)
         return Assignment(wanted, load=_nothing, order=range(members), sink=shards_of(store, members, rule))
     except (TypeError, ValueError) as error:  # names that are unknown, numbers out of range

@@ -6,7 +6,7 @@ from functools import partial
 from typing import Any
 
 from heatproof.data import Dataset
-from heatproof.data.source import Files
+from heatproof.data.source import Files, Source
 from heatproof.errors import InputError
 from heatproof.heatmaps.naming import code_of
 from heatproof.heatmaps.precomputed import MapFile
@@ -17,6 +17,7 @@ from heatproof.results.choice import Choice
 from heatproof.runs.destination import begin_anew
 from heatproof.runs.log import RunLog
 from heatproof.runs.objects import RECORD, Store
+from heatproof.runs.planted_record import Planted, keep_planted, stored_planted
 from heatproof.runs.run_record import read_content
 from heatproof.runs.serialization import begin_record
 from heatproof.runs.study_file import Settings
@@ -24,9 +25,11 @@ from heatproof.runs.workers import Make, Workers
 from heatproof.studies.comparison import Comparison
 from heatproof.studies.complexity_study import Simplicity
 from heatproof.studies.pilot import pilot_places, with_choice
+from heatproof.studies.planted_truth import PlantedTruth
+from heatproof.studies.planting.settling import plant, planted_in, with_planted
 from heatproof.studies.racing import at_random
 from heatproof.studies.road import driver
-from heatproof.studies.road.collecting import collected, notes_of
+from heatproof.studies.road.collecting import collected, notes_of, told
 from heatproof.studies.road.driver import Assignment, Load, compute
 from heatproof.studies.road.piloting import chosen_protocol
 from heatproof.studies.road.preparing import (
@@ -77,7 +80,7 @@ PLAIN = Execution()
 
 def run_comparison(
     wanted: Wanted, opened: Opened, store: Store, settings: Settings, execution: Execution = PLAIN
-) -> Comparison | Simplicity:
+) -> Comparison | Simplicity | PlantedTruth:
     """Begins a run, or resumes it, and finishes it.
 
     Args:
@@ -95,8 +98,7 @@ def run_comparison(
             "until compares all images so far after every 8, in one process: leave out --on ray and --share, or until"
         )
     store.sweep()
-    found = computed(wanted, opened, store, settings, Progress(execution.on_progress), execution)
-    study = found if wanted.removes else Simplicity(found)
+    study = told(computed(wanted, opened, store, settings, Progress(execution.on_progress), execution), store)
     study.write_results(store, execution.reproduce)
     RunLog(store).write("finish", images=len(study.names), failed=len(study.set_aside), skipped=len(study.skipped))
     return study
@@ -107,13 +109,25 @@ def computed(
 ) -> Comparison:
     """The comparison, once all its shards are whole; what follows from them is not written."""
     workers, share = execution.workers, execution.share
-    network, source = with_files(opened)
-    load = partial(with_files, opened) if workers else lambda: (network, source)
-    assignment, choice = _assigned(wanted, load, (network, source), store, settings, progress, anew=execution.anew)
+    load: Load = partial(with_files, opened)
+    network, source = load()
+    planted = None
+    if wanted.planted:
+        begun_here = begun(store, {"configuration": dict(settings)}, anew=execution.anew)
+        planted = stored_planted(store) if begun_here else None
+        planted = planted or plant(network, source, wanted.planted, memory=wanted.protocol.memory)
+        load = partial(with_planted, load, planted)
+        network, source = planted_in(network, source, planted)
+    load = load if workers else lambda: (network, source)
+    assignment, choice = _assigned(
+        wanted, load, (network, source), store, settings, progress, anew=execution.anew, planted=planted
+    )
     count = len(assignment.sink)
     if share[0] > count:
         images = counted(len(assignment.order), "image")
         raise InputError(f"share {share[0]}/{share[1]} is empty: {images} make {counted(count, 'shard')}")
+    if planted:
+        keep_planted(planted, store)
     progress.begin(_total(assignment, network, source) // share[1])
     sink = assignment.sink
     whole = len(sink.whole())
@@ -131,12 +145,13 @@ def with_files(opened: Opened) -> tuple[Network, Files]:
 def _assigned(
     wanted: Wanted,
     load: Load,
-    here: tuple[Network, Files],
+    here: tuple[Network, Source],
     store: Store,
     settings: Settings,
     progress: Progress,
     *,
     anew: bool,
+    planted: Planted | None,
 ) -> tuple[Assignment, Choice | None]:
     """What workers do, as it was begun, or begun now; and how the protocol was chosen, if it was."""
     network, source = here
@@ -165,7 +180,7 @@ def _assigned(
     protocol = replace(wanted.protocol, statistics=statistics) if statistics else wanted.protocol
     protocol = replace(protocol, steps=record["plan"]["protocol"]["steps"]) if record else settled(protocol, source)
     wanted = replace(wanted, protocol=fitted(protocol, source))
-    assignment = Assignment(wanted, load, tuple(order), shards, members=len(names))
+    assignment = Assignment(wanted, load, tuple(order), shards, members=len(names), planted=planted)
     if record and shards.whole():
         return replace(assignment, costs=tuple(record["costs"])), choice
     pictures = first_pictures(source, order)
@@ -189,13 +204,13 @@ def _assigned(
 
 
 def _choice(
-    wanted: Wanted, load: Load, here: tuple[Network, Files], record: Mapping[str, Any] | None, progress: Progress
+    wanted: Wanted, load: Load, here: tuple[Network, Source], record: Mapping[str, Any] | None, progress: Progress
 ) -> Choice | None:
     """The protocol that was chosen when the run was begun, or is chosen now; none where there is nothing to choose."""
     if record:
         return Choice.read(record["choice"]) if record.get("choice") else None
     network, source = here
-    places = pilot_places(wanted, source.addresses)
+    places = pilot_places(wanted, source.names)
     if not places:
         return None
     nowhere = Memory(len(source.names), driver.SIZE, ())
@@ -219,7 +234,7 @@ def begun(store: Store, now: Mapping[str, Any], *, anew: bool) -> dict[str, Any]
     return record
 
 
-def _total(assignment: Assignment, network: Network, source: Files) -> int:
+def _total(assignment: Assignment, network: Network, source: Source) -> int:
     """Evaluations of the shards that are to be computed."""
     sink = assignment.sink
     whole = set(sink.whole())

@@ -8,21 +8,23 @@ from torch import Tensor
 from heatproof.results.cells import CellsResult
 from heatproof.results.comparison import ComparisonResult
 from heatproof.runs.objects import Store, cell_of
+from heatproof.runs.planted_record import Planted, keep_planted
 from heatproof.runs.serialization import begin_record
 from heatproof.runs.workers import this_worker
 from heatproof.studies.road.record import REGIONS, prepare, shards_of
 from heatproof.studies.road.sinks import Whole
+from heatproof.studies.wanted import study_of
 
 
-def save_shards(study: ComparisonResult, store: Store) -> None:
-    """Writes shards, heatmaps and the audit; pictures that could not be used come last."""
+def save_shards(study: ComparisonResult, store: Store, planted: Planted | None = None) -> None:
+    """Writes shards, heatmaps, the audit and what was planted; pictures that could not be used come last."""
     images, skipped = len(study.names), list(study.skipped)
     count, pilot = images + len(skipped), len(study.choice.places) if study.choice else 0
     rule = study.settlement.rule if study.settlement else None
     shards = shards_of(store, count, rule)
     begin_record(
         store,
-        "compare" if study.plan["removes"] else "complexity",
+        study_of(study.plan),
         configuration={},
         network=dict(study.network),
         data={"name": "given images", "members": count + pilot, "fingerprint": _fingerprint(study)},
@@ -33,6 +35,8 @@ def save_shards(study: ComparisonResult, store: Store) -> None:
         notes=list(study.notes),
         **({"choice": study.choice.describe()} if study.choice else {}),
     )
+    if planted:
+        keep_planted(planted, store)
     if isinstance(study.protocol.regions, Tensor):
         store.put(REGIONS, save({"regions": study.protocol.regions.cpu().contiguous()}))
     _, height, width = next(iter(study.heatmaps.values())).shape
