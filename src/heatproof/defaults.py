@@ -1,7 +1,15 @@
 """What is taken where nothing else is said; no room has to be loaded to know it."""
 
 OFFLINE_DEFAULT = "efficientnet-lite0"  # the network: with weights from an installed package
-DEFAULT_METHODS = ("lrp-epsilon", "lrp-alphabeta", "gradient-x-input", "sensitivity-l2", "deconvolution-l2")
+DEFAULT_METHODS = (
+    "lrp-epsilon-gamma-box",
+    "lrp-epsilon-plus-flat",
+    "lrp-alphabeta",
+    "lrp-epsilon",
+    "gradient-x-input",
+    "sensitivity-l2",
+    "deconvolution-l2",
+)
 DEFAULT_METHOD = "lrp-alphabeta"  # where there is one: the paper's "LRP"
 DEFAULT_REPLACEMENTS = ("uniform", "dirichlet", "constant", "blur")  # the paper's
 DEFAULT_MEMORY = 2 * 2**30  # bytes

@@ -251,3 +251,46 @@ def test_centred_edges_are_smooth_edges_times_the_gaussian(images):
     edges, centre = (hp.explain(network, images, name).double() for name in ("sobel", "centre-gaussian"))
     expected = torch.from_numpy(gaussian_filter(edges.numpy(), (0, 18 / 16, 18 / 16))) * centre
     torch.testing.assert_close(hp.explain(network, images, "centred-sobel").double(), expected, atol=1e-5, rtol=1e-5)
+
+
+# --- the second witness
+
+
+def coloured(count=24):
+    """Photographs that are red, green, blue or grey, and a network that tells which."""
+    colours = nn.Conv2d(3, 4, 1)
+    with torch.no_grad():
+        colours.weight.copy_(torch.tensor([[2.0, -1, -1], [-1, 2, -1], [-1, -1, 2], [0, 0, 0]])[:, :, None, None])
+        colours.bias.copy_(torch.tensor([0, 0, 0, 0.3]))
+    network = hp.Network(nn.Sequential(colours, nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten()))
+    photographs = 0.2 * torch.rand(count, 3, 16, 16, generator=torch.Generator().manual_seed(0))
+    for number in range(count):
+        photographs[number, [0, 1, 2] if number % 4 == 3 else number % 4] += 0.7 if number % 4 < 3 else 0.4
+    return network, photographs
+
+
+def test_planted_truth_beside_a_comparison(tmp_path):
+    network, photographs = coloured()
+    named = {"good": "lrp-epsilon", "bad": "negated:lrp-epsilon", "worse": "negated:gradient-x-input"}
+    found = hp.compare(network, photographs, named, regions=4, audit=0, planted=True)
+    alone = hp.planted(network, photographs, {"good": "lrp-epsilon"})
+    assert found.truth.estimates["share"]["good"] == alone.estimates["share"]["good"]
+    assert any(text.startswith("Planted truth (6 pictures") for text in found.verdict)
+    assert "Planted truth" in [section.heading for section in found.page().sections]
+    found.save(tmp_path / "run")
+    again = read_comparison(open_store(tmp_path / "run"))
+    assert again.verdict == found.verdict
+    with pytest.raises(InputError, match="planted needs a method that is computed"):
+        hp.compare(network, photographs, {"mine": photographs.sum(dim=1)}, planted=True)
+
+
+def test_planted_truth_in_a_run_is_that_of_memory(folder, tmp_path):
+    wanted = wanted_comparison(CompareOptions(audit=0, regions=6, planted=True), METHODS)
+    found = run_comparison(wanted, partial(opened, folder), open_store(tmp_path / "run"), {})
+    paths = [path for path in sorted(folder.iterdir()) if "broken" not in path.name]
+    images, names = hp.load_images(paths, PREPROCESSING), [str(path) for path in paths]
+    here = hp.compare(small_network(), images, METHODS, names=names, audit=0, regions=6, planted=True)
+    assert found.truth.estimates == here.truth.estimates
+    again = run_comparison(wanted, partial(opened, folder), open_store(tmp_path / "run"), {})
+    stored = read_comparison(open_store(tmp_path / "run"))
+    assert found.verdict == here.verdict == again.verdict == stored.verdict

@@ -114,6 +114,24 @@ def ranking_agreement(first: np.ndarray, second: np.ndarray, *, seed: int = 0) -
     return percentile_estimate(float(value[0]), kendall(drawn @ first.T, drawn @ second.T))
 
 
+def agreement_of_samples(first: np.ndarray, second: np.ndarray, *, seed: int = 0) -> Estimate:
+    """Kendall's τ between the rankings of M methods by means over different images, (M, N) and (M, P).
+
+    As :func:`ranking_agreement`, but the images of both are drawn again independently.
+
+    >>> print(agreement_of_samples(np.array([[1.0, 2.0], [3.0, 4.0]]), np.array([[5.0, 6.0, 7.0], [1.0, 2.0, 3.0]])))
+    -1 [-1, -1]
+    """
+    if first.ndim != 2 or second.ndim != 2 or len(first) != len(second) or not first.size or not second.size:
+        raise InputError(f"values must be (M, N) and (M, P) of the same methods, got {first.shape} and {second.shape}")
+    means = [
+        resampled(part.shape[1], seed=seed + number) @ part.T / part.shape[1]
+        for number, part in enumerate((first, second))
+    ]
+    value = kendall(first.mean(axis=1)[None], second.mean(axis=1)[None])
+    return percentile_estimate(float(value[0]), kendall(*means))
+
+
 def check_conditions(first: np.ndarray, second: np.ndarray) -> None:
     """Refuses values under two conditions that are not (M, N) both, of M methods on N images."""
     if first.ndim != 2 or first.shape != second.shape or not first.size:

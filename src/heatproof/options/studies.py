@@ -89,6 +89,10 @@ class CompareOptions(Examining):
             "the random order's AOPC.",
         ),
     ] = None
+    planted: Annotated[
+        bool,
+        Option("Also test the methods on mosaics in which the place of the evidence is known, and compare rankings."),
+    ] = False
     show: Annotated[
         "int | str",
         Option(

@@ -23,6 +23,7 @@ from heatproof.results.measured import Measured
 from heatproof.results.part import REFERENCE, Part
 from heatproof.results.ranking import Ranking, rank
 from heatproof.results.settlement import Settlement
+from heatproof.results.witness import Truth
 from heatproof.results.work import Work
 from heatproof.runs.serialization import scores_frame
 
@@ -43,6 +44,7 @@ class ComparisonResult:
     work: Work
     set_aside: tuple[str, ...] = ()
     choice: Choice | None = None
+    truth: Truth | None = None
 
     @property
     def names(self) -> tuple[str, ...]:

@@ -10,6 +10,7 @@ from heatproof.errors import InputError
 PART = r"(?![^/]*\.partial(?:/|$))[A-Za-z0-9_][A-Za-z0-9_.,=+@-]{0,199}"
 NAME = re.compile(f"{PART}(?:/{PART})*")
 RECORD = "run.json"  # of a run
+PLANTED_RUN = "planted"  # folder of a run of planted truth, in that of a comparison
 KEPT = "what was finished is kept"
 # bytes that are read at most, far more than a run of all ImageNet writes
 LARGEST_OBJECT = 2**28  # of whatever has no limit of its own, and of all that is read at once

@@ -12,6 +12,7 @@ from heatproof.options.signatures import takes
 from heatproof.options.studies import CompareArguments, CompareOptions
 from heatproof.perturbation.protocols import is_open, named, protocol_of
 from heatproof.studies.comparison import Comparison
+from heatproof.studies.planted import wanted_witness
 from heatproof.studies.racing import rule_of
 from heatproof.studies.road.in_memory import compared
 from heatproof.studies.task import Methods, named_methods, with_controls, with_variants
@@ -59,7 +60,9 @@ def compare(network: Network, images: Tensor, options: CompareArguments) -> Comp
 
 def wanted_comparison(options: CompareOptions, methods: Methods) -> Wanted:
     """What these options ask for."""
-    return replace(wanted_curves(options, methods), rule=rule_of(options.until, options.indifference))
+    wanted = wanted_curves(options, methods)
+    witness = wanted_witness(wanted) if options.planted else None
+    return replace(wanted, rule=rule_of(options.until, options.indifference), witness=witness)
 
 
 def wanted_curves(options: Examining, methods: Methods) -> Wanted:
@@ -75,5 +78,6 @@ def wanted_curves(options: Examining, methods: Methods) -> Wanted:
         "candidates": {name: protocol_of(options, name) for name in CANDIDATES} if is_open(options) else {},
         "symmetric": symmetric,
         "lerf": symmetric or options.lerf,
+        "planted": None,  # nothing is planted into these pictures
     }
     return Wanted(**shared_values(options, Wanted) | given)

@@ -10,7 +10,7 @@ from heatproof.report.studies import comparison, tuning
 from heatproof.results.comparison import ComparisonResult
 from heatproof.results.measured import estimates, measures_frame
 from heatproof.results.tuning import tuned_methods
-from heatproof.runs.objects import Store
+from heatproof.runs.objects import PLANTED_RUN, Store
 from heatproof.studies.road.saving import save_shards
 from heatproof.studies.study import Study
 
@@ -33,6 +33,7 @@ class Comparison(ComparisonResult, Study):
         work: how much was evaluated, how long it took, and by which engine.
         set_aside: errors of shards that could not be computed, if it is a run of shards.
         choice: of the protocol, if it was chosen on a pilot; its images are not among those of the study.
+        truth: how well the methods find what was planted, if that was asked.
     """
 
     code = "study = hp.compare(…)"
@@ -79,3 +80,5 @@ class Comparison(ComparisonResult, Study):
     def keep(self, store: Store) -> None:
         """Writes shards, heatmaps and the audit, as a run does."""
         save_shards(self, store)
+        if isinstance(self.truth, Study):
+            self.truth.keep(store.within(PLANTED_RUN))

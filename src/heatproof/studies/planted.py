@@ -6,6 +6,7 @@ from torch import Tensor
 
 from heatproof.data.source import GivenImages, Source
 from heatproof.errors import InputError
+from heatproof.heatmaps.control_methods import kind_of_control
 from heatproof.network.network import Network
 from heatproof.options.planted import PlantedArguments, PlantedOptions
 from heatproof.options.signatures import takes
@@ -102,3 +103,20 @@ def wanted_planted(options: PlantedOptions, methods: Methods, *, memory: int) ->
     planting = PlantedOptions(**{one.name: getattr(options, one.name) for one in fields(PlantedOptions)})
     protocol = Protocol(seed=options.seed, memory=memory)
     return Wanted(methods=named, protocol=protocol, show=GALLERY_IMAGES, removes=False, planted=planting)
+
+
+def wanted_witness(comparison: Wanted) -> Wanted:
+    """Mosaics for the methods of a comparison that are computed, without its controls.
+
+    Raises:
+        InputError: if there is none: precomputed heatmaps do not belong to mosaics.
+    """
+    methods = {
+        name: method
+        for name, method in comparison.methods.items()
+        if not kind_of_control(name) and (isinstance(method, str) or callable(method))
+    }
+    if not methods:
+        raise InputError("planted needs a method that is computed: precomputed heatmaps do not belong to mosaics")
+    protocol = comparison.protocol
+    return wanted_planted(PlantedOptions(seed=protocol.seed), methods, memory=protocol.memory)

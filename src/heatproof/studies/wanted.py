@@ -15,7 +15,7 @@ from heatproof.results.settlement import Rule
 from heatproof.studies.further import check_measures
 from heatproof.studies.task import Method
 
-ASIDE = ("audit", "show", "candidates")  # of which a run's plan says nothing: they do not change its shards
+ASIDE = ("audit", "show", "candidates", "witness")  # of which a run's plan says nothing: they do not change its shards
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,6 +37,7 @@ class Wanted:
         removes: whether regions are removed; heatmaps alone are measured if not.
         tuned: variants of methods that were given with alternatives, by the name that was given.
         planted: what is planted into the pictures, for heatmaps to find, if something is.
+        witness: what is wanted of planted truth beside it, if that is asked.
     """
 
     methods: Mapping[str, Method]
@@ -53,6 +54,7 @@ class Wanted:
     removes: bool = True
     tuned: Mapping[str, Sequence[str]] = field(default_factory=dict)
     planted: PlantedOptions | None = None
+    witness: "Wanted | None" = None
 
     def __post_init__(self) -> None:
         check_measures(self.measures)

@@ -10,7 +10,7 @@ import numpy as np
 from heatproof.measures import MEASURES, Estimate, aopc_curve, estimate_curve
 from heatproof.report.charts import Band, CurvesChart, Gallery
 from heatproof.report.page.page import Page, Section
-from heatproof.report.studies import audit, tuning
+from heatproof.report.studies import audit, tuning, witness
 from heatproof.report.studies.about import (
     BANDS,
     GALLERY,
@@ -46,7 +46,7 @@ def main_verdict(found: ComparisonResult) -> list[str]:
     """The answer, one sentence after the other, without what the audit says."""
     said = evidence_verdict(found) if found.symmetric else ranking_verdict(found.ranking)
     race = settlement_verdict(found.settlement) if found.settlement else []
-    return [*said, *race, *tuning.verdict(found)]
+    return [*said, *race, *tuning.verdict(found), *witness.verdict(found)]
 
 
 def verdict(found: ComparisonResult) -> list[str]:
@@ -165,6 +165,7 @@ def page(found: ComparisonResult) -> Page:
         sections=[
             *_main_sections(found),
             *tuning.sections(found),
+            *witness.sections(found),
             Section(
                 "Picture by picture",
                 text=[

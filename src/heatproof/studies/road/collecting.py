@@ -16,7 +16,7 @@ from heatproof.results.choice import Choice
 from heatproof.results.headline import paired
 from heatproof.results.part import REFERENCE, Part
 from heatproof.results.work import Work
-from heatproof.runs.objects import Store
+from heatproof.runs.objects import PLANTED_RUN, RECORD, Store
 from heatproof.runs.planted_record import PLANTED, stored_planted
 from heatproof.runs.run_record import read_content
 from heatproof.studies.audit import FITTED_ON, audited, extent
@@ -50,7 +50,17 @@ def gathered_from(store: Store) -> Comparison:
     """The comparison that lies in a store."""
     record = read_content(store)
     study = gathered(read_assignment(store), record["network"], record["notes"])
-    return replace(study, choice=Choice.read(record["choice"]) if record.get("choice") else None)
+    choice = Choice.read(record["choice"]) if record.get("choice") else None
+    return replace(study, choice=choice, truth=stored_truth(store))
+
+
+def stored_truth(store: Store) -> PlantedTruth | None:
+    """What was planted beside a comparison, and found, if that was asked."""
+    inside = store.within(PLANTED_RUN)
+    if not inside.exists(RECORD):
+        return None
+    found = told(gathered_from(inside), inside)
+    return found if isinstance(found, PlantedTruth) else None
 
 
 def told(found: Comparison, store: Store) -> Comparison | Simplicity | PlantedTruth:

@@ -11,6 +11,7 @@ from heatproof.network.network import Network
 from heatproof.studies.comparison import Comparison
 from heatproof.studies.further import needs_of
 from heatproof.studies.pilot import pilot_places, with_choice
+from heatproof.studies.planted import planted_truth
 from heatproof.studies.racing import LOOK, at_random
 from heatproof.studies.road import driver
 from heatproof.studies.road.collecting import collected
@@ -57,7 +58,11 @@ def compared(
     progress.begin(of_judged.evaluations + sum(need.evaluations for need in needs_of(wanted.measures, of_judged)))
     compute(assignment, None, progress)
     found = collected(assignment, network, assignment.load()[1], progress)
-    return replace(found, skipped=tuple(skipped), choice=choice)
+    truth = None
+    if wanted.witness:
+        photographs = GivenImages(images, tuple(labels))
+        truth = planted_truth(network, photographs, wanted.witness, progress, targets=targets)
+    return replace(found, skipped=tuple(skipped), choice=choice, truth=truth)
 
 
 def _assigned(

@@ -16,7 +16,7 @@ from heatproof.report import counted
 from heatproof.results.choice import Choice
 from heatproof.runs.destination import begin_anew
 from heatproof.runs.log import RunLog
-from heatproof.runs.objects import RECORD, Store
+from heatproof.runs.objects import PLANTED_RUN, RECORD, Store
 from heatproof.runs.planted_record import Planted, keep_planted, stored_planted
 from heatproof.runs.run_record import read_content
 from heatproof.runs.serialization import begin_record
@@ -76,6 +76,7 @@ class Execution:
 
 
 PLAIN = Execution()
+OF_A_COMPARISON = {"planted": True}  # what a run of planted truth is begun with, in that of a comparison
 
 
 def run_comparison(
@@ -97,8 +98,16 @@ def run_comparison(
         raise InputError(
             "until compares all images so far after every 8, in one process: leave out --on ray and --share, or until"
         )
+    if wanted.witness and execution.share != (1, 1):
+        raise InputError("planted tests all methods in one run: leave out --share, or --planted")
     store.sweep()
-    study = told(computed(wanted, opened, store, settings, Progress(execution.on_progress), execution), store)
+    progress = Progress(execution.on_progress, 2 if wanted.witness else 1)
+    found = computed(wanted, opened, store, settings, progress, execution)
+    if wanted.witness:
+        inside, whole = store.within(PLANTED_RUN), replace(execution, anew=False)
+        planted = told(computed(wanted.witness, opened, inside, Settings(OF_A_COMPARISON), progress, whole), inside)
+        found = replace(found, truth=planted if isinstance(planted, PlantedTruth) else None)
+    study = told(found, store)
     study.write_results(store, execution.reproduce)
     RunLog(store).write("finish", images=len(study.names), failed=len(study.set_aside), skipped=len(study.skipped))
     return study
