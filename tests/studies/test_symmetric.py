@@ -290,7 +290,7 @@ def test_planted_truth_in_a_run_is_that_of_memory(folder, tmp_path):
     paths = [path for path in sorted(folder.iterdir()) if "broken" not in path.name]
     images, names = hp.load_images(paths, PREPROCESSING), [str(path) for path in paths]
     here = hp.compare(small_network(), images, METHODS, names=names, audit=0, regions=6, planted=True)
-    assert found.truth.estimates == here.truth.estimates
+    assert str(found.truth.estimates) == str(here.truth.estimates)
     again = run_comparison(wanted, partial(opened, folder), open_store(tmp_path / "run"), {})
     stored = read_comparison(open_store(tmp_path / "run"))
     assert found.verdict == here.verdict == again.verdict == stored.verdict
