@@ -12,6 +12,8 @@ from heatproof.results.contrasts import each_alone
 from heatproof.results.evidence import Evidence
 from heatproof.results.headline import Values, paired
 
+LEANING = 0.4  # standard deviations of the images
+
 
 @dataclass(frozen=True)
 class Assay:
@@ -82,6 +84,12 @@ def scattered(halves: tuple[Values, Values], baselines: Sequence[str]) -> tuple[
     """
     morf, lerf = (each_alone({name: half[name] for name in baselines}) for half in halves)
     return tuple(name for name in baselines if morf[name].below and lerf[name].above)
+
+
+def leaning(halves: tuple[Values, Values], baselines: Sequence[str]) -> tuple[str, ...]:
+    """Baselines that lean to ``scattered``, by effect size: a pilot has too few images for tests."""
+    morf, lerf = ({name: effect_size(half[name]) for name in baselines} for half in halves)
+    return tuple(name for name in baselines if morf[name] < -LEANING and lerf[name] > LEANING)
 
 
 def _finite(value: float) -> float | None:

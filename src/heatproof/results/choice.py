@@ -6,6 +6,8 @@ from typing import Any
 
 import numpy as np
 
+MARGIN = 0.5  # standard deviations of the images
+
 
 @dataclass(frozen=True)
 class Candidate:
@@ -21,7 +23,7 @@ class Candidate:
         halves: Kendall's τ of the maps' ranking by MoRF gain and by LeRF gain; higher is better.
         taken: share of the score that the random order takes; where it nears 1, nothing is left to lose.
         evaluations: of the network.
-        scattered: input-only baselines that show that scattered removal harms more than compact removal.
+        scattered: input-only baselines that suggest that scattered removal harms more than compact removal.
         detected: maps that are significantly better than their controls.
     """
 
@@ -60,14 +62,14 @@ class Choice:
 
     @property
     def chosen(self) -> str:
-        """Name of the protocol: of those that work the one that separates best, else the fallback."""
-        best = recommended(self.candidates)
+        """Name of the protocol that is recommended, else the fallback."""
+        best = recommended(self.candidates, self.fallback)
         return best.name if best else self.fallback
 
     @property
     def works(self) -> bool:
         """Whether any candidate works."""
-        return recommended(self.candidates) is not None
+        return recommended(self.candidates, self.fallback) is not None
 
     def describe(self) -> dict[str, Any]:
         """The choice as JSON-able values."""
@@ -96,6 +98,13 @@ class Choice:
         )
 
 
-def recommended(candidates: Sequence[Candidate]) -> Candidate | None:
-    """The candidate that separates best of those that work; none if none does."""
-    return max((one for one in candidates if one.works), key=lambda one: one.separation, default=None)
+def recommended(candidates: Sequence[Candidate], preferred: str) -> Candidate | None:
+    """The candidate that separates best of those that work; none if none does.
+
+    The preferred one gives way to another only if that separates better by ``MARGIN``: on few images the separations of
+    protocols that are alike differ by as much by chance.
+    """
+    working = [one for one in candidates if one.works]
+    best = max(working, key=lambda one: one.separation, default=None)
+    kept = next((one for one in working if one.name == preferred), None)
+    return kept if best and kept and best.separation < kept.separation + MARGIN else best

@@ -8,11 +8,14 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from heatproof.heatmaps.control_methods import MUST_BEAT, kind_of_control
 from heatproof.measures.agreement import kendall_tau
+from heatproof.perturbation.protocols import DEFAULT
+from heatproof.results.assay import leaning
 from heatproof.results.cells import CellsResult
 from heatproof.results.choice import Candidate, recommended
 from heatproof.results.comparison import ComparisonResult
-from heatproof.results.headline import gains
+from heatproof.results.headline import Values, gains
 from heatproof.results.part import REFERENCE
 from heatproof.results.work import Work
 
@@ -33,8 +36,8 @@ class ProtocolResult(CellsResult):
 
     @property
     def recommended(self) -> Candidate | None:
-        """The protocol that separates best of those that work; none if none does."""
-        return recommended(list(self.candidates.values()))
+        """The protocol to take; none if none works."""
+        return recommended(list(self.candidates.values()), DEFAULT)
 
     @property
     def work(self) -> Work:
@@ -56,23 +59,23 @@ def candidate(name: str, found: ComparisonResult) -> Candidate:
     """How a protocol did in a symmetric comparison with controls."""
     assay = found.assay
     assert assay is not None
+    halves = gains(found.morf, found.lerf)
     return Candidate(
         name=name,
         regions=found.protocol.describe()["regions"],
         replacement=found.protocol.replacement,
         removed=float(found.morf[REFERENCE].removed_fraction[..., -1].mean()),
         separation=assay.separation,
-        halves=_agreement(found),
+        halves=_agreement(halves),
         taken=assay.taken,
         evaluations=found.work.evaluations,
-        scattered=tuple(assay.scattered),
+        scattered=leaning(halves, [name for name in found.controls if kind_of_control(name) in MUST_BEAT]),
         detected=tuple(assay.detected),
     )
 
 
-def _agreement(found: ComparisonResult) -> float:
+def _agreement(halves: tuple[Values, Values]) -> float:
     """Kendall's τ of the maps' ranking by MoRF gain and by LeRF gain."""
-    halves = gains(found.morf, found.lerf)
     if len(halves[0]) == 1:
         return float("nan")
     return kendall_tau(*(np.array([values.mean() for values in half.values()]) for half in halves))
