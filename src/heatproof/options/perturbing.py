@@ -183,10 +183,11 @@ class Examining(Perturbing):
         int | None,
         Option(
             "Number of images of the audit: would other replacements, orders, scores and sizes of regions rank the "
-            "methods alike? 0: no audit. Default: 4 to 16, for a sixth more evaluations.",
+            "methods alike? 0: no audit. Default: as many as can answer, for at most a sixth more evaluations.",
             python="number of images of the audit, which asks whether the ranking would be the same with other "
             "replacements, orders, scores and sizes of regions, and how far off the data each replacement leads "
-            "(R-OMS); 0 for none. By default 4 to 16, for a sixth more evaluations than those of the comparison.",
+            "(R-OMS); 0 for none. By default as many as can answer, 4 to 64, for at most a sixth more evaluations than "
+            "those of the comparison; where these are too few, the ranking is not asked about.",
             bounds=AUDITED,
         ),
     ] = None
