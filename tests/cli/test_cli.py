@@ -136,7 +136,6 @@ def test_images_are_added_until_it_is_settled(run, photos, tmp_path):
         (("--until", "settled"), "unknown stopping rule (until) 'settled'"),
         (("--indifference", "1"), "indifference needs until"),
         (("--steps", "many"), "steps must be a whole number or 'all', got 'many'"),
-        (("--scored", "200"), "scored must be between 1 and the number of steps"),
         (("--measures", "napc"), "did you mean 'naopc'"),
         (("--share", "3/2"), "share must be I/N, such as 1/4, got '3/2'"),
         (("--share", "half"), "share must be I/N"),
@@ -371,7 +370,7 @@ def test_plan_with_a_precision_ends_with_a_command_that_runs(run, photos, tmp_pa
     ):
         assert text in out
     command = shlex.split(out.splitlines()[-1])
-    assert command[:3] == ["heatproof", "compare", str(photos)]
+    assert command[:4] == ["heatproof", "compare", "--protocol=samek2017", str(photos)]
     assert not {"--precision", "1000%", "--pilot=3"} & set(command)
     code, out, err = run(*command[1:])
     assert code == 0, err

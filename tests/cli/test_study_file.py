@@ -249,9 +249,9 @@ def test_where_the_file_stands_among_the_arguments():
     values, _ = parsed("--classes", "made.toml", "made.toml", "--out", "B")
     assert (values["classes"], values["regions"]) == (Path("made.toml"), 16)
     values, _ = parsed("--classes", "made.toml", "photo.png", "--out", "B")
-    assert (values["images"], values["regions"]) == (["photo.png"], 9)
+    assert (values["images"], values["regions"]) == (["photo.png"], "auto")
     values, _ = parsed("made.toml", "photo.png", "--out", "B")  # two: pictures, of which one is none
-    assert (values["images"], values["regions"]) == (["made.toml", "photo.png"], 9)
+    assert (values["images"], values["regions"]) == (["made.toml", "photo.png"], "auto")
 
 
 def test_what_a_file_does_not_say_the_command_line_must(run, study):
@@ -317,7 +317,7 @@ def test_every_setting_that_has_a_value_is_kept(tmp_path):
     assert next(iter(held)) == "study"
     assert (held["study"], held["out"], held["pictures"]) == ("compare", f"{tmp_path}/RUN", [f"{tmp_path}/a.png"])
     assert (held["resize"], held["crop"], held["mean"]) == ("40x36", 36, [0.5, 1.0, 0.0])
-    assert (held["regions"], held["measures"], held["lerf"], held["seed"]) == (9, [], False, 0)
+    assert (held["regions"], held["measures"], held["lerf"], held["seed"]) == ("auto", [], False, 0)
     assert not {"overwrite", "data", "steps", "until"} & set(held)
 
 
@@ -328,7 +328,7 @@ def test_settings_of_two_commands_are_compared():
     _, now = parsed("photos", "--out", "RUN", "--mean", "0.5,1,0.5", "--regions", "16")
     assert differences(then, now) == [
         "mean: [0.5, 1.0, 0.0] then, [0.5, 1.0, 0.5] now",
-        "regions: 9 then, 16 now",
+        'regions: "auto" then, 16 now',
         'until: "signs" then, not set now',
     ]
 
@@ -385,7 +385,7 @@ def test_the_example_of_the_documentation():
     example, *_ = re.findall(r"^```toml\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
     Path("study.toml").write_text(example, encoding="utf-8")
     values, _ = parsed("study.toml")
-    assert (values["images"], values["steps"], values["lerf"]) == (["photos", "more/photo.png"], "all", True)
+    assert (values["images"], values["protocol"]) == (["photos", "more/photo.png"], "coarse-blur")
     assert values["mean"] == (0.485, 0.456, 0.406)
 
 
@@ -475,7 +475,7 @@ def test_a_study_that_is_not_there(run):
 
 def test_plan_takes_the_file_of_a_comparison(run, study):
     file = study(
-        NETWORK + 'pictures = "photos"\nout = "RUN"\nsteps = 3\nmethods = ["sensitivity-l2"]\ncontrols = true\n'
+        NETWORK + 'pictures = "photos"\nout = "RUN"\nsteps = 3\nmethods = ["sensitivity-l2"]\nuntil = "signs"\n'
     )
     code, out, _ = run("plan", "--protocol=samek2017", file)
     assert code == 0

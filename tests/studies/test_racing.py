@@ -146,13 +146,14 @@ def runs(means, *, count, seed, skewness=1.0, images=200, indifference=0.0):
         shape = 4 / skewness**2
         own = (generator.gamma(shape, size=(len(means), images)) - shape) / shape**0.5
         values = 8 + np.array(means)[:, None] + 5.5 * generator.standard_normal(images) + 3 * own
-        race = Race(names, REFERENCE, Rule("ranked", indifference), given=images)
+        race = Race({name: [REFERENCE] for name in names}, Rule("ranked", indifference), given=images)
         for start in range(0, images, LOOK):
             running = race.running
             if not running:
                 break
             rows = [[*names, REFERENCE].index(name) for name in running]
-            race.add(dict(zip(running, values[rows, start : start + LOOK], strict=True)))
+            found = dict(zip(running, values[rows, start : start + LOOK], strict=True))
+            race.add(found, found.get(REFERENCE))
             race.look()
         yield race.settlement
 

@@ -37,8 +37,8 @@ def test_members_that_do_not_exist_cost_no_memory(tmp_path):
 
     def look():
         assignment = read_assignment(store)
-        race = Race(("a",), "random order", assignment.wanted.rule, given=len(assignment.order))
-        race.add({"a": np.arange(40.0), "random order": np.zeros(40)})
+        race = Race({"a": ["random order"]}, assignment.wanted.rule, given=len(assignment.order))
+        race.add({"a": np.arange(40.0), "random order": np.zeros(40)}, np.zeros(40))
         race.look()
         assert (assignment.sink.whole(), len(assignment.sink)) == ([], MOST_MEMBERS // 8)
         assert read_progress(store).left == MOST_MEMBERS // 16
@@ -54,7 +54,7 @@ def test_members_that_do_not_exist_cost_no_memory(tmp_path):
 
 @pytest.mark.parametrize("given", [5, 32, 33, 40, 100, 1000])
 def test_looks_so_far_have_the_boundaries_of_all_looks(given):
-    race = Race(("a",), "random order", Rule("signs"), given=given)
+    race = Race({"a": ["random order"]}, Rule("signs"), given=given)
     planned = (*range(32, given, 8), given)
     every = boundaries(planned, 0.95)
     for images in range(1, given + 1):

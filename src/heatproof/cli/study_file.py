@@ -167,6 +167,8 @@ def _example(key: Key) -> Any:  # noqa: ANN401 - whatever the option holds
     """The default; or a value of the same kind."""
     if key.default is not None:
         return key.setting(key.declared.default, key.default)
+    if key.kind is bool:
+        return True
     if key.kind in (int, float) and not key.option.parse:
         return key.kind(key.option.low or 1)
     text = key.option.metavar or key.name.upper()

@@ -19,7 +19,7 @@ SCORED = 6  # steps of a trajectory
 SHARE = 0.2  # of the evaluations of a comparison of so many images as …
 COMPARED = 100
 FEWEST, MOST = 6, 16  # images of a pilot
-LEFT = 3  # times as many images at least are left to be judged
+LEFT = 5  # times as many images at least are left to be judged
 
 
 def pilot_places(wanted: Wanted, addresses: Sequence[str]) -> tuple[int, ...]:

@@ -66,7 +66,7 @@ def _answer(found: ComparisonResult) -> list[str]:
     if not shown:
         return [
             "No method is shown to explain this network: none is significantly better than the random order, "
-            f"{BASELINES} and its own map of another image, though {UPPER_MARK} is (it asks about every window).",
+            f"{BASELINES} and its own map of another image, in tests corrected for the number of methods; {UPPER_MARK} is.",
             *_not_shown(found),
         ]
     return [_best(found, shown), *_not_shown(found)]

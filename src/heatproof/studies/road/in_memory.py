@@ -43,18 +43,19 @@ def compared(
         progress.parts += len(wanted.candidates)
         pilot = _assigned(network, images, wanted, task, labels, addresses, range(len(images)))
         choice = chosen_protocol(pilot, network, pilot.load()[1], places, progress)
+    if choice:
         wanted = with_choice(wanted, choice)
         task = Task.of(network, images, wanted.methods, targets, wanted.protocol, lerf=wanted.lerf, names=names)
     task = replace(task, reference=wanted.reference, removes=wanted.removes, symmetric=wanted.symmetric)
     needs = needs_of(wanted.measures, task)
     if wanted.rule and needs:
         raise InputError("measures that evaluate the network need all images: leave out these measures, or until")
-    judged = [place for place in range(len(images)) if place not in places]
+    judged = [place for place in range(len(images)) if not choice or place not in places]
     if wanted.rule:
         drawn = at_random([task.identities[place] for place in judged], seed=wanted.protocol.seed)
         judged = [judged[number] for number in drawn]
     assignment = _assigned(network, images, wanted, task, labels, addresses, judged)
-    of_judged = task.of_images(judged) if places else task
+    of_judged = task.of_images(judged) if choice else task
     progress.begin(of_judged.evaluations + sum(need.evaluations for need in needs_of(wanted.measures, of_judged)))
     compute(assignment, None, progress)
     found = collected(assignment, network, assignment.load()[1], progress)

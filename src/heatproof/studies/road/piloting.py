@@ -6,7 +6,6 @@ from dataclasses import replace
 import torch
 
 from heatproof.data.source import GivenImages, Source
-from heatproof.errors import InputError
 from heatproof.network.network import Network
 from heatproof.results.choice import Choice
 from heatproof.studies.comparison import Comparison
@@ -20,18 +19,14 @@ from heatproof.studies.watching import Progress
 
 def chosen_protocol(
     assignment: Assignment, network: Network, source: Source, places: Sequence[int], progress: Progress
-) -> Choice:
+) -> Choice | None:
     """Tries the candidates of an assignment on the images at these places; heatmaps are computed once.
 
-    Raises:
-        InputError: if fewer than two of these images can be used.
+    None if fewer than two of these images can be used.
     """
     pictures = source.read(places)
     if len(pictures.images) < 2:
-        raise InputError(
-            f"expected at least 2 usable pictures of the {len(places)} that choose a protocol, got "
-            f"{len(pictures.images)}; name a protocol, such as --protocol coarse-blur"
-        )
+        return None
     wanted = trials(assignment.wanted)
     task = replace(assignment, wanted=next(iter(wanted.values()))).task(network, pictures)
     batches = [batch for _, batch in task.explained()]

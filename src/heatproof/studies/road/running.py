@@ -128,13 +128,11 @@ def computed(
         load = partial(with_planted, load, planted)
         network, source = planted_in(network, source, planted)
     load = load if workers else lambda: (network, source)
+    _check_share(share, len(source.names))
     assignment, choice = _assigned(
         wanted, load, (network, source), store, settings, progress, anew=execution.anew, planted=planted
     )
-    count = len(assignment.sink)
-    if share[0] > count:
-        images = counted(len(assignment.order), "image")
-        raise InputError(f"share {share[0]}/{share[1]} is empty: {images} make {counted(count, 'shard')}")
+    _check_share(share, len(assignment.order))
     if planted:
         keep_planted(planted, store)
     progress.begin(_total(assignment, network, source) // share[1])
@@ -143,6 +141,14 @@ def computed(
     sink.tell("resume" if whole else "start", whole=whole, shards=len(sink))
     compute(assignment, workers, progress, share)
     return replace(collected(assignment, network, source, progress), choice=choice)
+
+
+def _check_share(share: tuple[int, int], images: int) -> None:
+    count = -(-images // driver.SIZE)
+    if share[0] > count:
+        raise InputError(
+            f"share {share[0]}/{share[1]} is empty: {counted(images, 'image')} make {counted(count, 'shard')}"
+        )
 
 
 def with_files(opened: Opened) -> tuple[Network, Files]:
