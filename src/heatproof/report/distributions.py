@@ -140,7 +140,7 @@ def ranges_figure(chart: RangesChart) -> Figure:
     shapes = {"o": "circle", "s": "square", "D": "diamond", "^": "triangle", "v": "inverted triangle"}
     groups = dict.fromkeys(chart.groups.values())
     key = "; ".join(f"{shapes.get(MARKERS[number], 'mark')}: {group}" for number, group in enumerate(groups))
-    write_lines(figure, [f"{key}; lines: 95 % intervals"], left, heading + TOP + height + 31, size=6.5, color=GREY)
+    write_lines(figure, [f"{key}; lines: 95 % intervals"], EDGE, heading + TOP + height + 31, size=6.5, color=GREY)
     return figure
 
 

@@ -23,7 +23,7 @@ WHAT = {
     "centre-gaussian": "input-only baseline",
     "sobel": "input-only baseline",
     "centred-sobel": "input-only baseline",
-    UPPER_MARK: "upper mark (asks the network about every window)",
+    UPPER_MARK: "upper mark",
     "randomised": "map of a network with shuffled weights",
     ANOTHER: "map of another image",
 }
@@ -66,7 +66,8 @@ def _answer(found: ComparisonResult) -> list[str]:
     if not shown:
         return [
             "No method is shown to explain this network: none is significantly better than the random order, "
-            f"{BASELINES} and its own map of another image, in tests corrected for the number of methods; {UPPER_MARK} is.",
+            f"{BASELINES} and its own map of another image, in tests corrected for the number of methods; {UPPER_MARK} "
+            "is.",
             *_not_shown(found),
         ]
     return [_best(found, shown), *_not_shown(found)]
@@ -109,7 +110,7 @@ def candidates_table(candidates: Sequence[Candidate], images: int) -> Table:
 
 def _best(found: ComparisonResult, shown: Sequence[str]) -> str:
     best, differences = shown[0], found.ranking.differences
-    value = f"ABPC {found.ranking.aopc[best]} ({found.protocol.score})"
+    value = f"ABPC {found.ranking.aopc[best]} ({found.protocol.unit})"
     beaten = f"significantly better than the random order, {BASELINES} and {{}} map of another image"
     if len(shown) == 1:
         return f"Only {best} is shown to explain this network: it is {beaten.format('its own')}; {value}."
@@ -189,22 +190,19 @@ def methods_table(found: ComparisonResult) -> Table:
     """ABPC of each method with both halves, best first; higher is better."""
     rows = []
     for name, one in found.evidence.items():
-        value, kept = found.ranking.aopc[name], found.conservation.get(name)
-        share = round(float(np.median(kept.kept)), 3) + 0.0 if kept else None  # no −0
+        value = found.ranking.aopc[name]
         decided = one.p if found.ranking.tested else found.ranking.counts[name]
         halves = one.morf.estimate.mean, one.lerf.estimate.mean
         effect = found.assay.effects[name] if found.assay else None
-        rows.append(
-            (name, value.mean, value.low, value.high, *halves, effect, decided, "yes" if one.shown else "no", share)
-        )
+        rows.append((name, value.mean, value.low, value.high, *halves, effect, decided, "yes" if one.shown else "no"))
     last = "p" if found.ranking.tested else "images"
-    columns = ("method", "ABPC", "low", "high", "MoRF gain", "LeRF gain", "d", last, "shown", "kept")
+    columns = ("method", "ABPC", "low", "high", "MoRF gain", "LeRF gain", "d", last, "shown")
     note = (
-        f"ABPC over {steps_of(found.morf[REFERENCE])} in units of the {found.protocol.score}, mean over "
+        f"ABPC over {steps_of(found.morf[REFERENCE])} in units of the {found.protocol.unit}, mean over "
         f"{found.ranking.count} images and repeats ({found.protocol.repeats}), with 95 % intervals; higher is better. "
         "It is MoRF gain (most relevant first, above the random order) plus LeRF gain (least relevant first, below "
         "it). d: mean over standard deviation of the images. p: of the control that is hardest to beat, "
-        "Holm-corrected for the number of methods. Kept: the share of the score that LRP brings to the pixels (median)."
+        "Holm-corrected for the number of methods."
     )
     return Table(columns, tuple(rows), (note,))
 
@@ -255,9 +253,9 @@ def assay_chart(found: ComparisonResult) -> RangesChart:
     return RangesChart(
         name="assay",
         caption="Can this protocol judge? Methods and controls",
-        x=f"ABPC ({found.protocol.score})",
+        x=f"ABPC ({found.protocol.unit})",
         y="map",
-        about="Means with 95 % intervals; higher is better. The dashed line is the random order. A method that "
+        about="Means with 95 % intervals; higher is better. Zero is the random order. A method that "
         "explains lies clearly above every map that never saw the network, and above its own map of another image.",
         values={name: (one.mean, one.low, one.high) for name, one in ordered.items()},
         groups={name: groups[name] for name in ordered},
@@ -284,7 +282,7 @@ def orders_chart(found: ComparisonResult) -> AreasChart:
         name="orders",
         caption="Score while regions are removed, in both orders",
         x=STEPS,
-        y=f"score ({found.protocol.score})",
+        y=f"score ({found.protocol.unit})",
         about=f"Mean score of the target; {BANDS}. The larger the area between, the better.",
         panels=panels,
     )
