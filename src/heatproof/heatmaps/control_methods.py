@@ -67,7 +67,7 @@ def centred_sobel(forward: ForwardPass) -> Tensor:
 
 @register("occlusion")
 @torch.inference_mode()
-def occlusion(forward: ForwardPass, *, across: Annotated[int, Bounds(1, 32)] = 5) -> Tensor:
+def occlusion(forward: ForwardPass, *, across: Annotated[int, Bounds(1, 32)] = 7) -> Tensor:
     """The score that each of ``across`` × ``across`` windows takes along when it alone is blurred [Zeiler2014]."""
     inputs, (height, width) = forward.inputs, forward.images.shape[2:]
     blurred = scipy.ndimage.gaussian_filter(
