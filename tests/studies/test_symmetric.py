@@ -1,5 +1,6 @@
 """Symmetric comparisons: both orders, controls, another image's map, and a protocol that is chosen on a pilot."""
 
+import json
 from functools import partial
 
 import numpy as np
@@ -24,8 +25,9 @@ from heatproof.studies.donors import Donors
 from heatproof.studies.protocols import wanted_protocols
 from heatproof.studies.road import driver
 from heatproof.studies.road.cell_runs import read_cells, run_cells
+from heatproof.studies.road.merging import merge
 from heatproof.studies.road.reading import read_comparison
-from heatproof.studies.road.running import run_comparison
+from heatproof.studies.road.running import Execution, run_comparison
 
 METHODS = ["lrp-epsilon", "sensitivity-l2"]
 
@@ -167,6 +169,21 @@ def test_the_pilot_is_not_judged_and_a_run_says_the_same(folder, tmp_path):
     assert in_memory.choice.images == tuple(names[place] for place in places)
     in_memory.save(tmp_path / "saved")
     assert read_comparison(open_store(tmp_path / "saved")).table() == in_memory.table()
+
+
+@pytest.mark.usefixtures("small_pilots")
+def test_shares_that_chose_different_protocols_are_not_merged(folder, tmp_path):
+    stores = [open_store(tmp_path / name) for name in ("first", "second")]
+    for number, store in enumerate(stores, start=1):
+        wanted = wanted_comparison(CompareOptions(audit=0), METHODS)
+        run_comparison(wanted, partial(opened, folder), store, {}, Execution(share=(number, 2)))
+    merge(stores, open_store(tmp_path / "both"))
+    assert len(read_comparison(open_store(tmp_path / "both")).names) in (8, 9)
+    record = json.loads((tmp_path / "second" / "run.json").read_text())
+    record["choice"]["candidates"][0]["separation"] = -9.0
+    (tmp_path / "second" / "run.json").write_text(json.dumps(record))
+    with pytest.raises(InputError, match=r"has another protocol than .* each share chose its own"):
+        merge(stores, open_store(tmp_path / "again"))
 
 
 @pytest.mark.usefixtures("small_pilots")

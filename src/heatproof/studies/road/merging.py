@@ -29,7 +29,13 @@ def merge(sources: Sequence[Store], out: Store) -> None:
             f"expected shares of a comparison (compare --share), got a run of {record['study']}: {sources[0]}"
         )
     for other in sources[1:]:
-        check_same(read_content(other), record, str(other))
+        found = read_content(other)
+        check_same(found, record, str(other))
+        if found.get("choice") != record.get("choice"):
+            raise InputError(
+                f"{other} has another protocol than {sources[0]}: each share chose its own, on machines that compute a "
+                "little differently; name one for all shares, such as --protocol coarse-blur"
+            )
     every = [read_shards(source) for source in sources]
     if len({shards.maps.shape() for shards in every}) > 1:
         raise InputError("the runs have heatmaps of different shapes; merge runs of the same study")
