@@ -14,7 +14,7 @@ from heatproof.heatmaps import METHODS, WRAPPERS, explain_batches
 
 WRAPPED = [f"{prefix}:lrp-alphabeta" for prefix in WRAPPERS] + ["negated:randomised[seed=3]:gradient-x-input"]
 NAMES = [*METHODS, *WRAPPED]
-BLIND = {"random", "constant", "centre-gaussian", "sobel"}  # they never see the network
+BLIND = {"random", "constant", "centre-gaussian", "sobel", "centred-sobel"}  # they never see the network
 every_method = pytest.mark.parametrize("method", NAMES)
 
 

@@ -95,7 +95,7 @@ def test_results_depend_neither_on_the_batch_nor_on_the_order_of_images(network,
     torch.testing.assert_close(perturb(network, images[1:2], maps[1:2], **given).scores, together.scores[1:2])
 
 
-@pytest.mark.parametrize("scored", [0, 10, -1])
+@pytest.mark.parametrize("scored", [0, -1])
 def test_a_number_that_cannot_be(network, pictures, heats, scored):
     with pytest.raises(InputError, match=rf"scored must be .* 1.*, got {scored}"):
         perturb(network, pictures(1), heats(1), regions=6, steps=STEPS, scored=scored)

@@ -85,7 +85,7 @@ def test_compare_takes_them_by_name(convolutional, halves):
 @pytest.mark.parametrize(
     ("spec", "message"),
     [
-        ("slick", "unknown regions 'slick'; did you mean 'slic'[?] known: grid, pixels, slic"),
+        ("slick", "unknown regions 'slick'; did you mean 'slic'[?] known: grid, pixels, relative-grid, slic"),
         ("slic[segment=3]", "unknown option of regions 'slic': 'segment'; did you mean 'segments'"),
         ("slic[segments=0]", "segments must be a whole number from 1 to 100,000, got 0"),
         ("slic[compactness=0]", "compactness must be a number from 0.001 to 1e[+]06, got 0"),

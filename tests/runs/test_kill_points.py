@@ -69,7 +69,7 @@ def check(records):
 
 @pytest.mark.parametrize(
     ("name", "stride"),
-    [("compare", "--protocol=samek2017", 19), ("compare --overwrite", 37), ("explain --overwrite", 7)],
+    [("compare", 19), ("compare --overwrite", 37), ("explain --overwrite", 7)],
 )
 def test_some_operations(tmp_path, name, stride):
     records = killed(tmp_path, COMMANDS[name], first=5, stride=stride)

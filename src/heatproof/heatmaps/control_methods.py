@@ -102,7 +102,7 @@ def randomised(make: Make, network: Network, *, seed: Annotated[int, SEED] = 0) 
     return of_the_copy
 
 
-def controls(method: str | None, *, symmetric: bool) -> tuple[str, ...]:
+def controls(method: str | None, *, symmetric: bool = False) -> tuple[str, ...]:
     """Names of the controls that are computed, of which some are made of ``method``.
 
     In a symmetric comparison a map's reverse needs none, and a random or constant map is the random order.
