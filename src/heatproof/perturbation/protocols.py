@@ -4,9 +4,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from heatproof.defaults import ALL, AUTO
+from heatproof.errors import InputError
 from heatproof.options.perturbing import Evaluating, Examining
 from heatproof.perturbation.protocol import Protocol
-from heatproof.registry import Registry
+from heatproof.registry import Registry, unknown
 
 SCORED = 8  # steps of a trajectory: images differ far more than steps do
 DEFAULT = "coarse-blur"  # where nothing can be chosen: it can judge on most networks (docs/protocol.md)
@@ -86,7 +87,9 @@ def named(name: str) -> NamedProtocol:
     >>> named("samek2017").regions
     9
     """
-    found: NamedProtocol = PROTOCOLS.resolve(DEFAULT if name == AUTO else name)()
+    if name not in (AUTO, *PROTOCOLS):
+        raise InputError(unknown("protocol", name, (AUTO, *sorted(PROTOCOLS))))
+    found: NamedProtocol = PROTOCOLS[DEFAULT if name == AUTO else name]()
     return found
 
 
