@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 
 from heatproof.measures.effects import effect_size
+from heatproof.report.studies.protocols import _take
 from heatproof.results.assay import Assay, scattered, separation
+from heatproof.results.choice import Candidate, recommended
 from heatproof.results.evidence import evidence
 from heatproof.results.headline import proper_methods, rivals_of
 from heatproof.results.part import REFERENCE
@@ -143,3 +145,15 @@ def test_separation_is_the_clearest_lead_over_the_strongest_rival():
         for name in ("good", "occlusion")
     }
     assert separation(values, found) == pytest.approx(max(leads.values()))
+
+
+@pytest.mark.parametrize(("other", "said"), [(0.9, "medium-blur does so by 0.90"), (0.4, "most clearly, by 0.50")])
+def test_the_preferred_protocol_is_not_called_the_clearest_where_it_is_not(other, said):
+    shared = {"regions": 9, "replacement": "blur", "removed": 1.0, "halves": 1.0, "taken": 0.5, "evaluations": 1}
+    preferred, second = (
+        Candidate(name, separation=value, **shared) for name, value in (("coarse-blur", 0.5), ("medium-blur", other))
+    )
+    assert recommended([preferred, second], "coarse-blur") is preferred
+    assert said in _take(preferred, [preferred, second])
+    clearly = Candidate("medium-blur", separation=1.1, **shared)
+    assert recommended([preferred, clearly], "coarse-blur") is clearly

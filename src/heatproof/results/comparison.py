@@ -115,9 +115,14 @@ class ComparisonResult:
             return {}
         return self._evidence(self.ranking.methods)
 
+    @cached_property
+    def halves(self) -> tuple[Values, Values]:
+        """MoRF and LeRF gain (n,) of each method and control, of a symmetric comparison."""
+        return gains(self.morf, self.lerf)
+
     def _evidence(self, names: Sequence[str]) -> dict[str, Evidence]:
         race = self.settlement.judge if self.settlement else None
-        return evidence(self.values, gains(self.morf, self.lerf), names, race)
+        return evidence(self.values, self.halves, names, race)
 
     @cached_property
     def assay(self) -> Assay | None:
@@ -134,7 +139,7 @@ class ComparisonResult:
             methods=self.evidence,
             effects={name: effect_size(values) for name, values in self.values.items() if name != REFERENCE},
             separation=separation(self.values, self.evidence | upper),
-            scattered=scattered(gains(self.morf, self.lerf), baselines),
+            scattered=scattered(self.halves, baselines),
             taken=float(of_curves(self.morf[REFERENCE]).mean()) / untouched if untouched > 0 else float("nan"),
         )
 

@@ -33,11 +33,6 @@ class Evidence:
         """The controls, or the random order, than which the method is not significantly better."""
         return [name for name, difference in self.rivals.items() if not difference.above]
 
-    @property
-    def halves_disagree(self) -> bool:
-        """Whether one half is significantly above zero, and the other significantly below."""
-        return (self.morf.above and self.lerf.below) or (self.morf.below and self.lerf.above)
-
 
 def evidence(
     values: Values, halves: tuple[Values, Values], methods: Sequence[str], race: Judge | None = None

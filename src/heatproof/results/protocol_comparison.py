@@ -15,7 +15,7 @@ from heatproof.results.assay import leaning
 from heatproof.results.cells import CellsResult
 from heatproof.results.choice import Candidate, recommended
 from heatproof.results.comparison import ComparisonResult
-from heatproof.results.headline import Values, gains
+from heatproof.results.headline import Values
 from heatproof.results.part import REFERENCE
 from heatproof.results.work import Work
 
@@ -59,17 +59,16 @@ def candidate(name: str, found: ComparisonResult) -> Candidate:
     """How a protocol did in a symmetric comparison with controls."""
     assay = found.assay
     assert assay is not None
-    halves = gains(found.morf, found.lerf)
     return Candidate(
         name=name,
         regions=found.protocol.describe()["regions"],
         replacement=found.protocol.replacement,
         removed=float(found.morf[REFERENCE].removed_fraction[..., -1].mean()),
         separation=assay.separation,
-        halves=_agreement(halves),
+        halves=_agreement(found.halves),
         taken=assay.taken,
         evaluations=found.work.evaluations,
-        scattered=leaning(halves, [name for name in found.controls if kind_of_control(name) in MUST_BEAT]),
+        scattered=leaning(found.halves, [name for name in found.controls if kind_of_control(name) in MUST_BEAT]),
         detected=tuple(assay.detected),
     )
 

@@ -3,14 +3,15 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
+from heatproof.errors import InputError
 from heatproof.heatmaps.control_methods import MUST_BEAT, UPPER_MARK
-from heatproof.perturbation import Protocol
 from heatproof.perturbation.protocols import DEFAULT
-from heatproof.randomness import addressed
+from heatproof.registry import unknown
 from heatproof.results.choice import Choice
 from heatproof.results.comparison import ComparisonResult
 from heatproof.results.headline import proper_methods
 from heatproof.results.protocol_comparison import candidate
+from heatproof.studies.racing import at_random
 from heatproof.studies.task import AnotherImage, Method
 from heatproof.studies.wanted import Wanted
 
@@ -27,9 +28,8 @@ def pilot_places(wanted: Wanted, addresses: Sequence[str]) -> tuple[int, ...]:
     count = pilot_size(wanted) if wanted.candidates else 0
     if not count or len(addresses) < (1 + LEFT) * count:
         return ()
-    seed = wanted.protocol.seed
-    draws = [addressed(seed=seed, image=one, purpose="pilot of protocols").random() for one in addresses]
-    return tuple(sorted(sorted(range(len(draws)), key=draws.__getitem__)[:count]))
+    drawn = at_random(addresses, seed=wanted.protocol.seed, purpose="pilot of protocols")
+    return tuple(sorted(drawn[:count]))
 
 
 def pilot_size(wanted: Wanted) -> int:
@@ -76,6 +76,11 @@ def choice_of(found: Mapping[str, ComparisonResult], places: Sequence[int]) -> C
 
 
 def with_choice(wanted: Wanted, choice: Choice) -> Wanted:
-    """What is wanted under the protocol that was chosen."""
-    chosen: Protocol = wanted.candidates[choice.chosen]
-    return replace(wanted, protocol=chosen, candidates={})
+    """What is wanted under the protocol that was chosen.
+
+    Raises:
+        InputError: if it is none of the candidates: another version chose it.
+    """
+    if choice.chosen not in wanted.candidates:
+        raise InputError(f"the run was begun with {unknown('protocol', choice.chosen, list(wanted.candidates))}")
+    return replace(wanted, protocol=wanted.candidates[choice.chosen], candidates={})

@@ -111,10 +111,10 @@ def _placed(interval: Estimate, indifference: float) -> str:
     return "equal" if -indifference <= interval.low and interval.high <= indifference else "open"
 
 
-def at_random(identities: Iterable[str], *, seed: int) -> list[int]:
+def at_random(identities: Iterable[str], *, seed: int, purpose: str = "order of images") -> list[int]:
     """The indices of images in an order that depends on the images and the seed, and not on the order given.
 
     The first images of a folder are often all of one class; what is settled on them would not hold for the rest.
     """
-    drawn = [addressed(seed=seed, image=image, purpose="order of images").random() for image in identities]
+    drawn = [addressed(seed=seed, image=image, purpose=purpose).random() for image in identities]
     return sorted(range(len(drawn)), key=drawn.__getitem__)

@@ -1,5 +1,6 @@
-"""Verdict, table, charts and page of a comparison of protocols, and what a choice on a pilot says."""
+"""Verdict, table, charts and page of a comparison of protocols."""
 
+from dataclasses import replace
 from typing import Any
 
 from heatproof.report.charts import RangesChart
@@ -7,7 +8,7 @@ from heatproof.report.page.page import Page, Section
 from heatproof.report.studies.about import depends_on, images_of_cells, notes_of_cells
 from heatproof.report.studies.evidence import assay_chart, candidates_table
 from heatproof.report.tables import Table
-from heatproof.results.choice import Candidate, Choice
+from heatproof.results.choice import MARGIN, Candidate, Choice
 from heatproof.results.protocol_comparison import ProtocolResult
 from heatproof.wording import counted, listed
 
@@ -17,8 +18,7 @@ def verdict(found: ProtocolResult) -> list[str]:
     best = found.recommended
     failing = [one for one in found.candidates.values() if not one.works]
     first = (
-        f"Take {best.name} (--protocol {best.name}): it tells the best map from its strongest control most clearly, by "
-        f"{best.separation:.2f} standard deviations of the images."
+        _take(best, list(found.candidates.values()))
         if best
         else f"None of these protocols can judge on this network with {counted(len(found.names), 'image')}; give more "
         "images or other candidates."
@@ -29,6 +29,18 @@ def verdict(found: ProtocolResult) -> list[str]:
             "These images chose it, so judge methods on others, as 'heatproof compare' with --protocol auto does."
         )
     return said
+
+
+def _take(best: Candidate, candidates: list[Candidate]) -> str:
+    """The recommendation; another may separate more clearly, but not by enough."""
+    first = f"Take {best.name} (--protocol {best.name}): it tells the best map from its strongest control"
+    clearest = max((one for one in candidates if one.works), key=lambda one: one.separation)
+    if clearest is best:
+        return f"{first} most clearly, by {best.separation:.2f} standard deviations of the images."
+    return (
+        f"{first} by {best.separation:.2f} standard deviations of the images. {clearest.name} does so by "
+        f"{clearest.separation:.2f}, which is less than {MARGIN} more, and may be chance."
+    )
 
 
 def _why(one: Candidate) -> str:
@@ -72,16 +84,7 @@ def page(found: ProtocolResult) -> Page:
 
 
 def _chart(found: ProtocolResult, name: str) -> RangesChart:
-    chart = assay_chart(found.cells[name])
-    return RangesChart(
-        name=f"assay-{name}",
-        caption=f"{name}: methods and controls",
-        x=chart.x,
-        y=chart.y,
-        about=chart.about,
-        values=chart.values,
-        groups=chart.groups,
-    )
+    return replace(assay_chart(found.cells[name]), name=f"assay-{name}", caption=f"{name}: methods and controls")
 
 
 def describe(found: ProtocolResult) -> dict[str, Any]:

@@ -66,7 +66,10 @@ def size_of(rule: Rule | None) -> int:
 
 def judged_members(record: RunRecord) -> int:
     """How many images are judged: those of a pilot are not."""
-    return record.data.members - (len(record.choice.places) if record.choice else 0)
+    pilot = len(record.choice.places) if record.choice else 0
+    if pilot >= record.data.members:
+        raise InputError(f"{RECORD}: expected a pilot of fewer than all {record.data.members} images, got {pilot}")
+    return record.data.members - pilot
 
 
 def read_shards(store: Store) -> Shards:
