@@ -1,17 +1,15 @@
 """What was found about the complexity of heatmaps."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import combinations
-from typing import Any
 
 import numpy as np
 import polars as pl
 
 from heatproof.measures import Estimate, estimate
-from heatproof.results.comparison import ComparisonResult
 from heatproof.results.contrasts import Contrast, contrasts
+from heatproof.results.heatmaps_alone import HeatmapsAlone
 
 
 @dataclass(frozen=True)
@@ -33,35 +31,8 @@ QUANTITIES = {
 
 
 @dataclass(frozen=True)
-class ComplexityResult:
+class ComplexityResult(HeatmapsAlone):
     """How complex the heatmaps of several methods are; ``studies.Simplicity`` says what its attributes are."""
-
-    found: ComparisonResult
-
-    @property
-    def network(self) -> Mapping[str, Any]:
-        """Description of the network, with a hash of its weights."""
-        return self.found.network
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """(N) names of the images."""
-        return self.found.names
-
-    @property
-    def skipped(self) -> tuple[tuple[str, str], ...]:
-        """Names of pictures that could not be used, each with the reason."""
-        return self.found.skipped
-
-    @property
-    def set_aside(self) -> tuple[str, ...]:
-        """Errors of shards that could not be computed."""
-        return self.found.set_aside
-
-    @property
-    def work(self) -> None:
-        """None: nothing is removed."""
-        return None
 
     @cached_property
     def heatmaps(self) -> dict[str, np.ndarray]:

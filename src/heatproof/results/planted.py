@@ -10,8 +10,8 @@ import numpy as np
 import polars as pl
 
 from heatproof.measures import Estimate, estimate
-from heatproof.results.comparison import ComparisonResult
 from heatproof.results.contrasts import Contrast, contrasts
+from heatproof.results.heatmaps_alone import HeatmapsAlone
 from heatproof.runs.planted_record import Place, Planted
 
 QUANTITIES = ("share", "pointing")  # of positive relevance in the right place; whether the largest value lies there
@@ -19,16 +19,10 @@ ROUNDING = 1e-6  # of shares of heatmaps in float32
 
 
 @dataclass(frozen=True)
-class PlantedResult:
+class PlantedResult(HeatmapsAlone):
     """How well heatmaps find what was planted; ``studies.PlantedTruth`` says what its attributes are."""
 
-    found: ComparisonResult
     planted: Planted
-
-    @property
-    def network(self) -> Mapping[str, Any]:
-        """Description of the network, with a hash of its weights."""
-        return self.found.network
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -39,16 +33,6 @@ class PlantedResult:
     def skipped(self) -> tuple[tuple[str, str], ...]:
         """Names of pictures that could not be used, each with the reason."""
         return (*self.planted.skipped, *self.found.skipped)
-
-    @property
-    def set_aside(self) -> tuple[str, ...]:
-        """Errors of shards that could not be computed."""
-        return self.found.set_aside
-
-    @property
-    def work(self) -> None:
-        """None: nothing is removed."""
-        return None
 
     @property
     def options(self) -> Mapping[str, Any]:

@@ -11,7 +11,6 @@ from heatproof.network.incremental import Plan
 from heatproof.network.network import Network
 from heatproof.options.signatures import takes
 from heatproof.options.studies import PlanArguments
-from heatproof.randomness import identify
 from heatproof.results.headline import proper_methods
 from heatproof.results.part import REFERENCE
 from heatproof.studies.audit import affordable, evaluations_of_an_image
@@ -62,9 +61,9 @@ def plan_comparison(network: Network, images: Tensor, options: PlanArguments) ->
     if goal and (options.repeats != 1 or options.scored is not None):
         raise InputError("a precision or a budget decides repeats and scored: leave these two out")
     started = time.perf_counter()
-    pilot = len(pilot_places(wanted, identify(images)))
     task = Task.of(network, images, wanted.methods, options.targets, wanted.protocol, lerf=wanted.lerf)
     task = replace(task, symmetric=wanted.symmetric)
+    pilot = len(pilot_places(wanted, task.identities))
     needs_of(wanted.measures, task)
     choose_engine(task)  # makes the graph, and measures its costs
     preparing = time.perf_counter() - started

@@ -47,16 +47,16 @@ def compared(
         wanted = with_choice(wanted, choice)
         task = Task.of(network, images, wanted.methods, targets, wanted.protocol, lerf=wanted.lerf, names=names)
     task = replace(task, reference=wanted.reference, removes=wanted.removes, symmetric=wanted.symmetric)
-    needs = needs_of(wanted.measures, task)
+    judged = [place for place in range(len(images)) if not choice or place not in places]
+    of_judged = task.of_images(judged) if choice else task
+    needs = needs_of(wanted.measures, of_judged)
     if wanted.rule and needs:
         raise InputError("measures that evaluate the network need all images: leave out these measures, or until")
-    judged = [place for place in range(len(images)) if not choice or place not in places]
     if wanted.rule:
         drawn = at_random([task.identities[place] for place in judged], seed=wanted.protocol.seed)
         judged = [judged[number] for number in drawn]
     assignment = _assigned(network, images, wanted, task, labels, addresses, judged)
-    of_judged = task.of_images(judged) if choice else task
-    progress.begin(of_judged.evaluations + sum(need.evaluations for need in needs_of(wanted.measures, of_judged)))
+    progress.begin(of_judged.evaluations + sum(need.evaluations for need in needs))
     compute(assignment, None, progress)
     found = collected(assignment, network, assignment.load()[1], progress)
     truth = None
