@@ -67,6 +67,20 @@ def test_a_study_file_and_twice_the_size(run, coloured, tmp_path):
     assert run("planted", "study.toml", "--out", "RUN")[0] == 0
 
 
+def test_a_comparison_asks_first_whether_mosaics_can_be_made(run, coloured, tmp_path):
+    given = (coloured, *METHODS, "--protocol", "large-blur", "--audit", "0", "--planted")
+    code, out, err = run("plan", *given)
+    assert code == 0, err
+    assert "10 more evaluations, in full, on 8 images, and heatmaps of" in out
+    for number in (2, 3, 6, 7):
+        (coloured / f"{number}.png").unlink()
+    for command in (("plan",), ("compare", "--out", "RUN")):
+        code, _, err = run(*command, *given)
+        assert code == cli.INPUT_ERROR
+        assert "a mosaic of 2 × 2 needs photographs of 4 classes, got 4 photographs of 2" in err
+    assert not (tmp_path / "RUN").exists()
+
+
 def test_broken_pictures_are_counted_and_wrong_words_leave_nothing(run, coloured, tmp_path):
     (coloured / "broken.png").write_bytes(b"no picture")
     assert run("planted", coloured, *METHODS, "--out", "RUN")[0] == cli.PARTIAL

@@ -466,7 +466,7 @@ def test_what_is_planted_is_settled_once(planted, coloured, tmp_path, monkeypatc
     kind, truth = planted
     with stopped(monkeypatch, 3):
         run_planted_in(coloured, open_store(tmp_path / "run"), kind)
-    monkeypatch.setattr(running, "plant", None)
+    monkeypatch.setattr(running, "planted_by", None)
     assert_same_truth(truth, run_planted_in(coloured, open_store(tmp_path / "run"), kind))
 
 

@@ -301,6 +301,40 @@ def test_planted_truth_beside_a_comparison(tmp_path):
         hp.compare(network, photographs, {"mine": photographs.sum(dim=1)}, planted=True)
 
 
+def test_too_few_classes_for_mosaics_are_noticed_before_anything_is_compared(folder, tmp_path):
+    network, photographs = coloured(8)
+    few, asked = torch.cat([photographs[0::4], photographs[1::4]]), []
+    with pytest.raises(InputError, match="a mosaic of 2 × 2 needs photographs of 4 classes, got 4 photographs of 2"):
+        hp.compare(network, few, METHODS, regions=4, planted=True, on_progress=lambda *done: asked.append(done))
+    with pytest.raises(InputError, match="a mosaic of 2 × 2 needs photographs of 4 classes, got 4 photographs of 2"):
+        hp.plan_comparison(network, few, METHODS, regions=4, planted=True)
+    for path in sorted(folder.iterdir())[2:]:
+        path.unlink()
+    wanted, progress = wanted_comparison(CompareOptions(audit=0, regions=6, planted=True), METHODS), []
+    execution = Execution(on_progress=lambda *done: progress.append(done))
+    with pytest.raises(InputError, match="a mosaic of 2 × 2 needs photographs of 4 classes"):
+        run_comparison(wanted, partial(opened, folder), open_store(tmp_path / "run"), {}, execution)
+    assert asked == progress == []
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_plan_counts_planted_truth_as_it_comes_out():
+    network, photographs = coloured()
+    given = {"regions": 4, "audit": 0, "controls": False}
+    found = hp.compare(network, photographs, METHODS, **given, planted=True)
+    plain = hp.plan_comparison(network, photographs, METHODS, **given)
+    forecast = hp.plan_comparison(network, photographs, METHODS, **given, planted=True)
+    mosaics = len({place.picture for place in found.truth.planted.places})
+    assert (forecast.planting.images, forecast.planting.evaluations) == (24, 24 + mosaics)
+    assert forecast.planting.tiles == len(found.truth.places)
+    assert forecast.evaluations == plain.evaluations
+    assert forecast.seconds > forecast.planting.seconds > 0
+    assert "30 more evaluations, in full, on 24 images, and heatmaps of 24 tiles of mosaics" in str(forecast)
+    assert "planted truth" not in str(plain)
+    half = hp.plan_comparison(network, photographs, METHODS, **given, planted=True, budget=24 * 41)
+    assert half.planting.images == half.proposal.design.images
+
+
 def test_planted_truth_in_a_run_is_that_of_memory(folder, tmp_path):
     wanted = wanted_comparison(CompareOptions(audit=0, regions=6, planted=True), METHODS)
     found = run_comparison(wanted, partial(opened, folder), open_store(tmp_path / "run"), {})

@@ -63,6 +63,11 @@ MethodOption = Annotated[
     ),
 ]
 
+PlantedOption = Annotated[
+    bool,
+    Option("Also test the methods on mosaics in which the place of the evidence is known, and compare rankings."),
+]
+
 
 @dataclass(frozen=True, kw_only=True)
 class CompareOptions(Examining):
@@ -89,10 +94,7 @@ class CompareOptions(Examining):
             "the random order's AOPC.",
         ),
     ] = None
-    planted: Annotated[
-        bool,
-        Option("Also test the methods on mosaics in which the place of the evidence is known, and compare rankings."),
-    ] = False
+    planted: PlantedOption = False
     show: Annotated[
         "int | str",
         Option(
@@ -130,6 +132,7 @@ class PlanOptions(Examining):
             bounds=PILOT,
         ),
     ] = PILOT_IMAGES
+    planted: PlantedOption = False
 
 
 @dataclass(frozen=True, kw_only=True)

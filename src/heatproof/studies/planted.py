@@ -12,6 +12,7 @@ from heatproof.options.planted import PlantedArguments, PlantedOptions
 from heatproof.options.signatures import takes
 from heatproof.perturbation import Protocol
 from heatproof.report.studies.about import GALLERY_IMAGES
+from heatproof.runs.planted_record import Planted
 from heatproof.studies.planted_truth import PlantedTruth
 from heatproof.studies.planting.settling import plant, planted_in
 from heatproof.studies.road import driver
@@ -59,25 +60,38 @@ def planted(network: Network, images: Tensor, options: PlantedArguments) -> Plan
     network.check(images)
     wanted = wanted_planted(options, options.methods, memory=options.memory)
     source = GivenImages(images, labelled(options.names, images))
-    truth = planted_truth(network, source, wanted, Progress(options.on_progress), targets=options.targets)
+    found = planted_by(wanted, network, source, targets=options.targets)
+    truth = planted_truth(network, source, wanted, found, Progress(options.on_progress))
     skipped = (*options.skipped, *truth.planted.skipped)
     return replace(truth, planted=truth.planted.model_copy(update={"skipped": skipped}))
 
 
-def planted_truth(
-    network: Network, source: Source, wanted: Wanted, progress: Progress, *, targets: Tensor | int | None = None
-) -> PlantedTruth:
-    """How well heatmaps find what is planted into the photographs of a source; kept in this process.
+def planted_by(wanted: Wanted, network: Network, source: Source, *, targets: Tensor | int | None = None) -> Planted:
+    """What is planted into the photographs of a source.
+
+    Args:
+        wanted: as ``wanted_planted`` makes it.
+        network: the classifier.
+        source: of the photographs.
+        targets: (N,) classes of the photographs, for mosaics; by default the predicted ones.
+
+    Raises:
+        InputError: if the photographs do not allow it.
+    """
+    assert wanted.planted is not None
+    return plant(network, source, wanted.planted, memory=wanted.protocol.memory, targets=targets)
+
+
+def planted_truth(network: Network, source: Source, wanted: Wanted, found: Planted, progress: Progress) -> PlantedTruth:
+    """How well heatmaps find what was planted into the photographs of a source; kept in this process.
 
     Args:
         network: the classifier.
         source: of the photographs.
         wanted: as ``wanted_planted`` makes it.
+        found: what was planted.
         progress: counts heatmaps.
-        targets: (N,) classes of the photographs, for mosaics; by default the predicted ones.
     """
-    assert wanted.planted is not None
-    found = plant(network, source, wanted.planted, memory=wanted.protocol.memory, targets=targets)
     explained, pictures = planted_in(network, source, found)
     count = len(pictures.names)
     sink = Memory(count, driver.SIZE, range(min(count, GALLERY_IMAGES)))

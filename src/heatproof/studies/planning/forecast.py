@@ -61,6 +61,17 @@ class Extra:
 
 
 @dataclass(frozen=True)
+class Planting(Extra):
+    """What planted truth takes: classes of photographs, their mosaics, and heatmaps.
+
+    Attributes:
+        tiles: of the mosaics whose class the network sees: how many images heatmaps are computed of.
+    """
+
+    tiles: int = 0
+
+
+@dataclass(frozen=True)
 class Forecast:
     """What a comparison will take, before it is made.
 
@@ -80,6 +91,7 @@ class Forecast:
         audit: for the audit.
         further: for measures that evaluate the network further.
         choosing: for choosing a protocol on a pilot, whose images are not among ``images``.
+        planting: for planted truth beside the comparison, if that is asked.
         proposal: why these images, repeats and scored steps; none where they were given.
     """
 
@@ -98,6 +110,7 @@ class Forecast:
     audit: Extra = Extra(0, 0, 0.0)
     further: Extra = Extra(0, 0, 0.0)
     choosing: Extra = Extra(0, 0, 0.0)
+    planting: Planting = Planting(0, 0, 0.0)
     proposal: Proposal | None = None
 
     @property
@@ -112,7 +125,7 @@ class Forecast:
 
     @property
     def _extra_seconds(self) -> float:
-        return self.audit.seconds + self.further.seconds + self.choosing.seconds
+        return self.audit.seconds + self.further.seconds + self.choosing.seconds + self.planting.seconds
 
     @property
     def evaluations_per_second(self) -> float:
@@ -126,6 +139,7 @@ class Forecast:
             "audit": _told(self.audit),
             "measures": _told(self.further),
             "protocol": _told(self.choosing),
+            "planted truth": self._planting(),
             "engine": f"{self.engine.name}: {self.engine} ({self.engine.reason})",
             "multiply-adds": self._multiply_adds(),
             "memory": self._memory(),
@@ -157,6 +171,10 @@ class Forecast:
             f"{counted(self.scored, 'scored step' if self.scored < self.steps else 'step')} + {self.images:,} untouched"
         )
 
+    def _planting(self) -> str:
+        tiles = f", and heatmaps of {counted(self.planting.tiles, 'tile')} of mosaics"
+        return _told(self.planting) + tiles if self.planting.images else ""
+
     def _multiply_adds(self) -> str:
         step = self.step
         if not step.in_full:
@@ -179,6 +197,7 @@ class Forecast:
         audit = f", audit {duration(self.audit.seconds)}" if self.audit.images else ""
         audit += f", measures {duration(self.further.seconds)}" if self.further.images else ""
         audit += f", choosing a protocol {duration(self.choosing.seconds)}" if self.choosing.images else ""
+        audit += f", planted truth {duration(self.planting.seconds)}" if self.planting.images else ""
         return (
             f"{duration(self.seconds)}: preparing {duration(self.preparing_seconds)}, "
             f"heatmaps {duration(self.heatmap_seconds)}, perturbation {duration(self.perturbation_seconds)} "

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from torch import Tensor
 
+from heatproof.data.source import GivenImages
 from heatproof.errors import InputError
 from heatproof.network.incremental import Plan
 from heatproof.network.network import Network
@@ -19,11 +20,12 @@ from heatproof.studies.further import needs_of
 from heatproof.studies.pilot import pilot_evaluations, pilot_places
 from heatproof.studies.planning.costs import measure_costs
 from heatproof.studies.planning.design import Proposal, propose
-from heatproof.studies.planning.forecast import Extra, Forecast, Measured, StepCost
+from heatproof.studies.planning.forecast import Extra, Forecast, Measured, Planting, StepCost
 from heatproof.studies.planning.goal import Goal
 from heatproof.studies.planning.pace import choose_engine, measure_pace, sequences_together, time_heatmaps
 from heatproof.studies.planning.pilot import run_pilot
-from heatproof.studies.task import Task
+from heatproof.studies.planted import planted_by, wanted_witness
+from heatproof.studies.task import Task, labelled
 from heatproof.studies.wanted import Wanted
 
 
@@ -67,12 +69,13 @@ def plan_comparison(network: Network, images: Tensor, options: PlanArguments) ->
     needs_of(wanted.measures, task)
     choose_engine(task)  # makes the graph, and measures its costs
     preparing = time.perf_counter() - started
+    planting = _planting_cost(task, wanted_witness(wanted)) if options.planted else Planting(0, 0, 0.0)
     if goal:
         found = _designed(task, wanted, goal, options.pilot, preparing)
     else:
         found = _forecast(task, len(images) - pilot, wanted, preparing)
     trial = _extra(task, pilot, pilot * pilot_evaluations(wanted)) if pilot else Extra(0, 0, 0.0)
-    return replace(found, choosing=trial)
+    return replace(found, choosing=trial, planting=_scaled(planting, found.images if goal else len(images)))
 
 
 def _forecast(task: Task, images: int, wanted: Wanted, preparing: float) -> Forecast:
@@ -127,6 +130,26 @@ def _further_cost(task: Task, images: int, measures: Sequence[str]) -> Extra:
     """Cost of further measures for this number of images."""
     evaluations = sum(need.evaluations for need in needs_of(measures, task)) * images // len(task.images)
     return _extra(task, images, evaluations) if evaluations else Extra(0, 0, 0.0)
+
+
+def _planting_cost(task: Task, witness: Wanted) -> Planting:
+    """Cost of planted truth; mosaics are drawn and looked at, so that it is known which tiles the network sees."""
+    photographs = GivenImages(task.images, labelled(None, task.images))
+    started = time.perf_counter()
+    found = planted_by(witness, task.network, photographs, targets=task.targets)
+    seconds = time.perf_counter() - started
+    heatmaps, batch = time_heatmaps(task.among(witness.methods))
+    tiles, mosaics = len(found.explained), len({place.picture for place in found.places})
+    evaluations = len(task.images) + mosaics  # each photograph, and each mosaic, is asked for its classes
+    return Planting(len(task.images), evaluations, seconds + heatmaps / len(batch.targets) * tiles, tiles)
+
+
+def _scaled(cost: Planting, images: int) -> Planting:
+    """The cost of planted truth for another number of photographs."""
+    if not cost.images or images == cost.images:
+        return cost
+    share = images / cost.images
+    return Planting(images, round(share * cost.evaluations), share * cost.seconds, max(1, round(share * cost.tiles)))
 
 
 def _extra(task: Task, images: int, evaluations: int) -> Extra:

@@ -11,7 +11,7 @@ from heatproof.network.network import Network
 from heatproof.studies.comparison import Comparison
 from heatproof.studies.further import needs_of
 from heatproof.studies.pilot import pilot_places, with_choice
-from heatproof.studies.planted import planted_truth
+from heatproof.studies.planted import planted_by, planted_truth
 from heatproof.studies.racing import LOOK, at_random
 from heatproof.studies.road import driver
 from heatproof.studies.road.collecting import collected
@@ -38,6 +38,8 @@ def compared(
     labels = labelled(names, images)
     task = Task.of(network, images, wanted.methods, targets, wanted.protocol, lerf=wanted.lerf, names=names)
     addresses = labels if names else task.identities
+    photographs, witness = GivenImages(images, tuple(labels)), wanted.witness
+    planted = planted_by(witness, network, photographs, targets=targets) if witness else None
     places, choice = pilot_places(wanted, addresses), None
     if places:
         progress.parts += len(wanted.candidates)
@@ -59,10 +61,7 @@ def compared(
     progress.begin(of_judged.evaluations + sum(need.evaluations for need in needs))
     compute(assignment, None, progress)
     found = collected(assignment, network, assignment.load()[1], progress)
-    truth = None
-    if wanted.witness:
-        photographs = GivenImages(images, tuple(labels))
-        truth = planted_truth(network, photographs, wanted.witness, progress, targets=targets)
+    truth = planted_truth(network, photographs, witness, planted, progress) if witness and planted else None
     return replace(found, skipped=tuple(skipped), choice=choice, truth=truth)
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import cache, partial
 from typing import Any
 
 from heatproof.data import Dataset
@@ -25,8 +25,9 @@ from heatproof.runs.workers import Make, Workers
 from heatproof.studies.comparison import Comparison
 from heatproof.studies.complexity_study import Simplicity
 from heatproof.studies.pilot import pilot_places, with_choice
+from heatproof.studies.planted import planted_by
 from heatproof.studies.planted_truth import PlantedTruth
-from heatproof.studies.planting.settling import plant, planted_in, with_planted
+from heatproof.studies.planting.settling import planted_in, with_planted
 from heatproof.studies.racing import at_random
 from heatproof.studies.road import driver
 from heatproof.studies.road.collecting import collected, notes_of, told
@@ -102,11 +103,16 @@ def run_comparison(
         raise InputError("planted tests all methods in one run: leave out --share, or --planted")
     store.sweep()
     progress = Progress(execution.on_progress, 2 if wanted.witness else 1)
+    if wanted.witness and not execution.workers:
+        opened = cache(opened)  # it is asked three times
+    begins = execution.anew or not store.exists(RECORD)
+    planted = planted_by(wanted.witness, *with_files(opened)) if wanted.witness and begins else None
     found = computed(wanted, opened, store, settings, progress, execution)
     if wanted.witness:
         inside, whole = store.within(PLANTED_RUN), replace(execution, anew=False)
-        planted = told(computed(wanted.witness, opened, inside, Settings(OF_A_COMPARISON), progress, whole), inside)
-        found = replace(found, truth=planted if isinstance(planted, PlantedTruth) else None)
+        own = Settings(OF_A_COMPARISON)
+        truth = told(computed(wanted.witness, opened, inside, own, progress, whole, planted), inside)
+        found = replace(found, truth=truth if isinstance(truth, PlantedTruth) else None)
     study = told(found, store)
     study.write_results(store, execution.reproduce)
     RunLog(store).write("finish", images=len(study.names), failed=len(study.set_aside), skipped=len(study.skipped))
@@ -114,17 +120,24 @@ def run_comparison(
 
 
 def computed(
-    wanted: Wanted, opened: Opened, store: Store, settings: Settings, progress: Progress, execution: Execution
+    wanted: Wanted,
+    opened: Opened,
+    store: Store,
+    settings: Settings,
+    progress: Progress,
+    execution: Execution,
+    planted: Planted | None = None,
 ) -> Comparison:
-    """The comparison, once all its shards are whole; what follows from them is not written."""
+    """The comparison, once all its shards are whole; what follows from them is not written.
+
+    What is planted is what the run was begun with, else ``planted``, if that is known.
+    """
     workers, share = execution.workers, execution.share
     load: Load = partial(with_files, opened)
     network, source = load()
-    planted = None
     if wanted.planted:
         begun_here = begun(store, {"configuration": dict(settings)}, anew=execution.anew)
-        planted = stored_planted(store) if begun_here else None
-        planted = planted or plant(network, source, wanted.planted, memory=wanted.protocol.memory)
+        planted = (stored_planted(store) if begun_here else None) or planted or planted_by(wanted, network, source)
         load = partial(with_planted, load, planted)
         network, source = planted_in(network, source, planted)
     load = load if workers else lambda: (network, source)
