@@ -12,7 +12,7 @@ from torch import nn
 import heatproof as hp
 from heatproof.data import as_dataset
 from heatproof.errors import InputError
-from heatproof.measures import abpc, aopc
+from heatproof.measures import abpc, aopc, r_oms
 from heatproof.options.studies import CompareOptions, ProtocolsOptions
 from heatproof.perturbation import perturb
 from heatproof.perturbation.protocols import PROTOCOLS
@@ -230,7 +230,38 @@ def test_protocols_are_compared_and_a_run_says_the_same(folder, tmp_path):
     assert sorted(found.candidates) == names
     again = read_cells(open_store(tmp_path / "run"))
     assert (again.verdict, again.table(), again.frame().equals(found.frame())) == (found.verdict, found.table(), True)
+    assert again.describe()["candidates"] == found.describe()["candidates"]
+    assert 0 < found.candidates["coarse-blur"].r_oms < 1
+    assert np.isnan(found.candidates["fine-uniform"].r_oms)  # on larger images it does not remove all regions
     assert (tmp_path / "run/report.html").exists()
+
+
+@pytest.mark.parametrize("engine", ["full", "incremental"])
+def test_r_oms_is_that_of_the_random_order_and_changes_no_other_number(images, engine):
+    given = {"engine": engine, "repeats": 2, "seed": 4}
+    found = hp.compare_protocols(small_network(), images, METHODS, candidates=["coarse-uniform"], **given)
+    values = {"regions": "relative-grid[across=8]", "steps": "all", "scored": 8, "order": "random"}
+    random = perturb(small_network(), images, score="probability", **values, **given)
+    assert found.candidates["coarse-uniform"].r_oms == pytest.approx(float(r_oms(random).mean()), abs=1e-6)
+    alone = hp.compare(small_network(), images, METHODS, protocol="coarse-uniform", audit=0, **given)
+    assert found.frame().drop("protocol").equals(alone.frame())
+    assert found.work.evaluations == alone.work.evaluations + 10 * (1 + 2 * 8)
+
+
+def test_r_oms_takes_nothing_more_where_probabilities_are_followed_anyway(images):
+    done = []
+    found = hp.compare_protocols(
+        small_network(),
+        images,
+        METHODS,
+        candidates=["large-blur"],
+        score="probability",
+        on_progress=lambda *now: done.append(now),
+    )
+    (cell,) = found.cells.values()
+    assert found.candidates["large-blur"].r_oms == float(r_oms(cell.morf[REFERENCE]).mean())
+    assert (cell.found.others, done[-1][0]) == ({}, done[-1][1])
+    assert "R-OMS" in found.table().columns
 
 
 def test_protocols_of_one_order_are_refused(images):

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from math import nan
 from typing import Any
 
 import numpy as np
@@ -25,6 +26,7 @@ class Candidate:
         evaluations: of the network.
         scattered: input-only baselines that suggest that scattered removal harms more than compact removal.
         detected: maps that are significantly better than their controls.
+        r_oms: mean probability of the target while random regions go, to the end; NaN where that was not evaluated.
     """
 
     name: str
@@ -37,6 +39,7 @@ class Candidate:
     evaluations: int
     scattered: tuple[str, ...] = ()
     detected: tuple[str, ...] = ()
+    r_oms: float = nan
 
     @property
     def works(self) -> bool:
@@ -87,7 +90,7 @@ class Choice:
         """What ``describe`` gave."""
 
         def read(value: Any) -> Any:  # noqa: ANN401 - a value of JSON
-            return tuple(value) if isinstance(value, list) else float("nan") if value is None else value
+            return tuple(value) if isinstance(value, list) else nan if value is None else value
 
         rows = [{name: read(value) for name, value in one.items()} for one in content["candidates"]]
         return cls(

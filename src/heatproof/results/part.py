@@ -12,6 +12,7 @@ from heatproof.perturbation import Curves
 from heatproof.results.measured import Measured, joined_measures
 
 REFERENCE = "random order"
+IN_SCOPE = "probability"  # the score that R-OMS follows
 Key = tuple[str, str]  # a method, or the reference, and the name of an order
 
 
@@ -28,7 +29,8 @@ class Part:
         heatmaps: (n, H, W) by method.
         conservation: what became of the score, by LRP method.
         measured: every measure, (n,) by method and measure.
-        others: curves in other scores than the protocol's, by score, and by method and order.
+        others: curves in other scores than the protocol's, by score, and by method and order; some are only known of
+            the random order.
     """
 
     names: tuple[str, ...]

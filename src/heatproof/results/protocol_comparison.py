@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from math import nan
 from typing import Any
 
 import numpy as np
@@ -10,13 +11,15 @@ import polars as pl
 
 from heatproof.heatmaps.control_methods import MUST_BEAT, kind_of_control
 from heatproof.measures.agreement import kendall_tau
+from heatproof.measures.areas import r_oms
+from heatproof.measures.scores import ALL_REGIONS
 from heatproof.perturbation.protocols import DEFAULT
 from heatproof.results.assay import leaning
 from heatproof.results.cells import CellsResult
 from heatproof.results.choice import Candidate, recommended
 from heatproof.results.comparison import ComparisonResult
 from heatproof.results.headline import Values
-from heatproof.results.part import REFERENCE
+from heatproof.results.part import IN_SCOPE, REFERENCE
 from heatproof.results.work import Work
 
 
@@ -70,7 +73,15 @@ def candidate(name: str, found: ComparisonResult) -> Candidate:
         evaluations=found.work.evaluations,
         scattered=leaning(found.halves, [name for name in found.controls if kind_of_control(name) in MUST_BEAT]),
         detected=tuple(assay.detected),
+        r_oms=_r_oms(found),
     )
+
+
+def _r_oms(found: ComparisonResult) -> float:
+    """Mean over images; NaN where the random order's probability is not known to the end."""
+    others = found.found.others.get(IN_SCOPE, {})
+    curves = found.morf[REFERENCE] if found.protocol.score == IN_SCOPE else others.get((REFERENCE, "random"))
+    return float(r_oms(curves).mean()) if curves is not None and ALL_REGIONS.holds(curves) else nan
 
 
 def _agreement(halves: tuple[Values, Values]) -> float:

@@ -126,6 +126,7 @@ class PlanRecord(StoredRecord):
     rule: RuleRecord | None
     reference: bool = True
     scores: Texts = ()
+    scope: bool = False
     removes: bool = True
     tuned: Annotated[dict[Text, Texts], Field(max_length=MOST_ENTRIES)] = {}
     planted: Object | None = None
@@ -144,6 +145,7 @@ class CandidateRecord(StoredRecord):
     evaluations: Count
     scattered: Texts
     detected: Texts
+    r_oms: float | None = None
 
 
 class ChoiceRecord(StoredRecord):

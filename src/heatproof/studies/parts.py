@@ -10,7 +10,7 @@ from torch import Tensor
 from heatproof.heatmaps.explaining import Explained
 from heatproof.perturbation.perturbing import perturb_scores
 from heatproof.results.measured import measured
-from heatproof.results.part import REFERENCE, Part
+from heatproof.results.part import IN_SCOPE, REFERENCE, Part
 from heatproof.studies.complexities import complexities
 from heatproof.studies.finding import found_inside
 from heatproof.studies.further import Need
@@ -34,6 +34,11 @@ def part_of(
     orders = task.orders(batch.heatmaps, where)
     wanted = list(dict.fromkeys((task.protocol.score, *task.scores)))
     by_score = perturb_scores(task.network, images, orders, batch.asked, local, ids, wanted, on_progress)
+    if (
+        task.scope
+    ):  # on its own: all trajectories would read all classes, and one logit is cheaper and rounded otherwise
+        random_order = {key: order for key, order in orders.items() if key[0] == REFERENCE}
+        by_score |= perturb_scores(task.network, images, random_order, batch.asked, local, ids, [IN_SCOPE], on_progress)
     found = by_score.pop(task.protocol.score)
     further: dict[str, Any] = {}
     for need in needs:

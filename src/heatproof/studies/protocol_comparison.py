@@ -11,7 +11,7 @@ class ProtocolComparison(ProtocolResult, Study):
     """Which protocols can judge on a network, and which of them tells maps from controls most clearly.
 
     ``table()`` has a row for each protocol, the clearest first: its separation (higher is better), the agreement of its
-    halves, how much the random order takes, and whether it can judge.
+    halves, how much the random order takes, R-OMS, and whether it can judge.
 
     Attributes:
         cells: one symmetric comparison for each protocol.

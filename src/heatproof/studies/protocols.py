@@ -1,17 +1,22 @@
 """Which protocol can judge on this network, and which does so most clearly?"""
 
+from collections.abc import Mapping
+
 from torch import Tensor
 
+from heatproof.defaults import ALL
 from heatproof.errors import InputError
 from heatproof.network.network import Network
 from heatproof.options.signatures import takes
 from heatproof.options.studies import ProtocolsArguments, ProtocolsOptions
+from heatproof.perturbation import Protocol
 from heatproof.perturbation.protocols import named, protocol_of
+from heatproof.results.part import IN_SCOPE
 from heatproof.studies.protocol_comparison import ProtocolComparison
 from heatproof.studies.road.cell_runs import Cell, WantedCells
 from heatproof.studies.road.in_memory import compared
 from heatproof.studies.road.running import Opened
-from heatproof.studies.task import Methods, named_methods, with_controls
+from heatproof.studies.task import Method, Methods, named_methods, with_controls
 from heatproof.studies.wanted import Wanted
 from heatproof.studies.watching import Progress
 
@@ -79,7 +84,10 @@ def _wanted(options: ProtocolsOptions, methods: Methods) -> dict[str, Wanted]:
                 f"candidates must be protocols of both orders, got {name!r}; see 'heatproof list protocols'"
             )
     controlled = with_controls(named_methods(methods), symmetric=True)
-    return {
-        name: Wanted(methods=controlled, protocol=protocol_of(options, name), lerf=True, symmetric=True, show=0)
-        for name in names
-    }
+    return {name: _wanted_of(protocol_of(options, name), controlled) for name in names}
+
+
+def _wanted_of(protocol: Protocol, methods: Mapping[str, Method]) -> Wanted:
+    """What is wanted under one protocol, and R-OMS, which needs all regions to go."""
+    scope = protocol.steps == ALL and protocol.score != IN_SCOPE
+    return Wanted(methods=methods, protocol=protocol, lerf=True, symmetric=True, show=0, scope=scope)

@@ -54,6 +54,7 @@ class Task:
         reference: whether the random order is wanted.
         lerf: whether least relevant regions are also removed first.
         scores: that are recorded beside the protocol's.
+        scope: whether the random order's probability is evaluated as well, for R-OMS.
         borrowed: controls whose maps are those of other images, by name.
         donors: whose maps these are; none before they are known.
         removes: whether regions are removed; heatmaps alone are measured if not.
@@ -72,6 +73,7 @@ class Task:
     reference: bool = True
     lerf: bool = False
     scores: tuple[str, ...] = ()
+    scope: bool = False
     borrowed: Mapping[str, AnotherImage] = field(default_factory=dict)
     donors: Donors | None = None
     removes: bool = True
@@ -145,7 +147,8 @@ class Task:
     @property
     def evaluations(self) -> int:
         """How many scores are wanted, those of the untouched images included; images, where nothing is removed."""
-        return len(self.images) + (self.sequences * self.scored if self.removes else 0)
+        beside = self.scope * len(self.images) * (1 + self.protocol.repeats * self.scored)
+        return len(self.images) + (self.sequences * self.scored + beside if self.removes else 0)
 
     def explained(self) -> Iterator[tuple[slice, Explained]]:
         """Batch by batch: which images, and their heatmaps, computed and given."""

@@ -34,6 +34,7 @@ class Wanted:
         candidates: protocols of which one is chosen on a pilot, by name; none if ``protocol`` is taken.
         reference: whether the random order is wanted.
         scores: that are recorded beside the protocol's.
+        scope: whether the random order's probability is evaluated as well, for R-OMS.
         removes: whether regions are removed; heatmaps alone are measured if not.
         tuned: variants of methods that were given with alternatives, by the name that was given.
         planted: what is planted into the pictures, for heatmaps to find, if something is.
@@ -51,6 +52,7 @@ class Wanted:
     candidates: Mapping[str, Protocol] = field(default_factory=dict)
     reference: bool = True
     scores: Sequence[str] = ()
+    scope: bool = False
     removes: bool = True
     tuned: Mapping[str, Sequence[str]] = field(default_factory=dict)
     planted: PlantedOptions | None = None

@@ -98,6 +98,7 @@ class Assignment:
             protocol=protocol,
             reference=wanted.reference,
             scores=tuple(wanted.scores),
+            scope=wanted.scope,
             removes=wanted.removes,
             symmetric=wanted.symmetric,
             inside=inside(self.planted, planted) if self.planted else None,

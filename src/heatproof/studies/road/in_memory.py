@@ -48,7 +48,13 @@ def compared(
     if choice:
         wanted = with_choice(wanted, choice)
         task = Task.of(network, images, wanted.methods, targets, wanted.protocol, lerf=wanted.lerf, names=names)
-    task = replace(task, reference=wanted.reference, removes=wanted.removes, symmetric=wanted.symmetric)
+    task = replace(
+        task,
+        reference=wanted.reference,
+        removes=wanted.removes,
+        symmetric=wanted.symmetric,
+        scope=wanted.scope,
+    )
     judged = [place for place in range(len(images)) if not choice or place not in places]
     of_judged = task.of_images(judged) if choice else task
     needs = needs_of(wanted.measures, of_judged)

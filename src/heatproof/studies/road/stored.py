@@ -150,7 +150,10 @@ def _restored(found: StoredPart, numbers: Sequence[int], protocol: Protocol) -> 
     units = {} if found.scores is None else found.scores.partition_by("unit", as_dict=True, maintain_order=True)
     if [str(unit) for (unit,) in units] != list(about.scores):
         raise ValueError(f"expected scores {list(about.scores)}, got {list(units)}")
-    others = {str(unit): read(rows, protocol=replace(protocol, score=str(unit))) for (unit,), rows in units.items()}
+    others = {}
+    for (unit,), of_unit in units.items():
+        alone = random if random and of_unit["order"].eq("random").all() else expected
+        others[str(unit)] = read(of_unit, expected=alone, protocol=replace(protocol, score=str(unit)))
     check_same_images([walk for walks in (curves, *others.values()) for walk in walks.values()])
     return whole(
         targets=max(curves.values(), key=lambda walk: len(walk.images)).targets,
