@@ -135,7 +135,7 @@ def test_images_are_added_until_it_is_settled(run, photos, tmp_path):
     [
         (("--until", "settled"), "unknown stopping rule (until) 'settled'"),
         (("--indifference", "1"), "indifference needs until"),
-        (("--steps", "many"), "steps must be a whole number or 'all', got 'many'"),
+        (("--steps", "many"), "steps must be a whole number, a share such as '50%', or 'all', got 'many'"),
         (("--measures", "napc"), "did you mean 'naopc'"),
         (("--share", "3/2"), "share must be I/N, such as 1/4, got '3/2'"),
         (("--share", "half"), "share must be I/N"),
@@ -331,6 +331,24 @@ def test_plan_says_what_a_run_would_take_and_writes_nothing(run, photos, tmp_pat
     for word in ("nodes on windows", "multiply-adds", "expected time", "measured"):
         assert word in out
     assert leftovers(tmp_path) == []
+
+
+def test_protocols_with_options_in_brackets(run, photos, tmp_path):
+    given = (photos, "--network", "tiny_networks:cnn", "--methods", "sensitivity-l2")
+    names = "large-blur,large-blur[score=probability],large-blur[removed=0.5]"
+    code, out, err = run("protocol", *given, "--candidates", names, "--out", "RUN")
+    assert code == 0, err
+    assert all(name in out for name in names.split(","))
+    assert {"scores.parquet", "assay-large-blur-score-probability.png"} <= {path.name for path in Path("RUN").iterdir()}
+    code, _, err = run("compare", *given, "--protocol", "large-blur[removed=0.5]", "--audit", "0", "--out", "OTHER")
+    assert code == 0, err
+    record = json.loads((tmp_path / "OTHER" / "run.json").read_text())
+    assert record["configuration"]["protocol"] == "large-blur[removed=0.5]"
+    assert run("compare", *given, "--protocol", "large-blur[removed=0.5]", "--audit", "0", "--out", "OTHER")[0] == 0
+    assert run("report", "OTHER")[0] == 0
+    assert run("report", "RUN")[0] == 0
+    code, _, err = run("compare", *given, "--protocol", "large-blur[removed=0.5]", "--steps", "3", "--out", "THIRD")
+    assert (code, "leave out one of them" in " ".join(err.split())) == (cli.INPUT_ERROR, True)
 
 
 def test_plan_refuses_what_compare_refuses_and_counts_what_can_be_read(run, photos):

@@ -414,7 +414,7 @@ def test_the_example_of_the_documentation():
         ("pictures = [[]]", "pictures: expected a list of texts, or a text, got a list of other things"),
         ('pictures = "a\\u0000b"', "pictures: expected a list of texts, or a text, got"),
         ("steps = true", "steps: expected a text or a number, got true"),
-        ('steps = "many"', "steps: steps must be a whole number or 'all', got 'many'"),
+        ('steps = "many"', "steps: steps must be a whole number, a share such as '50%', or 'all', got 'many'"),
         ('resize = "large"', "resize: a size must be a number of pixels or HEIGHTxWIDTH, got 'large'"),
         ('mean = ["a"]', 'mean: expected a list of numbers, or one text with commas, got ["a"]'),
         ('mean = "a,b"', "mean: expected numbers separated by commas, got 'a,b'"),

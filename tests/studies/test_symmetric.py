@@ -264,11 +264,46 @@ def test_r_oms_takes_nothing_more_where_probabilities_are_followed_anyway(images
     assert "R-OMS" in found.table().columns
 
 
+def test_candidates_that_differ_in_score_and_removed_share(folder, tmp_path, images):
+    names = ["large-blur", "large-blur[score=probability]", "large-blur[removed=0.5]"]
+    wanted = wanted_protocols(ProtocolsOptions(candidates=names), METHODS, partial(opened, folder))
+    found = run_cells(wanted, open_store(tmp_path / "run"), {})
+    rows = {row[0]: dict(zip(found.table().columns, row, strict=True)) for row in found.table().rows}
+    assert [rows[name]["score"] for name in names] == ["logit", "probability", "logit"]
+    assert rows[names[0]]["removed"] == rows[names[1]]["removed"] == pytest.approx(2 * rows[names[2]]["removed"])
+    assert rows[names[0]]["R-OMS"] == pytest.approx(rows[names[1]]["R-OMS"], abs=1e-6)
+    assert np.isnan(rows[names[2]]["R-OMS"])
+    assert any("Separations are compared between scores" in note for note in found.table().notes)
+    units = found.frame().select("protocol", "unit").unique().sort("protocol").rows()
+    assert units == [("large-blur", "logit"), (names[2], "logit"), (names[1], "probability")]
+    for name, cell in found.cells.items():
+        assert cell.protocol.unit in found.page().sections[0].charts[list(found.candidates).index(name)].x
+    again = read_cells(open_store(tmp_path / "run"))
+    assert (again.verdict, again.table(), again.frame().equals(found.frame())) == (found.verdict, found.table(), True)
+    assert {"assay-large-blur.png", "assay-large-blur-removed-0.5.png"} <= {
+        path.name for path in (tmp_path / "run").iterdir()
+    }
+
+
+def test_a_protocol_with_options_is_compared_with_as_any_other(images):
+    found = hp.compare(small_network(), images, METHODS, protocol="large-blur[score=probability,removed=0.5]", audit=0)
+    given = {"regions": "relative-grid[across=4]", "replacement": "blur", "score": "probability", "scored": 8}
+    other = hp.compare(small_network(), images, METHODS, **given, steps="50%", audit=0)
+    assert found.frame().equals(other.frame())
+    assert found.protocol.unit == "probability"
+    forecast = hp.plan_comparison(
+        small_network(), images, METHODS, protocol="large-blur[score=probability,removed=0.5]", audit=0
+    )
+    assert forecast.evaluations == found.work.evaluations
+
+
 def test_protocols_of_one_order_are_refused(images):
     with pytest.raises(InputError, match="must be protocols of both orders, got 'samek2017'"):
         hp.compare_protocols(small_network(), images, METHODS, candidates=["samek2017"])
     with pytest.raises(InputError, match="none twice, got coarse-blur, coarse-blur"):
         hp.compare_protocols(small_network(), images, METHODS, candidates=["coarse-blur"] * 2)
+    with pytest.raises(InputError, match=r"none twice, got coarse-blur, coarse-blur\[removed=1\]"):
+        hp.compare_protocols(small_network(), images, METHODS, candidates=["coarse-blur", "coarse-blur[removed=1]"])
     with pytest.raises(TypeError, match="must be a list of names, got the text"):
         hp.compare_protocols(small_network(), images, METHODS, candidates="coarse-blur")
 

@@ -20,6 +20,8 @@ def protocol_command(
     [bold]heatproof protocol photos/ --images 24 --out RUN[/bold]
 
     [bold]heatproof protocol photos/ --candidates coarse-blur,fine-uniform --out RUN[/bold]
+
+    [bold]heatproof protocol photos/ --candidates "coarse-blur,coarse-blur\[removed=0.5]" --out RUN[/bold]
     """
     from heatproof.studies.protocols import wanted_protocols
     from heatproof.studies.road.cell_runs import run_cells

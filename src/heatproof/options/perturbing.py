@@ -115,9 +115,10 @@ class Removing(Evaluating):
     steps: Annotated[
         "int | str | None",
         Option(
-            "Number of regions to remove. Default: 100, or all if there are fewer.",
-            python='number L of regions to remove; or "all"; by default 100, or all if there are fewer.',
-            metavar="N|all",
+            "Number of regions to remove, a share of them (50%), or all. Default: 100, or all if there are fewer.",
+            python='number L of regions to remove, a share of them ("50%"), or "all"; by default 100, or all if there '
+            "are fewer.",
+            metavar="N|PERCENT|all",
             parse=as_steps,
         ),
     ] = None

@@ -158,8 +158,8 @@ class ProtocolsOptions(Evaluating):
     candidates: Annotated[
         Sequence[str],
         Option(
-            "Protocols, separated by commas; see 'heatproof list protocols'.",
-            python="names of protocols that are symmetric (``heatproof list protocols``).",
+            "Protocols, separated by commas, with options in brackets; see 'heatproof list protocols'.",
+            python="names of protocols that are symmetric, with options in brackets (``heatproof list protocols``).",
             several=True,
             complete=some_of("protocols"),
         ),

@@ -9,6 +9,7 @@ from heatproof.errors import InputError
 from heatproof.registry import is_whole
 
 GB = 2**30  # bytes
+PERCENT = re.compile(r"([0-9]{1,3}(?:[.][0-9]{1,9})?)%")
 LEAST_MEMORY, MOST_MEMORY = 0.05, MEMORY.high / GB  # GB
 
 
@@ -35,10 +36,23 @@ def as_against(text: str | int) -> int | str:
 
 
 def as_steps(text: str) -> int | str:
-    """A number of steps, or all."""
-    if text == ALL or is_whole(text):
-        return text if text == ALL else int(text)
-    raise InputError(f"steps must be a whole number or 'all', got {text!r:.80}")
+    """A number of steps, a share of all of them, or all."""
+    if text == ALL or share_in(text):
+        return text
+    if is_whole(text):
+        return int(text)
+    raise InputError(f"steps must be a whole number, a share such as '50%', or 'all', got {text!r:.80}")
+
+
+def share_in(text: str) -> float | None:
+    """The share that a percentage says, above 0 and up to 1; none for other texts.
+
+    >>> share_in("50%"), share_in("0%"), share_in("half")
+    (0.5, None, None)
+    """
+    found = PERCENT.fullmatch(text)
+    share = float(found[1]) / 100 if found else 0.0
+    return share if 0 < share <= 1 else None
 
 
 def as_numbers(text: str) -> tuple[float, ...]:

@@ -9,6 +9,7 @@ from heatproof.defaults import ALL
 from heatproof.errors import InputError
 from heatproof.options.option import shared_values
 from heatproof.options.perturbing import Evaluating, Perturbing
+from heatproof.options.texts import share_in
 from heatproof.perturbation.engine import ENGINES
 from heatproof.perturbation.regions import REGIONS, count_regions
 from heatproof.perturbation.replacements import REPLACEMENTS, asks_for
@@ -44,9 +45,14 @@ class Protocol(Perturbing):
                 f"engine 'incremental' cannot follow replacement {self.replacement!r}, which fills all removed pixels "
                 "anew at every step; choose engine 'full' or 'auto'"
             )
-        steps = None if self.steps == ALL else self.steps
+        steps = None if self.steps == ALL or self.share is not None else self.steps
         if steps is not None and (not isinstance(steps, int) or isinstance(steps, bool)):
             raise TypeError(f"steps must be a whole number, got {steps!r}")
+
+    @property
+    def share(self) -> float | None:
+        """Of all regions, that is removed; none where ``steps`` does not say a share."""
+        return share_in(self.steps) if isinstance(self.steps, str) else None
 
     @property
     def unit(self) -> str:
@@ -88,6 +94,8 @@ class Protocol(Perturbing):
 
     def steps_of(self, number: int, what: str, default: int) -> int:
         """How many of ``number`` steps are taken."""
+        if self.share is not None:
+            return max(1, round(self.share * number))
         steps = number if self.steps == ALL else default if self.steps is None else int(self.steps)
         if not 1 <= steps <= number:
             raise InputError(f"steps must be between 1 and {what}, {number}, got {steps}")

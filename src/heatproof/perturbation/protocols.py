@@ -2,12 +2,14 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Annotated
 
+from heatproof.bounds import Bounds
 from heatproof.defaults import ALL, AUTO
 from heatproof.errors import InputError
 from heatproof.options.perturbing import Evaluating, Examining
 from heatproof.perturbation.protocol import Protocol
-from heatproof.registry import Registry, unknown
+from heatproof.registry import Registry, parse_spec, unknown
 
 SCORED = 8  # steps of a trajectory: images differ far more than steps do
 DEFAULT = "coarse-blur"  # where nothing can be chosen: it can judge on most networks (docs/protocol.md)
@@ -21,10 +23,11 @@ class NamedProtocol:
     Attributes:
         regions: as the option takes them.
         replacement: what a removed region becomes.
-        steps: number of regions to remove, or all; none for 100, or all if there are fewer.
+        steps: number of regions to remove, a share, or all; none for 100, or all if there are fewer.
         scored: number of steps at which the score is evaluated; none for all.
         symmetric: whether the least relevant regions are removed first as well, and methods are compared by the
             difference (ABPC); by AOPC if not.
+        score: that is followed; ``auto`` for the one that the option says.
     """
 
     regions: int | str
@@ -32,9 +35,20 @@ class NamedProtocol:
     steps: int | str | None = ALL
     scored: int | None = SCORED
     symmetric: bool = True
+    score: str = AUTO
 
 
-PROTOCOLS: Registry[Callable[[], NamedProtocol]] = Registry("protocol")
+PROTOCOLS: Registry[Callable[..., NamedProtocol]] = Registry("protocol")
+Removed = Annotated[float, Bounds(0.01, 1.0)]  # share of the regions
+
+
+def share(removed: float) -> str:
+    """As the option ``steps`` takes a share of the regions.
+
+    >>> share(1.0), share(0.07)
+    ('all', '7%')
+    """
+    return ALL if removed == 1 else f"{100 * removed:.9g}%"
 
 
 @PROTOCOLS.register("samek2017")
@@ -44,33 +58,33 @@ def samek2017() -> NamedProtocol:
 
 
 @PROTOCOLS.register("fine-uniform")
-def fine_uniform() -> NamedProtocol:
+def fine_uniform(*, score: str = AUTO) -> NamedProtocol:
     """The paper's regions and noise in both orders, at eight sampled steps."""
-    return NamedProtocol(9, "uniform", steps=None)
+    return NamedProtocol(9, "uniform", steps=None, score=score)
 
 
 @PROTOCOLS.register("medium-blur")
-def medium_blur() -> NamedProtocol:
+def medium_blur(*, score: str = AUTO, removed: Removed = 1.0) -> NamedProtocol:
     """Squares of a sixteenth of the shorter side are blurred, until none is left; both orders."""
-    return NamedProtocol("relative-grid[across=16]", "blur")
+    return NamedProtocol("relative-grid[across=16]", "blur", share(removed), score=score)
 
 
 @PROTOCOLS.register("coarse-blur")
-def coarse_blur() -> NamedProtocol:
+def coarse_blur(*, score: str = AUTO, removed: Removed = 1.0) -> NamedProtocol:
     """Squares of an eighth of the shorter side are blurred, until none is left; both orders."""
-    return NamedProtocol("relative-grid[across=8]", "blur")
+    return NamedProtocol("relative-grid[across=8]", "blur", share(removed), score=score)
 
 
 @PROTOCOLS.register("coarse-uniform")
-def coarse_uniform() -> NamedProtocol:
+def coarse_uniform(*, score: str = AUTO, removed: Removed = 1.0) -> NamedProtocol:
     """Squares of an eighth of the shorter side become uniform noise, until none is left; both orders."""
-    return NamedProtocol("relative-grid[across=8]", "uniform")
+    return NamedProtocol("relative-grid[across=8]", "uniform", share(removed), score=score)
 
 
 @PROTOCOLS.register("large-blur")
-def large_blur() -> NamedProtocol:
+def large_blur(*, score: str = AUTO, removed: Removed = 1.0) -> NamedProtocol:
     """Squares of a quarter of the shorter side are blurred, until none is left; both orders."""
-    return NamedProtocol("relative-grid[across=4]", "blur")
+    return NamedProtocol("relative-grid[across=4]", "blur", share(removed), score=score)
 
 
 def is_open(options: Examining) -> bool:
@@ -79,17 +93,17 @@ def is_open(options: Examining) -> bool:
 
 
 def named(name: str) -> NamedProtocol:
-    """What a name stands for; the default for ``auto``.
+    """What a name stands for, with options in brackets; the default for ``auto``.
 
     Raises:
-        InputError: for an unknown name.
+        InputError: for an unknown name, or options that the protocol does not have or that are out of bounds.
 
-    >>> named("samek2017").regions
-    9
+    >>> named("samek2017").regions, named("coarse-blur[removed=0.5]").steps
+    (9, '50%')
     """
-    if name not in (AUTO, *PROTOCOLS):
+    if name != AUTO and parse_spec(name)[0] not in PROTOCOLS:
         raise InputError(unknown("protocol", name, (AUTO, *sorted(PROTOCOLS))))
-    found: NamedProtocol = PROTOCOLS[DEFAULT if name == AUTO else name]()
+    found: NamedProtocol = PROTOCOLS.resolve(DEFAULT if name == AUTO else name)()
     return found
 
 
@@ -97,13 +111,15 @@ def protocol_of(options: Evaluating, name: str) -> Protocol:
     """The protocol of this name, with what options say instead.
 
     Raises:
-        InputError: for an unknown name, or options out of bounds.
+        InputError: for an unknown name, options out of bounds, or two that say how much is removed.
     """
     known = named(name)
     said = {one: getattr(options, one, None) for one in ("regions", "replacement", "steps", "scored")}
-    return Protocol.of(
-        options, **{one: getattr(known, one) if _is_left(value) else value for one, value in said.items()}
-    )
+    if "removed" in parse_spec(name)[1] and not _is_left(said["steps"]):
+        raise InputError(f"{name} says how much is removed, and so does steps: leave out one of them")
+    chosen = {one: getattr(known, one) if _is_left(value) else value for one, value in said.items()}
+    score = {} if _is_left(known.score) else {"score": known.score}
+    return Protocol.of(options, **chosen, **score)
 
 
 def _is_left(value: object) -> bool:

@@ -26,6 +26,7 @@ class Candidate:
         evaluations: of the network.
         scattered: input-only baselines that suggest that scattered removal harms more than compact removal.
         detected: maps that are significantly better than their controls.
+        score: in whose unit its values are; empty where an earlier version did not say it.
         r_oms: mean probability of the target while random regions go, to the end; NaN where that was not evaluated.
     """
 
@@ -39,6 +40,7 @@ class Candidate:
     evaluations: int
     scattered: tuple[str, ...] = ()
     detected: tuple[str, ...] = ()
+    score: str = ""
     r_oms: float = nan
 
     @property

@@ -52,9 +52,16 @@ class ProtocolResult(CellsResult):
         return {"method": self.method}
 
     def frame(self) -> pl.DataFrame:
-        """Scores of every protocol, image, method, order, repeat and step."""
+        """Scores of every protocol, image, method, order, repeat and step, with their unit if there are several."""
+        units = {name: cell.protocol.unit for name, cell in self.cells.items()}
+        told = len(set(units.values())) > 1  # one score needs no column
         return pl.concat(
-            [cell.frame().insert_column(0, pl.lit(name).alias("protocol")) for name, cell in self.cells.items()]
+            [
+                cell.frame()
+                .insert_column(0, pl.lit(name).alias("protocol"))
+                .with_columns(*([pl.lit(units[name]).alias("unit")] if told else []))
+                for name, cell in self.cells.items()
+            ]
         )
 
 
@@ -66,6 +73,7 @@ def candidate(name: str, found: ComparisonResult) -> Candidate:
         name=name,
         regions=found.protocol.describe()["regions"],
         replacement=found.protocol.replacement,
+        score=found.protocol.unit,
         removed=float(found.morf[REFERENCE].removed_fraction[..., -1].mean()),
         separation=assay.separation,
         halves=_agreement(found.halves),

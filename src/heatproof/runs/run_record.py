@@ -145,6 +145,7 @@ class CandidateRecord(StoredRecord):
     evaluations: Count
     scattered: Texts
     detected: Texts
+    score: Text = ""
     r_oms: float | None = None
 
 

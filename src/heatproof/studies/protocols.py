@@ -10,7 +10,7 @@ from heatproof.network.network import Network
 from heatproof.options.signatures import takes
 from heatproof.options.studies import ProtocolsArguments, ProtocolsOptions
 from heatproof.perturbation import Protocol
-from heatproof.perturbation.protocols import named, protocol_of
+from heatproof.perturbation.protocols import PROTOCOLS, named, protocol_of
 from heatproof.results.part import IN_SCOPE
 from heatproof.studies.protocol_comparison import ProtocolComparison
 from heatproof.studies.road.cell_runs import Cell, WantedCells
@@ -74,7 +74,7 @@ def _wanted(options: ProtocolsOptions, methods: Methods) -> dict[str, Wanted]:
     names = list(options.candidates)
     if isinstance(options.candidates, str):
         raise TypeError(f"candidates must be a list of names, got the text {options.candidates!r}")
-    if not names or len(set(names)) < len(names):
+    if not names or len({PROTOCOLS.meaning(name) for name in names}) < len(names):
         raise InputError(
             f"candidates must name at least one protocol, and none twice, got {', '.join(names) or 'none'}"
         )

@@ -91,7 +91,7 @@ def candidates_table(candidates: Sequence[Candidate], images: int) -> Table:
     scope = any(np.isfinite(one.r_oms) for one in candidates)
     rows = tuple(
         (
-            one.name, str(one.regions), one.replacement, one.removed, one.separation, one.halves, one.taken,
+            one.name, str(one.regions), one.replacement, one.removed, one.score, one.separation, one.halves, one.taken,
             *([one.r_oms] if scope else []), len(one.detected), one.evaluations, "yes" if one.works else "no",
         )
         for one in candidates
@@ -102,13 +102,15 @@ def candidates_table(candidates: Sequence[Candidate], images: int) -> Table:
         "gain and by LeRF gain. Random takes: share of the score that a random order takes; near 1, nothing is left to "
         "lose. Detected: maps that are significantly better than all controls."
     )
+    if len({one.score for one in candidates}) > 1:
+        note += " Separations are compared between scores; values in the unit of a score are not."
     if scope:
         note += (
             " R-OMS: mean probability of the target while random regions go, from 0 to 1: how long the network still "
             "sees what it saw; where not all regions go, it is not known."
         )
     columns = (
-        "protocol", "regions", "replacement", "removed", "separation", "halves agree", "random takes",
+        "protocol", "regions", "replacement", "removed", "score", "separation", "halves agree", "random takes",
         *(["R-OMS"] if scope else []), "detected", "evaluations", "can judge",
     )  # fmt: skip
     return Table(columns, rows, (note,))

@@ -1,5 +1,7 @@
 """Verdict, table, charts and page of a comparison of protocols."""
 
+import re
+import shlex
 from dataclasses import replace
 from typing import Any
 
@@ -33,7 +35,7 @@ def verdict(found: ProtocolResult) -> list[str]:
 
 def _take(best: Candidate, candidates: list[Candidate]) -> str:
     """The recommendation; another may separate more clearly, but not by enough."""
-    first = f"Take {best.name} (--protocol {best.name}): it tells the best map from its strongest control"
+    first = f"Take {best.name} (--protocol {shlex.quote(best.name)}): it tells the best map from its strongest control"
     clearest = max((one for one in candidates if one.works), key=lambda one: one.separation)
     if clearest is best:
         return f"{first} most clearly, by {best.separation:.2f} standard deviations of the images."
@@ -84,7 +86,11 @@ def page(found: ProtocolResult) -> Page:
 
 
 def _chart(found: ProtocolResult, name: str) -> RangesChart:
-    return replace(assay_chart(found.cells[name]), name=f"assay-{name}", caption=f"{name}: methods and controls")
+    return replace(
+        assay_chart(found.cells[name]),
+        name=f"assay-{re.sub(r'[^a-z0-9.]+', '-', name.lower()).strip('-')}",
+        caption=f"{name}: methods and controls",
+    )
 
 
 def describe(found: ProtocolResult) -> dict[str, Any]:

@@ -9,7 +9,6 @@ from torch import Tensor
 
 from heatproof.data.pictures import Pictures
 from heatproof.data.source import Source
-from heatproof.defaults import ALL
 from heatproof.errors import InputError
 from heatproof.heatmaps.precomputed import ImageSelection
 from heatproof.network import Network
@@ -41,7 +40,7 @@ def fitted(protocol: Protocol, source: Source) -> Protocol:
 
 def settled(protocol: Protocol, source: Source) -> Protocol:
     """The protocol with a number of steps, where superpixels allow more of them in some images than in others."""
-    if not differ_in_number(protocol.regions) or protocol.steps not in (None, ALL):
+    if not differ_in_number(protocol.regions) or isinstance(protocol.steps, int):
         return protocol
     steps = [protocol.steps_for(as_regions(protocol.regions, images)) for images in batches(source)]
     return replace(protocol, steps=min(steps)) if steps else protocol
