@@ -207,7 +207,8 @@ def _assigned(
     statistics = stored_statistics(store) if record else None
     protocol = replace(wanted.protocol, statistics=statistics) if statistics else wanted.protocol
     protocol = replace(protocol, steps=record["plan"]["protocol"]["steps"]) if record else settled(protocol, source)
-    wanted = replace(wanted, protocol=fitted(protocol, source))
+    scope = record["plan"].get("scope", False) if record else wanted.scope  # an earlier version may have begun it
+    wanted = replace(wanted, protocol=fitted(protocol, source), scope=scope)
     assignment = Assignment(wanted, load, tuple(order), shards, members=len(names), planted=planted)
     if record and shards.whole():
         return replace(assignment, costs=tuple(record["costs"])), choice
