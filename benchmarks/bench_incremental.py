@@ -240,7 +240,7 @@ def _work(ours: WithHeatproof, medians: dict[str, float]) -> dict[str, Any]:
     if ours.plan is None:
         return {}
     full = ours.network.graph(ours.shape).multiply_adds
-    needed = ours.plan.multiply_adds() if ours.plan.head else full
+    needed = ours.plan.multiply_adds if ours.plan.head else full
     return {
         "multiply_adds": {"full": full, "step": needed, "ratio": full / needed},
         "roofline": needed * medians["heatproof"] / medians["matrix product"],

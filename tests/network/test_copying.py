@@ -8,7 +8,8 @@ import torch
 from torch import nn
 
 import heatproof as hp
-from heatproof.network.copying import hidden_layers, untouched_copy
+from heatproof.network import trial
+from heatproof.network.copying import hidden_layers, shuffled_copy, untouched_copy
 
 IMAGES = torch.rand(4, 3, 16, 16, generator=torch.Generator().manual_seed(0))
 
@@ -135,3 +136,31 @@ def test_layers_that_torch_does_not_know_of_are_found():
     made[0].more = {"a": nn.Dropout(), "b": made}
     made.others = (copy.deepcopy(made[0]),)
     assert set(hidden_layers(made)) == {"others[0]", "0.more['a']"}
+
+
+def test_a_randomised_copy_is_read_from_the_program_of_its_original(monkeypatch):
+    network = hp.Network(net())
+    expected = hp.Network(shuffled_copy(network.module, 0)).logits(IMAGES)
+    network.logits(IMAGES)
+    monkeypatch.setattr(trial, "exported_program", lambda *_: pytest.fail("it is exported again"))
+    assert torch.equal(network.randomised(0).logits(IMAGES), expected)
+
+
+def test_a_copy_whose_program_computes_something_else_is_exported_itself():
+    class Branched(nn.Module):  # what it computes depends on a weight's value, which no program knows
+        def __init__(self):
+            super().__init__()
+            self.layer = nn.Linear(3, 2)
+            self.sign = nn.Parameter(torch.tensor([1.0, -1.0]))
+
+        def forward(self, x):
+            scores = self.layer(x.mean((2, 3)))
+            return scores if self.sign[0].item() > 0 else scores * 3
+
+    network = hp.Network(Branched())
+    for seed in range(4):
+        other = network.randomised(seed)
+        torch.testing.assert_close(other.logits(IMAGES), other.module(IMAGES))
+        assert (other.trial((3, 16, 16)).program is network.trial((3, 16, 16)).program) == bool(
+            other.module.sign[0] > 0
+        )

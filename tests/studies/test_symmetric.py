@@ -12,6 +12,7 @@ from torch import nn
 import heatproof as hp
 from heatproof.data import as_dataset
 from heatproof.errors import InputError
+from heatproof.heatmaps.explaining import Explained
 from heatproof.measures import abpc, aopc, r_oms
 from heatproof.options.studies import CompareOptions, ProtocolsOptions
 from heatproof.perturbation import perturb
@@ -95,10 +96,12 @@ def test_another_images_map_is_that_of_another_class(study):
 def test_donors_are_others_where_all_are_of_one_class_and_oneself_where_there_is_no_other():
     maps = torch.arange(3.0)[:, None, None].expand(3, 2, 2)
     donors = Donors(("a", "b", "c"), torch.zeros(3, dtype=torch.int64), {"control": maps}, seed=0)
-    lent = donors.lent(["a", "b", "c"], torch.zeros(3, dtype=torch.int64))["control"]
+    nothing = torch.zeros(3, dtype=torch.int64)
+    lent = donors.lend(["a", "b", "c"], Explained(nothing, torch.zeros(3), {})).heatmaps["control"]
     assert all(int(lent[number, 0, 0]) != number for number in range(3))
     alone = Donors(("a",), torch.zeros(1, dtype=torch.int64), {"control": maps[:1]}, seed=0)
-    assert torch.equal(alone.lent(["a"], torch.zeros(1))["control"], maps[:1])
+    lent = alone.lend(["a"], Explained(nothing[:1], torch.zeros(1), {})).heatmaps["control"]
+    assert torch.equal(lent, maps[:1])
 
 
 def test_batches_and_the_order_of_images_change_nothing(study, images, monkeypatch):
@@ -411,3 +414,14 @@ def test_planted_truth_in_a_run_is_that_of_memory(folder, tmp_path):
     again = run_comparison(wanted, partial(opened, folder), open_store(tmp_path / "run"), {})
     stored = read_comparison(open_store(tmp_path / "run"))
     assert found.verdict == here.verdict == again.verdict == stored.verdict
+
+
+def test_heatmaps_of_a_pool_that_is_judged_are_made_once(images, monkeypatch):
+    """Few images are one shard and the whole pool; else donors are explained by themselves."""
+    monkeypatch.setattr(driver.Worker, "donors", property(lambda _: pytest.fail("donors are explained again")))
+    once = hp.compare(small_network(), images, METHODS, regions=6, replacement="uniform", audit=0)
+    monkeypatch.undo()
+    monkeypatch.setattr(driver, "SIZE", 4)
+    again = hp.compare(small_network(), images, METHODS, regions=6, replacement="uniform", audit=0)
+    for name, values in once.values.items():
+        np.testing.assert_allclose(again.values[name], values, atol=1e-6)

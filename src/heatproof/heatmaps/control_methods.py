@@ -66,7 +66,6 @@ def centred_sobel(forward: ForwardPass) -> Tensor:
 
 
 @register("occlusion")
-@torch.inference_mode()
 def occlusion(forward: ForwardPass, *, across: Annotated[int, Bounds(1, 32)] = 7) -> Tensor:
     """The score that each of ``across`` × ``across`` windows takes along when it alone is blurred [Zeiler2014]."""
     inputs, (height, width) = forward.inputs, forward.images.shape[2:]
@@ -76,11 +75,8 @@ def occlusion(forward: ForwardPass, *, across: Annotated[int, Bounds(1, 32)] = 7
     without = torch.from_numpy(blurred).to(inputs)
     rows, columns = (torch.arange(size) * across // size for size in (height, width))
     windows = rows[:, None] * across + columns[None, :]  # (H, W)
-    drops = [
-        forward.scores - forward.evaluated(torch.where((windows == number).to(inputs.device), without, inputs))
-        for number in range(across**2)
-    ]
-    return torch.stack(drops, dim=1)[:, windows]  # (N, H, W)
+    drops = forward.scores[:, None] - forward.evaluated_changes(without, windows)
+    return drops[:, windows]  # (N, R) -> (N, H, W)
 
 
 @WRAPPERS.register("negated")

@@ -2,10 +2,11 @@
 
 import inspect
 import warnings
+from collections.abc import Mapping
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from heatproof.errors import InputError
 from heatproof.network.graph import Graph
@@ -14,27 +15,44 @@ from heatproof.network.reading import ProgramReader, ViewChangedError
 from heatproof.network.simplifying import fold, merge
 
 
-@torch.inference_mode(False)
-@torch.no_grad()
 def export(module: nn.Module, shape: tuple[int, ...]) -> Graph:
     """The graph of ``module`` for images of ``shape`` (C, H, W), for any batch size.
+
+    Raises:
+        InputError: if the module cannot be exported, or is no fixed function of an image.
+    """
+    return read_program(exported_program(module, shape), shape)
+
+
+@torch.inference_mode(False)
+@torch.no_grad()
+def read_program(
+    program: torch.export.ExportedProgram, shape: tuple[int, ...], weights: Mapping[str, Tensor] | None = None
+) -> Graph:
+    """The graph of a program; ``weights`` by name take the place of its own.
 
     Operations that change nothing (dropout in evaluation, copies) are left out; whatever does not depend on the image
     is computed now; batch norms are folded into the convolutions before them; an activation that is written as several
     operations becomes one. Operations that heatproof does not know stay as they are.
 
     Raises:
-        InputError: if the module cannot be exported, or is no fixed function of an image.
+        InputError: if it is no fixed function of an image.
     """
-    program = _exported_program(module, shape)
     try:
-        graph = ProgramReader(program).graph(shape)
+        graph = ProgramReader(program, weights).graph(shape)
     except ViewChangedError:  # torch can say it without changes in place, which takes seconds
-        graph = ProgramReader(program.run_decompositions({})).graph(shape)
+        graph = ProgramReader(program.run_decompositions({}), weights).graph(shape)
     return merge(fold(graph))
 
 
-def _exported_program(module: nn.Module, shape: tuple[int, ...]) -> torch.export.ExportedProgram:
+@torch.inference_mode(False)
+@torch.no_grad()
+def exported_program(module: nn.Module, shape: tuple[int, ...]) -> torch.export.ExportedProgram:
+    """The module as a program, for images of ``shape`` (C, H, W) and any batch size.
+
+    Raises:
+        InputError: if it cannot be exported.
+    """
     parameter = next(module.parameters(), torch.zeros(()))
     sample = torch.zeros(2, *shape, dtype=parameter.dtype, device=parameter.device)
     try:

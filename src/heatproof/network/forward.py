@@ -11,6 +11,7 @@ from heatproof.errors import InputError
 from heatproof.network.against import Against, asked_logit, opponents, together
 from heatproof.network.backward import Relevance, RelevanceAccount, check_way, first_layers, interval, send_back
 from heatproof.network.graph import Graph, Node
+from heatproof.network.incremental import single_changes
 from heatproof.network.operations import Opaque, Operation, RelevanceRule, Signals, Trace
 from heatproof.network.rules import Box, Composite
 
@@ -63,9 +64,11 @@ class ForwardPass:
         """(N,) f(x): the target's logit, minus that of the class that it is asked against, if there is one."""
         return asked_logit(self.logits, self.asked)
 
-    def evaluated(self, inputs: Tensor) -> Tensor:
-        """(N,) f of other normalised images (N, C, H, W), for the same classes."""
-        return asked_logit(self.graph.evaluate(inputs.contiguous(memory_format=torch.channels_last)), self.asked)
+    def evaluated_changes(self, others: Tensor, regions: Tensor) -> Tensor:
+        """(N, R) f of each image with one of its ``regions`` (H, W), 0 to R − 1, taken from ``others`` (N, C, H, W)."""
+        changes = single_changes(self.graph, self.inputs.detach(), others, regions)
+        scores = torch.cat([asked_logit(logits, self.asked[image]) for image, logits in changes])
+        return scores.reshape(len(self.inputs), -1)
 
     @cached_property
     def gradient(self) -> Tensor:

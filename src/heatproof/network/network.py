@@ -73,6 +73,7 @@ class Network:
         self.planner = Planner(torch.empty((), dtype=self.dtype, device=self.device))
         self._trials: dict[tuple[int, ...], Trial | InputError] = {}
         self._randomised: dict[int, Network] = {}
+        self._like: Network | None = None  # another with the same architecture
 
     def trial(self, shape: tuple[int, ...], images: Tensor | None = None) -> Trial:
         """What came of trying the network, once, on an image of ``shape`` (C, H, W): one of ``images``, or noise."""
@@ -81,7 +82,8 @@ class Network:
             try:
                 with torch.inference_mode(False), torch.no_grad():
                     inputs = self.inputs(trial_images(images, shape))
-                    self.module, trial = tried(self.module, inputs, self.name)
+                    program = self._like.trial(shape).program if self._like else None
+                    self.module, trial = tried(self.module, inputs, self.name, program)
                 self._trials[shape] = trial
                 if self.gives_logits and not trial.gives_logits:
                     self.gives_logits, self.notes = False, (*self.notes, f"{self.name} {NO_LOGITS}")
@@ -142,7 +144,7 @@ class Network:
         if seed not in self._randomised:
             self._randomised[seed] = Network(shuffled_copy(self.module, seed), name=f"{self.name}, weights shuffled")
         other = self._randomised[seed]
-        other.preprocessing = self.preprocessing
+        other.preprocessing, other._like = self.preprocessing, self
         return other
 
     def class_against(self, against: Against, shape: tuple[int, ...]) -> Against:

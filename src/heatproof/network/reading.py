@@ -1,7 +1,7 @@
 """Reads the nodes of an exported program, one after the other."""
 
 import operator
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, cast
 
@@ -53,17 +53,20 @@ class _Several:
 
 
 class ProgramReader:
-    """Reads the nodes of an exported program in order; ``values`` maps each to what stands for it."""
+    """Reads the nodes of an exported program in order; ``values`` maps each to what stands for it.
 
-    def __init__(self, program: torch.export.ExportedProgram) -> None:
-        self.program = program
+    ``weights`` by name take the place of the program's.
+    """
+
+    def __init__(self, program: torch.export.ExportedProgram, weights: Mapping[str, Tensor] | None = None) -> None:
+        self.program, self.weights = program, program.state_dict if weights is None else weights
         self.values: dict[fx.Node, Any] = {}
         self.nodes: list[Node] = []
         self.prefix = ""  # of names inside a part of the program
 
     def graph(self, shape: tuple[int, ...]) -> Graph:
         """The graph for images of ``shape`` (C, H, W)."""
-        constants = _constants(self.program)
+        constants = _constants(self.program, self.weights)
         name = str(self.program.graph_signature.user_inputs[0])
         for node in _placeholders(self.program.graph_module):
             self.values[node] = constants[node.name] if node.name in constants else Variable(name, shape)
@@ -246,15 +249,15 @@ def _placeholders(module: fx.GraphModule) -> list[fx.Node]:
     return [node for node in module.graph.nodes if node.op == "placeholder"]
 
 
-def _constants(program: torch.export.ExportedProgram) -> dict[str, Tensor]:
+def _constants(program: torch.export.ExportedProgram, weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Parameters, buffers and other constants, by placeholder."""
-    stored: dict[str, Any] = {**program.state_dict, **program.constants}
+    stored: dict[str, Any] = {**weights, **program.constants}
     signature = program.graph_signature
-    weights = signature.inputs_to_parameters
-    names = {**weights, **signature.inputs_to_buffers, **signature.inputs_to_lifted_tensor_constants}
+    parameters = signature.inputs_to_parameters
+    names = {**parameters, **signature.inputs_to_buffers, **signature.inputs_to_lifted_tensor_constants}
     found = {placeholder: stored[name].detach() for placeholder, name in names.items()}
     # autograd refuses what was made in inference mode; what is no parameter may be changed in place
-    return {n: value.clone() if value.is_inference() or n not in weights else value for n, value in found.items()}
+    return {n: value.clone() if value.is_inference() or n not in parameters else value for n, value in found.items()}
 
 
 def _check_fixed(call: Call, function: torch._ops.OpOverload, node: fx.Node) -> None:

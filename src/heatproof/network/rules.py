@@ -72,17 +72,21 @@ class Gamma:
 
     def propagate(self, layer: Weighted, inputs: Tensor, output: Tensor, relevance: Tensor) -> Tensor:
         """Relevance of the inputs."""
-        above, below = split(inputs)
+        has_negative = bool(inputs.amin() < 0)
+        above, below = split(inputs) if has_negative else (inputs, inputs)
         biases = split(layer.bias) if self.bias and layer.bias is not None else None
         positive, negative = split(layer.weight)
         upward, downward = layer.weight + self.gamma * positive, layer.weight + self.gamma * negative
         total = torch.zeros_like(inputs)
         for sign, own, other in ((1, upward, downward), (-1, downward, upward)):
             bias = None if biases is None or layer.bias is None else layer.bias + self.gamma * biases[sign < 0]
-            z = layer.weigh(above, own, bias) + layer.weigh(below, other)
+            z = layer.weigh(above, own, bias)
+            if has_negative:
+                z = z + layer.weigh(below, other)
             signal = divided(relevance, z).mul_(output * sign > 0)
             total.addcmul_(above, layer.pull(signal, own, inputs))
-            total.addcmul_(below, layer.pull(signal, other, inputs))
+            if has_negative:
+                total.addcmul_(below, layer.pull(signal, other, inputs))
         return total
 
 

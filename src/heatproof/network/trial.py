@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from heatproof.errors import InputError
 from heatproof.network.contract import agree, check_company, evaluated, first_scores
 from heatproof.network.draws import watched
-from heatproof.network.export import export
+from heatproof.network.export import exported_program, read_program
 from heatproof.network.formats.scripts import Script
 from heatproof.network.forward import check_logits
 from heatproof.network.graph import Graph
@@ -34,10 +34,15 @@ class Trial:
     graph: Graph | InputError  # of the module, or why it has none
     classes: int  # how many scores it gives
     gives_logits: bool  # these are logits, and not log-probabilities
+    program: torch.export.ExportedProgram | None = None  # that the graph was read from
 
 
-def tried(module: nn.Module, inputs: Tensor, name: str) -> tuple[nn.Module, Trial]:
+def tried(
+    module: nn.Module, inputs: Tensor, name: str, program: torch.export.ExportedProgram | None = None
+) -> tuple[nn.Module, Trial]:
     """The module, which gives logits or log-probabilities now, and what came of trying it on two images (2, C, H, W).
+
+    ``program`` is that of a module that differs in its weights alone, if there is one.
 
     Raises:
         InputError: if it cannot evaluate them, or if its scores are not finite or depend on more than one image.
@@ -49,16 +54,42 @@ def tried(module: nn.Module, inputs: Tensor, name: str) -> tuple[nn.Module, Tria
         module = with_logarithm(module)
         first = evaluated(module, inputs[:1], name)
     gives_logits = not (are_log_probabilities(first) and are_log_probabilities(evaluated(module, inputs[1:], name)))
-    graph = _graph(module, tuple(inputs.shape[1:]), inputs.device)
     both = inputs.flip(0)
-    if isinstance(graph, Graph):
-        found = check_logits(graph.evaluate(both.contiguous(memory_format=torch.channels_last)))[-1:]
-        if not agree(found, first):
-            check_company(module, first, both, name)
-            graph = InputError("the exported program gives other scores than the model")
-    else:
+    try:
+        with watched(inputs.device):  # what an export evaluates may draw, too
+            graph, program = _read(module, both, first, program)
+    except InputError as error:
         check_company(module, first, both, name)
-    return module, Trial(graph, first.shape[1], gives_logits)
+        return module, Trial(error, first.shape[1], gives_logits)
+    return module, Trial(graph, first.shape[1], gives_logits, program)
+
+
+def _read(
+    module: nn.Module, both: Tensor, first: Tensor, program: torch.export.ExportedProgram | None
+) -> tuple[Graph, torch.export.ExportedProgram]:
+    """The module's graph, and the program that it is read from: the given one, if that computes what the module does.
+
+    Raises:
+        InputError: if it has none.
+    """
+    if isinstance(module, Script):
+        raise InputError("TorchScript cannot be exported: give the torch module that it was made of")
+    shape = tuple(both.shape[1:])
+    weights = {**module.state_dict(), **dict(module.named_parameters())}
+    if program is not None and program.state_dict.keys() <= weights.keys():  # exporting is slow
+        graph = read_program(program, shape, weights)
+        if _agrees(graph, both, first):
+            return graph, program
+    program = exported_program(module, shape)
+    graph = read_program(program, shape)
+    if not _agrees(graph, both, first):
+        raise InputError("the exported program gives other scores than the model")
+    return graph, program
+
+
+def _agrees(graph: Graph, both: Tensor, first: Tensor) -> bool:
+    """Whether the second of these images has the scores ``first``."""
+    return agree(check_logits(graph.evaluate(both.contiguous(memory_format=torch.channels_last)))[-1:], first)
 
 
 def _without_squashing(module: nn.Module, squashed: frozenset[int]) -> tuple[nn.Module, bool]:
@@ -72,14 +103,3 @@ def _without_squashing(module: nn.Module, squashed: frozenset[int]) -> tuple[nn.
         return module, False
     module.program = program
     return cut(module, frozenset()), True
-
-
-def _graph(module: nn.Module, shape: tuple[int, ...], device: torch.device) -> Graph | InputError:
-    """The module's graph, or why it has none."""
-    if isinstance(module, Script):
-        return InputError("TorchScript cannot be exported: give the torch module that it was made of")
-    try:
-        with watched(device):  # what an export evaluates may draw, too
-            return export(module, shape)
-    except InputError as error:
-        return error

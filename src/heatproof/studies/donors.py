@@ -1,11 +1,12 @@
 """Images whose heatmaps other images borrow: a control of whether a map is about its image."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Container, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 
+from heatproof.heatmaps.explaining import Explained
 from heatproof.randomness import addressed
 
 POOL = 32  # images, drawn at random
@@ -28,20 +29,30 @@ class Donors:
     seed: int
 
     @classmethod
-    def joined(cls, parts: "Sequence[Donors]") -> "Donors":
-        """Several batches of donors as one."""
-        first = parts[0]
+    def of(
+        cls, identities: Sequence[str], batches: Sequence[Explained], lent: Mapping[str, str], seed: int
+    ) -> "Donors":
+        """Images of these identities with their heatmaps; ``lent`` names each control's method."""
         return cls(
-            identities=tuple(identity for part in parts for identity in part.identities),
-            targets=torch.cat([part.targets for part in parts]),
-            heatmaps={name: torch.cat([part.heatmaps[name] for part in parts]) for name in first.heatmaps},
-            seed=first.seed,
+            identities=tuple(identities),
+            targets=torch.cat([batch.targets.cpu() for batch in batches]),
+            heatmaps={
+                control: torch.cat([batch.heatmaps[method].cpu() for batch in batches])
+                for control, method in lent.items()
+            },
+            seed=seed,
         )
 
-    def lent(self, identities: Sequence[str], targets: Tensor) -> dict[str, Tensor]:
-        """(n, H, W) by the name of the control, for images of these identities and targets (n,)."""
-        chosen = [self._donor(identity, int(target)) for identity, target in zip(identities, targets, strict=True)]
-        return {name: maps[chosen] for name, maps in self.heatmaps.items()}
+    def among(self, controls: Container[str]) -> "Donors":
+        """The donors for some of the controls only."""
+        return replace(self, heatmaps={name: maps for name, maps in self.heatmaps.items() if name in controls})
+
+    def lend(self, identities: Sequence[str], batch: Explained) -> Explained:
+        """A batch of images of these identities, with the heatmaps of other images beside its own."""
+        pairs = zip(identities, batch.targets.tolist(), strict=True)
+        chosen = [self._donor(identity, target) for identity, target in pairs]
+        lent = {name: maps[chosen].to(batch.targets.device) for name, maps in self.heatmaps.items()}
+        return replace(batch, heatmaps=batch.heatmaps | lent)
 
     def _donor(self, identity: str, target: int) -> int:
         """A donor of another class; where there is none another image, and where there is none the image itself."""

@@ -22,7 +22,6 @@ from heatproof.perturbation.scores import check_score
 from heatproof.randomness import identify
 from heatproof.registry import variants_of
 from heatproof.results.part import REFERENCE, Key
-from heatproof.studies.donors import Donors
 
 Drawn = str | OwnMethod | Tensor | MapFile  # what a method's maps come from
 
@@ -56,7 +55,6 @@ class Task:
         scores: that are recorded beside the protocol's.
         scope: whether the random order's probability is evaluated as well, for R-OMS.
         borrowed: controls whose maps are those of other images, by name.
-        donors: whose maps these are; none before they are known.
         removes: whether regions are removed; heatmaps alone are measured if not.
         symmetric: whether methods are compared by the difference of both orders (ABPC); by AOPC if not.
         inside: (N, H, W), true where the evidence lies that heatmaps are to find, if that is known.
@@ -75,7 +73,6 @@ class Task:
     scores: tuple[str, ...] = ()
     scope: bool = False
     borrowed: Mapping[str, AnotherImage] = field(default_factory=dict)
-    donors: Donors | None = None
     removes: bool = True
     symmetric: bool = False
     inside: Tensor | None = None
@@ -135,6 +132,15 @@ class Task:
         return [*self.computed, *self.given, *self.borrowed]
 
     @property
+    def borrowed_from(self) -> dict[str, str]:
+        """For controls that are heatmaps of other images: the method among those that are computed which made them."""
+        by_spec = {method: name for name, method in self.computed.items() if isinstance(method, str)}
+        made = {
+            control: by_spec.get(one.method) for control, one in self.borrowed.items() if isinstance(one.method, str)
+        }
+        return {control: name for control, name in made.items() if name}
+
+    @property
     def sequences_of_an_image(self) -> int:
         """Number of sequences of one image: all methods and the random order, in all repeats."""
         return (len(self.names) * (1 + self.lerf) + self.reference) * self.protocol.repeats
@@ -151,7 +157,7 @@ class Task:
         return len(self.images) + (self.sequences * self.scored + beside if self.removes else 0)
 
     def explained(self) -> Iterator[tuple[slice, Explained]]:
-        """Batch by batch: which images, and their heatmaps, computed and given."""
+        """Batch by batch: which images, and their heatmaps, computed and given; those of other images are not there."""
         start = 0
         targets, against, memory = self.targets, self.protocol.against, self.protocol.memory
         for batch in explain_batches(
@@ -159,9 +165,7 @@ class Task:
         ):
             part = slice(start, start + len(batch.targets))
             given = {name: maps[part] for name, maps in self.given.items()}
-            lent = self.donors.lent(self.identities[part], batch.targets) if self.donors else {}
-            borrowed = {name: lent[name].to(batch.targets.device) for name in self.borrowed if name in lent}
-            yield part, replace(batch, heatmaps=batch.heatmaps | given | borrowed)
+            yield part, replace(batch, heatmaps=batch.heatmaps | given)
             start = part.stop
 
     def orders(self, heatmaps: Mapping[str, Tensor], part: slice) -> dict[Key, Tensor]:

@@ -5,6 +5,7 @@ from heatproof.network.incremental.feature_cache import FeatureCache
 from heatproof.network.incremental.incremental_state import IncrementalState, Tail, Values
 from heatproof.network.incremental.plan import Plan, whole_plan
 from heatproof.network.incremental.planner import Planner, cheapest, leanest, measure
+from heatproof.network.incremental.single_changes import single_changes
 
 __all__ = [
     "DirtyRegions",
@@ -18,5 +19,6 @@ __all__ = [
     "dirty_regions",
     "leanest",
     "measure",
+    "single_changes",
     "whole_plan",
 ]  # fmt: skip

@@ -54,6 +54,7 @@ class Plan:
     dirty: Mapping[str, DirtyRegions]  # for each value that can be evaluated on windows, where
     head: frozenset[str]  # names of the nodes that are evaluated on windows; all others are evaluated in full
     readout: Readout | None = None  # computes one logit from the output, where the graph ends before the last layer
+    windows: int = 1  # how many rectangles of an image change at once
 
     @cached_property
     def steps(self) -> tuple[WindowStep, ...]:
@@ -112,13 +113,13 @@ class Plan:
 
     @cached_property
     def window_values(self) -> int:
-        """Values of the largest window, with what it is computed from."""
+        """Values of the largest windows of a node, with what they are computed from, of all that change at once."""
         sizes = [
             step.node.shape[0] * step.dirty.area
             + sum(self.shapes[read.name][0] * prod(read.size) for read in step.reads if read is not None)
             for step in self.steps
         ]
-        return max(sizes, default=0)
+        return self.windows * max(sizes, default=0)
 
     @property
     def shapes(self) -> dict[str, tuple[int, ...]]:
@@ -129,9 +130,10 @@ class Plan:
         """The plan with another head."""
         return replace(self, head=frozenset(head))
 
-    def multiply_adds(self, windows: int = 1) -> int:
-        """Multiplications with weights that a step needs, with so many windows at once."""
-        head = windows * sum(step.multiply_adds for step in self.steps)
+    @property
+    def multiply_adds(self) -> int:
+        """Multiplications with weights that a step needs."""
+        head = self.windows * sum(step.multiply_adds for step in self.steps)
         return head + self.tail.multiply_adds + (prod(self.shapes[self.graph.output]) if self.readout else 0)
 
     def _step(self, node: Node) -> WindowStep:
@@ -155,8 +157,8 @@ class Plan:
         return WindowRead(name, reach.fill, starts, pair(spans.tolist()), Border(pair(before), pair(after)))
 
 
-def whole_plan(graph: Graph, image: DirtyRegions, readout: Readout | None = None) -> Plan:
-    """The plan that evaluates on windows whatever can be, when these rectangles of the image change."""
+def whole_plan(graph: Graph, image: DirtyRegions, readout: Readout | None = None, windows: int = 1) -> Plan:
+    """The plan that evaluates on windows whatever can be, when so many of these rectangles of the image change."""
     dirty = {graph.input: image}
     for node in graph:
         is_map = node.batched and len(node.shape) == 3 and all(name in dirty for name in node.inputs)
@@ -164,7 +166,7 @@ def whole_plan(graph: Graph, image: DirtyRegions, readout: Readout | None = None
         if reach is not None:
             shape = pair(node.shape[1:])
             dirty[node.name] = reduce(DirtyRegions.joined, [dirty[name].through(reach, shape) for name in node.inputs])
-    return Plan(graph, widened(graph, dirty), frozenset(dirty) - {graph.input}, readout)
+    return Plan(graph, widened(graph, dirty), frozenset(dirty) - {graph.input}, readout, windows)
 
 
 def widened(graph: Graph, dirty: Mapping[str, DirtyRegions]) -> dict[str, DirtyRegions]:

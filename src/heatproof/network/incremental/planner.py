@@ -26,7 +26,7 @@ WORTHWHILE = 0.05  # share of the time that windows must save, for what is not i
 
 CPU_BATCH = 8  # measured: larger batches of large images are slower on CPUs, activations fall out of the caches …
 CPU_ACTIVATION = 32 * 2**20  # bytes … and from here on, the allocator asks the system for fresh pages each time
-CPU_TRAJECTORIES = 16
+CPU_WINDOWS = 16  # at once, with what is kept of as many trajectories at the most
 TAIL_BATCH = 128
 GPU_BATCH = 256
 
@@ -61,12 +61,12 @@ class Planner:
         end with a readout of one logit.
         """
         graph, readout = (split_readout(graph) if one_class else None) or (graph, None)
-        whole = whole_plan(graph, regions, readout)
+        whole = whole_plan(graph, regions, readout, windows)
         key = (*graph.input_shape, *regions.size, len(graph))
         if key not in self._costs and measured and self._measures:
             self._costs[key] = measure(whole, self.like)
         costs = self._costs.get(key) if measured else None
-        return leanest(whole, windows) if costs is None else cheapest(whole, costs, windows)
+        return leanest(whole) if costs is None else cheapest(whole, costs)
 
     def costs(self) -> list[dict[str, Any]]:
         """What nodes cost, as far as it was measured, as JSON-able values for ``use_costs``."""
@@ -87,7 +87,8 @@ class Planner:
     def trajectories_at_once(self, plan: Plan, memory: int) -> int:
         """How many trajectories go side by side within ``memory`` bytes (at least one)."""
         values = plan.kept_values + 2 * plan.window_values
-        return images_within(memory, values, plan.window_values, self.like, few=CPU_TRAJECTORIES)
+        few = max(1, CPU_WINDOWS // plan.windows)
+        return images_within(memory, values, plan.window_values, self.like, few=few)
 
     def tail_batch_size(self, plan: Plan, memory: int) -> int:
         """How many images go through the tail of a plan at once within ``memory`` bytes (at least one)."""
@@ -124,18 +125,18 @@ def measure(whole: Plan, like: Tensor) -> NodeCosts:
     return NodeCosts(_least(on_windows, count), _least(in_full, count))
 
 
-def cheapest(whole: Plan, costs: NodeCosts, windows: int = 1) -> Plan:
-    """The plan that takes least time with so many windows at once; none on windows where that hardly saves any."""
-    saved = {name: costs.full[name] - windows * costs.windows[name] for name in whole.head}
+def cheapest(whole: Plan, costs: NodeCosts) -> Plan:
+    """The plan that takes least time; none on windows where that hardly saves any."""
+    saved = {name: costs.full[name] - whole.windows * costs.windows[name] for name in whole.head}
     plan = _cut(whole, saved)
     worthwhile = sum(saved[name] for name in plan.head) > WORTHWHILE * sum(costs.full.values())
     return plan if worthwhile else whole.cut([])
 
 
-def leanest(whole: Plan, windows: int = 1) -> Plan:
-    """The plan with the fewest multiply-adds with so many windows at once: the same on every machine."""
+def leanest(whole: Plan) -> Plan:
+    """The plan with the fewest multiply-adds: the same on every machine."""
     saved = {
-        step.node.name: step.node.operation.multiply_adds(step.node.shape) - windows * step.multiply_adds
+        step.node.name: step.node.operation.multiply_adds(step.node.shape) - whole.windows * step.multiply_adds
         for step in whole.steps
     }
     return _cut(whole, saved)

@@ -165,7 +165,7 @@ def _step_cost(task: Task, plan: Plan | None, together: int) -> StepCost:
     network = task.network
     in_full = 0 if network.without_graph(task.shape) else network.graph(task.shape).multiply_adds
     return StepCost(
-        multiply_adds=plan.multiply_adds() if plan else in_full,
+        multiply_adds=plan.multiply_adds if plan else in_full,
         in_full=in_full,
         at_once=together,
         bytes_each=plan.kept_values * network.dtype.itemsize if plan else 0,

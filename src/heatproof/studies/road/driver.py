@@ -1,7 +1,7 @@
 """A comparison shard by shard, in memory and in a run: complete shards are never computed again."""
 
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from typing import Any
@@ -11,6 +11,7 @@ from torch import Tensor
 
 from heatproof.data.pictures import Pictures
 from heatproof.data.source import Source
+from heatproof.heatmaps.explaining import Explained
 from heatproof.heatmaps.precomputed import ImageSelection, MapFile
 from heatproof.network import Network
 from heatproof.perturbation import Protocol
@@ -124,28 +125,22 @@ class Worker:
         self.race = replayed(assignment, self.sink.read_all(assignment.protocol))
 
     @cached_property
-    def donors(self) -> Donors | None:
-        """Images whose heatmaps are controls of others; drawn at random, the same for all workers and shards."""
-        assignment, wanted = self.assignment, self.assignment.wanted
-        lent = {name: one.method for name, one in wanted.methods.items() if isinstance(one, AnotherImage)}
-        if not lent:
-            return None
+    def pool(self) -> tuple[int, ...]:
+        """Places of the images whose heatmaps others borrow: drawn at random, the same for all workers and shards."""
+        assignment = self.assignment
         addresses = assignment.addresses or self.source.names
         drawn = at_random([addresses[place] for place in assignment.order], seed=assignment.protocol.seed)[:POOL]
-        pictures = self.source.read(sorted(assignment.order[position] for position in drawn))
-        task = replace(assignment, wanted=replace(wanted, methods=lent, tuned={})).task(self.network, pictures)
-        seed = assignment.protocol.seed
-        return Donors.joined(
-            [
-                Donors(
-                    identities=task.identities[where],
-                    targets=batch.targets.cpu(),
-                    heatmaps={name: maps.cpu() for name, maps in batch.heatmaps.items()},
-                    seed=seed,
-                )
-                for where, batch in task.explained()
-            ]
-        )
+        return tuple(sorted(assignment.order[position] for position in drawn))
+
+    @cached_property
+    def donors(self) -> Donors:
+        """The images of the pool, with their heatmaps."""
+        wanted = self.assignment.wanted
+        methods = {name: one.method for name, one in wanted.methods.items() if isinstance(one, AnotherImage)}
+        assignment = replace(self.assignment, wanted=replace(wanted, methods=methods, tuned={}))
+        task = assignment.task(self.network, self.source.read(self.pool))
+        batches = [batch for _, batch in task.explained()]
+        return Donors.of(task.identities, batches, {name: name for name in methods}, self.assignment.protocol.seed)
 
     def __call__(self, number: int) -> dict[str, Any]:
         """Computes and keeps a shard; returns what the log says of it."""
@@ -179,8 +174,6 @@ class Worker:
         needs = needs_of(self.assignment.wanted.measures, task)
         if self.race:
             task = task.among(self.race.running)
-        if task.borrowed:
-            task = replace(task, donors=self.donors)
         done: list[int] = []
 
         def count(evaluations: int) -> None:
@@ -188,13 +181,29 @@ class Worker:
             self.on_progress(evaluations)
 
         parts = []
-        for where, batch in clock.timed("heatmaps", task.explained()):
+        for where, batch in self._explained(task, pictures, clock):
             with clock.timing("perturbation"):
                 parts.append(part_of(task, where, batch, pictures.names[where], needs, count))
         part = Part.joined(parts)
         if self.race:
             _take(self.race, part, symmetric=self.assignment.wanted.symmetric)
         return part, sum(done)
+
+    def _explained(self, task: Task, pictures: Pictures, clock: Clock) -> Iterator[tuple[slice, Explained]]:
+        """Batches of the pictures with their heatmaps, those of other images too."""
+        batches = clock.timed("heatmaps", task.explained())
+        if not task.borrowed:
+            yield from batches
+            return
+        made = task.borrowed_from
+        if tuple(pictures.numbers) == self.pool and len(made) == len(task.borrowed):
+            batches = iter(found := list(batches))  # the same heatmaps need not be made twice
+            donors = Donors.of(task.identities, [batch for _, batch in found], made, self.assignment.protocol.seed)
+        else:
+            with clock.timing("heatmaps"):
+                donors = self.donors.among(task.borrowed)
+        for where, batch in batches:
+            yield where, donors.lend(task.identities[where], batch)
 
 
 def replayed(assignment: Assignment, wholes: Iterable[Whole]) -> Race | None:
