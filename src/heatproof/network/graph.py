@@ -43,7 +43,7 @@ class Graph:
     def evaluate_node(self, node: Node, *inputs: Tensor, recorded: bool = False) -> Tensor:
         """Value of one node; a ReLU takes the place of its input where nothing else reads that."""
         in_place = self.in_place_recorded if recorded else self.in_place
-        return inputs[0].relu_() if node.name in in_place else node.operation.evaluate(*inputs)
+        return node.operation.rectify_(inputs[0]) if node.name in in_place else node.operation.evaluate(*inputs)
 
     def needed(self, *names: str) -> list[Node]:
         """The nodes that these values are computed by, in order."""
@@ -83,7 +83,8 @@ class Graph:
             spared = none_to_zeros.get(node.name, True) if passes == "moved" else passes == "in proportion"
             for name in node.inputs:
                 none_to_zeros[name] = none_to_zeros.get(name, True) and spared
-        return frozenset(name for name in self.in_place if none_to_zeros[name])
+        capped = {node.name for node in self.nodes if node.operation.capped}  # these hide how large their input was
+        return frozenset(name for name in self.in_place if none_to_zeros[name] and name not in capped)
 
     @cached_property
     def kept_values(self) -> int:

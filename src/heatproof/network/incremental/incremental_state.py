@@ -72,7 +72,8 @@ class IncrementalState:
             else self.caches[self.plan.place(name, read.fill)].read(index, read.starts[:, regions], read.size)
             for name, read in zip(step.node.inputs, step.reads, strict=True)
         ]
-        value = inputs[0].relu_() if step.in_place else step.node.operation.evaluate_window(step.reach, *inputs)
+        operation = step.node.operation
+        value = operation.rectify_(inputs[0]) if step.in_place else operation.evaluate_window(step.reach, *inputs)
         return value if step.factor is None else value * step.factor[regions].to(value)
 
     def _keep(self, name: str, windows: Tensor, index: Tensor, regions: Tensor) -> None:

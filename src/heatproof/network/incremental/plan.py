@@ -38,7 +38,7 @@ class WindowStep:
     dirty: DirtyRegions
     reads: tuple[WindowRead | None, ...]  # for each input; nothing where the window that was just evaluated will do
     factor: Tensor | None  # (R, 1, h, w) what values are multiplied by in the window of each region, if anything
-    in_place: bool  # whether it is a ReLU that takes the place of its input
+    in_place: bool  # whether it takes the place of its input
 
     @property
     def multiply_adds(self) -> int:

@@ -24,8 +24,8 @@ WORK = 32 * 10**9  # multiply-adds of a round, about; large networks are measure
 ROUNDS = 4
 WORTHWHILE = 0.05  # share of the time that windows must save, for what is not in the costs: copying, more memory
 
-CPU_BATCH = 8  # measured: larger batches of large images are slower on CPUs, activations fall out of the caches …
-CPU_ACTIVATION = 32 * 2**20  # bytes … and from here on, the allocator asks the system for fresh pages each time
+CPU_BATCH = 4  # measured: fewer images leave matrix products too small, also where …
+CPU_ACTIVATION = 32 * 2**20  # bytes … a map is larger than this, so that the allocator asks for fresh pages each time
 CPU_WINDOWS = 16  # at once, with what is kept of as many trajectories at the most
 TAIL_BATCH = 128
 GPU_BATCH = 256

@@ -83,9 +83,18 @@ class Activation(Called):
 
 
 class Rectifier(Activation):
-    """max(0, x), also when it is capped above (ReLU6)."""
+    """max(0, x), also when it is capped above (ReLU6); it may take the place of its input."""
 
     refuses = {}
+    in_place = True
+
+    def __init__(self, call: Call, cap: float | None = None) -> None:
+        super().__init__(call)
+        self.cap, self.capped = cap, cap is not None
+
+    def rectify_(self, value: Tensor) -> Tensor:
+        """The value, in the place of its input."""
+        return value.relu_() if self.cap is None else value.clamp_(0, self.cap)
 
     def deconvolution(self, record: Trace, signal: Tensor) -> Signals:
         """max(0, signal), whatever the input was [Zeiler2014]."""
@@ -93,10 +102,9 @@ class Rectifier(Activation):
 
 
 class ReLU(Rectifier):
-    """max(0, x); it may take the place of its input."""
+    """max(0, x)."""
 
     taped = False
-    in_place = True
 
     def gradient(self, record: Trace, signal: Tensor) -> Signals:
         """The signal where the output is positive."""
@@ -141,8 +149,9 @@ def recognised(activation: Activation, read: Variable) -> Operation:
         return activation
     if torch.equal(value, probes.clamp(min=0)):
         return ReLU(Call(torch.ops.aten.relu.default, {"self": read}))
-    capped = torch.equal(value, probes.clamp(min=0, max=float(value[-1])))
-    return Rectifier(activation.call) if capped and not isinstance(activation, Composed) else activation
+    cap = float(value[-1])
+    capped = torch.equal(value, probes.clamp(min=0, max=cap)) and not isinstance(activation, Composed)
+    return Rectifier(activation.call, cap) if capped else activation
 
 
 def same_everywhere(constants: Sequence[Tensor]) -> bool:

@@ -63,7 +63,8 @@ class Operation:
     passes: ClassVar[Passing | None] = None
     taped: ClassVar[bool] = True  # its gradient is autograd's; else it is written here, from the record alone
     fresh: ClassVar[bool] = False  # its value takes memory of its own, so that a ReLU may take its place
-    in_place: ClassVar[bool] = False  # it is a ReLU, which may take the place of its input
+    in_place: ClassVar[bool] = False  # it is a ReLU, capped or not, which may take the place of its input
+    capped: bool = False  # whether it is a ReLU that is capped above
     monotone: ClassVar[bool] = False  # its value rises, or falls, with all its inputs
     pointwise: ClassVar[bool] = False  # an output position reads its own position alone, whatever the shapes
     elementwise: ClassVar[bool] = False  # each value is computed from the value of each input at its own place
@@ -77,6 +78,10 @@ class Operation:
 
     def evaluate(self, *inputs: Tensor) -> Tensor:
         """Value of the operation; every tensor has the batch first."""
+        raise NotImplementedError
+
+    def rectify_(self, value: Tensor) -> Tensor:
+        """The value of a ReLU, in the place of its input."""
         raise NotImplementedError
 
     def reach(self, *shapes: tuple[int, ...]) -> Reach | None:
