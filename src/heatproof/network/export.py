@@ -8,6 +8,7 @@ import torch
 from torch import nn
 
 from heatproof.errors import InputError
+from heatproof.network.attention import with_gates
 from heatproof.network.graph import Graph
 from heatproof.network.operations.normalization import AsOneOperation
 from heatproof.network.reading import ProgramReader, ViewChangedError
@@ -21,7 +22,7 @@ def export(module: nn.Module, shape: tuple[int, ...]) -> Graph:
 
     Operations that change nothing (dropout in evaluation, copies) are left out; whatever does not depend on the image
     is computed now; batch norms are folded into the convolutions before them; an activation that is written as several
-    operations becomes one. Operations that heatproof does not know stay as they are.
+    operations becomes one; weights of attention are gates. Operations that heatproof does not know stay as they are.
 
     Raises:
         InputError: if the module cannot be exported, or is no fixed function of an image.
@@ -31,7 +32,7 @@ def export(module: nn.Module, shape: tuple[int, ...]) -> Graph:
         graph = ProgramReader(program).graph(shape)
     except ViewChangedError:  # torch can say it without changes in place, which takes seconds
         graph = ProgramReader(program.run_decompositions({})).graph(shape)
-    return merge(fold(graph))
+    return with_gates(merge(fold(graph)))
 
 
 def _exported_program(module: nn.Module, shape: tuple[int, ...]) -> torch.export.ExportedProgram:

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from heatproof.errors import InputError
 from heatproof.network.against import Against, asked_logit, opponents, together
+from heatproof.network.attention import projections
 from heatproof.network.backward import Relevance, RelevanceAccount, check_way, first_layers, interval, send_back
 from heatproof.network.graph import Graph, Node
 from heatproof.network.operations import Opaque, Operation, RelevanceRule, Signals, Trace
@@ -81,17 +82,21 @@ class ForwardPass:
     @torch.no_grad()
     def relevance(self, composite: Composite) -> Relevance:
         """Relevance of the normalised pixels under the rules of ``composite`` [Bach2015]."""
-        check_way(self.graph, "relevance", "LRP")
-        account = RelevanceAccount(self.graph, self.scores)
-        first = first_layers(self.graph)
+        graph = self.graph.under(composite.softmax)
+        check_way(graph, "relevance", "LRP")
+        account = RelevanceAccount(graph, self.scores)
+        first, projecting = first_layers(graph), projections(self.graph)
 
         def step(node: Node, arriving: Tensor) -> Signals:
-            rule = self._rule(node, composite, node.name in first)
+            if node.name in projecting and node.name not in first:
+                rule = composite.projection or composite.dense
+            else:
+                rule = self._rule(node, composite, node.name in first)
             leaving = node.operation.relevance(self._records[node.name], arriving, rule)
             account.enter(node, arriving, leaving)
             return leaving
 
-        pixels = send_back(self.graph, self._start(self.logits), step)
+        pixels = send_back(graph, self._start(self.logits), step)
         return Relevance(pixels, tuple(account.flow))
 
     def _rule(self, node: Node, composite: Composite, first: bool) -> RelevanceRule:

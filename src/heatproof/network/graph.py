@@ -8,7 +8,7 @@ from math import prod
 
 from torch import Tensor
 
-from heatproof.network.operations import Operation
+from heatproof.network.operations import Operation, Softmaxes
 
 
 @dataclass(frozen=True)
@@ -57,6 +57,10 @@ class Graph:
         """The graph with other nodes, without those that the output does not depend on."""
         changed = replace(self, nodes=nodes, output=output)
         return replace(changed, nodes=tuple(changed.needed(output)))
+
+    def under(self, softmax: Softmaxes) -> "Graph":
+        """The same graph, as relevance sees it when softmaxes are taken this way."""
+        return replace(self, nodes=tuple(replace(node, operation=node.operation.under(softmax)) for node in self))
 
     @cached_property
     def shapes(self) -> dict[str, tuple[int, ...]]:

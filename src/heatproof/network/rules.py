@@ -12,6 +12,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
+from heatproof.network.operations.operation import Softmaxes
 from heatproof.network.operations.relevance import STABILISER, RelevanceRule, divided, split
 from heatproof.network.operations.weighted import Weighted
 
@@ -128,8 +129,14 @@ class Box:
 
 @dataclass(frozen=True)
 class Composite:
-    """Which rule each layer gets by its role: those that read the image, later convolutions, dense layers."""
+    """Which rule each layer gets by its role: those that read the image, later convolutions, dense layers.
+
+    ``projection`` is the rule of attention's projections (queries, keys, values, output), by default that of dense
+    layers; ``softmax`` says whether attention's weights are constants, or relevance goes on through its softmax.
+    """
 
     first: RelevanceRule
     convolution: RelevanceRule
     dense: RelevanceRule
+    projection: RelevanceRule | None = None
+    softmax: Softmaxes = "constant"

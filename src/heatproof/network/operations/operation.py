@@ -14,6 +14,7 @@ from heatproof.network.operations.relevance import RelevanceRule, divided
 Way = Literal["gradient", "deconvolution", "relevance"]
 Role = Literal["convolution", "dense"]
 Passing = Literal["unchanged", "in proportion", "moved"]
+Softmaxes = Literal["constant", "taylor"]  # attention weights are constants to relevance, or it goes on through them
 Pair = tuple[int, int]  # along the height and along the width
 
 
@@ -105,6 +106,10 @@ class Operation:
     def carries(self, way: Way, count: int) -> tuple[bool, ...]:
         """Which of so many inputs a way back sends something to."""
         return (True,) * count
+
+    def under(self, softmax: Softmaxes) -> "Operation":
+        """The operation as relevance sees it when softmaxes are taken this way."""
+        return self
 
     def interval(self, low: tuple[Tensor, ...], high: tuple[Tensor, ...]) -> tuple[Tensor, Tensor]:
         """The least and the largest value, for inputs between ``low`` and ``high``.

@@ -9,6 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from heatproof.network.operations.attention import MatMul
 from heatproof.network.operations.call import Call, Variable
 from heatproof.network.operations.operation import Opaque, Operation, Reach, Role, Signals, Trace, operation, pair
 from heatproof.network.operations.relevance import RelevanceRule, split
@@ -192,7 +193,7 @@ class Linear(Weighted):
 
     @classmethod
     def read(cls, call: Call) -> Operation:
-        """Reads the constants, also of ``x @ W``; other matrix products have no rule."""
+        """Reads the constants, also of ``x @ W``; another matrix product is one of two signals."""
         if call.name == "linear.default":
             return super().read(call)
         given = call.arguments
@@ -202,7 +203,7 @@ class Linear(Weighted):
         plain = given.get("alpha", 1) == 1 and given.get("beta", 1) == 1 and not isinstance(bias, Variable)
         if plain and isinstance(value, Variable) and isinstance(matrix, Tensor) and matrix.ndim == 2:
             return cls(matrix.t().contiguous(), bias)
-        return Opaque(call, "no relevance rule is defined for the product of two matrices of signals")
+        return MatMul.read(call)
 
     def weigh(self, inputs: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
         """The matrix product under these weights and biases."""
