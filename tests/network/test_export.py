@@ -15,7 +15,8 @@ import heatproof as hp
 from heatproof.errors import InputError
 from heatproof.network.backward import check_way
 from heatproof.network.export import export
-from heatproof.network.operations.activation import ReLU, Softmax
+from heatproof.network.operations.activation import ReLU
+from heatproof.network.operations.attention import Softmax
 from heatproof.network.operations.normalization import BatchNorm
 from heatproof.network.operations.rearrangement import Channels
 from heatproof.network.operations.weighted import Convolution

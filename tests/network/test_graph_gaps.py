@@ -1,5 +1,7 @@
 """A graph for what networks are made of: gaps cost only what needs them, and the reason that is given is the reason."""
 
+import itertools
+
 import pytest
 import torch
 import torch.nn.functional as F
@@ -184,10 +186,15 @@ def test_relevance_of_views_stacked_along_the_batch_is_accounted_for():
     assert not any(isinstance(node.operation, WholeModule) for node in found.graph)
     relevance = found.relevance(_everywhere(Epsilon(1e-9)))
     assert all(flow.arrived.shape == flow.left.shape == (3,) for flow in relevance.flow)
+    places = [flow.place for flow in relevance.flow]
+    assert places[:4] == ["the model's own mean", "the model's own view", "head (linear)", "flat (flatten)"]
     torch.testing.assert_close(relevance.flow[0].arrived, found.scores)
-    torch.testing.assert_close(relevance.flow[0].left, relevance.heatmaps.sum(dim=(1, 2)))
+    for flow, later in itertools.pairwise(relevance.flow):
+        torch.testing.assert_close(flow.left, later.arrived)
+    torch.testing.assert_close(relevance.flow[-1].left, relevance.heatmaps.sum(dim=(1, 2)))
     alone = network.forward_pass(pictures()[1:2]).relevance(_everywhere(Epsilon(1e-9)))
-    torch.testing.assert_close(alone.flow[0].left, relevance.flow[0].left[1:2])
+    for one, flow in zip(alone.flow, relevance.flow, strict=True):
+        torch.testing.assert_close(one.left, flow.left[1:2])
 
 
 def _everywhere(rule):

@@ -61,6 +61,6 @@ def require(network: Network, method: str, shape: tuple[int, ...]) -> None:
         reason = network.without_graph(shape)
         if reason is None:
             graph = network.graph(shape)
-            check_way(graph.under("taylor") if options.get("softmax") == "taylor" else graph, way, method)
+            check_way(graph.followed if options.get("softmax") == "taylor" else graph, way, method)
         elif way != "gradient":
             raise InputError(f"{method} needs the network's graph: {reason}")

@@ -30,10 +30,11 @@ def with_gates(graph: Graph) -> Graph:
         if isinstance(operation, Softmax):
             weights.update([node.name] if operation.gate else [])
         elif isinstance(operation, MatMul):
-            gates = [number for number in operation.factors if node.inputs[number] in weights]
-            if len(gates) == 1 and len(operation.factors) == 2:
-                (carrier,) = set(operation.factors) - set(gates)
-                node = replace(node, operation=MatMul(operation.call, carrier))
+            others = [number for number in operation.factors if node.inputs[number] not in weights]
+            if not others:
+                weights.add(node.name)
+            elif len(others) < len(operation.factors):
+                node = replace(node, operation=MatMul(operation.call, others[0]))
         elif _keeps(operation) and all(name in weights for name in node.inputs):
             weights.add(node.name)
         nodes.append(node)

@@ -82,7 +82,7 @@ class ForwardPass:
     @torch.no_grad()
     def relevance(self, composite: Composite) -> Relevance:
         """Relevance of the normalised pixels under the rules of ``composite`` [Bach2015]."""
-        graph = self.graph.under(composite.softmax)
+        graph = self.graph.followed if composite.softmax == "taylor" else self.graph
         check_way(graph, "relevance", "LRP")
         account = RelevanceAccount(graph, self.scores)
         first, projecting = first_layers(graph), projections(self.graph)

@@ -49,6 +49,11 @@ class Call:
         return tuple(item for item in self._items if isinstance(item, Variable))
 
     @property
+    def parts(self) -> "tuple[Tensor | Variable | PerImage, ...]":
+        """All that it reads, in order."""
+        return tuple(item for item in self._items if isinstance(item, Tensor | Variable | PerImage))
+
+    @property
     def constants(self) -> tuple[Tensor, ...]:
         """The tensors among the arguments."""
         return tuple(item for item in self._items if isinstance(item, Tensor))

@@ -53,6 +53,11 @@ class Weighted(Operation):
         assert rule is not None, "a weighted sum needs a rule"
         return (rule.propagate(self, record.inputs[0], record.output, relevance),)
 
+    @property
+    def keeps(self) -> str:
+        """Biases."""
+        return "biases"
+
     def weigh(self, inputs: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
         """The sum under these weights and biases."""
         raise NotImplementedError
