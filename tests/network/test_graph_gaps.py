@@ -187,11 +187,13 @@ def test_relevance_of_views_stacked_along_the_batch_is_accounted_for():
     relevance = found.relevance(_everywhere(Epsilon(1e-9)))
     assert all(flow.arrived.shape == flow.left.shape == (3,) for flow in relevance.flow)
     places = [flow.place for flow in relevance.flow]
-    assert places[:4] == ["the model's own mean", "the model's own view", "head (linear)", "flat (flatten)"]
+    assert places[:3] == ["the model's own mean", "the model's own view", "head (linear)"]
     torch.testing.assert_close(relevance.flow[0].arrived, found.scores)
-    for flow, later in itertools.pairwise(relevance.flow):
+    *chain, stacked, flipped = relevance.flow
+    for flow, later in itertools.pairwise([*chain, stacked]):
         torch.testing.assert_close(flow.left, later.arrived)
-    torch.testing.assert_close(relevance.flow[-1].left, relevance.heatmaps.sum(dim=(1, 2)))
+    assert (stacked.place, flipped.place) == ("the model's own cat", "the model's own flip")
+    torch.testing.assert_close(stacked.left, relevance.heatmaps.sum(dim=(1, 2)))
     alone = network.forward_pass(pictures()[1:2]).relevance(_everywhere(Epsilon(1e-9)))
     for one, flow in zip(alone.flow, relevance.flow, strict=True):
         torch.testing.assert_close(one.left, flow.left[1:2])

@@ -12,6 +12,7 @@ from heatproof.network.operations.operation import POINTWISE, Called, Opaque, Op
 @operation(
     "view.default", "reshape.default", "unflatten.int", "permute.default", "transpose.int", "movedim.int", "t.default",
     "swapaxes.default", "swapdims.default", "movedim.intlist", "moveaxis.int", "moveaxis.intlist",
+    "mT.default", "adjoint.default", "numpy_T.default",
     "squeeze.dim", "squeeze.dims", "squeeze.default", "unsqueeze.default", "select.int", "roll.default", "flip.default",
     "pixel_shuffle.default", "pixel_unshuffle.default", "index_select.default", "repeat.default", "tile.default",
     "repeat_interleave.self_int", "unfold.default", "im2col.default", "upsample_nearest2d.vec",
