@@ -501,7 +501,7 @@ ATTENTIONS = {
     "matmul": explicit(torch.matmul), "@": explicit(lambda a, b: a @ b), "bmm": by_bmm, "einsum": by_einsum,
     "swapaxes": lambda q, k, v: (0.5 * q @ k.swapaxes(-1, -2)).softmax(-1).matmul(v),
     "transposed": lambda q, k, v: (v.mT @ (k @ q.mT / 2).softmax(-2)).mT,
-    "weights expanded": lambda q, k, v: ((q @ k.mT / 2)[:, :, None].expand(-1, -1, 1, -1, -1).softmax(-1) @ v[:, :, None])[:, :, 0],
+    "unsqueezed": lambda q, k, v: ((q @ k.mT / 2)[:, :, None].softmax(-1) @ v[:, :, None])[:, :, 0],
 }  # fmt: skip
 PROJECTED = ("fused", "separate", "module")
 

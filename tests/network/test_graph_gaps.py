@@ -77,12 +77,16 @@ def repeated(m, x):
     return m.scores(m.conv(x) + m.head.weight[:1, :, None, None].repeat(x.shape[0], 1, 10, 10))
 
 
+def measured(m, x):
+    return m.scores(m.conv(x) + m.head.weight[:1, :, None, None].repeat(len(x), 1, 10, 10))
+
+
 def counted(m, x):
     index = torch.arange(x.shape[0])
     return m.scores(m.conv(x)[index])
 
 
-@pytest.mark.parametrize("forward", [option_a, filled, repeated, counted])
+@pytest.mark.parametrize("forward", [option_a, filled, repeated, measured, counted])
 def test_constants_as_large_as_the_batch(forward):
     module = own(forward)
     same_as_module(module)

@@ -99,7 +99,6 @@ class Conservation:
             )
         return found
 
-
     def _in_all(self) -> str:
         """What absorbs, where that is not one thing alone."""
         parts = [f"{kept} {share:.0%}" for kept, share in self.absorbed_by().items() if abs(share) >= LISTED]

@@ -1,7 +1,10 @@
 """Exports a torch module to a graph, by ``torch.export``."""
 
+import builtins
 import inspect
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -47,6 +50,12 @@ def _exported_program(module: nn.Module, shape: tuple[int, ...]) -> torch.export
             return _program(module, sample, torch.export.Dim.DYNAMIC)
         except Exception as error:
             reason = error
+    if "specialized it to be a constant" in str(reason):  # as by len(x)
+        try:
+            with _symbolic_lengths():
+                return _program(module, sample, torch.export.Dim("batch", min=1))
+        except Exception as error:
+            reason = error
     raise InputError(f"the model cannot be exported by torch.export: {_first_lines(reason)}") from reason
 
 
@@ -59,6 +68,21 @@ def _program(module: nn.Module, sample: torch.Tensor, batch: Any) -> torch.expor
         warnings.simplefilter("ignore")  # the exporter's own notices
         # several outputs or inputs of another form fail in the reader, with a message of their own
         return torch.export.export(module, (sample,), dynamic_shapes=free)
+
+
+@contextmanager
+def _symbolic_lengths() -> Iterator[None]:
+    """Within this context ``len(x)`` of a tensor is its first size: a symbol, of which Python's own makes a number."""
+    plain = builtins.len
+
+    def length(of: Any) -> Any:  # noqa: ANN401 - whatever has a length
+        return of.shape[0] if isinstance(of, torch.Tensor) and of.ndim else plain(of)
+
+    builtins.len = length
+    try:
+        yield
+    finally:
+        builtins.len = plain
 
 
 def _first_lines(error: Exception) -> str:

@@ -21,9 +21,9 @@ class Stack:
         """(N,) the sum over all that belongs to each image."""
         along = value.movedim(self.dimension, 0)
         sums = along.reshape(len(along), -1).sum(dim=1)
-        if self.times == 1:
-            return sums
-        return sums.unflatten(0, (-1, self.times)).sum(1) if self.together else sums.unflatten(0, (self.times, -1)).sum(0)
+        if self.together:
+            return sums.reshape(-1, self.times).sum(dim=1)
+        return sums.reshape(self.times, -1).sum(dim=0)
 
     def numbers(self, shape: tuple[int, ...]) -> Tensor:
         """The number of the image that each value of two images belongs to; ``shape`` is that of one image's."""

@@ -13,7 +13,7 @@ from heatproof.network.operations.call import Call, Variable
 from heatproof.network.operations.operation import Called, Opaque, Operation, Signals, Trace, Way, operation
 from heatproof.network.operations.relevance import RelevanceRule, divided
 
-_NO_DECONVOLUTION = {"deconvolution": "deconvolution is not defined for the product of two signals"}
+_NO_DECONVOLUTION: dict[Way, str] = {"deconvolution": "deconvolution is not defined for the product of two signals"}
 
 
 @operation("softmax.int", "log_softmax.int", "_softmax.default", "_log_softmax.default")
@@ -143,16 +143,15 @@ class Attention(Called):
 
     def _named(self, given: dict[str, Any], shares: dict[str, Tensor]) -> Signals:
         """What each input gets: itself times its share, summed where it was broadcast or repeated for several heads."""
-        return tuple(
-            _seen(given[name]) * _shaped(shares[name], given[name]) if name in shares else None for name in self.names
-        )
+        found = {name: _shaped(shares[name], given[name]) for name in self.names if name in shares}
+        return tuple(_seen(given[name]) * found[name] if name in found else None for name in self.names)
 
 
 class FollowedAttention(Attention):
     """The same, expanded to first order [Achtibat2024]: values get half of the relevance of each product A v.
 
-    The other half is R, that of the weights A. With D = R − A · Σ R, queries get q ⊙ (D/2 · c k), keys k ⊙ (Dᵀ/2 · c q),
-    and a bias m ⊙ D: nothing is divided by q kᵀ.
+    The other half is R, that of the weights A. With D = R − A · Σ R, queries get q ⊙ (D/2 · c k), keys get
+    k ⊙ (Dᵀ/2 · c q), and a bias m ⊙ D: nothing is divided by q kᵀ.
     """
 
     def carries(self, way: Way, count: int) -> tuple[bool, ...]:
@@ -178,7 +177,8 @@ class FollowedAttention(Attention):
             biases = (rule is not None and rule.bias) or bool(_MASKS & set(self.names))
             change = change if biases else divided(_seen(scores) * change, products)
         change = change * _scale(given) / 2
-        return self._named(given, shares | {"query": change @ _for_heads(given, "key"), "key": change.mT @ given["query"]})
+        shares |= {"query": change @ _for_heads(given, "key"), "key": change.mT @ given["query"]}
+        return self._named(given, shares)
 
 
 _MASKS = {"attn_mask", "attn_bias"}
