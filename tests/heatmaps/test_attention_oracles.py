@@ -112,8 +112,8 @@ def expected(monkeypatch, module, images, softmax):
     return torch.stack(maps), torch.stack(scores), leaves
 
 
-def found(module, images, softmax):
-    method = f"lrp-attention[softmax={softmax},gamma=0,epsilon={TINY}]"
+def found(module, images, softmax, positions="absorb"):
+    method = f"lrp-attention[softmax={softmax},gamma=0,epsilon={TINY},positions={positions}]"
     (explained,) = explain_batches(hp.Network(module), images, {"m": method}, targets=1)
     return explained.heatmaps["m"], explained.conservation["m"], explained.scores
 
@@ -165,3 +165,22 @@ def test_what_is_absorbed_is_what_the_leaves_take(case, softmax, monkeypatch):
             torch.testing.assert_close(mine, torch.tensor(leaves[name], dtype=torch.float64), **close)
         elif kind in ("linear", "conv2d", "layer norm", "layer_norm"):
             torch.testing.assert_close(mine, torch.tensor(owned(leaves, name), dtype=torch.float64), **close)
+
+
+@pytest.mark.parametrize("case", [torchvision_vit, timm_vit, huggingface_vit])
+def test_relevance_of_positions_goes_to_their_patches(case, monkeypatch):
+    """Position ⊙ gradient of each token, evenly over the 4 × 4 pixels of its patch; the class token keeps its own."""
+    module, images = made(case)
+    maps, scores, leaves = expected(monkeypatch, module, images[:1], "taylor")
+    (name,) = [name for name in leaves if "pos" in name]
+    parameter = dict(module.named_parameters())[name]
+    of_tokens = (parameter * parameter.grad)[0].sum(dim=-1).detach()
+    in_patches = of_tokens[1:].reshape(1, 4, 4).repeat_interleave(4, dim=1).repeat_interleave(4, dim=2) / 16
+    mine, conservation, _ = found(module, images[:1], "taylor", positions="patch")
+    largest = float(maps.abs().max())
+    torch.testing.assert_close(mine, maps + in_patches, rtol=0, atol=EXACT * largest)
+    left = conservation.absorbed_by()["positions"] * float(scores[0])
+    assert left == pytest.approx(float(of_tokens[0]), rel=1e-6, abs=EXACT)
+    torch.testing.assert_close(
+        torch.from_numpy(conservation.kept + conservation.absorbed.sum(axis=1)), torch.ones(1, dtype=torch.float64)
+    )

@@ -90,7 +90,7 @@ class Conservation:
             most = int(np.argmax(np.abs(absorbed)))
             found.append(
                 f"{method}: the pixels get {round(kept, 2) + 0.0:.0%} of the score (median over images); "
-                f"{self.places[most]} alone absorbs {absorbed[most]:.0%}{self._in_all()}"
+                f"{self.places[most]} alone {self._verb(most)} {absorbed[most]:.0%}{self._in_all()}"
             )
         if peak > 1:
             found.append(
@@ -98,6 +98,10 @@ class Conservation:
                 "near zero; a larger epsilon would help"
             )
         return found
+
+    def _verb(self, place: int) -> str:
+        """A softmax that relevance goes through has nothing that absorbs it."""
+        return "loses" if self.keeps and "softmax" in self.keeps[place] else "absorbs"
 
     def _in_all(self) -> str:
         """What absorbs, where that is not one thing alone."""

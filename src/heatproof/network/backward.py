@@ -1,7 +1,7 @@
 """The ways back through a graph, and an account of the relevance that takes them."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -11,12 +11,14 @@ from heatproof.network.graph import Graph, Node
 from heatproof.network.operations import Signals, Way
 
 
-def send_back(graph: Graph, signal: Tensor, step: Callable[[Node, Tensor], Signals]) -> Tensor:
-    """Sends a signal from the output to the images; ``step`` says what a node passes to its inputs.
+def send_back(
+    graph: Graph, signal: Tensor, step: Callable[[Node, Tensor], Signals], *, at: str | None = None
+) -> Tensor:
+    """Sends a signal from the output, or the value ``at``, to the images; ``step`` says what a node passes on.
 
     Where a value is read several times, the signals that come back to it add up.
     """
-    signals = {graph.output: signal}
+    signals = {at or graph.output: signal}
     for node in reversed(graph.nodes):
         arriving = signals.pop(node.name, None)
         if arriving is None:
@@ -141,6 +143,11 @@ class RelevanceAccount:
             self.flow.append(Flow(_said(node), arrived, self._nothing if left is None else left, node.operation.keeps))
         else:
             self._add_unknown(node.place, arrived, left)
+
+    def return_from(self, place: int, part: Tensor) -> None:
+        """Relevance (N, C, H, W) of the images that an operation's constants kept, and that gets there after all."""
+        flow = self.flow[place]
+        self.flow[place] = replace(flow, left=flow.left + part.flatten(start_dim=1).sum(dim=1))
 
     def _total(self, name: str, part: Tensor) -> Tensor:
         stack = self._stacks[name]

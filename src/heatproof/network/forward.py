@@ -13,6 +13,7 @@ from heatproof.network.attention import projections
 from heatproof.network.backward import Relevance, RelevanceAccount, check_way, first_layers, interval, send_back
 from heatproof.network.graph import Graph, Node
 from heatproof.network.operations import Opaque, Operation, RelevanceRule, Signals, Trace
+from heatproof.network.positions import adding_positions, in_patches
 from heatproof.network.rules import Box, Composite
 
 
@@ -86,6 +87,8 @@ class ForwardPass:
         check_way(graph, "relevance", "LRP")
         account = RelevanceAccount(graph, self.scores)
         first, projecting = first_layers(graph), projections(self.graph)
+        positions = adding_positions(graph) if composite.positions == "patch" else ()
+        kept: list[tuple[Node, int, Tensor]] = []
 
         def step(node: Node, arriving: Tensor) -> Signals:
             if node.name in projecting and node.name not in first:
@@ -94,9 +97,15 @@ class ForwardPass:
                 rule = self._rule(node, composite, node.name in first)
             leaving = node.operation.relevance(self._records[node.name], arriving, rule)
             account.enter(node, arriving, leaving)
+            if node.name in positions and leaving[0] is not None:
+                kept.append((node, len(account.flow) - 1, arriving - leaving[0]))
             return leaving
 
         pixels = send_back(graph, self._start(self.logits), step)
+        for node, place, relevance in kept:
+            of_positions = in_patches(graph, self._records, node.inputs[0], relevance)
+            account.return_from(place, of_positions)
+            pixels = pixels + of_positions
         return Relevance(pixels, tuple(account.flow))
 
     def _rule(self, node: Node, composite: Composite, first: bool) -> RelevanceRule:

@@ -14,6 +14,7 @@ from heatproof.network.operations.relevance import RelevanceRule, divided
 Way = Literal["gradient", "deconvolution", "relevance"]
 Role = Literal["convolution", "dense"]
 Passing = Literal["unchanged", "in proportion", "moved"]
+Positions = Literal["absorb", "patch"]  # positions keep the relevance that they absorb, or it goes to their patches
 Softmaxes = Literal["constant", "taylor"]  # attention's weights are constants to relevance, or it goes on to scores
 Pair = tuple[int, int]  # along the height and along the width
 
