@@ -167,6 +167,19 @@ def test_what_is_absorbed_is_what_the_leaves_take(case, softmax, monkeypatch):
             torch.testing.assert_close(mine, torch.tensor(owned(leaves, name), dtype=torch.float64), **close)
 
 
+def test_what_absorbs_is_said_in_words():
+    module, images = made(torchvision_vit)
+    _, conservation, _ = found(module, images, "taylor")
+    shares = conservation.absorbed_by()
+    assert set(shares) == {"biases", "β of norms", "class token", "positions", "attention's softmax"}
+    assert conservation.summary()["absorbed_by"] == shares
+    assert "encoder.pos_embedding (positions)" in conservation.places
+    assert "class_token (class token)" in conservation.places
+    (told, *_) = conservation.warnings("m")
+    assert all(f"{kept} {share:.0%}" in told for kept, share in shares.items())
+    assert " alone " in told
+
+
 @pytest.mark.parametrize("case", [torchvision_vit, timm_vit, huggingface_vit])
 def test_relevance_of_positions_goes_to_their_patches(case, monkeypatch):
     """Position ⊙ gradient of each token, evenly over the 4 × 4 pixels of its patch; the class token keeps its own."""

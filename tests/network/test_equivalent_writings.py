@@ -51,6 +51,10 @@ class Pixelwise(nn.Module):
             return F.conv2d(x, self.weight[:, :, None, None], self.bias)
         if self.way == "convolution, then bias":
             return F.conv2d(x, self.weight[:, :, None, None]) + self.bias[:, None, None]
+        if self.way == "along a line":
+            return F.conv1d(x.flatten(2), self.weight[:, :, None], self.bias).unflatten(2, x.shape[2:])
+        if self.way == "in a volume":
+            return F.conv3d(x[:, :, None], self.weight[:, :, None, None, None], self.bias)[:, :, 0]
         last = x.permute(0, 2, 3, 1)
         if self.way == "dense":
             return F.linear(last, self.weight, self.bias).permute(0, 3, 1, 2)
@@ -301,7 +305,7 @@ def test_every_writing_of_an_activation(activation):
 
 
 def test_every_writing_of_a_pixelwise_layer():
-    every = ["convolution", "convolution, then bias", "dense", "product"]
+    every = ["convolution", "convolution, then bias", "dense", "product", "along a line", "in a volume"]
     assert_same_maps(*(Whole(2, "relu", "mean", PLAIN | {"pixels": pixels}) for pixels in every))
 
 

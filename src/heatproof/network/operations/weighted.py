@@ -156,6 +156,39 @@ class Convolution(Weighted):
         )
 
 
+@operation("conv1d.default", "conv3d.default")
+@dataclass(frozen=True)
+class OtherConvolution(Weighted):
+    """A convolution along one or three dimensions."""
+
+    convolve: Call  # its value is that of this call
+
+    @classmethod
+    def of(cls, call: Call) -> Self:
+        """The convolution with the constants of a call."""
+        return cls(call.arguments["weight"], call.arguments["bias"], call)
+
+    def weigh(self, inputs: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+        """The convolution under these weights and biases."""
+        given = {**self.convolve.arguments, "input": inputs, "weight": weight, "bias": bias}
+        value: Tensor = self.convolve.function(**given)
+        return value
+
+    def over_channels(self, values: Tensor) -> Tensor:
+        """One value for each channel of the output, in a shape that broadcasts over it."""
+        return values.reshape(-1, *[1] * (self.weight.ndim - 2))
+
+    def pull(self, signal: Tensor, weight: Tensor, inputs: Tensor) -> Tensor:
+        """The transposed convolution, in the shape of ``inputs``."""
+        given = self.convolve.arguments
+        window = [list(given[name]) for name in ("stride", "padding", "dilation")]
+        backward: tuple[Tensor, None, None] = torch.ops.aten.convolution_backward(
+            signal, inputs.detach(), weight, None, *window,
+            False, [0] * (self.weight.ndim - 2), given["groups"], (True, False, False),
+        )  # fmt: skip
+        return backward[0]
+
+
 @operation("conv_transpose2d.input")
 @dataclass(frozen=True)
 class TransposedConvolution(Weighted):
