@@ -229,3 +229,17 @@ def test_leaves_are_named():
     assert named["the model's own softmax"] == "attention's softmax"
     assert named["norm (layer_norm)"] == "β of norms"
     assert named["out (linear)"] == "biases"
+
+
+def test_a_head_behind_attention_is_no_projection():
+    class Pooled(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.embed, self.scored, self.head = nn.Conv2d(3, 8, 4, 4), nn.Linear(8, 1), nn.Linear(8, 5)
+
+        def forward(self, x):
+            x = self.embed(x).flatten(2).transpose(1, 2)
+            return self.head((self.scored(x).softmax(1).mT @ x).squeeze(1))
+
+    graph = export(Pooled(), tuple(IMAGES.shape[1:]))
+    assert {node.place for node in graph if node.name in projections(graph)} == {"embed (conv2d)"}

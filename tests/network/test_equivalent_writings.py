@@ -557,3 +557,23 @@ def test_every_writing_of_attention_whose_softmax_is_followed():
 
 def test_every_writing_of_projections():
     assert_same_maps(*(Attended(projected=way) for way in PROJECTED), methods=[*OWN, *OPTIONS, *TAYLOR])
+
+
+class Encoder(nn.Module):
+    """One layer of torch's own transformer, with the batch first or behind the tokens."""
+
+    def __init__(self, batch_first):
+        super().__init__()
+        torch.manual_seed(5)
+        self.embed, self.head, self.batch_first = nn.Conv2d(3, CHANNELS, 3), nn.Linear(CHANNELS, 5), batch_first
+        self.layer = nn.TransformerEncoderLayer(CHANNELS, 2, 16, batch_first=batch_first)
+        self.double()
+
+    def forward(self, x):
+        x = self.embed(x).flatten(2)
+        x = self.layer(x.mT) if self.batch_first else self.layer(x.permute(2, 0, 1)).transpose(0, 1)
+        return self.head(x.mean(1))
+
+
+def test_tokens_before_the_batch():
+    assert_same_maps(Encoder(True), Encoder(False), methods=[*OWN, *OPTIONS, *TAYLOR])

@@ -42,7 +42,7 @@ def with_gates(graph: Graph) -> Graph:
 
 
 def projections(graph: Graph) -> frozenset[str]:
-    """Names of the weighted sums that make queries, keys and values, or that mix what attention found.
+    """Names of the weighted sums that make queries, keys and values, or that mix what attention found; no head is one.
 
     Between them and the attention nothing stands but views, choices, scales, norms, activations, and sums of one
     value's parts (rotary positions): a residual sum has two origins, and ends the search.
@@ -60,6 +60,7 @@ def projections(graph: Graph) -> frozenset[str]:
             origins[node.name] = read.pop()
         elif isinstance(node.operation, Weighted) and all(_attends(nodes.get(name)) for name in read):
             found.add(node.name)
+    found.discard(origins.get(graph.output, graph.output))
     return frozenset(name for name in found if name in nodes and isinstance(nodes[name].operation, Weighted))
 
 

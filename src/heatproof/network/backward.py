@@ -64,7 +64,7 @@ def first_layers(graph: Graph) -> frozenset[str]:
         carries = node.operation.carries("relevance", len(node.inputs))
         if any(name in seen for name, carried in zip(node.inputs, carries, strict=True) if carried):
             first.add(node.name)
-            if node.operation.role(node.shape) is None:
+            if node.role is None:
                 seen.add(node.name)
     return frozenset(first)
 

@@ -91,10 +91,12 @@ class ForwardPass:
         kept: list[tuple[Node, int, Tensor]] = []
 
         def step(node: Node, arriving: Tensor) -> Signals:
-            if node.name in projecting and node.name not in first:
+            if node.name in first:
+                rule = self._first(node, composite.first)
+            elif node.name in projecting:
                 rule = composite.projection or composite.dense
             else:
-                rule = self._rule(node, composite, node.name in first)
+                rule = composite.convolution if node.role == "convolution" else composite.dense
             leaving = node.operation.relevance(self._records[node.name], arriving, rule)
             account.enter(node, arriving, leaving)
             if node.name in positions and leaving[0] is not None:
@@ -108,17 +110,14 @@ class ForwardPass:
             pixels = pixels + of_positions
         return Relevance(pixels, tuple(account.flow))
 
-    def _rule(self, node: Node, composite: Composite, first: bool) -> RelevanceRule:
-        role = node.operation.role(node.shape)
-        if not first:
-            return composite.convolution if role == "convolution" else composite.dense
-        if isinstance(composite.first, Box) and role is not None:
+    def _first(self, node: Node, rule: RelevanceRule) -> RelevanceRule:
+        """The rule of a layer that reads the image; the box of its inputs follows from that of the pixels."""
+        if isinstance(rule, Box) and node.role is not None:
             (read,) = node.inputs
             stacked = any(other.name == read and not other.batched for other in self.graph)
             shape = (len(self.inputs) if stacked else 1, *self.graph.input_shape)  # one image's range is that of all
-            low, high = composite.first.low.expand(shape), composite.first.high.expand(shape)
-            return Box(*interval(self.graph, low, high, read))
-        return composite.first
+            return Box(*interval(self.graph, rule.low.expand(shape), rule.high.expand(shape), read))
+        return rule
 
     @torch.no_grad()
     def _send_back(self, way: Callable[[Operation, Trace, Tensor], Signals]) -> Tensor:

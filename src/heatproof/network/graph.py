@@ -8,7 +8,7 @@ from math import prod
 
 from torch import Tensor
 
-from heatproof.network.operations import Operation, Size
+from heatproof.network.operations import Operation, Role, Size
 from heatproof.network.stacking import Stack, stack_of
 
 
@@ -24,6 +24,14 @@ class Node:
     batched: bool = True  # whether its value has one entry for each image, along the first dimension
     batch: tuple[int, Size] | None = (0, Size(1))  # the dimension of its value that grows with the batch, and how
     constants: tuple[str, ...] = ()  # names of the parameters that it reads
+
+    @property
+    def role(self) -> Role | None:
+        """Which rule of a composite it takes, by its value without the dimension along which images lie."""
+        shape = list(self.shape)
+        if not self.batched and self.batch is not None:
+            del shape[self.batch[0]]
+        return self.operation.role(tuple(shape))
 
 
 @dataclass(frozen=True)
