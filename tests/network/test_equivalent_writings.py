@@ -51,6 +51,10 @@ class Pixelwise(nn.Module):
             return F.conv2d(x, self.weight[:, :, None, None], self.bias)
         if self.way == "convolution, then bias":
             return F.conv2d(x, self.weight[:, :, None, None]) + self.bias[:, None, None]
+        if self.way == "along a line":
+            return F.conv1d(x.flatten(2), self.weight[:, :, None], self.bias).unflatten(2, x.shape[2:])
+        if self.way == "in a volume":
+            return F.conv3d(x[:, :, None], self.weight[:, :, None, None, None], self.bias)[:, :, 0]
         last = x.permute(0, 2, 3, 1)
         if self.way == "dense":
             return F.linear(last, self.weight, self.bias).permute(0, 3, 1, 2)
@@ -301,7 +305,7 @@ def test_every_writing_of_an_activation(activation):
 
 
 def test_every_writing_of_a_pixelwise_layer():
-    every = ["convolution", "convolution, then bias", "dense", "product"]
+    every = ["convolution", "convolution, then bias", "dense", "product", "along a line", "in a volume"]
     assert_same_maps(*(Whole(2, "relu", "mean", PLAIN | {"pixels": pixels}) for pixels in every))
 
 
@@ -474,3 +478,102 @@ class Squashing(nn.Module):
 def test_a_sigmoid_is_a_tanh_with_a_bias(between_layers):
     pair = [Squashing(way, between_layers) for way in ("tanh", "sigmoid")]
     assert_same_maps(*pair, methods=["lrp-epsilon", "gradient-x-input"], tolerance=STABILISED)
+
+
+# --- attention
+
+
+def explicit(product):
+    """Attention as a product, a softmax and a product."""
+    return lambda q, k, v: product((product(q, k.mT) / 2).softmax(-1), v)
+
+
+def by_bmm(q, k, v):
+    flat = [x.flatten(0, 1) for x in (q, k, v)]
+    weights = torch.baddbmm(torch.zeros(1, 1, 1, dtype=q.dtype), flat[0], flat[1].mT, alpha=0.5).softmax(-1)
+    return torch.bmm(weights, flat[2]).unflatten(0, q.shape[:2])
+
+
+def by_einsum(q, k, v):
+    return torch.einsum("bhij,bhjd->bhid", (torch.einsum("bhid,bhjd->bhij", q, k) * 0.5).softmax(-1), v)
+
+
+ATTENTIONS = {
+    "one call": F.scaled_dot_product_attention,
+    "scaled": lambda q, k, v: F.scaled_dot_product_attention(q / 2, k, v, scale=1.0),
+    "masked": lambda q, k, v: F.scaled_dot_product_attention(q, k, v, torch.ones(64, 64, dtype=torch.bool)),
+    "matmul": explicit(torch.matmul), "@": explicit(lambda a, b: a @ b), "bmm": by_bmm, "einsum": by_einsum,
+    "swapaxes": lambda q, k, v: (0.5 * q @ k.swapaxes(-1, -2)).softmax(-1).matmul(v),
+    "transposed": lambda q, k, v: (v.mT @ (k @ q.mT / 2).softmax(-2)).mT,
+    "unsqueezed": lambda q, k, v: ((q @ k.mT / 2)[:, :, None].softmax(-1) @ v[:, :, None])[:, :, 0],
+}  # fmt: skip
+PROJECTED = ("fused", "separate", "module")
+
+
+class Attended(nn.Module):
+    """Tokens, and one attention of two heads in several writings."""
+
+    def __init__(self, attention="one call", projected="fused"):
+        super().__init__()
+        torch.manual_seed(4)
+        self.attention, self.projected = ATTENTIONS[attention], projected
+        self.embed, self.norm = nn.Conv2d(3, CHANNELS, 3), nn.LayerNorm(CHANNELS)
+        self.multihead = nn.MultiheadAttention(CHANNELS, 2, batch_first=True)
+        self.head = nn.Linear(CHANNELS, 5)
+        with torch.no_grad():
+            for name, parameter in self.named_parameters():
+                if name.endswith("bias"):
+                    parameter.normal_(std=0.3)
+        self.double()
+
+    def heads(self, x):
+        weight, bias = self.multihead.in_proj_weight, self.multihead.in_proj_bias
+        if self.projected == "fused":
+            return F.linear(x, weight, bias).unflatten(-1, (3, 2, 4)).permute(2, 0, 3, 1, 4).unbind(0)
+        parts = zip(weight.chunk(3), bias.chunk(3), strict=True)
+        return [F.linear(x, *part).unflatten(-1, (2, 4)).transpose(1, 2) for part in parts]
+
+    def forward(self, x):
+        x = self.embed(x).flatten(2).mT
+        y = self.norm(x)
+        if self.projected == "module":
+            y = self.multihead(y, y, y, need_weights=False)[0]
+        else:
+            out = self.multihead.out_proj
+            y = F.linear(self.attention(*self.heads(y)).transpose(1, 2).flatten(2), out.weight, out.bias)
+        return self.head((x + y).mean(1))
+
+
+TAYLOR = ["lrp-attention[softmax=taylor]", "lrp-attention[softmax=taylor,bias=exclude]"]
+
+
+def test_every_writing_of_attention():
+    assert_same_maps(*map(Attended, ATTENTIONS), methods=[*OWN, *OPTIONS])
+
+
+def test_every_writing_of_attention_whose_softmax_is_followed():
+    assert_same_maps(*map(Attended, ATTENTIONS), methods=TAYLOR, tolerance=STABILISED)  # products have stabilisers
+
+
+def test_every_writing_of_projections():
+    assert_same_maps(*(Attended(projected=way) for way in PROJECTED), methods=[*OWN, *OPTIONS, *TAYLOR])
+
+
+class Encoder(nn.Module):
+    """One layer of torch's own transformer, with the batch first or behind the tokens."""
+
+    def __init__(self, batch_first):
+        super().__init__()
+        torch.manual_seed(5)
+        self.embed, self.head, self.batch_first = nn.Conv2d(3, CHANNELS, 3), nn.Linear(CHANNELS, 5), batch_first
+        self.layer = nn.TransformerEncoderLayer(CHANNELS, 2, 16, batch_first=batch_first)
+        self.double()
+
+    def forward(self, x):
+        x = self.embed(x).flatten(2)
+        x = self.layer(x.mT) if self.batch_first else self.layer(x.permute(2, 0, 1)).transpose(0, 1)
+        return self.head(x.mean(1))
+
+
+def test_tokens_before_the_batch():
+    assert_same_maps(Encoder(True), Encoder(False), methods=[*OWN, *OPTIONS, *TAYLOR])

@@ -15,7 +15,8 @@ import heatproof as hp
 from heatproof.errors import InputError
 from heatproof.network.backward import check_way
 from heatproof.network.export import export
-from heatproof.network.operations.activation import ReLU, Softmax
+from heatproof.network.operations.activation import ReLU
+from heatproof.network.operations.attention import Softmax
 from heatproof.network.operations.normalization import BatchNorm
 from heatproof.network.operations.rearrangement import Channels
 from heatproof.network.operations.weighted import Convolution
@@ -383,9 +384,11 @@ def test_an_unknown_operation_is_named_with_its_place():
     )
     with pytest.raises(InputError, match=r"1\.2 \(.*\) draws random numbers; heatmaps need a fixed network"):
         export(nn.Sequential(module, nn.Flatten()).eval(), SMALL)
-    bicubic = nn.Sequential(nn.Conv2d(3, 4, 3), nn.Sequential(nn.ReLU(), nn.Upsample(scale_factor=2, mode="bicubic")))
-    graph = export(nn.Sequential(bicubic, nn.Flatten()).eval(), SMALL)
-    with pytest.raises(InputError, match=r"LRP cannot go through 0\.1\.1 \(upsample_bicubic2d\): heatproof"):
+    exact = nn.Sequential(
+        nn.Conv2d(3, 4, 3), nn.Sequential(nn.ReLU(), nn.Upsample(scale_factor=2, mode="nearest-exact"))
+    )
+    graph = export(nn.Sequential(exact, nn.Flatten()).eval(), SMALL)
+    with pytest.raises(InputError, match=r"LRP cannot go through 0\.1\.1 \(upsample_nearest_exact2d\): heatproof"):
         check_way(graph, "relevance", "LRP")
 
 

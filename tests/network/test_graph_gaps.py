@@ -1,5 +1,7 @@
 """A graph for what networks are made of: gaps cost only what needs them, and the reason that is given is the reason."""
 
+import itertools
+
 import pytest
 import torch
 import torch.nn.functional as F
@@ -75,12 +77,16 @@ def repeated(m, x):
     return m.scores(m.conv(x) + m.head.weight[:1, :, None, None].repeat(x.shape[0], 1, 10, 10))
 
 
+def measured(m, x):
+    return m.scores(m.conv(x) + m.head.weight[:1, :, None, None].repeat(len(x), 1, 10, 10))
+
+
 def counted(m, x):
     index = torch.arange(x.shape[0])
     return m.scores(m.conv(x)[index])
 
 
-@pytest.mark.parametrize("forward", [option_a, filled, repeated, counted])
+@pytest.mark.parametrize("forward", [option_a, filled, repeated, measured, counted])
 def test_constants_as_large_as_the_batch(forward):
     module = own(forward)
     same_as_module(module)
@@ -184,10 +190,17 @@ def test_relevance_of_views_stacked_along_the_batch_is_accounted_for():
     assert not any(isinstance(node.operation, WholeModule) for node in found.graph)
     relevance = found.relevance(_everywhere(Epsilon(1e-9)))
     assert all(flow.arrived.shape == flow.left.shape == (3,) for flow in relevance.flow)
+    places = [flow.place for flow in relevance.flow]
+    assert places[:3] == ["the model's own mean", "the model's own view", "head (linear)"]
     torch.testing.assert_close(relevance.flow[0].arrived, found.scores)
-    torch.testing.assert_close(relevance.flow[0].left, relevance.heatmaps.sum(dim=(1, 2)))
+    *chain, stacked, flipped = relevance.flow
+    for flow, later in itertools.pairwise([*chain, stacked]):
+        torch.testing.assert_close(flow.left, later.arrived)
+    assert (stacked.place, flipped.place) == ("the model's own cat", "the model's own flip")
+    torch.testing.assert_close(stacked.left, relevance.heatmaps.sum(dim=(1, 2)))
     alone = network.forward_pass(pictures()[1:2]).relevance(_everywhere(Epsilon(1e-9)))
-    torch.testing.assert_close(alone.flow[0].left, relevance.flow[0].left[1:2])
+    for one, flow in zip(alone.flow, relevance.flow, strict=True):
+        torch.testing.assert_close(one.left, flow.left[1:2])
 
 
 def _everywhere(rule):

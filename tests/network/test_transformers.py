@@ -25,24 +25,21 @@ TRANSFORMER = {
     "patch_size": 8,
 }
 FAMILIES = {
-    "vit": ("ViTForImageClassification", "ViTConfig", TRANSFORMER, False),
+    "vit": ("ViTForImageClassification", "ViTConfig", TRANSFORMER),
     "resnet": (
         "ResNetForImageClassification",
         "ResNetConfig",
         {"embedding_size": 8, "hidden_sizes": [8, 16], "depths": [1, 1], "layer_type": "basic"},
-        True,
     ),
     "convnext": (
         "ConvNextForImageClassification",
         "ConvNextConfig",
         {"hidden_sizes": [8, 16], "depths": [1, 1], "num_stages": 2},
-        True,
     ),
     "swin": (
         "SwinForImageClassification",
         "SwinConfig",
         {"image_size": 32, "patch_size": 4, "embed_dim": 8, "depths": [1, 1], "num_heads": [1, 2], "window_size": 4},
-        False,
     ),
 }
 PROCESSOR = {
@@ -59,7 +56,7 @@ PROCESSOR = {
 
 
 def made(family):
-    model, config, options, _ = FAMILIES[family]
+    model, config, options = FAMILIES[family]
     described = getattr(transformers, config)(**options, id2label={index: f"class {index}!" for index in range(5)})
     with torch.random.fork_rng():
         torch.manual_seed(0)
@@ -85,14 +82,8 @@ def test_a_model_is_a_network_as_it_is(family):
     assert network.name == type(model).__name__
     assert network.classes[3] == "class 3!"
     assert network.without_graph(SHAPE) is None
-    if FAMILIES[family][3]:
-        assert hp.explain(network, IMAGES, "lrp-epsilon").shape == (3, 32, 32)
-    else:
-        with pytest.raises(
-            InputError,
-            match=r"lrp-epsilon cannot go through .*: (heatproof does not know|no relevance rule)",
-        ):
-            hp.explain(network, IMAGES, "lrp-epsilon")
+    for method in ("lrp-epsilon", "lrp-attention", "lrp-attention[softmax=taylor]"):
+        assert hp.explain(network, IMAGES, method).shape == (3, 32, 32)
 
 
 def test_a_folder_brings_weights_preprocessing_and_names(folder):

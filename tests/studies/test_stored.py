@@ -126,6 +126,20 @@ def test_a_cell_that_no_run_writes_is_refused(study, column, value, message):
         restored(StoredPart(changed(good.sequences, column, value), good.images, good.about), NUMBERS, study.protocol)
 
 
+def test_what_absorbs_relevance_is_stored_too(study):
+    good = through_files(study.found)
+    back = restored(good, NUMBERS, study.protocol)
+    for name, found in study.found.conservation.items():
+        assert back.conservation[name].keeps == found.keeps
+        assert "biases" in found.keeps
+    (name, *_) = good.about.keeps
+    before = StoredPart(good.sequences, good.images, good.about.model_copy(update={"keeps": {}}))
+    assert restored(before, NUMBERS, study.protocol).conservation[name].keeps == ()
+    broken = StoredPart(good.sequences, good.images, good.about.model_copy(update={"keeps": {name: ("biases",)}}))
+    with pytest.raises(hp.InputError, match=r"expected what absorbs relevance at \d+ places, got 1"):
+        restored(broken, NUMBERS, study.protocol)
+
+
 @pytest.mark.parametrize(
     ("column", "value", "message"),
     [

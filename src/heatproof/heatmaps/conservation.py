@@ -9,7 +9,9 @@ import torch
 from torch import Tensor
 
 from heatproof.network.backward import Relevance
+from heatproof.wording import listed
 
+LISTED = 0.005  # of the score: what absorbs less is not named
 LEAK = 0.1  # a method that loses or gains more of the score than this is worth a warning
 
 
@@ -22,12 +24,14 @@ class Conservation:
         peak: (N,) largest absolute relevance of one pixel over |f(x)|; far above 1 where denominators were near zero.
         places: the operations, from the score to the pixels.
         absorbed: (N, places) relevance that went in and did not come out, over f(x).
+        keeps: what absorbs it at each place, such as biases; empty in runs that were stored without.
     """
 
     kept: np.ndarray
     peak: np.ndarray
     places: tuple[str, ...]
     absorbed: np.ndarray
+    keeps: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, relevance: Relevance, scores: Tensor) -> Self:
@@ -39,6 +43,7 @@ class Conservation:
             peak=_array(heatmaps.abs().amax(dim=1) / scores.abs()),
             places=tuple(flow.place for flow in relevance.flow),
             absorbed=_array(absorbed),
+            keeps=tuple(flow.keeps for flow in relevance.flow),
         )
 
     @classmethod
@@ -49,20 +54,31 @@ class Conservation:
             peak=np.concatenate([part.peak for part in parts]),
             places=parts[0].places,
             absorbed=np.concatenate([part.absorbed for part in parts]),
+            keeps=parts[0].keeps,
         )
 
     def of_images(self, some: slice) -> Self:
         """The conservation of some of the images."""
         return replace(self, kept=self.kept[some], peak=self.peak[some], absorbed=self.absorbed[some])
 
+    def absorbed_by(self) -> dict[str, float]:
+        """What absorbs relevance, such as biases, and which share of f(x), median over images; the most first."""
+        found = {
+            kept: float(np.median(self.absorbed[:, [one == kept for one in self.keeps]].sum(axis=1)))
+            for kept in dict.fromkeys(self.keeps)
+            if kept
+        }
+        return dict(sorted(found.items(), key=lambda item: -abs(item[1])))
+
     def summary(self) -> dict[str, object]:
-        """Medians over images, and the three operations that absorb most."""
+        """Medians over images, the three operations that absorb most, and what it is that absorbs."""
         absorbed = np.median(self.absorbed, axis=0)
         most = np.argsort(-np.abs(absorbed))[:3]
         return {
             "kept_median": float(np.median(self.kept)),
             "peak_median": float(np.median(self.peak)),
             "absorbed_most": {self.places[index]: float(absorbed[index]) for index in most},
+            "absorbed_by": self.absorbed_by(),
         }
 
     def warnings(self, method: str) -> list[str]:
@@ -74,7 +90,7 @@ class Conservation:
             most = int(np.argmax(np.abs(absorbed)))
             found.append(
                 f"{method}: the pixels get {round(kept, 2) + 0.0:.0%} of the score (median over images); "
-                f"{self.places[most]} alone absorbs {absorbed[most]:.0%}"
+                f"{self.places[most]} alone {self._verb(most)} {absorbed[most]:.0%}{self._in_all()}"
             )
         if peak > 1:
             found.append(
@@ -82,6 +98,15 @@ class Conservation:
                 "near zero; a larger epsilon would help"
             )
         return found
+
+    def _verb(self, place: int) -> str:
+        """A softmax that relevance goes through has nothing that absorbs it."""
+        return "loses" if self.keeps and "softmax" in self.keeps[place] else "absorbs"
+
+    def _in_all(self) -> str:
+        """What absorbs, where that is not one thing alone."""
+        parts = [f"{kept} {share:.0%}" for kept, share in self.absorbed_by().items() if abs(share) >= LISTED]
+        return f" (in all: {listed(parts)})" if len(parts) > 1 else ""
 
 
 def first_overflow(relevance: Relevance) -> str | None:

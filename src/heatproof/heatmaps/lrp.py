@@ -13,6 +13,7 @@ from heatproof.errors import InputError
 from heatproof.heatmaps.methods import register
 from heatproof.network.backward import Relevance
 from heatproof.network.forward import ForwardPass
+from heatproof.network.operations import Positions, Softmaxes
 from heatproof.network.operations.relevance import STABILISER, RelevanceRule
 from heatproof.network.rules import AlphaBeta, Box, Composite, Epsilon, Flat, Gamma
 
@@ -68,6 +69,35 @@ def lrp_epsilon_gamma_box(
     convolution = Gamma(gamma, bias=bias == "include")
     box = Box(forward.low, forward.high)
     return forward.relevance(Composite(first=box, convolution=convolution, dense=_epsilon(epsilon, bias)))
+
+
+@register("lrp-attention", way="relevance")
+def lrp_attention(
+    forward: ForwardPass,
+    *,
+    softmax: Softmaxes = "constant",
+    epsilon: Stabiliser = STABILISER,
+    gamma: Annotated[float, Bounds(0.0, 1e6)] = 0.05,
+    positions: Positions = "absorb",
+    bias: Bias = "include",
+) -> Relevance:
+    """γ in the layers of a transformer, ε in the projections of its attention [Achtibat2024].
+
+    Attention's weights are constants [Ali2022], or (``softmax=taylor``, AttnLRP) relevance goes on through its softmax
+    to queries and keys. The first layer, the patch embedding, takes five times γ (0.25 and 0.05 as published);
+    ``gamma=0`` is ε everywhere. γ gives most of the quality, and is to be tuned for each network. With
+    ``positions=patch`` the relevance of a token's position is added to its patch [Bakish2025].
+
+    >>> import torch
+    >>> from torchvision.models import VisionTransformer
+    >>> from heatproof import Network, explain
+    >>> vit = VisionTransformer(image_size=16, patch_size=8, num_layers=1, num_heads=2, hidden_dim=8, mlp_dim=16)
+    >>> explain(Network(vit), torch.rand(2, 3, 16, 16), "lrp-attention[softmax=taylor,gamma=0.1]").shape
+    torch.Size([2, 16, 16])
+    """
+    plain = _epsilon(epsilon, bias)
+    first, inner = (Gamma(g, bias=bias == "include") if gamma else plain for g in (5 * gamma, gamma))
+    return forward.relevance(Composite(first, inner, inner, projection=plain, softmax=softmax, positions=positions))
 
 
 def _everywhere(rule: RelevanceRule) -> Composite:

@@ -55,10 +55,12 @@ def check_one_logit(forward: ForwardPass, method: str) -> None:
 def require(network: Network, method: str, shape: tuple[int, ...]) -> None:
     """Refuses a method whose way back the network has no rules for, for images of ``shape`` (C, H, W)."""
     _, _, inner = method.rpartition(":")
-    way = _WAYS.get(parse_spec(inner)[0])
+    name, options = parse_spec(inner)
+    way = _WAYS.get(name)
     if way is not None:
         reason = network.without_graph(shape)
         if reason is None:
-            check_way(network.graph(shape), way, method)
+            graph = network.graph(shape)
+            check_way(graph.followed if options.get("softmax") == "taylor" else graph, way, method)
         elif way != "gradient":
             raise InputError(f"{method} needs the network's graph: {reason}")

@@ -1,7 +1,7 @@
 """The ways back through a graph, and an account of the relevance that takes them."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -11,12 +11,14 @@ from heatproof.network.graph import Graph, Node
 from heatproof.network.operations import Signals, Way
 
 
-def send_back(graph: Graph, signal: Tensor, step: Callable[[Node, Tensor], Signals]) -> Tensor:
-    """Sends a signal from the output to the images; ``step`` says what a node passes to its inputs.
+def send_back(
+    graph: Graph, signal: Tensor, step: Callable[[Node, Tensor], Signals], *, at: str | None = None
+) -> Tensor:
+    """Sends a signal from the output, or the value ``at``, to the images; ``step`` says what a node passes on.
 
     Where a value is read several times, the signals that come back to it add up.
     """
-    signals = {graph.output: signal}
+    signals = {at or graph.output: signal}
     for node in reversed(graph.nodes):
         arriving = signals.pop(node.name, None)
         if arriving is None:
@@ -62,7 +64,7 @@ def first_layers(graph: Graph) -> frozenset[str]:
         carries = node.operation.carries("relevance", len(node.inputs))
         if any(name in seen for name, carried in zip(node.inputs, carries, strict=True) if carried):
             first.add(node.name)
-            if node.operation.role(node.shape) is None:
+            if node.role is None:
                 seen.add(node.name)
     return frozenset(first)
 
@@ -79,13 +81,20 @@ def interval(graph: Graph, low: Tensor, high: Tensor, upto: str) -> tuple[Tensor
     return found[upto]
 
 
+NAMED = ("positions", "added constants", "class token")  # what keeps relevance and is a parameter of its own
+
+
 @dataclass(frozen=True)
 class Flow:
-    """Relevance at one operation, for each image (N,): what arrived at its output and what left to its inputs."""
+    """Relevance at one operation, for each image (N,): what arrived at its output and what left to its inputs.
+
+    ``keeps`` says what keeps the difference, such as biases; nothing where all goes on.
+    """
 
     place: str
     arrived: Tensor
     left: Tensor
+    keeps: str = ""
 
 
 @dataclass(frozen=True)
@@ -104,8 +113,8 @@ class Relevance:
 class RelevanceAccount:
     """Adds up what arrives and leaves, one operation after the other; ``flow`` has them, from the score backwards.
 
-    Where views of the images are stacked along the batch, no total belongs to one image: all operations in there count
-    as one, by what arrives where they are joined and what leaves where they were stacked.
+    Where it is not known which image a value belongs to, all such operations count as one, by what arrives where they
+    end and what leaves where they begin.
 
     Args:
         graph: the network.
@@ -115,32 +124,50 @@ class RelevanceAccount:
     def __init__(self, graph: Graph, scores: Tensor) -> None:
         self.flow: list[Flow] = []
         self._batched = {graph.input: True} | {node.name: node.batched for node in graph}
+        self._stacks = graph.stacks
         self._nothing = torch.zeros_like(scores)
         self._totals = {graph.output: scores}  # relevance of each value, summed as it arrives
-        self._stacked: int | None = None  # where the operations on stacked views stand
+        self._unknown: int | None = None  # where the operations stand of whose values nothing is known
 
     def enter(self, node: Node, arriving: Tensor, leaving: Signals) -> None:
         """One operation."""
-        arrived = self._totals.pop(node.name) if node.batched else None
+        arrived = self._totals.pop(node.name, None)
         known = []
         for name, part in zip(node.inputs, leaving, strict=True):
-            if part is not None and self._batched[name]:
-                total = part.flatten(start_dim=1).sum(dim=1) if arrived is None or part is not arriving else arrived
+            if part is not None and self._stacks[name] is not None:
+                total = self._total(name, part) if arrived is None or part is not arriving else arrived
                 self._totals[name] = self._totals[name] + total if name in self._totals else total
                 known.append(total)
         left = torch.stack(known).sum(dim=0) if known else None
-        if arrived is not None and all(self._batched[name] for name in node.inputs):
-            self.flow.append(Flow(node.place, arrived, self._nothing if left is None else left))
+        if arrived is not None and all(self._stacks[name] is not None for name in node.inputs):
+            self.flow.append(Flow(_said(node), arrived, self._nothing if left is None else left, node.operation.keeps))
         else:
-            self._add_stacked(node.place, arrived, left)
+            self._add_unknown(node.place, arrived, left)
 
-    def _add_stacked(self, place: str, arrived: Tensor | None, left: Tensor | None) -> None:
-        if self._stacked is None:
-            self._stacked = len(self.flow)
+    def return_from(self, place: int, part: Tensor) -> None:
+        """Relevance (N, C, H, W) of the images that an operation's constants kept, and that gets there after all."""
+        flow = self.flow[place]
+        self.flow[place] = replace(flow, left=flow.left + part.flatten(start_dim=1).sum(dim=1))
+
+    def _total(self, name: str, part: Tensor) -> Tensor:
+        stack = self._stacks[name]
+        if self._batched[name] or stack is None:
+            return part.flatten(start_dim=1).sum(dim=1)
+        return stack.totals(part)
+
+    def _add_unknown(self, place: str, arrived: Tensor | None, left: Tensor | None) -> None:
+        if self._unknown is None:
+            self._unknown = len(self.flow)
             self.flow.append(Flow(place, self._nothing, self._nothing))
-        before = self.flow[self._stacked]
-        self.flow[self._stacked] = Flow(
+        before = self.flow[self._unknown]
+        self.flow[self._unknown] = Flow(
             before.place,
             before.arrived if arrived is None else before.arrived + arrived,
             before.left if left is None else before.left + left,
         )
+
+
+def _said(node: Node) -> str:
+    """A node's place; that of what is added or put beside a map is the name of the parameter."""
+    kept = node.operation.keeps
+    return f"{' and '.join(node.constants)} ({kept})" if kept in NAMED and node.constants else node.place

@@ -1,14 +1,17 @@
 """Exports a torch module to a graph, by ``torch.export``."""
 
+import builtins
 import inspect
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from heatproof.errors import InputError
+from heatproof.network.attention import with_gates
 from heatproof.network.graph import Graph
 from heatproof.network.operations.normalization import AsOneOperation
 from heatproof.network.reading import ProgramReader, ViewChangedError
@@ -33,7 +36,7 @@ def read_program(
 
     Operations that change nothing (dropout in evaluation, copies) are left out; whatever does not depend on the image
     is computed now; batch norms are folded into the convolutions before them; an activation that is written as several
-    operations becomes one. Operations that heatproof does not know stay as they are.
+    operations becomes one; weights of attention are gates. Operations that heatproof does not know stay as they are.
 
     Raises:
         InputError: if it is no fixed function of an image.
@@ -42,7 +45,7 @@ def read_program(
         graph = ProgramReader(program, weights).graph(shape)
     except ViewChangedError:  # torch can say it without changes in place, which takes seconds
         graph = ProgramReader(program.run_decompositions({}), weights).graph(shape)
-    return merge(fold(graph))
+    return with_gates(merge(fold(graph)))
 
 
 @torch.inference_mode(False)
@@ -64,6 +67,12 @@ def exported_program(module: nn.Module, shape: tuple[int, ...]) -> torch.export.
             return _program(module, sample, torch.export.Dim.DYNAMIC)
         except Exception as error:
             reason = error
+    if "specialized it to be a constant" in str(reason):  # as by len(x)
+        try:
+            with _symbolic_lengths():
+                return _program(module, sample, torch.export.Dim("batch", min=1))
+        except Exception as error:
+            reason = error
     raise InputError(f"the model cannot be exported by torch.export: {_first_lines(reason)}") from reason
 
 
@@ -76,6 +85,21 @@ def _program(module: nn.Module, sample: torch.Tensor, batch: Any) -> torch.expor
         warnings.simplefilter("ignore")  # the exporter's own notices
         # several outputs or inputs of another form fail in the reader, with a message of their own
         return torch.export.export(module, (sample,), dynamic_shapes=free)
+
+
+@contextmanager
+def _symbolic_lengths() -> Iterator[None]:
+    """Within this context ``len(x)`` of a tensor is its first size: a symbol, of which Python's own makes a number."""
+    plain = builtins.len
+
+    def length(of: Any) -> Any:  # noqa: ANN401 - whatever has a length
+        return of.shape[0] if isinstance(of, torch.Tensor) and of.ndim else plain(of)
+
+    builtins.len = length
+    try:
+        yield
+    finally:
+        builtins.len = plain
 
 
 def _first_lines(error: Exception) -> str:

@@ -1,7 +1,7 @@
 """Nodes of an exported program: where they stand, what they call, and how their sizes depend on the batch."""
 
 import operator
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, cast
 
 import torch
@@ -17,6 +17,19 @@ def place(node: fx.Node) -> str:
     path = [name for name, _ in stack.values()]
     kind = str(getattr(node.target, "__name__", node.target)).split(".")[0].strip("_")
     return f"{path[-1]} ({kind})" if path and path[-1] else f"the model's own {kind}"
+
+
+def parameters(
+    node: fx.Node, varies: Callable[[fx.Node], bool], signature: torch.export.ExportGraphSignature
+) -> tuple[str, ...]:
+    """Names of the parameters that a node reads, or that constants are made of which it reads."""
+    named = signature.inputs_to_parameters
+    waiting, seen = [node], {node}
+    while waiting:
+        before = [one for one in waiting.pop().all_input_nodes if one not in seen and not varies(one)]
+        seen.update(before)
+        waiting.extend(before)
+    return tuple(sorted(named[node.name] for node in seen if node.op == "placeholder" and node.name in named))
 
 
 def symbol(value: Any, node: fx.Node) -> Any:  # noqa: ANN401 - a size or whatever else a node computes

@@ -9,10 +9,12 @@ from torch import Tensor, nn
 
 from heatproof.errors import InputError
 from heatproof.network.against import Against, asked_logit, opponents, together
+from heatproof.network.attention import projections
 from heatproof.network.backward import Relevance, RelevanceAccount, check_way, first_layers, interval, send_back
 from heatproof.network.graph import Graph, Node
 from heatproof.network.incremental import single_changes
 from heatproof.network.operations import Opaque, Operation, RelevanceRule, Signals, Trace
+from heatproof.network.positions import adding_positions, in_patches
 from heatproof.network.rules import Box, Composite
 
 
@@ -84,30 +86,41 @@ class ForwardPass:
     @torch.no_grad()
     def relevance(self, composite: Composite) -> Relevance:
         """Relevance of the normalised pixels under the rules of ``composite`` [Bach2015]."""
-        check_way(self.graph, "relevance", "LRP")
-        account = RelevanceAccount(self.graph, self.scores)
-        first = first_layers(self.graph)
+        graph = self.graph.followed if composite.softmax == "taylor" else self.graph
+        check_way(graph, "relevance", "LRP")
+        account = RelevanceAccount(graph, self.scores)
+        first, projecting = first_layers(graph), projections(self.graph)
+        positions = adding_positions(graph) if composite.positions == "patch" else ()
+        kept: list[tuple[Node, int, Tensor]] = []
 
         def step(node: Node, arriving: Tensor) -> Signals:
-            rule = self._rule(node, composite, node.name in first)
+            if node.name in first:
+                rule = self._first(node, composite.first)
+            elif node.name in projecting:
+                rule = composite.projection or composite.dense
+            else:
+                rule = composite.convolution if node.role == "convolution" else composite.dense
             leaving = node.operation.relevance(self._records[node.name], arriving, rule)
             account.enter(node, arriving, leaving)
+            if node.name in positions and leaving[0] is not None:
+                kept.append((node, len(account.flow) - 1, arriving - leaving[0]))
             return leaving
 
-        pixels = send_back(self.graph, self._start(self.logits), step)
+        pixels = send_back(graph, self._start(self.logits), step)
+        for node, place, relevance in kept:
+            of_positions = in_patches(graph, self._records, node.inputs[0], relevance)
+            account.return_from(place, of_positions)
+            pixels = pixels + of_positions
         return Relevance(pixels, tuple(account.flow))
 
-    def _rule(self, node: Node, composite: Composite, first: bool) -> RelevanceRule:
-        role = node.operation.role(node.shape)
-        if not first:
-            return composite.convolution if role == "convolution" else composite.dense
-        if isinstance(composite.first, Box) and role is not None:
+    def _first(self, node: Node, rule: RelevanceRule) -> RelevanceRule:
+        """The rule of a layer that reads the image; the box of its inputs follows from that of the pixels."""
+        if isinstance(rule, Box) and node.role is not None:
             (read,) = node.inputs
             stacked = any(other.name == read and not other.batched for other in self.graph)
             shape = (len(self.inputs) if stacked else 1, *self.graph.input_shape)  # one image's range is that of all
-            low, high = composite.first.low.expand(shape), composite.first.high.expand(shape)
-            return Box(*interval(self.graph, low, high, read))
-        return composite.first
+            return Box(*interval(self.graph, rule.low.expand(shape), rule.high.expand(shape), read))
+        return rule
 
     @torch.no_grad()
     def _send_back(self, way: Callable[[Operation, Trace, Tensor], Signals]) -> Tensor:

@@ -8,7 +8,8 @@ from math import prod
 
 from torch import Tensor
 
-from heatproof.network.operations import Operation
+from heatproof.network.operations import Operation, Role, Size
+from heatproof.network.stacking import Stack, stack_of
 
 
 @dataclass(frozen=True)
@@ -21,6 +22,16 @@ class Node:
     place: str  # where it stands in the model, for messages, such as ``features.3 (relu)``
     shape: tuple[int, ...]  # of its value for one image
     batched: bool = True  # whether its value has one entry for each image, along the first dimension
+    batch: tuple[int, Size] | None = (0, Size(1))  # the dimension of its value that grows with the batch, and how
+    constants: tuple[str, ...] = ()  # names of the parameters that it reads
+
+    @property
+    def role(self) -> Role | None:
+        """Which rule of a composite it takes, by its value without the dimension along which images lie."""
+        shape = list(self.shape)
+        if not self.batched and self.batch is not None:
+            del shape[self.batch[0]]
+        return self.operation.role(tuple(shape))
 
 
 @dataclass(frozen=True)
@@ -59,9 +70,25 @@ class Graph:
         return replace(changed, nodes=tuple(changed.needed(output)))
 
     @cached_property
+    def followed(self) -> "Graph":
+        """The same graph where relevance goes on through softmaxes: attention's weights are no gates then."""
+        return replace(self, nodes=tuple(replace(node, operation=node.operation.followed()) for node in self))
+
+    @cached_property
     def shapes(self) -> dict[str, tuple[int, ...]]:
         """Shape of every value for one image, by name."""
         return {self.input: self.input_shape} | {node.name: node.shape for node in self.nodes}
+
+    @cached_property
+    def stacks(self) -> dict[str, Stack | None]:
+        """How the images of a batch lie in every value, by name; None where that is not known."""
+        found: dict[str, Stack | None] = {self.input: Stack()}
+        shapes = {node.name: (1, *node.shape) if node.batched else node.shape for node in self}
+        shapes[self.input] = (1, *self.input_shape)
+        for node in self:
+            read = [(found[name], shapes[name]) for name in node.inputs]
+            found[node.name] = stack_of(node.batch, node.operation, read)
+        return found
 
     @cached_property
     def in_place(self) -> frozenset[str]:

@@ -17,6 +17,7 @@ from heatproof.network.exported import (
     is_copy,
     is_view,
     is_whole_slice,
+    parameters,
     place,
     symbol,
     variable,
@@ -171,8 +172,13 @@ class ProgramReader:
     ) -> Variable:
         found = variable(f"{self.prefix}{node.name}{suffix}", value, node)
         names = tuple(one.name for one in read)
-        self.nodes.append(Node(found.name, operation, names, place(node), found.shape, found.batched))
+        about = (found.shape, found.batched, found.batch, parameters(node, self._varies, self.program.graph_signature))
+        self.nodes.append(Node(found.name, operation, names, place(node), *about))
         return found
+
+    def _varies(self, node: fx.Node) -> bool:
+        """Whether a value depends on the image."""
+        return isinstance(self.values.get(node), Variable | _Several)
 
     def _cast(self, call: Call, node: fx.Node) -> Variable:
         """A value in another precision, if it is another."""
@@ -192,7 +198,7 @@ class ProgramReader:
         shape = (read.shape[0], *(size + span for size, span in zip(read.shape[1:], spans, strict=True)))
         padded = replace(read, name=f"{self.prefix}{node.name}.padded", shape=shape)
         operation = OPERATIONS[pad.name].read(pad)
-        self.nodes.append(Node(padded.name, operation, (read.name,), place(node), shape, read.batched))
+        self.nodes.append(Node(padded.name, operation, (read.name,), place(node), shape, read.batched, read.batch))
         return Call(torch.ops.aten.conv2d.default, {**call.arguments, "input": padded, "padding": [0, 0]})
 
     def _part(self, node: fx.Node) -> Any:  # noqa: ANN401

@@ -12,6 +12,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
+from heatproof.network.operations.operation import Positions, Softmaxes
 from heatproof.network.operations.relevance import STABILISER, RelevanceRule, divided, split
 from heatproof.network.operations.weighted import Weighted
 
@@ -132,8 +133,16 @@ class Box:
 
 @dataclass(frozen=True)
 class Composite:
-    """Which rule each layer gets by its role: those that read the image, later convolutions, dense layers."""
+    """Which rule each layer gets by its role: those that read the image, later convolutions, dense layers.
+
+    ``projection`` is the rule of attention's projections (queries, keys, values, output), by default that of dense
+    layers; ``softmax`` says whether attention's weights are constants, or relevance goes on through its softmax;
+    ``positions`` whether these keep the relevance that they absorb, or it goes to their patches.
+    """
 
     first: RelevanceRule
     convolution: RelevanceRule
     dense: RelevanceRule
+    projection: RelevanceRule | None = None
+    softmax: Softmaxes = "constant"
+    positions: Positions = "absorb"

@@ -172,9 +172,11 @@ def _gates(graph: Graph) -> Graph:
 def _unexpanded(node: Node, name: str, other: str, nodes: dict[str, Node], graph: Graph) -> str:
     """What a value was expanded from, where the node's other input is a whole map; else the value."""
     before = nodes.get(name)
-    if before is None or not isinstance(before.operation, Expand) or not before.batched or len(before.inputs) != 1:
+    if before is None or not isinstance(before.operation, Expand) or len(before.inputs) != 1:
         return name
     (source,) = before.inputs
+    if before.batched != (nodes[source].batched if source in nodes else True):
+        return name
     return source if graph.shapes[other] == node.shape and len(graph.shapes[source]) == len(node.shape) else name
 
 

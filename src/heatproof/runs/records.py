@@ -97,6 +97,7 @@ class PartRecord(StoredRecord):
     measures: Annotated[dict[Text, Texts], Field(max_length=MOST_ENTRIES)]
     engine: EngineRecord | None
     scores: Texts = ()
+    keeps: Annotated[dict[Text, Texts], Field(max_length=MOST_ENTRIES)] = {}  # what absorbs relevance, by place
 
 
 class ShardRecord(StoredRecord):

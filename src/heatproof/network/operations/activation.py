@@ -160,14 +160,3 @@ def same_everywhere(constants: Sequence[Tensor]) -> bool:
         all(size == 1 for size in constant.shape[-2:]) and (constant.ndim < 4 or constant.shape[0] == 1)
         for constant in constants
     )
-
-
-@operation("softmax.int", "log_softmax.int", "_softmax.default", "_log_softmax.default")
-class Softmax(Called):
-    """Normalised exponentials. At the end of a classifier it is cut off: scores are logits."""
-
-    refuses = {
-        "deconvolution": "deconvolution says what a ReLU does with a signal, not what a softmax does",
-        "relevance": "no relevance rule is defined for a softmax inside a network",
-    }
-    gate = True

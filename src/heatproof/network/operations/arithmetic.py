@@ -9,7 +9,7 @@ from torch import Tensor
 from heatproof.network.operations.activation import Activation, same_everywhere
 from heatproof.network.operations.call import Call, Variable
 from heatproof.network.operations.operation import POINTWISE, Called, Operation, Reach, Signals, Trace, Way, operation
-from heatproof.network.operations.relevance import RelevanceRule
+from heatproof.network.operations.relevance import RelevanceRule, divided
 
 
 class Arithmetic(Called):
@@ -21,6 +21,14 @@ class Arithmetic(Called):
         """Its own position, unless maps or constants differ in size or between positions."""
         equal = len({shape[1:] for shape in shapes}) == 1
         return POINTWISE if equal and same_everywhere(self.constants) and not self.call.sized else None
+
+    def proportional(self, record: Trace, relevance: Tensor) -> Signals:
+        """In proportion to what each input adds; none to scores that are masked (−∞), at which none arrives."""
+        shares = self.gradient(record, divided(relevance, record.output))
+        return tuple(
+            None if share is None else value.clamp(min=torch.finfo(value.dtype).min) * share
+            for value, share in zip(record.inputs, shares, strict=True)
+        )
 
 
 @operation("neg.default")
@@ -42,6 +50,12 @@ class Shifted(ByConstant):
         if rule is not None and rule.bias:
             return self.proportional(record, relevance)
         return super().relevance(record, relevance, rule)
+
+    @property
+    def keeps(self) -> str:
+        """Positions, if a constant differs from place to place."""
+        positions = any(sum(size > 1 for size in constant.shape) > 1 for constant in self.constants)
+        return "positions" if positions else "added constants"
 
 
 @operation("add.Tensor", "sub.Tensor", "add.Scalar", "sub.Scalar", "rsub.Scalar", "rsub.Tensor")
@@ -190,6 +204,11 @@ class Concatenate(Called):
 
     passes = "moved"
     monotone = True
+
+    @property
+    def keeps(self) -> str:
+        """Constants, such as a class token."""
+        return "class token" if len(self.call.variables) < len(self.call.parts) else ""
 
     def reach(self, *shapes: tuple[int, ...]) -> Reach | None:
         """Its own position, where channels are put side by side."""

@@ -49,6 +49,11 @@ class Call:
         return tuple(item for item in self._items if isinstance(item, Variable))
 
     @property
+    def parts(self) -> "tuple[Tensor | Variable | PerImage, ...]":
+        """All that it reads, in order."""
+        return tuple(item for item in self._items if isinstance(item, Tensor | Variable | PerImage))
+
+    @property
     def constants(self) -> tuple[Tensor, ...]:
         """The tensors among the arguments."""
         return tuple(item for item in self._items if isinstance(item, Tensor))
@@ -64,12 +69,19 @@ class Call:
 
     def __call__(self, *inputs: Tensor) -> Any:  # noqa: ANN401 - whatever the function returns
         """Calls the function with ``inputs`` in the places of the variables."""
-        return self.for_batch(self._batch(inputs) if self.sized else 0, *inputs)
+        return self.function(**self.filled(*inputs))
 
     def for_batch(self, batch: int, *inputs: Tensor) -> Any:  # noqa: ANN401 - whatever the function returns
         """The call for a known number of images."""
+        return self.function(**self._filled(batch, inputs))
+
+    def filled(self, *inputs: Tensor) -> dict[str, Any]:
+        """The arguments by name, with ``inputs`` in the places of the variables."""
+        return self._filled(self._batch(inputs) if self.sized else 0, inputs)
+
+    def _filled(self, batch: int, inputs: tuple[Tensor, ...]) -> dict[str, Any]:
         remaining = iter(inputs)
-        return self.function(**{name: _filled(value, remaining, batch) for name, value in self.arguments.items()})
+        return {name: _filled(value, remaining, batch) for name, value in self.arguments.items()}
 
     def _batch(self, inputs: tuple[Tensor, ...]) -> int:
         for variable, value in zip(self.variables, inputs, strict=True):

@@ -85,6 +85,11 @@ class SampleNorm(Called):
         eps = torch.finfo(value.dtype).eps if given["eps"] is None else given["eps"]
         return ((grouped * shares / (spread + eps).sqrt()).reshape(value.shape),)
 
+    @property
+    def keeps(self) -> str:
+        """β."""
+        return "β of norms"
+
     def _grouped(self, value: Tensor) -> Tensor:
         """The values with those that are normalised together in the last dimension."""
         given = self.call.arguments

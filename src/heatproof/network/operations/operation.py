@@ -14,6 +14,8 @@ from heatproof.network.operations.relevance import RelevanceRule, divided
 Way = Literal["gradient", "deconvolution", "relevance"]
 Role = Literal["convolution", "dense"]
 Passing = Literal["unchanged", "in proportion", "moved"]
+Positions = Literal["absorb", "patch"]  # positions keep the relevance that they absorb, or it goes to their patches
+Softmaxes = Literal["constant", "taylor"]  # attention's weights are constants to relevance, or it goes on to scores
 Pair = tuple[int, int]  # along the height and along the width
 
 
@@ -110,6 +112,15 @@ class Operation:
     def carries(self, way: Way, count: int) -> tuple[bool, ...]:
         """Which of so many inputs a way back sends something to."""
         return (True,) * count
+
+    def followed(self) -> "Operation":
+        """The operation where relevance goes on through softmaxes: attention's weights are no gates then."""
+        return self
+
+    @property
+    def keeps(self) -> str:
+        """What keeps relevance that arrives here, in a user's words; nothing where all goes on."""
+        return ""
 
     def interval(self, low: tuple[Tensor, ...], high: tuple[Tensor, ...]) -> tuple[Tensor, Tensor]:
         """The least and the largest value, for inputs between ``low`` and ``high``.

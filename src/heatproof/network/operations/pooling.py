@@ -73,6 +73,14 @@ class MeanPool(Pool):
         return None if bool((factor == 1).all()) else factor[0, 0]
 
 
+@operation("avg_pool1d.default", "adaptive_avg_pool1d.default")
+class MeanAlong(Called):
+    """Means along the last dimension; relevance in proportion to what each input adds."""
+
+    passes = "in proportion"
+    monotone = True
+
+
 class Reduction(Called):
     """A number computed from all values along some dimensions."""
 

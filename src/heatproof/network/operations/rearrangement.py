@@ -11,6 +11,8 @@ from heatproof.network.operations.operation import POINTWISE, Called, Opaque, Op
 
 @operation(
     "view.default", "reshape.default", "unflatten.int", "permute.default", "transpose.int", "movedim.int", "t.default",
+    "swapaxes.default", "swapdims.default", "movedim.intlist", "moveaxis.int", "moveaxis.intlist",
+    "mT.default", "adjoint.default", "numpy_T.default",
     "squeeze.dim", "squeeze.dims", "squeeze.default", "unsqueeze.default", "select.int", "roll.default", "flip.default",
     "pixel_shuffle.default", "pixel_unshuffle.default", "index_select.default", "repeat.default", "tile.default",
     "repeat_interleave.self_int", "unfold.default", "im2col.default", "upsample_nearest2d.vec",
@@ -45,6 +47,21 @@ class Index(Rearrangement):
 @operation("upsample_bilinear2d.vec", "upsample_bilinear2d.default")
 class Interpolation(Called):
     """A larger or smaller map of means of neighbouring values; relevance in proportion to what each of them adds."""
+
+    passes = "in proportion"
+    monotone = True
+
+
+@operation("upsample_bicubic2d.vec", "upsample_bicubic2d.default")
+class CubicInterpolation(Interpolation):
+    """The same with weights that may be negative."""
+
+    monotone = False
+
+
+@operation("col2im.default")
+class Overlap(Called):
+    """Patches laid over each other and added; relevance in proportion to what each of them adds."""
 
     passes = "in proportion"
     monotone = True

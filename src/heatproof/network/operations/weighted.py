@@ -9,6 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from heatproof.network.operations.attention import MatMul
 from heatproof.network.operations.call import Call, Variable
 from heatproof.network.operations.operation import Opaque, Operation, Reach, Role, Signals, Trace, operation, pair
 from heatproof.network.operations.relevance import RelevanceRule, split
@@ -51,6 +52,11 @@ class Weighted(Operation):
         """The relevance that the rule sends back."""
         assert rule is not None, "a weighted sum needs a rule"
         return (rule.propagate(self, record.inputs[0], record.output, relevance),)
+
+    @property
+    def keeps(self) -> str:
+        """Biases."""
+        return "biases"
 
     def weigh(self, inputs: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
         """The sum under these weights and biases."""
@@ -150,6 +156,39 @@ class Convolution(Weighted):
         )
 
 
+@operation("conv1d.default", "conv3d.default")
+@dataclass(frozen=True)
+class OtherConvolution(Weighted):
+    """A convolution along one or three dimensions."""
+
+    convolve: Call  # its value is that of this call
+
+    @classmethod
+    def of(cls, call: Call) -> Self:
+        """The convolution with the constants of a call."""
+        return cls(call.arguments["weight"], call.arguments["bias"], call)
+
+    def weigh(self, inputs: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+        """The convolution under these weights and biases."""
+        given = {**self.convolve.arguments, "input": inputs, "weight": weight, "bias": bias}
+        value: Tensor = self.convolve.function(**given)
+        return value
+
+    def over_channels(self, values: Tensor) -> Tensor:
+        """One value for each channel of the output, in a shape that broadcasts over it."""
+        return values.reshape(-1, *[1] * (self.weight.ndim - 2))
+
+    def pull(self, signal: Tensor, weight: Tensor, inputs: Tensor) -> Tensor:
+        """The transposed convolution, in the shape of ``inputs``."""
+        given = self.convolve.arguments
+        window = [list(given[name]) for name in ("stride", "padding", "dilation")]
+        backward: tuple[Tensor, None, None] = torch.ops.aten.convolution_backward(
+            signal, inputs.detach(), weight, None, *window,
+            False, [0] * (self.weight.ndim - 2), given["groups"], (True, False, False),
+        )  # fmt: skip
+        return backward[0]
+
+
 @operation("conv_transpose2d.input")
 @dataclass(frozen=True)
 class TransposedConvolution(Weighted):
@@ -192,7 +231,7 @@ class Linear(Weighted):
 
     @classmethod
     def read(cls, call: Call) -> Operation:
-        """Reads the constants, also of ``x @ W``; other matrix products have no rule."""
+        """Reads the constants, also of ``x @ W``; another matrix product is one of two signals."""
         if call.name == "linear.default":
             return super().read(call)
         given = call.arguments
@@ -202,7 +241,7 @@ class Linear(Weighted):
         plain = given.get("alpha", 1) == 1 and given.get("beta", 1) == 1 and not isinstance(bias, Variable)
         if plain and isinstance(value, Variable) and isinstance(matrix, Tensor) and matrix.ndim == 2:
             return cls(matrix.t().contiguous(), bias)
-        return Opaque(call, "no relevance rule is defined for the product of two matrices of signals")
+        return MatMul.read(call)
 
     def weigh(self, inputs: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
         """The matrix product under these weights and biases."""

@@ -84,6 +84,7 @@ def stored(part: Part, numbers: Sequence[int]) -> StoredPart:
         "lerf": list(part.lerf),
         "reference": REFERENCE in part.curves,
         "places": {method: list(found.places) for method, found in part.conservation.items()},
+        "keeps": {method: list(found.keeps) for method, found in part.conservation.items()},
         "measures": {method: list(found) for method, found in part.measured.items()},
         "engine": asdict(walks[0][1].engine) if walks else None,
         "scores": list(part.others),
@@ -139,7 +140,10 @@ def _restored(found: StoredPart, numbers: Sequence[int], protocol: Protocol) -> 
         names=names,
         classes=classes,
         heatmaps={},
-        conservation={name: _conservation(by_method[name], places) for name, places in about.places.items()},
+        conservation={
+            name: _conservation(by_method[name], places, about.keeps.get(name, ()))
+            for name, places in about.places.items()
+        },
         measured={name: _measures(by_method[name], measures) for name, measures in about.measures.items()},
     )
     if about.engine is None:
@@ -258,13 +262,16 @@ def curves_of(rows: pl.DataFrame, protocol: Protocol, engine: Engine) -> Curves:
     )
 
 
-def _conservation(rows: pl.DataFrame, places: Sequence[str]) -> Conservation:
+def _conservation(rows: pl.DataFrame, places: Sequence[str], keeps: Sequence[str]) -> Conservation:
     """What became of the score; a score of zero makes its shares infinite, but none is missing."""
     check_table(rows, {"kept": pl.Float64, "peak": pl.Float64})
     absorbed = np.array(rows["absorbed"].to_list(), dtype=object).reshape(len(rows), len(places))
     if None in absorbed:
         raise ValueError("a value of column absorbed is missing")
-    return Conservation(rows["kept"].to_numpy(), rows["peak"].to_numpy(), tuple(places), absorbed.astype(np.float64))
+    if keeps and len(keeps) != len(places):
+        raise ValueError(f"expected what absorbs relevance at {len(places)} places, got {len(keeps)}")
+    kept, peak = rows["kept"].to_numpy(), rows["peak"].to_numpy()
+    return Conservation(kept, peak, tuple(places), absorbed.astype(np.float64), tuple(keeps))
 
 
 def _measures(rows: pl.DataFrame, names: Sequence[str]) -> dict[str, np.ndarray]:
