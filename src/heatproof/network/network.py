@@ -21,6 +21,7 @@ from heatproof.network.forward import ForwardPass, WholeModule, check_logits
 from heatproof.network.graph import Graph
 from heatproof.network.incremental.planner import CPU_BATCH, Planner, images_within
 from heatproof.network.inputs import as_preprocessing, as_targets, check_classes, check_images, checked_device
+from heatproof.network.tokens import CannotDropError, Tokens
 from heatproof.network.trial import NO_LOGITS, Trial, tried
 from heatproof.showing import facts_html
 
@@ -72,6 +73,7 @@ class Network:
         self.gives_logits = True
         self.planner = Planner(torch.empty((), dtype=self.dtype, device=self.device))
         self._trials: dict[tuple[int, ...], Trial | InputError] = {}
+        self._tokens: dict[tuple[int, ...], Tokens | InputError] = {}
         self._randomised: dict[int, Network] = {}
 
     def trial(self, shape: tuple[int, ...], images: Tensor | None = None) -> Trial:
@@ -102,6 +104,27 @@ class Network:
         if isinstance(graph, InputError):
             raise graph
         return graph
+
+    def tokens(self, shape: tuple[int, ...]) -> Tokens:
+        """The network's token sequence, which may lack patches, for images of ``shape`` (C, H, W).
+
+        Raises:
+            InputError: with the reason, if it has none, or if its scores are not those with masked keys.
+        """
+        if shape not in self._tokens:
+            try:
+                like = torch.empty((), dtype=self.dtype, device=self.device)
+                with torch.inference_mode():
+                    found = Tokens.of(self.graph(shape), like)
+                    found.check(self.inputs(trial_images(None, shape)))
+                self._tokens[shape] = found
+            except InputError as error:
+                why = f"tokens of removed patches cannot be left out (replacement 'drop') of {self.name}: {error}"
+                self._tokens[shape] = CannotDropError(why)
+        tokens = self._tokens[shape]
+        if isinstance(tokens, InputError):
+            raise tokens
+        return tokens
 
     def without_graph(self, shape: tuple[int, ...]) -> str | None:
         """Why there is no graph for images of ``shape``, and what is lost; nothing where there is one."""

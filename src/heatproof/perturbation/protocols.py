@@ -7,6 +7,7 @@ from heatproof.defaults import ALL, AUTO
 from heatproof.errors import InputError
 from heatproof.options.perturbing import Evaluating, Examining
 from heatproof.perturbation.protocol import Protocol
+from heatproof.perturbation.replacements import DROP
 from heatproof.registry import Registry, unknown
 
 SCORED = 8  # steps of a trajectory: images differ far more than steps do
@@ -67,6 +68,12 @@ def coarse_uniform() -> NamedProtocol:
     return NamedProtocol("relative-grid[across=8]", "uniform")
 
 
+@PROTOCOLS.register("dropped-tokens")
+def dropped_tokens() -> NamedProtocol:
+    """Squares of a network's own patches, about eight across, lose their tokens, until none is left; both orders."""
+    return NamedProtocol(AUTO, "drop")
+
+
 @PROTOCOLS.register("large-blur")
 def large_blur() -> NamedProtocol:
     """Squares of a quarter of the shorter side are blurred, until none is left; both orders."""
@@ -101,9 +108,10 @@ def protocol_of(options: Evaluating, name: str) -> Protocol:
     """
     known = named(name)
     said = {one: getattr(options, one, None) for one in ("regions", "replacement", "steps", "scored")}
-    return Protocol.of(
-        options, **{one: getattr(known, one) if _is_left(value) else value for one, value in said.items()}
-    )
+    taken = {one: getattr(known, one) if _is_left(value) else value for one, value in said.items()}
+    if taken["replacement"] == DROP and _is_left(said["regions"]):
+        taken["regions"] = AUTO  # regions consist of the network's patches, whatever a protocol's are
+    return Protocol.of(options, **taken)
 
 
 def _is_left(value: object) -> bool:

@@ -78,7 +78,7 @@ def _assigned(
     """What is to be done with images (N, C, H, W), of which those at the places ``order`` are taken."""
     shown = chosen_numbers(wanted.show, [labels[place] for place in order])
     source = GivenImages(images, tuple(labels))
-    given = wanted.protocol.regions
+    given = task.protocol.regions
     if isinstance(given, Tensor) and given.ndim == 3:
         given = given[list(order)]
     protocol = replace(task.protocol, steps=task.steps, regions=given)

@@ -11,6 +11,7 @@ from heatproof.errors import InputError
 from heatproof.heatmaps.naming import code_of
 from heatproof.heatmaps.precomputed import MapFile
 from heatproof.network import Network
+from heatproof.perturbation.fitting import for_network
 from heatproof.options.perturbing import OnTotal
 from heatproof.report import counted
 from heatproof.results.choice import Choice
@@ -194,6 +195,8 @@ def _assigned(
     statistics = stored_statistics(store) if record else None
     protocol = replace(wanted.protocol, statistics=statistics) if statistics else wanted.protocol
     protocol = replace(protocol, steps=record["plan"]["protocol"]["steps"]) if record else settled(protocol, source)
+    if protocol.drops:
+        protocol = for_network(protocol, network, tuple(first_pictures(source, order).images.shape[1:]))
     wanted = replace(wanted, protocol=fitted(protocol, source))
     assignment = Assignment(wanted, load, tuple(order), shards, members=len(names), planted=planted)
     if record and shards.whole():
