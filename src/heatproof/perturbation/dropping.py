@@ -1,7 +1,8 @@
 """Dropped tokens: a vision transformer does without the tokens of removed patches, and nothing takes their place.
 
 What a patch shows is gone, and nothing is put there that the network never saw [Jain2022]. Leaving tokens out equals
-masking their keys in every attention, and costs less the more is removed. Regions consist of whole patches (``patches.py``).
+masking their keys in every attention, and costs less the more is removed. Regions consist of whole patches
+(``patches.py``).
 """
 
 from collections.abc import Iterator

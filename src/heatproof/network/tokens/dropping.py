@@ -9,6 +9,7 @@ from torch import Tensor
 from heatproof.network.graph import Graph
 from heatproof.network.tokens.following import Step, follow, grid_of
 from heatproof.network.tokens.layout import CannotDropError, Grid, Kept, Layout
+from heatproof.randomness import addressed
 
 TOLERANCES = {torch.float64: 1e-6, torch.float32: 1e-4}  # of the range of the scores; in less precision …
 COARSE = 0.05
@@ -73,12 +74,10 @@ class Tokens:
         Raises:
             CannotDropError: with the difference.
         """
-        generator = torch.Generator().manual_seed(0)
         embedded, found, expected = self.embed(inputs), [], []
         for share in LEFT:
             left = max(1, round(share * self.grid.count))
-            drawn = [torch.randperm(self.grid.count, generator=generator)[:left].sort().values for _ in inputs]
-            patches = torch.stack(drawn).to(inputs.device)
+            patches = torch.stack([self._drawn(left, number) for number in range(len(inputs))]).to(inputs.device)
             found.append(self.evaluate(embedded, patches))
             expected.append(self.masked(inputs, patches))
         dropped, masked = torch.cat(found).double(), torch.cat(expected).double()
@@ -90,6 +89,11 @@ class Tokens:
                 f"its scores without tokens differ by {difference:.2g} from those with masked keys, where scores range "
                 f"over {spread:.2g}"
             )
+
+    def _drawn(self, count: int, image: int) -> Tensor:
+        """(count,) patches that are left of an image when dropping is tried."""
+        generator = addressed(seed=0, image=str(image), purpose="trial of dropped tokens", repeat=count)
+        return torch.from_numpy(generator.permutation(self.grid.count)[:count]).sort().values
 
     def _visit(self, values: dict[str, Tensor], kept: Kept, steps: tuple[Step, ...], *, masked: bool) -> Tensor:
         last = {name: step.node.name for step in steps for name in step.node.inputs}

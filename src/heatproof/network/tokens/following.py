@@ -65,7 +65,6 @@ def follow(graph: Graph, like: Tensor) -> tuple[Step, ...]:
     Raises:
         CannotDropError: with the reason, if they cannot be followed.
     """
-    shapes = _shapes(graph, like)
     _, height, width = graph.input_shape
     layouts: dict[str, Layout] = {
         graph.input: (
@@ -76,13 +75,15 @@ def follow(graph: Graph, like: Tensor) -> tuple[Step, ...]:
         )
     }
     steps = []
-    for node in graph:
-        try:
-            passed = _passed(graph, node, tuple(layouts[name] for name in node.inputs), shapes[node.name])
-        except CannotDropError as error:
-            raise CannotDropError(f"{error} (at {node.place})") from None
-        layouts[node.name] = passed.layout
-        steps.append(Step(node, passed))
+    with FakeTensorMode(allow_non_fake_inputs=True), torch.no_grad():  # shapes are found, nothing is computed
+        images = torch.empty(PROBE, *graph.input_shape, dtype=like.dtype, device=like.device)
+        for node, (_, value) in zip(graph, graph.visit(images), strict=True):
+            try:
+                passed = _passed(graph, node, tuple(layouts[name] for name in node.inputs), tuple(value.shape))
+            except CannotDropError as error:
+                raise CannotDropError(f"{error} (at {node.place})") from None
+            layouts[node.name] = passed.layout
+            steps.append(Step(node, passed))
     return tuple(steps)
 
 
@@ -90,13 +91,6 @@ def call_of(operation: Operation) -> Call | None:
     """The call that an operation evaluates, if it is one."""
     found = operation.function if isinstance(operation, Opaque) else getattr(operation, "call", None)
     return found if isinstance(found, Call) and isinstance(found.function, torch._ops.OpOverload) else None
-
-
-def _shapes(graph: Graph, like: Tensor) -> dict[str, tuple[int, ...]]:
-    """Shapes of all values for ``PROBE`` images; nothing is computed."""
-    with FakeTensorMode(allow_non_fake_inputs=True), torch.no_grad():
-        images = torch.empty(PROBE, *graph.input_shape, dtype=like.dtype, device=like.device)
-        return {name: tuple(value.shape) for name, value in graph.visit(images)}
 
 
 def _passed(graph: Graph, node: Node, layouts: tuple[Layout, ...], shape: tuple[int, ...]) -> Passed:

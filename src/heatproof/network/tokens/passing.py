@@ -203,12 +203,10 @@ def _stack(read: Read) -> Passed:
 @rule("repeat.default", "tile.default", "constant_pad_nd.default", "pad.default", "glu.default")
 def _larger(read: Read) -> Passed:
     """Only dimensions without tokens become longer."""
-    if has_positions(read.first) and len(read.shape) != len(read.first):
-        raise CannotDropError("tokens are repeated")
     aligned = ((),) * (len(read.shape) - len(read.first)) + read.first
     pairs = list(zip(aligned, read.shape, strict=True))
     if any(length(group) != size and not is_plain(group) for group, size in pairs):
-        raise CannotDropError("tokens are repeated or padded")
+        raise CannotDropError("the map of tokens is padded or repeated, as for window attention")
     return Passed(tuple(group if length(group) == size else _new(size) for group, size in pairs))
 
 

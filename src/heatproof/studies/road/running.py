@@ -11,8 +11,8 @@ from heatproof.errors import InputError
 from heatproof.heatmaps.naming import code_of
 from heatproof.heatmaps.precomputed import MapFile
 from heatproof.network import Network
-from heatproof.perturbation.fitting import for_network
 from heatproof.options.perturbing import OnTotal
+from heatproof.perturbation.fitting import for_network
 from heatproof.report import counted
 from heatproof.results.choice import Choice
 from heatproof.runs.destination import begin_anew
