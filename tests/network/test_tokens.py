@@ -85,12 +85,8 @@ class Small(nn.Module):
 
     def _attention(self, block, tokens, left):
         batch, count, dim = tokens.shape
-        queries, keys, values = (
-            block["qkv"](tokens)
-            .reshape(batch, count, 3, self.heads, dim // self.heads)
-            .permute(2, 0, 3, 1, 4)
-            .unbind(0)
-        )
+        together = block["qkv"](tokens).reshape(batch, count, 3, self.heads, dim // self.heads)
+        queries, keys, values = together.permute(2, 0, 3, 1, 4).unbind(0)
         logits = queries @ keys.transpose(-2, -1) / math.sqrt(dim // self.heads)
         if left is not None:
             logits = logits.masked_fill(~left[:, None, None], -math.inf)
@@ -249,7 +245,7 @@ class Function(nn.Module):
 
 REFUSED = {
     "windows": (models.swin_t, 64, r"padded or repeated, as for window attention \(at features.1.0.attn \(pad\)\)"),
-    "convolutions": (models.resnet18, 64, r"patches overlap, since it reads 7 × 7 positions at once, .* \(at conv1 \(conv2d\)\)"),
+    "convolutions": (models.resnet18, 64, r"patches overlap, since it reads 7 × 7 .* \(at conv1 \(conv2d\)\)"),
     "mixer": (lambda: Mixing(Fixed()), 16, r"mixed by fixed weights, .* \(at mix.over_tokens \(linear\)\)"),
     "shifted": (lambda: Mixing(Slide()), 16, r"tokens are moved, as by shifted windows \(at mix \(roll\)\)"),
     "sum": (lambda: Mixing(Function(lambda tokens: tokens.sum(dim=1))), 16, "a sum or a norm over tokens"),
@@ -257,7 +253,7 @@ REFUSED = {
     "first half": (lambda: Mixing(Function(lambda t: t[:, :8].mean(1))), 16, "some patches' tokens are read by their"),
     "divided": (lambda: Mixing(Function(lambda t: t.unflatten(1, (4, 4)).mean((1, 2)))), 16, "divided into windows"),
     "linear attention": (lambda: Mixing(Function(linear_attention)), 16, "weights that are no softmax over them"),
-    "nothing mixed": (lambda: nn.Sequential(nn.Conv2d(3, 5, 4, 4), nn.Flatten(), nn.Linear(80, 2)), 16, "fixed weights"),
+    "nothing mixed": (lambda: nn.Sequential(nn.Conv2d(3, 5, 4, 4), nn.Flatten(), nn.Linear(80, 2)), 16, "fixed"),
 }  # fmt: skip
 
 
@@ -302,9 +298,7 @@ class TestTrained:
         return made
 
     def test_overlapping_patches_are_refused(self):
-        with pytest.raises(
-            InputError, match=r"patches overlap, since it reads 3 × 3 .* \(at tokenizer.tokenizer_layers"
-        ):
+        with pytest.raises(InputError, match=r"patches overlap, since it reads 3 × 3 .* \(at tokenizer"):
             Network(self.load("cct_cifar10")).tokens((3, 32, 32))
 
     def test_a_post_norm_transformer_equals_masked_keys(self):

@@ -7,6 +7,7 @@ from torchvision.models.vision_transformer import VisionTransformer
 
 import heatproof as hp
 from heatproof import InputError, perturb
+from heatproof.defaults import CANDIDATES
 from heatproof.network.tokens import Grid
 from heatproof.options.studies import CompareOptions
 from heatproof.perturbation import Protocol, order_bounds, single_region_drops
@@ -16,6 +17,8 @@ from heatproof.perturbation.patches import regions_of_patches, side_of_regions
 from heatproof.perturbation.protocols import named, protocol_of
 from heatproof.perturbation.regions import as_regions, grid
 from heatproof.perturbation.scores import logit
+from heatproof.studies.compare import wanted_comparison
+from heatproof.studies.pilot import followed
 
 
 class Mean(nn.Module):
@@ -144,9 +147,7 @@ class TestRegions:
 
     @pytest.mark.parametrize("regions", [9, 4, "pixels", "relative-grid[across=3]", 12])
     def test_that_cut_through_patches_are_refused(self, transformer, images, regions):
-        with pytest.raises(
-            InputError, match=r"patches of the network, 8 × 8 pixels .* give regions=8 for single patches"
-        ):
+        with pytest.raises(InputError, match=r"patches of the network, 8 × 8 pixels .* give regions=8 for"):
             perturb(transformer, images, images.sum(dim=1), replacement="drop", regions=regions)
 
     def test_superpixels_are_refused(self, transformer, images):
@@ -178,7 +179,7 @@ class TestFullRemoval:
         for steps in ("all", None):
             curves = perturb(averaging, images, images.sum(dim=1), replacement="drop", regions=4, steps=steps)
             assert curves.steps == 15
-        with pytest.raises(InputError, match="no token but those of patches, .* give a number of steps that leaves"):
+        with pytest.raises(InputError, match=r"no token but those of patches, .* give a number of steps that leaves"):
             perturb(averaging, images, images.sum(dim=1), replacement="drop", regions=4, steps=16)
 
     def test_where_a_border_stays_all_regions_go(self, averaging):
@@ -199,9 +200,7 @@ class TestProtocols:
         assert protocol_of(CompareOptions(replacement="drop", regions=16), name).regions == 16
 
     def test_engines(self, transformer, images):
-        with pytest.raises(
-            InputError, match="engine 'incremental' cannot follow replacement 'drop', which evaluates the"
-        ):
+        with pytest.raises(InputError, match="engine 'incremental' cannot follow replacement 'drop', which"):
             Protocol(replacement="drop", engine="incremental")
         engine, plan = choose(transformer, (3, 32, 32), grid(32, 32, 8)[None], engine="full", score=logit, drops=True)
         assert (engine.name, plan) == ("tokens", None)
@@ -241,3 +240,11 @@ class TestStudies:
         images = torch.rand(2, 3, 18, 18)
         with pytest.raises(InputError, match=r"\(replacement 'drop'\) of Sequential: patches overlap, since it reads"):
             hp.compare(convolutional(), images, ["gradient-x-input"], replacement="drop")
+
+    def test_is_tried_on_the_pilot_of_a_transformer(self, transformer, convolutional):
+        wanted = wanted_comparison(CompareOptions(), ["gradient-x-input"])
+        assert "dropped-tokens" in followed(wanted, transformer, (3, 32, 32)).candidates
+        assert tuple(followed(wanted, convolutional(), (3, 18, 18)).candidates) == CANDIDATES
+        images = torch.rand(36, 3, 32, 32, generator=torch.Generator().manual_seed(0))
+        study = hp.compare(transformer, images, ["gradient-x-input"], audit=0)
+        assert "dropped-tokens" in [one.name for one in study.choice.candidates]

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from heatproof.defaults import ALL, AUTO
+from heatproof.errors import InputError
 from heatproof.network.network import Network
 from heatproof.perturbation.patches import fits, regions_of_patches, side_of_regions
 from heatproof.perturbation.protocol import Protocol
@@ -40,6 +41,15 @@ def for_network(protocol: Protocol, network: Network, shape: tuple[int, ...]) ->
         return protocol
     steps, most = protocol.steps_for(maps), removable(protocol, maps, network, shape)
     return replace(protocol, steps=most) if steps > most else protocol
+
+
+def can_drop(network: Network, shape: tuple[int, ...]) -> bool:
+    """Whether the network can leave out tokens of images of ``shape`` (C, H, W)."""
+    try:
+        network.tokens(shape)
+    except InputError:
+        return False
+    return True
 
 
 def fit(protocol: Protocol, regions: Tensor, network: Network, shape: tuple[int, ...]) -> bool:

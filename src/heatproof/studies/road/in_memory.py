@@ -10,7 +10,7 @@ from heatproof.errors import InputError
 from heatproof.network.network import Network
 from heatproof.studies.comparison import Comparison
 from heatproof.studies.further import needs_of
-from heatproof.studies.pilot import pilot_places, with_choice
+from heatproof.studies.pilot import followed, pilot_places, with_choice
 from heatproof.studies.planted import planted_truth
 from heatproof.studies.racing import LOOK, at_random
 from heatproof.studies.road import driver
@@ -37,6 +37,7 @@ def compared(
     """Compares methods on images (N, C, H, W)."""
     labels = labelled(names, images)
     task = Task.of(network, images, wanted.methods, targets, wanted.protocol, lerf=wanted.lerf, names=names)
+    wanted = followed(wanted, network, task.shape)
     addresses = labels if names else task.identities
     places, choice = pilot_places(wanted, addresses), None
     if places:

@@ -25,7 +25,7 @@ from heatproof.runs.study_file import Settings
 from heatproof.runs.workers import Make, Workers
 from heatproof.studies.comparison import Comparison
 from heatproof.studies.complexity_study import Simplicity
-from heatproof.studies.pilot import pilot_places, with_choice
+from heatproof.studies.pilot import followed, pilot_places, with_choice
 from heatproof.studies.planted_truth import PlantedTruth
 from heatproof.studies.planting.settling import plant, planted_in, with_planted
 from heatproof.studies.racing import at_random
@@ -228,6 +228,9 @@ def _choice(
     if record:
         return Choice.read(record["choice"]) if record.get("choice") else None
     network, source = here
+    if pilot_places(wanted, source.names):
+        shape = first_pictures(source, range(len(source.names))).images.shape[1:]
+        wanted = followed(wanted, network, tuple(shape))
     places = pilot_places(wanted, source.names)
     if not places:
         return None
