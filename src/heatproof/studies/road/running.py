@@ -194,9 +194,9 @@ def _assigned(
     shards = shards_of(store, len(order), wanted.rule)
     statistics = stored_statistics(store) if record else None
     protocol = replace(wanted.protocol, statistics=statistics) if statistics else wanted.protocol
-    protocol = replace(protocol, steps=record["plan"]["protocol"]["steps"]) if record else settled(protocol, source)
     if protocol.drops:
         protocol = for_network(protocol, network, tuple(first_pictures(source, order).images.shape[1:]))
+    protocol = replace(protocol, steps=record["plan"]["protocol"]["steps"]) if record else settled(protocol, source)
     wanted = replace(wanted, protocol=fitted(protocol, source))
     assignment = Assignment(wanted, load, tuple(order), shards, members=len(names), planted=planted)
     if record and shards.whole():

@@ -1,0 +1,65 @@
+"""Cost of a path to full removal with dropped tokens, against full evaluation of blurred images with all tokens.
+
+    python benchmarks/bench_tokens.py [--runs 3] [--threads 2] [--network vit_b_16] [--images 1] [--device cpu]
+
+Same images, maps, regions (single patches) and steps, all scored; weights are random, which costs the same. Runs
+alternate; medians are compared. Set-up (export, the trial of dropping, blurred images) is done before the clock starts,
+but for the blur of each run. The JSON holds every run.
+"""
+
+import argparse
+import json
+import platform
+import statistics
+import time
+from importlib.metadata import version
+from pathlib import Path
+
+import torch
+import torchvision
+
+import heatproof as hp
+
+
+def path(network: hp.Network, images: torch.Tensor, replacement: str, side: int) -> hp.Curves:
+    return hp.perturb(
+        network, images, images.sum(dim=1), replacement=replacement, regions=side, steps="all", engine="full"
+    )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--runs", type=int, default=3)
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--network", default="vit_b_16")
+    parser.add_argument("--images", type=int, default=1)
+    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--out", type=Path, default=None, help="a JSON file")
+    options = parser.parse_args()
+    torch.set_num_threads(options.threads)
+    torch.manual_seed(0)
+    network = hp.Network(torchvision.models.get_model(options.network), device=options.device)
+    images = torch.rand(options.images, 3, 224, 224, generator=torch.Generator().manual_seed(0))
+    network.check(images)
+    patches = network.tokens((3, 224, 224)).grid
+    seconds: dict[str, list[float]] = {"blur": [], "drop": []}
+    for round_number in range(options.runs + 1):  # the first round warms up
+        for replacement, times in seconds.items():
+            started = time.perf_counter()
+            path(network, images, replacement, patches.height)
+            if round_number:
+                times.append(time.perf_counter() - started)
+    medians = {name: statistics.median(times) for name, times in seconds.items()}
+    print(f"{options.network}, {patches.count} steps of one patch, medians of {options.runs} alternating runs")
+    for name, median in medians.items():
+        print(f"  {name:6s} {median:7.2f} s   {options.images * patches.count / median:7.1f} evaluations a second")
+    print(f"  drop is {medians['blur'] / medians['drop']:.2f} times as fast")
+    if options.out:
+        versions = {name: version(name) for name in ("torch", "heatproof")}
+        machine = platform.processor() or platform.machine()
+        record = {"machine": machine, "versions": versions, "seconds": seconds, "medians": medians}
+        options.out.write_text(json.dumps(record | vars(options) | {"out": str(options.out)}, indent=2))
+
+
+if __name__ == "__main__":
+    main()
