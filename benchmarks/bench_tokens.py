@@ -1,8 +1,8 @@
 """Cost of a path to full removal with dropped tokens, against full evaluation of blurred images with all tokens.
 
-    python benchmarks/bench_tokens.py [--runs 3] [--threads 2] [--network vit_b_16] [--images 1] [--device cpu]
+    python benchmarks/bench_tokens.py [--runs 3] [--threads 2] [--network vit_b_16] [--images 1] [--scored 14]
 
-Same images, maps, regions (single patches) and steps, all scored; weights are random, which costs the same. Runs
+Same images, maps, regions (single patches) and steps; weights are random, which costs the same. Runs
 alternate; medians are compared. Set-up (export, the trial of dropping, blurred images) is done before the clock starts,
 but for the blur of each run. The JSON holds every run.
 """
@@ -21,10 +21,9 @@ import torchvision
 import heatproof as hp
 
 
-def path(network: hp.Network, images: torch.Tensor, replacement: str, side: int) -> hp.Curves:
-    return hp.perturb(
-        network, images, images.sum(dim=1), replacement=replacement, regions=side, steps="all", engine="full"
-    )
+def path(network: hp.Network, images: torch.Tensor, replacement: str, side: int, scored: int | None) -> hp.Curves:
+    given = {"replacement": replacement, "regions": side, "steps": "all", "scored": scored, "engine": "full"}
+    return hp.perturb(network, images, images.sum(dim=1), **given)
 
 
 def main() -> None:
@@ -33,6 +32,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--network", default="vit_b_16")
     parser.add_argument("--images", type=int, default=1)
+    parser.add_argument("--scored", type=int, default=None, help="steps that are scored; by default all")
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--out", type=Path, default=None, help="a JSON file")
     options = parser.parse_args()
@@ -46,13 +46,16 @@ def main() -> None:
     for round_number in range(options.runs + 1):  # the first round warms up
         for replacement, times in seconds.items():
             started = time.perf_counter()
-            path(network, images, replacement, patches.height)
+            path(network, images, replacement, patches.height, options.scored)
             if round_number:
                 times.append(time.perf_counter() - started)
     medians = {name: statistics.median(times) for name, times in seconds.items()}
-    print(f"{options.network}, {patches.count} steps of one patch, medians of {options.runs} alternating runs")
+    scored = options.scored or patches.count
+    print(
+        f"{options.network}, {scored} of {patches.count} steps of one patch, medians of {options.runs} alternating runs"
+    )
     for name, median in medians.items():
-        print(f"  {name:6s} {median:7.2f} s   {options.images * patches.count / median:7.1f} evaluations a second")
+        print(f"  {name:6s} {median:7.2f} s   {options.images * (scored + 1) / median:7.1f} evaluations a second")
     print(f"  drop is {medians['blur'] / medians['drop']:.2f} times as fast")
     if options.out:
         versions = {name: version(name) for name in ("torch", "heatproof")}
