@@ -302,7 +302,7 @@ class TestTrained:
             Network(self.load("cct_cifar10")).tokens((3, 32, 32))
 
     def test_a_post_norm_transformer_equals_masked_keys(self):
-        module = self.load("vit_cifar10").double()
+        module = self.load("vit_cifar10").double().requires_grad_(False)
         network, images, patches = Network(AnyBatch(module)), images_of(32), some(64, 20)
         tokens = network.tokens((3, 32, 32))
         gone = torch.ones(2, 65, dtype=torch.bool).scatter(1, patches + 1, False)
