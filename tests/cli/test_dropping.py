@@ -43,7 +43,7 @@ def test_compare_removes_the_patches_of_the_network():
 
 @pytest.mark.parametrize(
     ("network", "reason"),
-    [("cnn", "patches overlap, since it reads 3 × 3 positions"), ("swin", "tokens are divided into windows")],
+    [("cnn", "patches of 3 × 3 positions that overlap"), ("swin", "tokens are divided into windows")],
 )
 def test_networks_without_a_token_sequence_are_refused_in_one_line(network, reason):
     result = run.invoke(app, ["compare", "photos", "--network", f"tiny_networks:{network}", *DROP])

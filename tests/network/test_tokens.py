@@ -245,7 +245,7 @@ class Function(nn.Module):
 
 REFUSED = {
     "windows": (models.swin_t, 64, r"padded or repeated, as for window attention \(at features.1.0.attn \(pad\)\)"),
-    "convolutions": (models.resnet18, 64, r"patches overlap, since it reads 7 × 7 .* \(at conv1 \(conv2d\)\)"),
+    "convolutions": (models.resnet18, 64, r"patches of 7 × 7 positions that overlap, .* \(at conv1 \(conv2d\)\)"),
     "mixer": (lambda: Mixing(Fixed()), 16, r"mixed by fixed weights, .* \(at mix.over_tokens \(linear\)\)"),
     "shifted": (lambda: Mixing(Slide()), 16, r"tokens are moved, as by shifted windows \(at mix \(roll\)\)"),
     "sum": (lambda: Mixing(Function(lambda tokens: tokens.sum(dim=1))), 16, "a sum or a norm over tokens"),
@@ -262,6 +262,15 @@ def test_refused_with_the_reason_and_the_place(name):
     make, side, message = REFUSED[name]
     with pytest.raises(InputError, match=rf"\(replacement 'drop'\) of \w+: .*{message}"):
         Network(make()).tokens((3, side, side))
+
+
+def test_whatever_goes_wrong_is_a_reason(monkeypatch):
+    def broken(*_):
+        raise NotImplementedError("an operator\nthat nobody knows")
+
+    monkeypatch.setattr("heatproof.network.tokens.dropping.follow", broken)
+    with pytest.raises(InputError, match=r"of Small: NotImplementedError: an operator$"):
+        Network(Small()).tokens((3, 16, 16))
 
 
 def test_what_differs_from_masked_keys_is_refused(monkeypatch):
@@ -298,7 +307,7 @@ class TestTrained:
         return made
 
     def test_overlapping_patches_are_refused(self):
-        with pytest.raises(InputError, match=r"patches overlap, since it reads 3 × 3 .* \(at tokenizer"):
+        with pytest.raises(InputError, match=r"patches of 3 × 3 positions that overlap, .* \(at tokenizer"):
             Network(self.load("cct_cifar10")).tokens((3, 32, 32))
 
     def test_a_post_norm_transformer_equals_masked_keys(self):

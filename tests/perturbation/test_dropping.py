@@ -238,7 +238,9 @@ class TestStudies:
 
     def test_a_convolutional_network_is_refused(self, convolutional):
         images = torch.rand(2, 3, 18, 18)
-        with pytest.raises(InputError, match=r"\(replacement 'drop'\) of Sequential: patches overlap, since it reads"):
+        with pytest.raises(
+            InputError, match=r"\(replacement 'drop'\) of Sequential: patches of 5 × 5 positions that overlap"
+        ):
             hp.compare(convolutional(), images, ["gradient-x-input"], replacement="drop")
 
     def test_is_tried_on_the_pilot_of_a_transformer(self, transformer, convolutional):

@@ -15,6 +15,7 @@ from heatproof.errors import InputError
 from heatproof.network.against import Against, as_class, opponents, together
 from heatproof.network.contract import evaluated, trial_images
 from heatproof.network.copying import hidden_layers, shuffled_copy, untouched_copy, unwrapped
+from heatproof.network.formats.archives import first_line
 from heatproof.network.formats.huggingface import as_logits, class_names
 from heatproof.network.formats.scripts import as_module
 from heatproof.network.forward import ForwardPass, WholeModule, check_logits
@@ -118,8 +119,9 @@ class Network:
                     found = Tokens.of(self.graph(shape), like)
                     found.check(self.inputs(trial_images(None, shape)))
                 self._tokens[shape] = found
-            except InputError as error:
-                why = f"tokens of removed patches cannot be left out (replacement 'drop') of {self.name}: {error}"
+            except Exception as error:  # a graph may hold whatever can be exported
+                reason = str(error) if isinstance(error, InputError) else f"{type(error).__name__}: {first_line(error)}"
+                why = f"tokens of removed patches cannot be left out (replacement 'drop') of {self.name}: {reason}"
                 self._tokens[shape] = CannotDropError(why)
         tokens = self._tokens[shape]
         if isinstance(tokens, InputError):

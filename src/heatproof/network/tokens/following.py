@@ -139,9 +139,10 @@ def _patches(operation: Convolution | Pool, layout: Layout, read: tuple[int, ...
     reach = operation.reach(read)
     tiles = reach is not None and reach.padding == (0, 0) and all(map(_tiled, reach.size, reach.stride))
     if reach is None or not tiles:
-        read_at_once = " × ".join(map(str, reach.size)) if reach else "several"
+        side = " × ".join(map(str, reach.size)) if reach else "several"
         raise CannotDropError(
-            f"patches overlap, since it reads {read_at_once} positions at once, and so make no tokens apart"
+            f"patches of {side} positions that overlap, or reach beyond the image, are read, so that no token belongs "
+            "to one patch alone"
         )
     sides = []
     for group, stride, size in zip(layout[2:], reach.stride, shape[2:], strict=True):
