@@ -18,4 +18,5 @@ SEEN = 0.05  # probability, above which a network sees a class in a mosaic
 SHOWN = 8  # pictures of a page
 ALL = "all"  # instead of a number of steps
 CANDIDATES = ("coarse-blur", "coarse-uniform", "medium-blur", "large-blur", "fine-uniform")  # protocols to choose from
+OF_TRANSFORMERS = ("dropped-tokens",)  # further ones, where the network can leave out tokens
 AUTO = "auto"  # as the protocol says, or a protocol that is chosen on a pilot

@@ -26,6 +26,26 @@ def cnn() -> hp.Network:
     return hp.Network(module(), preprocessing=hp.Preprocessing(resize=40, crop=36), name="tiny")
 
 
+def transformer() -> hp.Network:
+    """A vision transformer with 16 patches of 36 × 36 pictures."""
+    from torchvision.models.vision_transformer import VisionTransformer
+
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        made = VisionTransformer(36, 9, 1, 2, 16, 32, num_classes=5)
+        for parameter in made.parameters():
+            nn.init.normal_(parameter, std=0.3)
+    return hp.Network(made, preprocessing=hp.Preprocessing(resize=40, crop=36), name="tiny transformer")
+
+
+def swin() -> hp.Network:
+    """A transformer with windows."""
+    from torchvision.models.swin_transformer import SwinTransformer
+
+    made = SwinTransformer([4, 4], 12, [2], [2], [3, 3], num_classes=5)
+    return hp.Network(made, preprocessing=hp.Preprocessing(resize=40, crop=36), name="tiny Swin")
+
+
 class Quarters(nn.Module):
     """A class for each of red, green, blue and grey."""
 

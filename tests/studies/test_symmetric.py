@@ -116,7 +116,7 @@ def test_given_maps_have_the_control_too(images):
     assert "another-image:mine" in found.controls
 
 
-@pytest.mark.parametrize("name", sorted(PROTOCOLS))
+@pytest.mark.parametrize("name", sorted(set(PROTOCOLS) - {"dropped-tokens"}))  # which needs a transformer
 def test_every_protocol_runs(name, images):
     found = hp.compare(small_network(), images[:3], ["sobel"], protocol=name, audit=0, controls=False)
     assert found.symmetric == (name != "samek2017")

@@ -15,12 +15,14 @@ from heatproof.errors import InputError
 from heatproof.network.against import Against, as_class, opponents, together
 from heatproof.network.contract import evaluated, trial_images
 from heatproof.network.copying import hidden_layers, shuffled_copy, untouched_copy, unwrapped
+from heatproof.network.formats.archives import first_line
 from heatproof.network.formats.huggingface import as_logits, class_names
 from heatproof.network.formats.scripts import as_module
 from heatproof.network.forward import ForwardPass, WholeModule, check_logits
 from heatproof.network.graph import Graph
 from heatproof.network.incremental.planner import CPU_BATCH, Planner, images_within
 from heatproof.network.inputs import as_preprocessing, as_targets, check_classes, check_images, checked_device
+from heatproof.network.tokens import CannotDropError, Tokens
 from heatproof.network.trial import NO_LOGITS, Trial, tried
 from heatproof.showing import facts_html
 
@@ -72,6 +74,7 @@ class Network:
         self.gives_logits = True
         self.planner = Planner(torch.empty((), dtype=self.dtype, device=self.device))
         self._trials: dict[tuple[int, ...], Trial | InputError] = {}
+        self._tokens: dict[tuple[int, ...], Tokens | InputError] = {}
         self._randomised: dict[int, Network] = {}
         self._like: Network | None = None  # another with the same architecture
 
@@ -104,6 +107,28 @@ class Network:
         if isinstance(graph, InputError):
             raise graph
         return graph
+
+    def tokens(self, shape: tuple[int, ...]) -> Tokens:
+        """The network's token sequence, which may lack patches, for images of ``shape`` (C, H, W).
+
+        Raises:
+            InputError: with the reason, if it has none, or if its scores are not those with masked keys.
+        """
+        if shape not in self._tokens:
+            try:
+                like = torch.empty((), dtype=self.dtype, device=self.device)
+                with torch.inference_mode():
+                    found = Tokens.of(self.graph(shape), like)
+                    found.check(self.inputs(trial_images(None, shape)))
+                self._tokens[shape] = found
+            except Exception as error:  # a graph may hold whatever can be exported
+                reason = str(error) if isinstance(error, InputError) else f"{type(error).__name__}: {first_line(error)}"
+                why = f"tokens of removed patches cannot be left out (replacement 'drop') of {self.name}: {reason}"
+                self._tokens[shape] = CannotDropError(why)
+        tokens = self._tokens[shape]
+        if isinstance(tokens, InputError):
+            raise tokens
+        return tokens
 
     def without_graph(self, shape: tuple[int, ...]) -> str | None:
         """Why there is no graph for images of ``shape``, and what is lost; nothing where there is one."""

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from heatproof.network.incremental import Plan, dirty_regions
 from heatproof.network.network import Network
+from heatproof.perturbation.dropping import evaluate_dropping
 from heatproof.perturbation.incremental import evaluate_incrementally
 from heatproof.perturbation.scores import Score, logit, scored
 from heatproof.perturbation.trajectories import Impute, OnProgress, Trajectories
@@ -21,7 +22,7 @@ class Engine:
     """Which engine evaluates perturbed images, and why.
 
     Attributes:
-        name: "full" or "incremental".
+        name: "full", "incremental", or "tokens" where those of removed patches are left out.
         nodes_on_windows: how many of the network's nodes are evaluated where something changed only.
         nodes: how many there are; none without a graph.
         reason: why this engine.
@@ -35,6 +36,8 @@ class Engine:
     def __str__(self) -> str:
         if self.name == "full":
             return "the whole network at each step"
+        if self.name == "tokens":
+            return "the tokens that are left at each step"
         return f"{self.nodes_on_windows} of {self.nodes} nodes on windows"
 
 
@@ -47,12 +50,15 @@ def choose(
     score: Score,
     regions_at_once: int = 1,
     imputes: bool = False,
+    drops: bool = False,
 ) -> tuple[Engine, Plan | None]:
     """The engine for images of ``shape`` with these maps of regions (n, H, W), and its plan, if it is incremental.
 
     Raises:
         InputError: if the incremental engine is asked for and the network has no graph.
     """
+    if drops:
+        return Engine("tokens", 0, len(network.tokens(shape).steps), "tokens of removed patches are left out"), None
     without_graph = network.without_graph(shape)
     if engine == "full" or (engine == "auto" and (without_graph or imputes)):
         nodes = 0 if without_graph else len(network.graph(shape))
@@ -83,6 +89,7 @@ def choose_for(network: Network, trajectories: Trajectories, engine: str, score:
         score=score,
         regions_at_once=ceil(trajectories.orders.shape[-1] / trajectories.scored.shape[-1]),
         imputes=trajectories.impute is not None,
+        drops=trajectories.drops,
     )
 
 
@@ -101,6 +108,8 @@ def evaluate(
     on_progress: OnProgress,
 ) -> Tensor:
     """(n, M, T, K + 1) scores in float32 on the CPU; step 0 is the untouched image. Without a plan, in full."""
+    if trajectories.drops:
+        return evaluate_dropping(network, trajectories, score, memory=memory, on_progress=on_progress)
     if plan is None:
         return evaluate_fully(network, trajectories, score, memory=memory, on_progress=on_progress)
     return evaluate_incrementally(network, trajectories, score, plan, memory=memory, on_progress=on_progress)

@@ -16,6 +16,7 @@ from heatproof.options.signatures import takes
 from heatproof.options.studies import PerturbArguments
 from heatproof.perturbation.curves import Curves, removed_fractions
 from heatproof.perturbation.engine import choose_for, evaluate, least_on_windows
+from heatproof.perturbation.fitting import for_network
 from heatproof.perturbation.orders import check_order, given_orders, orders_of_heatmaps, random_orders, scored_steps
 from heatproof.perturbation.protocol import Protocol
 from heatproof.perturbation.regions import as_regions
@@ -51,7 +52,7 @@ def perturb(network: Network, images: Tensor, wanted: PerturbArguments) -> Curve
     protocol, targets = Protocol.of(wanted), wanted.targets
     network.check(images)
     check_score(protocol.score, network, tuple(images.shape[1:]), protocol.against)
-    protocol = protocol.fitted(images)
+    protocol = for_network(protocol.fitted(images), network, tuple(images.shape[1:]))
     ids, order = _identities(images, wanted.ids), wanted.order
     given = None if targets is None else as_targets(targets, len(images))
     asked = network.classes_asked(images, given, protocol.against, memory=protocol.memory)
@@ -170,7 +171,8 @@ def _blocks(
         chosen, named = images[index.to(images.device)].cpu(), [ids[i] for i in index]
         yield Trajectories(
             images=chosen,
-            replacements=None if protocol.imputes else replacement_images(chosen, protocol, named),
+            replacements=None if protocol.imputes or protocol.drops else replacement_images(chosen, protocol, named),
+            drops=protocol.drops,
             impute=imputation(protocol, named) if protocol.imputes else None,
             regions=regions[index],
             orders=orders[index],

@@ -5,17 +5,17 @@ from typing import Any
 
 from torch import Tensor
 
-from heatproof.defaults import ALL
+from heatproof.defaults import ALL, AUTO
 from heatproof.errors import InputError
 from heatproof.options.option import shared_values
 from heatproof.options.perturbing import Evaluating, Perturbing
 from heatproof.options.texts import share_in
 from heatproof.perturbation.engine import ENGINES
 from heatproof.perturbation.regions import REGIONS, count_regions
-from heatproof.perturbation.replacements import REPLACEMENTS, asks_for
+from heatproof.perturbation.replacements import DROP, REPLACEMENTS, asks_for
 from heatproof.perturbation.scores import SCORES
 from heatproof.perturbation.statistics import Statistics, as_statistics
-from heatproof.registry import is_whole, unknown
+from heatproof.registry import is_whole, parse_spec, unknown
 
 PROTOCOL_STEPS = 100  # [Samek2017]
 
@@ -36,10 +36,16 @@ class Protocol(Perturbing):
         super().__post_init__()
         REPLACEMENTS.resolve(self.replacement)
         SCORES.resolve(self.score)
-        if isinstance(self.regions, str) and not is_whole(self.regions):
+        left_open = self.drops and isinstance(self.regions, str) and self.regions == AUTO
+        if isinstance(self.regions, str) and not is_whole(self.regions) and not left_open:
             REGIONS.resolve(self.regions)
         if self.engine not in ENGINES:
             raise InputError(unknown("engine", self.engine, ENGINES))
+        if self.engine == "incremental" and self.drops:
+            raise InputError(
+                f"engine 'incremental' cannot follow replacement {self.replacement!r}, which evaluates the tokens that "
+                "are left; choose engine 'full' or 'auto'"
+            )
         if self.engine == "incremental" and self.imputes:
             raise InputError(
                 f"engine 'incremental' cannot follow replacement {self.replacement!r}, which fills all removed pixels "
@@ -63,6 +69,11 @@ class Protocol(Perturbing):
     def imputes(self) -> bool:
         """Whether removed pixels are filled from what is left, at every step anew."""
         return asks_for(self.replacement, "removed")
+
+    @property
+    def drops(self) -> bool:
+        """Whether nothing takes the place of removed patches: their tokens are left out."""
+        return parse_spec(self.replacement)[0] == DROP
 
     @property
     def uses_statistics(self) -> bool:

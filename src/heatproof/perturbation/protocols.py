@@ -9,6 +9,7 @@ from heatproof.defaults import ALL, AUTO
 from heatproof.errors import InputError
 from heatproof.options.perturbing import Evaluating, Examining
 from heatproof.perturbation.protocol import Protocol
+from heatproof.perturbation.replacements import DROP
 from heatproof.registry import Registry, parse_spec, unknown
 
 SCORED = 8  # steps of a trajectory: images differ far more than steps do
@@ -81,6 +82,12 @@ def coarse_uniform(*, score: str = AUTO, removed: Removed = 1.0) -> NamedProtoco
     return NamedProtocol("relative-grid[across=8]", "uniform", share(removed), score=score)
 
 
+@PROTOCOLS.register("dropped-tokens")
+def dropped_tokens(*, score: str = AUTO, removed: Removed = 1.0) -> NamedProtocol:
+    """Squares of a network's own patches, about eight across, lose their tokens, until none is left; both orders."""
+    return NamedProtocol(AUTO, DROP, share(removed), score=score)
+
+
 @PROTOCOLS.register("large-blur")
 def large_blur(*, score: str = AUTO, removed: Removed = 1.0) -> NamedProtocol:
     """Squares of a quarter of the shorter side are blurred, until none is left; both orders."""
@@ -118,6 +125,8 @@ def protocol_of(options: Evaluating, name: str) -> Protocol:
     if "removed" in parse_spec(name)[1] and not _is_left(said["steps"]):
         raise InputError(f"{name} says how much is removed, and so does steps: leave out one of them")
     chosen = {one: getattr(known, one) if _is_left(value) else value for one, value in said.items()}
+    if chosen["replacement"] == DROP and _is_left(said["regions"]):
+        chosen["regions"] = AUTO  # regions consist of the network's patches, whatever a protocol's are
     score = {} if _is_left(known.score) else {"score": known.score}
     return Protocol.of(options, **chosen, **score)
 

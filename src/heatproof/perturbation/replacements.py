@@ -1,6 +1,6 @@
 """What a removed region becomes: the registry of replacements, and the replacement images that need no fitting.
 
-There are two kinds; which one a function is, its arguments say.
+There are two kinds, and nothing at all (``drop``); which one a function is, its arguments say.
 
 A *replacement image* is made once, from images (N, C, H, W) and one generator per image. Removing a region copies its
 pixels from there; regions never overlap, so the draws of different regions are independent. One that asks for
@@ -26,6 +26,7 @@ from heatproof.registry import Registry
 Generators = Sequence[np.random.Generator]  # one for each image
 Replacement = Callable[..., Tensor]  # (images, *, generators, options…) -> (N, C, H, W)
 
+DROP = "drop"  # tokens of removed patches are left out: see ``dropping.py``
 REPLACEMENTS: Registry[Replacement] = Registry("replacement")
 
 
@@ -51,6 +52,15 @@ def blur(images: Tensor, *, generators: Generators, sigma: Annotated[float, Boun
 def constant(images: Tensor, *, generators: Generators, statistics: Statistics) -> Tensor:
     """The mean colour of a data set at each location: its mean image [Samek2017]."""
     return statistics.mean.to(images).expand_as(images)
+
+
+@REPLACEMENTS.register("drop")
+def drop(images: Tensor, *, generators: Generators) -> Tensor:
+    """Nothing: a vision transformer does without the tokens of removed patches [Jain2022].
+
+    Pictures show grey there, which no network gets to see.
+    """
+    return grey(images, generators=generators)
 
 
 @REPLACEMENTS.register("grey")

@@ -12,6 +12,8 @@ from torch import Tensor
 from heatproof.errors import InputError
 from heatproof.network.network import Network
 from heatproof.perturbation.curves import Curves
+from heatproof.perturbation.dropping import Remaining
+from heatproof.perturbation.patches import regions_of_patches
 from heatproof.perturbation.perturbing import perturb_orders
 from heatproof.perturbation.protocol import Protocol
 from heatproof.perturbation.regions import as_regions
@@ -47,20 +49,30 @@ class Removal:
 
     def without(self, subsets: Tensor, repeat: int) -> Tensor:
         """(S, C, H, W) the image with the regions of each subset (S, R) removed; True = removed."""
-        border = torch.zeros(len(subsets), 1, dtype=torch.bool)  # a last column, for region −1
-        removed = torch.cat([subsets, border], dim=1)[:, self.regions]  # (S, H, W)
+        removed = _of_regions(subsets, self.regions)  # (S, H, W)
         images = self.image.expand(len(subsets), *self.image.shape)
         return self._impute(images, removed, torch.full((len(subsets),), repeat))
 
     def scores(self, network: Network, subsets: Tensor, repeat: int, on_progress: OnProgress) -> Tensor:
         """(S,) the target's score without the regions of each subset (S, R), in float64; evaluated in full."""
-        size = network.batch_size(tuple(self.image.shape), self.protocol.evaluation_memory)
-        score, found = SCORES.resolve(self.protocol.score), []
-        for batch in subsets.split(size):
-            logits = network.logits(self.without(batch, repeat).to(network.device))
-            found.append(scored(score, logits, self.target.to(network.device).expand(len(batch), *self.target.shape)))
-            on_progress(len(batch))
-        return torch.cat(found).double()
+        score, found = SCORES.resolve(self.protocol.score), torch.empty(len(subsets), dtype=torch.float64)
+        for numbers, logits in self._logits(network, subsets, repeat):
+            target = self.target.to(network.device).expand(len(numbers), *self.target.shape)
+            found[numbers] = scored(score, logits, target).double()
+            on_progress(len(numbers))
+        return found
+
+    def _logits(self, network: Network, subsets: Tensor, repeat: int) -> Iterator[tuple[Tensor, Tensor]]:
+        """Numbers (b,) of some subsets, and logits (b, classes) without their regions."""
+        memory = self.protocol.evaluation_memory
+        if not self.protocol.drops:
+            for numbers in torch.arange(len(subsets)).split(network.batch_size(tuple(self.image.shape), memory)):
+                yield numbers, network.logits(self.without(subsets[numbers], repeat).to(network.device))
+            return
+        remaining = Remaining(network, self.image[None], memory=memory)
+        (patches,) = regions_of_patches(self.regions[None], remaining.tokens.grid)
+        for numbers, left in remaining.batches(_of_regions(subsets, patches).flatten(start_dim=1)):
+            yield numbers, remaining.logits(torch.zeros_like(numbers), left)
 
     @cached_property
     def _impute(self) -> Impute:
@@ -68,6 +80,12 @@ class Removal:
             return imputation(self.protocol, [self.id])
         replacements = replacement_images(self.image[None], self.protocol, [self.id])[0]  # (repeats, C, H, W)
         return lambda images, removed, owners: torch.where(removed[:, None], replacements[owners], images)
+
+
+def _of_regions(subsets: Tensor, regions: Tensor) -> Tensor:
+    """(S, h, w) whether each place of a map (h, w) of regions belongs to a region of each subset (S, R)."""
+    border = torch.zeros(len(subsets), 1, dtype=torch.bool)  # a last column, for region −1
+    return torch.cat([subsets, border], dim=1)[:, regions]
 
 
 def removals(images: Tensor, curves: Curves) -> Iterator[Removal]:

@@ -17,13 +17,14 @@ class Trajectories:
 
     Attributes:
         images: (n, C, H, W) in [0, 1].
-        replacements: (n, T, C, H, W) what removed pixels become; none where they are imputed.
+        replacements: (n, T, C, H, W) what removed pixels become; none where they are imputed or left out.
         regions: (n, H, W) region indices, −1 = never removed.
         orders: (n, M, T, L) region indices, first removed first.
         targets: (n,) class indices, or (n, 2) each with the class that it is asked against.
         scored: (n, M, T, K) ascending steps, from 1 to L, after which the score is wanted.
         impute: fills removed pixels from what is left at a step, if they are not copied from ``replacements``; to it an
             owner is an image and a repeat, n · T in all.
+        drops: whether the tokens of removed patches are left out, so that nothing takes their place.
     """
 
     images: Tensor
@@ -33,6 +34,7 @@ class Trajectories:
     targets: Tensor
     scored: Tensor
     impute: Impute | None = None
+    drops: bool = False
 
     def __len__(self) -> int:
         """How many trajectories there are: n · M · T."""

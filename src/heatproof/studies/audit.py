@@ -12,9 +12,10 @@ from torch import Tensor
 
 from heatproof.measures.reversals import answerable, images_for_reversal
 from heatproof.perturbation import Curves, Protocol
+from heatproof.perturbation.fitting import fit, removable
 from heatproof.perturbation.orders import orders_of_heatmaps, random_orders
 from heatproof.perturbation.perturbing import perturb_scores
-from heatproof.perturbation.regions import count_regions, grid, grid_side
+from heatproof.perturbation.regions import grid, grid_side
 from heatproof.results.audit import AS_COMPARED, Audit, Evaluated
 from heatproof.results.part import REFERENCE
 from heatproof.studies.task import Task
@@ -110,9 +111,13 @@ def conditions_of(task: Task) -> int:
 def evaluations_of_an_image(task: Task, *, ranked: bool = True) -> int:
     """How many scores the audit wants of each image; only those to the end, if methods are not ranked."""
     first = task.of_images([0])
-    to_the_end = 1 + min(SCORED_TO_THE_END, count_regions(_whole_grid(first)))
+    whole = _whole_grid(first)
+    to_the_end = sum(
+        1 + min(SCORED_TO_THE_END, removable(protocol, whole, task.network, task.shape))
+        for protocol in _replacements(task.protocol)
+    )
     ranking = sum(setting.evaluations(len(task.names)) for setting in settings(first)) if ranked else 0
-    return ranking + len(_replacements(task.protocol)) * to_the_end
+    return ranking + to_the_end
 
 
 def audited(few: Task, maps: Maps, targets: Tensor, names: Sequence[str], progress: Progress, asked: Extent) -> Audit:
@@ -174,7 +179,11 @@ def _sizes(task: Task, own: Protocol, orders: tuple[str, ...]) -> Iterator[Setti
     for other in (side for side in others if side != size):
         if 1 <= other <= min(height, width):
             regions = grid(height, width, other).expand(len(task.images), height, width)
-            steps = max(1, min(count_regions(regions), round(task.steps * size**2 / other**2)))
+            if not fit(own, regions, task.network, task.shape):
+                continue
+            steps = max(
+                1, min(removable(own, regions, task.network, task.shape), round(task.steps * size**2 / other**2))
+            )
             yield Setting("region size", f"{other} pixels", _with(own, regions, steps), orders)
 
 
@@ -220,7 +229,7 @@ def _region_words(task: Task, setting: Setting) -> str:
 def _to_the_end(task: Task, protocol: Protocol, predicted: Tensor, progress: Progress) -> Curves:
     """The predicted class's probability while all regions go, in an order that is the same for all replacements."""
     regions, ids = _whole_grid(task), task.identities
-    steps = count_regions(regions)
+    steps = removable(protocol, regions, task.network, task.shape)
     walk = random_orders(regions, steps=steps, repeats=1, seed=protocol.seed, ids=ids)
     few = min(SCORED_TO_THE_END, steps)
     local = replace(protocol, regions=regions, steps=steps, scored=few, score="probability", against=None)

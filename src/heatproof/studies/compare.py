@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from torch import Tensor
 
-from heatproof.defaults import CANDIDATES
+from heatproof.defaults import CANDIDATES, OF_TRANSFORMERS
 from heatproof.network.network import Network
 from heatproof.options.option import shared_values
 from heatproof.options.perturbing import Examining
@@ -71,11 +71,12 @@ def wanted_curves(options: Examining, methods: Methods) -> Wanted:
     symmetric, all_methods = named(options.protocol).symmetric, named_methods(variants)
     if symmetric if options.controls is None else options.controls:
         all_methods = with_controls(all_methods, symmetric=symmetric)
+    candidates = (*CANDIDATES, *OF_TRANSFORMERS) if is_open(options) else ()
     given = {
         "methods": all_methods,
         "tuned": tuned,
         "protocol": protocol_of(options, options.protocol),
-        "candidates": {name: protocol_of(options, name) for name in CANDIDATES} if is_open(options) else {},
+        "candidates": {name: protocol_of(options, name) for name in candidates},
         "symmetric": symmetric,
         "lerf": symmetric or options.lerf,
         "planted": None,  # nothing is planted into these pictures

@@ -5,6 +5,8 @@ from dataclasses import replace
 
 from heatproof.errors import InputError
 from heatproof.heatmaps.control_methods import MUST_BEAT, UPPER_MARK
+from heatproof.network.network import Network
+from heatproof.perturbation.fitting import can_drop
 from heatproof.perturbation.protocols import DEFAULT
 from heatproof.registry import unknown
 from heatproof.results.choice import Choice
@@ -21,6 +23,15 @@ SHARE = 0.2  # of the evaluations of a comparison of so many images as …
 COMPARED = 100
 FEWEST, MOST = 6, 16  # images of a pilot
 LEFT = 5  # times as many images at least are left to be judged
+
+
+def followed(wanted: Wanted, network: Network, shape: tuple[int, ...]) -> Wanted:
+    """What is wanted, without candidates that the network cannot follow on images of ``shape`` (C, H, W)."""
+    dropping = [name for name, protocol in wanted.candidates.items() if protocol.drops]
+    if not dropping or can_drop(network, shape):
+        return wanted
+    left = {name: protocol for name, protocol in wanted.candidates.items() if name not in dropping}
+    return replace(wanted, candidates=left)
 
 
 def pilot_places(wanted: Wanted, addresses: Sequence[str]) -> tuple[int, ...]:

@@ -16,6 +16,7 @@ from heatproof.heatmaps.precomputed import ImageSelection, MapFile
 from heatproof.network.inputs import as_targets
 from heatproof.network.network import Network
 from heatproof.perturbation import Protocol
+from heatproof.perturbation.fitting import for_network
 from heatproof.perturbation.orders import orders_of_heatmaps, random_orders
 from heatproof.perturbation.regions import as_regions
 from heatproof.perturbation.scores import check_score
@@ -92,7 +93,7 @@ class Task:
         """Sorts out and checks what was asked for; files of heatmaps find theirs by the names of the images."""
         network.check(images)
         check_score(protocol.score, network, tuple(images.shape[1:]), protocol.against)
-        protocol = protocol.fitted(images)
+        protocol = for_network(protocol.fitted(images), network, tuple(images.shape[1:]))
         computed, given, borrowed = sorted_out(methods, images, names)
         regions = as_regions(protocol.regions, images)
         protocol.scored_of(protocol.steps_for(regions))

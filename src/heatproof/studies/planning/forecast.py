@@ -179,14 +179,14 @@ class Forecast:
         step = self.step
         if not step.in_full:
             return ""
-        if self.engine.name == "full":
+        if self.engine.name != "incremental":
             return f"{amount(step.in_full)} a step"
         times = f"{step.in_full / max(1, step.multiply_adds):.1f} times as many"
         return f"{amount(step.multiply_adds)} a step; the whole network needs {amount(step.in_full)}, {times}"
 
     def _memory(self) -> str:
         step = self.step
-        if self.engine.name == "full":
+        if self.engine.name != "incremental":
             return f"{counted(step.at_once, 'perturbed image')} at once, within {memory(step.memory)}"
         return (
             f"{memory(step.bytes_each)} for each sequence, {counted(step.at_once, 'sequence')} at once: "

@@ -51,6 +51,7 @@ def choose_engine(task: Task) -> tuple[Engine, Plan | None]:
         score=SCORES.resolve(task.protocol.score),
         regions_at_once=task.regions_at_once,
         imputes=task.protocol.imputes,
+        drops=task.protocol.drops,
     )
 
 

@@ -17,7 +17,7 @@ from heatproof.results.part import REFERENCE
 from heatproof.studies.audit import affordable, evaluations_of_an_image
 from heatproof.studies.compare import wanted_curves
 from heatproof.studies.further import needs_of
-from heatproof.studies.pilot import pilot_evaluations, pilot_places
+from heatproof.studies.pilot import followed, pilot_evaluations, pilot_places
 from heatproof.studies.planning.costs import measure_costs
 from heatproof.studies.planning.design import Proposal, propose
 from heatproof.studies.planning.forecast import Extra, Forecast, Measured, Planting, StepCost
@@ -64,6 +64,7 @@ def plan_comparison(network: Network, images: Tensor, options: PlanArguments) ->
         raise InputError("a precision or a budget decides repeats and scored: leave these two out")
     started = time.perf_counter()
     task = Task.of(network, images, wanted.methods, options.targets, wanted.protocol, lerf=wanted.lerf)
+    wanted = followed(wanted, network, task.shape)
     task = replace(task, symmetric=wanted.symmetric)
     pilot = len(pilot_places(wanted, task.identities))
     needs_of(wanted.measures, task)

@@ -15,6 +15,7 @@ from heatproof.heatmaps.explaining import Explained
 from heatproof.heatmaps.precomputed import ImageSelection, MapFile
 from heatproof.network import Network
 from heatproof.perturbation import Protocol
+from heatproof.perturbation.fitting import for_network
 from heatproof.perturbation.trajectories import OnProgress
 from heatproof.results.headline import headline, of_curves, proper_methods, rivals_of
 from heatproof.results.part import REFERENCE, Part
@@ -91,7 +92,7 @@ class Assignment:
         planted = [self.planted.explained[place] for place in places] if self.planted else []
         if planted:
             targets = torch.tensor([place.target for place in planted])
-        wanted, protocol = self.wanted, self.protocol
+        wanted, protocol = self.wanted, for_network(self.protocol, network, tuple(pictures.images.shape[1:]))
         local = protocol if self.regions is None else replace(protocol, regions=self.regions[places])
         task = Task.of(network, pictures.images, methods, targets, local, lerf=wanted.lerf)
         return replace(

@@ -10,7 +10,7 @@ from heatproof.errors import InputError
 from heatproof.network.network import Network
 from heatproof.studies.comparison import Comparison
 from heatproof.studies.further import needs_of
-from heatproof.studies.pilot import pilot_places, with_choice
+from heatproof.studies.pilot import followed, pilot_places, with_choice
 from heatproof.studies.planted import planted_by, planted_truth
 from heatproof.studies.racing import LOOK, at_random
 from heatproof.studies.road import driver
@@ -37,6 +37,7 @@ def compared(
     """Compares methods on images (N, C, H, W)."""
     labels = labelled(names, images)
     task = Task.of(network, images, wanted.methods, targets, wanted.protocol, lerf=wanted.lerf, names=names)
+    wanted = followed(wanted, network, task.shape)
     addresses = labels if names else task.identities
     photographs, witness = GivenImages(images, tuple(labels)), wanted.witness
     planted = planted_by(witness, network, photographs, targets=targets) if witness else None
@@ -83,7 +84,7 @@ def _assigned(
     """What is to be done with images (N, C, H, W), of which those at the places ``order`` are taken."""
     shown = chosen_numbers(wanted.show, [labels[place] for place in order])
     source = GivenImages(images, tuple(labels))
-    given = wanted.protocol.regions
+    given = task.protocol.regions
     if isinstance(given, Tensor) and given.ndim == 3:
         given = given[list(order)]
     protocol = replace(task.protocol, steps=task.steps, regions=given)

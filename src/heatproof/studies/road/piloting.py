@@ -7,6 +7,7 @@ import torch
 
 from heatproof.data.source import GivenImages, Source
 from heatproof.network.network import Network
+from heatproof.perturbation.fitting import for_network
 from heatproof.results.choice import Choice
 from heatproof.studies.comparison import Comparison
 from heatproof.studies.pilot import choice_of, trials
@@ -27,7 +28,11 @@ def chosen_protocol(
     pictures = source.read(places)
     if len(pictures.images) < 2:
         return None
-    wanted = trials(assignment.wanted)
+    shape = tuple(pictures.images.shape[1:])
+    wanted = {
+        name: replace(one, protocol=for_network(one.protocol, network, shape))
+        for name, one in trials(assignment.wanted).items()
+    }
     task = replace(assignment, wanted=next(iter(wanted.values()))).task(network, pictures)
     batches = [batch for _, batch in task.explained()]
     maps = {name: torch.cat([batch.heatmaps[name] for batch in batches]) for name in task.names}

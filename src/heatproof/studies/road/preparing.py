@@ -100,5 +100,6 @@ def measured_costs(assignment: Assignment, network: Network, pictures: Pictures)
         score=SCORES.resolve(protocol.score),
         regions_at_once=task.regions_at_once,
         imputes=protocol.imputes,
+        drops=protocol.drops,
     )
     return tuple(network.planner.costs())

@@ -12,6 +12,7 @@ from heatproof.heatmaps.naming import code_of
 from heatproof.heatmaps.precomputed import MapFile
 from heatproof.network import Network
 from heatproof.options.perturbing import OnTotal
+from heatproof.perturbation.fitting import for_network
 from heatproof.report import counted
 from heatproof.results.choice import Choice
 from heatproof.runs.destination import begin_anew
@@ -24,7 +25,7 @@ from heatproof.runs.study_file import Settings
 from heatproof.runs.workers import Make, Workers
 from heatproof.studies.comparison import Comparison
 from heatproof.studies.complexity_study import Simplicity
-from heatproof.studies.pilot import pilot_places, with_choice
+from heatproof.studies.pilot import followed, pilot_places, with_choice
 from heatproof.studies.planted import planted_by
 from heatproof.studies.planted_truth import PlantedTruth
 from heatproof.studies.planting.settling import planted_in, with_planted
@@ -206,6 +207,8 @@ def _assigned(
     shards = shards_of(store, len(order), wanted.rule)
     statistics = stored_statistics(store) if record else None
     protocol = replace(wanted.protocol, statistics=statistics) if statistics else wanted.protocol
+    if protocol.drops:
+        protocol = for_network(protocol, network, tuple(first_pictures(source, order).images.shape[1:]))
     protocol = replace(protocol, steps=record["plan"]["protocol"]["steps"]) if record else settled(protocol, source)
     scope = record["plan"].get("scope", False) if record else wanted.scope  # an earlier version may have begun it
     wanted = replace(wanted, protocol=fitted(protocol, source), scope=scope)
@@ -239,6 +242,9 @@ def _choice(
     if record:
         return Choice.read(record["choice"]) if record.get("choice") else None
     network, source = here
+    if pilot_places(wanted, source.names):
+        shape = first_pictures(source, range(len(source.names))).images.shape[1:]
+        wanted = followed(wanted, network, tuple(shape))
     places = pilot_places(wanted, source.names)
     if not places:
         return None
