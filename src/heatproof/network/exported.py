@@ -121,3 +121,13 @@ def is_whole_slice(call: Call) -> bool:
 def is_channel(argument: Any) -> bool:  # noqa: ANN401
     """Whether this is one channel of a value."""
     return isinstance(argument, fx.Node) and str(argument.target) == "aten.select.int" and bool(argument.args[1] == 1)
+
+
+def check_fixed(call: Call, function: torch._ops.OpOverload, node: fx.Node) -> None:
+    """Refuses what draws random numbers."""
+    given = call.arguments
+    if given.get("train"):
+        raise InputError(f"{place(node)} drops values at random even in evaluation; heatmaps need a fixed network")
+    switches = [given[name] for name in ("train", "training", "dropout_p") if name in given]
+    if torch.Tag.nondeterministic_seeded in function.tags and (not switches or any(switches)):
+        raise InputError(f"{place(node)} draws random numbers; heatmaps need a fixed network")

@@ -12,6 +12,7 @@ from heatproof.errors import InputError
 from heatproof.network.exported import (
     added,
     bind,
+    check_fixed,
     functional,
     is_channel,
     is_copy,
@@ -111,7 +112,7 @@ class ProgramReader:
         elif not function.name().startswith("aten::_assert"):
             call = self._call(node, function)
             if node.users or function._schema.is_mutable:
-                _check_fixed(call, function, node)
+                check_fixed(call, function, node)
             packet = call.name.split(".")[0]
             if not call.variables:
                 self.values[node] = _constant(call, function, node)
@@ -264,16 +265,6 @@ def _constants(program: torch.export.ExportedProgram, weights: Mapping[str, Tens
     found = {placeholder: stored[name].detach() for placeholder, name in names.items()}
     # autograd refuses what was made in inference mode; what is no parameter may be changed in place
     return {n: value.clone() if value.is_inference() or n not in parameters else value for n, value in found.items()}
-
-
-def _check_fixed(call: Call, function: torch._ops.OpOverload, node: fx.Node) -> None:
-    """Refuses what draws random numbers."""
-    given = call.arguments
-    if given.get("train"):
-        raise InputError(f"{place(node)} drops values at random even in evaluation; heatmaps need a fixed network")
-    switches = [given[name] for name in ("train", "training", "dropout_p") if name in given]
-    if torch.Tag.nondeterministic_seeded in function.tags and (not switches or any(switches)):
-        raise InputError(f"{place(node)} draws random numbers; heatmaps need a fixed network")
 
 
 def _under_autocast(part: Call, device: str, dtype: torch.dtype | None) -> Callable[..., Any]:
