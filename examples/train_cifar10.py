@@ -1,8 +1,10 @@
-"""Trains a small convolutional network on CIFAR-10 and keeps checkpoints from guessing to knowing.
+"""Trains a small network on CIFAR-10 and keeps checkpoints from guessing to knowing.
 
-They are what ``heatproof assess`` wants to see: one topology, getting better.
+They are what ``heatproof assess`` wants to see: one topology, getting better. The network is convolutional, or a vision
+transformer, which takes longer.
 
     python examples/train_cifar10.py --train train.parquet --test test.parquet --out run
+    python examples/train_cifar10.py --network transformer --epochs 40 --rate 1e-3 --train …
 
 The data are Parquet tables with the columns ``image`` (bytes of a picture, 32 × 32) and ``label`` (0 … 9). The network
 gets pixels in [0, 1], minus 0.5, divided by 0.25: ``heatproof assess … --mean .5,.5,.5 --std .25,.25,.25``.
@@ -21,12 +23,13 @@ from PIL import Image
 from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, pad
+from torchvision.models import VisionTransformer
 
 CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
 BATCH = 128
 
 
-def network() -> nn.Module:
+def convolutional() -> nn.Module:
     """Three convolutions with ReLU and max-pooling, then two dense layers; for images (B, 3, 32, 32)."""
 
     def convolution(before: int, after: int) -> list[nn.Module]:
@@ -41,6 +44,18 @@ def network() -> nn.Module:
         nn.ReLU(),
         nn.Linear(256, len(CLASSES)),
     )
+
+
+def transformer() -> nn.Module:
+    """Six blocks on patches of 4 × 4 pixels and a class token; for images (B, 3, 32, 32)."""
+    module = VisionTransformer(
+        image_size=32, patch_size=4, num_layers=6, num_heads=4, hidden_dim=128, mlp_dim=256, num_classes=len(CLASSES)
+    )
+    nn.init.trunc_normal_(module.heads.head.weight, std=0.02)  # torchvision begins with zeros
+    return module
+
+
+NETWORKS = {"convolutional": convolutional, "transformer": transformer}
 
 
 def read(table: Path, cache: Path) -> tuple[Tensor, Tensor]:
@@ -85,7 +100,7 @@ def main() -> None:
     steps = given.epochs * per_epoch
     kept = {round(float(step)) for step in np.geomspace(given.first, steps, given.checkpoints)}
 
-    module = network().to(memory_format=torch.channels_last)
+    module = NETWORKS[given.network]().to(memory_format=torch.channels_last)
     optimizer = torch.optim.AdamW(module.parameters(), weight_decay=0.01)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, given.rate, total_steps=steps, pct_start=0.2)
     given.out.mkdir(parents=True, exist_ok=True)
@@ -100,7 +115,8 @@ def main() -> None:
         optimizer.step()
         schedule.step()
         if step in kept:
-            right = accuracy(module, *test)
+            right = accuracy(module.eval(), *test)
+            module.train()
             save(module, given.out / f"step{step:05d}.safetensors")
             seconds = time.perf_counter() - started
             print(f"step {step:5d} of {steps}  loss {loss:.3f}  accuracy {right:.1%}  {seconds:4.0f} s", flush=True)
@@ -118,6 +134,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--train", type=Path, required=True, help="table of training pictures")
     parser.add_argument("--test", type=Path, required=True, help="table of pictures to measure the accuracy on")
     parser.add_argument("--out", type=Path, required=True, help="folder for the checkpoints")
+    parser.add_argument("--network", choices=NETWORKS, default="convolutional", help="(default convolutional)")
     parser.add_argument("--cache", type=Path, help="folder for decoded pictures (default: --out)")
     parser.add_argument("--seed", type=int, default=0, help="of the first weights and the order of pictures")
     parser.add_argument("--epochs", type=int, default=8, help="passes over the training pictures (default 8)")
