@@ -9,17 +9,17 @@ from heatproof.options.texts import as_steps
 from heatproof.perturbation import Protocol
 from heatproof.perturbation.protocols import PROTOCOLS, protocol_of
 
-GRIDS = ["coarse-blur", "coarse-uniform", "medium-blur", "large-blur"]
+REMOVING_ALL = ["coarse-blur", "coarse-uniform", "dropped-tokens", "medium-blur", "large-blur"]
 
 
 @pytest.mark.parametrize("name", sorted(PROTOCOLS))
 def test_a_name_without_options_is_what_it_was(name):
     found = protocol_of(CompareOptions(score="margin"), name)
-    steps = "all" if name in GRIDS else None
+    steps = "all" if name in REMOVING_ALL else None
     assert (found.steps, found.score, found.scored) == (steps, "margin", None if name == "samek2017" else 8)
 
 
-@pytest.mark.parametrize("name", GRIDS)
+@pytest.mark.parametrize("name", REMOVING_ALL)
 def test_options_in_brackets(name):
     found = protocol_of(CompareOptions(score="margin"), f"{name}[score=probability,removed=0.25]")
     plain = protocol_of(CompareOptions(), name)
