@@ -28,18 +28,22 @@ def attention_rollout(forward: ForwardPass, *, heads: Fusion = "mean") -> Tensor
     A is the mean, maximum or minimum over the heads; rows are divided by their sums.
     """
     fused = (_over_heads(weights, heads) for weights in attention_weights.weights(forward))
-    mixed = ((weights + _identity(weights)) / 2 for weights in fused)
-    return _rolled_out(forward, [layer / layer.sum(dim=-1, keepdim=True) for layer in mixed])
+    mixed = [(weights + _identity(weights)) / 2 for weights in fused]
+    rows = _identity(mixed[-1])[list(forward.attention.asked())]  # (asked, T)
+    for layer in reversed(mixed):
+        rows = rows @ (layer / layer.sum(dim=-1, keepdim=True))
+    return _in_patches(forward, rows.mean(dim=1))
 
 
 @register("gradient-attention-rollout", way="gradient", attention=SelfAttention.asked)
 def gradient_attention_rollout(forward: ForwardPass) -> Tensor:
     """Product of I + E[(∇A ⊙ A)⁺] over the layers, E over the heads, with the score's gradient [Chefer2021b].
 
-    That is R ← R + E[(∇A ⊙ A)⁺] R, from the identity on.
+    That is R ← R + E[(∇A ⊙ A)⁺] R, from the identity on. Of the product the identity is left out: it gives each token
+    to itself, which no row of a class token shows, and the same to all patches where these are averaged.
     """
     pairs = zip(attention_weights.gradients(forward), attention_weights.weights(forward), strict=True)
-    return _rolled_out(forward, [_added(gradient * weights) for gradient, weights in pairs])
+    return _rolled_out(forward, [_positive(gradient * weights) for gradient, weights in pairs])
 
 
 @register("transformer-attribution", way="relevance", followed=True, attention=SelfAttention.asked)
@@ -47,11 +51,12 @@ def transformer_attribution(forward: ForwardPass) -> Tensor:
     """Product of I + E[(∇A ⊙ R)⁺] over the layers, with the relevance R of A [Chefer2021].
 
     R is heatproof's own: z⁺ in weighted sums, as in the paper, and the rules of ``lrp-attention[softmax=taylor]`` in
-    all else. The paper's differ from these in activations, norms and residual sums.
+    all else. The paper's differ from these in activations, norms and residual sums. Of the product the identity is
+    left out, as in ``gradient-attention-rollout``.
     """
     composite = Composite(Z_PLUS, Z_PLUS, Z_PLUS, softmax="taylor")
     pairs = zip(attention_weights.gradients(forward), attention_weights.relevances(forward, composite), strict=True)
-    return _rolled_out(forward, [_added(gradient * relevance) for gradient, relevance in pairs])
+    return _rolled_out(forward, [_positive(gradient * relevance) for gradient, relevance in pairs])
 
 
 @register("legrad", way="gradient", attention=SelfAttention.streams)
@@ -72,10 +77,9 @@ def _over_heads(weights: Tensor, how: Fusion) -> Tensor:
     return weights.amax(dim=1) if how == "max" else weights.amin(dim=1)
 
 
-def _added(values: Tensor) -> Tensor:
-    """(N, T, T) I + E[values⁺], E over the heads."""
-    mean = values.relu().mean(dim=1)
-    return mean + _identity(mean)
+def _positive(values: Tensor) -> Tensor:
+    """(N, T, T) mean over the heads of what is positive."""
+    return values.relu().mean(dim=1)
 
 
 def _identity(like: Tensor) -> Tensor:
@@ -83,11 +87,15 @@ def _identity(like: Tensor) -> Tensor:
 
 
 def _rolled_out(forward: ForwardPass, layers: list[Tensor]) -> Tensor:
-    """(N, H, W) of the product of (N, T, T) layers, later ones from the left: the mean of the rows that are asked."""
-    rows = layers[-1][:, list(forward.attention.asked())]  # (N, asked, T)
-    for layer in reversed(layers[:-1]):
-        rows = rows @ layer
-    return _in_patches(forward, rows.mean(dim=1))
+    """(N, H, W) of the product of I + A over layers A (N, T, T), later ones from the left, minus I.
+
+    The identity is kept apart, since small values beside it would be rounded away.
+    """
+    own = _identity(layers[-1])[list(forward.attention.asked())]  # (asked, T)
+    others = torch.zeros_like(own)
+    for layer in reversed(layers):
+        others = others + (own + others) @ layer
+    return _in_patches(forward, others.mean(dim=1))
 
 
 def _in_patches(forward: ForwardPass, tokens: Tensor) -> Tensor:

@@ -57,6 +57,8 @@ class SelfAttention:
         Raises:
             InputError: with the reason, if tokens cannot be followed, or attention is not over all of them.
         """
+        if not any(isinstance(node.operation, Attention | MatMul) for node in graph):
+            raise InputError("it has no attention")
         steps = follow(graph, like, overlapping=True)
         grid_of(steps)
         layouts = {step.node.name: step.passed.layout for step in steps}
@@ -193,7 +195,7 @@ def _attended(step: Step, layouts: dict[str, Layout]) -> Atom | None:
         InputError: if its images do not come first.
     """
     operation, inputs = step.node.operation, step.node.inputs
-    if isinstance(operation, Attention):
+    if isinstance(operation, Attention) and {"query", "key"} <= set(operation.names):
         query, key = (layouts[inputs[operation.names.index(name)]] for name in ("query", "key"))
         around, pair = query[:-2], (query[-2], key[-2])
     elif isinstance(operation, MatMul) and operation.carrier is not None:
