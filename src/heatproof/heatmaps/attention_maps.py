@@ -61,9 +61,10 @@ def transformer_attribution(forward: ForwardPass) -> Tensor:
 
 @register("legrad", way="gradient", attention=SelfAttention.streams)
 def legrad(forward: ForwardPass) -> Tensor:
-    """Σ over the layers of (∇A)⁺, averaged over heads and queries, ∇ of the score of this layer's tokens [Bousselham2024].
+    """Σ over layers of (∇A)⁺, averaged over heads and queries, for the score of this layer's tokens [Bousselham2024].
 
     That score is what follows the last block, on the tokens behind this layer's block, as if there were no later ones.
+    Where a norm follows each residual sum (post-norm), the last block's own is part of what follows.
     """
     gradients = attention_weights.gradients_of_blocks(forward)
     total = sum((gradient.relu().mean(dim=(1, 2)) for gradient in gradients), start=torch.zeros(()))

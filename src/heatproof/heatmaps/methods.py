@@ -95,5 +95,5 @@ def _check_attention(network: Network, method: str, shape: tuple[int, ...], read
     except InputError as error:
         raise InputError(
             f"{method} reads self-attention over the whole token sequence of a transformer, which it does not find in "
-            f"{network.name}: {error}; choose another method for this network, such as lrp-attention or gradient-x-input"
+            f"{network.name}: {error}; choose another method for this network, such as gradient-x-input"
         ) from error

@@ -106,7 +106,6 @@ class MatMul(Called):
             for number, (value, share, carried) in enumerate(zip(record.inputs, found, carries, strict=True))
         )
 
-
     @property
     def gate_factor(self) -> int:
         """Which of the inputs has the weights of attention."""

@@ -96,9 +96,7 @@ def call_of(operation: Operation) -> Call | None:
     return found if isinstance(found, Call) and isinstance(found.function, torch._ops.OpOverload) else None
 
 
-def _passed(
-    graph: Graph, node: Node, layouts: tuple[Layout, ...], shape: tuple[int, ...], overlapping: bool
-) -> Passed:
+def _passed(graph: Graph, node: Node, layouts: tuple[Layout, ...], shape: tuple[int, ...], overlapping: bool) -> Passed:
     operation, call = node.operation, call_of(node.operation)
     if not any(map(has_positions, layouts)):
         return Passed(of_shape(shape))
