@@ -191,7 +191,10 @@ def test_random_map_does_not_depend_on_the_network(images):
     ("method", "message"),
     [
         ("lrp-epsilon[epsilonn=1]", "unknown option of method 'lrp-epsilon': 'epsilonn'; did you mean 'epsilon'?"),
-        ("lrp-epsilom", "unknown method 'lrp-epsilom'; did you mean 'lrp-epsilon'? known: attention-rollout, centre-gaussian"),
+        (
+            "lrp-epsilom",
+            "unknown method 'lrp-epsilom'; did you mean 'lrp-epsilon'? known: attention-rollout, centre-gaussian",
+        ),
         (
             "lrp-epsilon[epsilon=0]",
             "option of method 'lrp-epsilon': epsilon must be a number from 1e-30 to 1e+30, got 0",

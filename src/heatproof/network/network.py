@@ -80,6 +80,11 @@ class Network:
         self._randomised: dict[int, Network] = {}
         self._like: Network | None = None  # another with the same architecture
 
+    @property
+    def shapes(self) -> tuple[tuple[int, ...], ...]:
+        """Shapes (C, H, W) of the images that it was tried on."""
+        return tuple(self._trials)
+
     def trial(self, shape: tuple[int, ...], images: Tensor | None = None) -> Trial:
         """What came of trying the network, once, on an image of ``shape`` (C, H, W): one of ``images``, or noise."""
         if shape not in self._trials:
