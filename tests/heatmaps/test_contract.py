@@ -6,22 +6,34 @@ import re
 import pytest
 import torch
 from small_networks import Forward, ReluCNN, randomised
+from small_transformer import SmallTransformer
 from torch import nn
 
 import heatproof as hp
 from heatproof.errors import InputError
 from heatproof.heatmaps import METHODS, WRAPPERS, explain_batches
+from heatproof.heatmaps.methods import of_attention
 
 WRAPPED = [f"{prefix}:lrp-alphabeta" for prefix in WRAPPERS] + ["negated:randomised[seed=3]:gradient-x-input"]
 NAMES = [*METHODS, *WRAPPED]
+OF_ATTENTION = [name for name in METHODS if of_attention(name)]  # these are asked about a transformer
 BLIND = {"random", "constant", "centre-gaussian", "sobel", "centred-sobel"}  # they never see the network
+BLIND |= {"attention-rollout"}  # nor this the class
 every_method = pytest.mark.parametrize("method", NAMES)
 
 
 @pytest.fixture(scope="module")
-def network():
+def networks():
     preprocessing = hp.Preprocessing(mean=(0.4, 0.5, 0.6), std=(0.2, 0.25, 0.3))
-    return hp.Network(randomised(ReluCNN()), preprocessing=preprocessing, name="small")
+    made = (ReluCNN(), SmallTransformer())
+    return [hp.Network(randomised(module), preprocessing=preprocessing, name="small") for module in made]
+
+
+@pytest.fixture
+def network(networks, request):
+    """A small network that has what the method reads."""
+    given = getattr(request.node, "callspec", None)
+    return networks[given is not None and given.params.get("method") in OF_ATTENTION]
 
 
 @pytest.fixture
@@ -71,13 +83,15 @@ def test_maps_do_not_depend_on_the_order_of_images(method, network, images):
     same(hp.explain(network, images[order], method), hp.explain(network, images, method)[order])
 
 
-def test_methods_together_are_methods_alone(network, images):
-    (together,) = explain_batches(network, images, {name: name for name in NAMES})
-    assert list(together.heatmaps) == list(NAMES)
-    for name in NAMES:
+@pytest.mark.parametrize("attends", [False, True])
+def test_methods_together_are_methods_alone(attends, networks, images):
+    network, names = networks[attends], [name for name in NAMES if (name in OF_ATTENTION) == attends]
+    (together,) = explain_batches(network, images, {name: name for name in names})
+    assert list(together.heatmaps) == names
+    for name in names:
         torch.testing.assert_close(together.heatmaps[name], hp.explain(network, images, name), rtol=1e-12, atol=0)
-    (backwards,) = explain_batches(network, images, {name: name for name in reversed(list(NAMES))})
-    for name in NAMES:
+    (backwards,) = explain_batches(network, images, {name: name for name in reversed(names)})
+    for name in names:
         torch.testing.assert_close(backwards.heatmaps[name], together.heatmaps[name], rtol=1e-12, atol=0)
 
 
@@ -177,7 +191,10 @@ def test_random_map_does_not_depend_on_the_network(images):
     ("method", "message"),
     [
         ("lrp-epsilon[epsilonn=1]", "unknown option of method 'lrp-epsilon': 'epsilonn'; did you mean 'epsilon'?"),
-        ("lrp-epsilom", "unknown method 'lrp-epsilom'; did you mean 'lrp-epsilon'? known: centre-gaussian"),
+        (
+            "lrp-epsilom",
+            "unknown method 'lrp-epsilom'; did you mean 'lrp-epsilon'? known: attention-rollout, centre-gaussian",
+        ),
         (
             "lrp-epsilon[epsilon=0]",
             "option of method 'lrp-epsilon': epsilon must be a number from 1e-30 to 1e+30, got 0",

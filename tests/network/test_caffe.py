@@ -10,6 +10,7 @@ from torch import nn
 
 import heatproof as hp
 from heatproof.heatmaps import METHODS
+from heatproof.heatmaps.methods import of_attention
 from heatproof.network.caffe import read_mean, read_network
 
 REAL = {
@@ -99,7 +100,7 @@ def test_caffenet_of_real_size_through_every_method_and_engine(tmp_path):
     prototxt, caffemodel_file = written(tmp_path, caffenet(), random_arrays(REAL))
     network = hp.load_network(f"caffe:{prototxt}", weights=caffemodel_file)
     pictures = torch.rand(1, 3, 227, 227, generator=torch.Generator().manual_seed(0))
-    for method in METHODS:
+    for method in (name for name in METHODS if not of_attention(name)):
         found = hp.explain(network, pictures, method)
         assert found.shape == (1, 227, 227)
         assert bool(found.isfinite().all())

@@ -18,7 +18,7 @@ from torch import nn
 
 import heatproof as hp
 from heatproof.errors import InputError
-from heatproof.heatmaps.methods import METHODS
+from heatproof.heatmaps.methods import METHODS, of_attention
 from heatproof.network.backward import interval
 from heatproof.network.incremental import leanest, whole_plan
 
@@ -29,7 +29,8 @@ SHAPE = (3, 10, 10)  # after a convolution with 3 × 3 kernels: 8 × 8 × 8, whe
 EXACT = 1e-9  # of the largest value of a map
 HARD = 1e-6  # torch's gradient of a hard sigmoid has 1/6 in single precision
 STABILISED = 1e-3  # where one writing has more denominators, each with its stabiliser
-OWN = [name for name in METHODS if name not in ("random", "constant", "centre-gaussian", "sobel")]
+BLIND = ("random", "constant", "centre-gaussian", "sobel")
+OWN = [name for name in METHODS if name not in BLIND and not of_attention(name)]
 LRP = [name for name in OWN if name.startswith("lrp")]
 OPTIONS = [f"{name}[bias=exclude]" for name in LRP]
 

@@ -13,22 +13,44 @@ from heatproof.network import Network
 from heatproof.network.backward import Relevance, check_way
 from heatproof.network.forward import ForwardPass
 from heatproof.network.operations import Way
+from heatproof.network.tokens import SelfAttention
 from heatproof.registry import Registry, parse_spec
 
 Method = Callable[..., Tensor | Relevance]  # (ForwardPass, *, options…)
 Make = Callable[[Network], Method]  # the method of a network
+Reads = Callable[[SelfAttention], object]  # what a method reads of self-attention; raises an InputError if it cannot
 
 METHODS: Registry[Method] = Registry("method")
 WRAPPERS: Registry[Callable[..., Method]] = Registry("prefix")  # (Make, Network, *, options…) -> Method
 _WAYS: dict[str, Way] = {}
+_FOLLOWED: set[str] = set()  # methods whose relevance goes on through softmaxes
+_OF_ATTENTION: dict[str, Reads] = {}
 MOST_PREFIXES = 10
 
 
-def register(name: str, *, way: Way | None = None) -> Callable[[Method], Method]:
-    """Decorator that makes a method known; ``way`` is the way back through the network that it takes, if any."""
+def register(
+    name: str, *, way: Way | None = None, followed: bool = False, attention: Reads | None = None
+) -> Callable[[Method], Method]:
+    """Decorator that makes a method known.
+
+    Args:
+        name: of the method.
+        way: the way back through the network that it takes, if any.
+        followed: whether relevance goes on through softmaxes.
+        attention: what it reads of a transformer's self-attention, if it is a method of transformers.
+    """
     if way is not None:
         _WAYS[name] = way
+    if followed:
+        _FOLLOWED.add(name)
+    if attention is not None:
+        _OF_ATTENTION[name] = attention
     return METHODS.register(name)
+
+
+def of_attention(name: str) -> bool:
+    """Whether a method, named without prefix and options, reads self-attention, which not every network has."""
+    return name in _OF_ATTENTION
 
 
 def split_prefix(spec: str) -> tuple[str, str]:
@@ -56,11 +78,22 @@ def require(network: Network, method: str, shape: tuple[int, ...]) -> None:
     """Refuses a method whose way back the network has no rules for, for images of ``shape`` (C, H, W)."""
     _, _, inner = method.rpartition(":")
     name, options = parse_spec(inner)
-    way = _WAYS.get(name)
-    if way is not None:
-        reason = network.without_graph(shape)
-        if reason is None:
-            graph = network.graph(shape)
-            check_way(graph.followed if options.get("softmax") == "taylor" else graph, way, method)
-        elif way != "gradient":
-            raise InputError(f"{method} needs the network's graph: {reason}")
+    reason = network.without_graph(shape)
+    if reason is not None and (name in _OF_ATTENTION or _WAYS.get(name, "gradient") != "gradient"):
+        raise InputError(f"{method} needs the network's graph: {reason}")
+    if name in _OF_ATTENTION:
+        _check_attention(network, method, shape, _OF_ATTENTION[name])
+    if reason is None and name in _WAYS:
+        graph = network.graph(shape)
+        followed = name in _FOLLOWED or options.get("softmax") == "taylor"
+        check_way(graph.followed if followed else graph, _WAYS[name], method)
+
+
+def _check_attention(network: Network, method: str, shape: tuple[int, ...], reads: Reads) -> None:
+    try:
+        reads(network.attention(shape))
+    except InputError as error:
+        raise InputError(
+            f"{method} reads self-attention over the whole token sequence of a transformer, which it does not find in "
+            f"{network.name}: {error}; choose another method for this network, such as gradient-x-input"
+        ) from error

@@ -1,6 +1,6 @@
 """A recorded forward pass: what every heatmap method starts from, computed once for all of them."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from functools import cached_property
 from typing import Any
 
@@ -16,6 +16,10 @@ from heatproof.network.incremental import single_changes
 from heatproof.network.operations import Opaque, Operation, RelevanceRule, Signals, Trace
 from heatproof.network.positions import adding_positions, in_patches
 from heatproof.network.rules import Box, Composite
+from heatproof.network.tokens import SelfAttention
+
+Way = Callable[[Operation, Trace, Tensor], Signals]
+Step = Callable[[Node, Tensor], Signals]
 
 
 class ForwardPass:
@@ -30,6 +34,7 @@ class ForwardPass:
         targets: (N,) class indices; by default the predicted classes.
         bounds: range of a normalised pixel, ``low`` and ``high`` (1, C, 1, 1).
         against: the class that targets are asked against, a number or "second", or those of all images (N,).
+        attention: finds the self-attention of the graph, once for all passes.
 
     Attributes:
         logits: (N, classes) scores before the softmax.
@@ -44,12 +49,22 @@ class ForwardPass:
         bounds: tuple[Tensor, Tensor],
         *,
         against: Against | Tensor | None = None,
+        attention: Callable[[], SelfAttention] | None = None,
     ) -> None:
         self.graph, self.images, self.inputs = graph, images, inputs
         self._records, self.logits = _record(graph, inputs)
         self.targets = self.logits.argmax(dim=1) if targets is None else targets
         self.low, self.high = bounds
-        self._against = against
+        self._against, self._attention = against, attention
+
+    @cached_property
+    def attention(self) -> SelfAttention:
+        """The layers of self-attention over all tokens.
+
+        Raises:
+            InputError: with the reason, if there are none.
+        """
+        return SelfAttention.of(self.graph, self.inputs) if self._attention is None else self._attention()
 
     @cached_property
     def against(self) -> Tensor | None:
@@ -72,35 +87,56 @@ class ForwardPass:
         scores = torch.cat([asked_logit(logits, self.asked[image]) for image, logits in changes])
         return scores.reshape(len(self.inputs), -1)
 
+    def record(self, node: Node) -> Trace:
+        """What was read and computed by a node of the graph."""
+        return self._records[node.name]
+
+    def scores_with(self, name: str, value: Tensor) -> Tensor:
+        """(N,) f with another ``value`` in the place of that named ``name``, on which alone all depends behind it."""
+        values, begun = {name: value}, False
+        for node in self.graph:
+            if begun:
+                values[node.name] = node.operation.evaluate(*[values[read] for read in node.inputs])
+            begun = begun or node.name == name
+        return asked_logit(values[self.graph.output], self.asked)
+
     @cached_property
     def gradient(self) -> Tensor:
         """(N, C, H, W) derivative of f with respect to the normalised image."""
-        return self._send_back(lambda operation, record, signal: operation.gradient(record, signal))
+        return self._send_back(_gradient)
+
+    @torch.no_grad()
+    def gradients_at(self, names: Collection[str]) -> dict[str, Tensor]:
+        """Derivatives of f with respect to the values of these names."""
+        found: dict[str, Tensor] = {}
+        start = self._start(torch.ones_like(self.logits))
+        send_back(self.graph, start, _keeping(self._steps(_gradient), names, found))
+        return found
+
+    @torch.no_grad()
+    def gradient_between(self, signal: Tensor, end: str, start: str) -> Tensor:
+        """The gradient at the value ``start`` of a signal at ``end``, through what stands between them."""
+        names = [node.name for node in self.graph]
+        nodes = self.graph.nodes[names.index(start) + 1 : names.index(end) + 1]
+        part = Graph(start, nodes, end, self.graph.shapes[start])
+        return send_back(part, signal, self._steps(_gradient))
 
     @cached_property
     def deconvolution(self) -> Tensor:
         """(N, C, H, W) the signal of deconvolution [Zeiler2014]."""
         check_way(self.graph, "deconvolution", "deconvolution")
-        return self._send_back(lambda operation, record, signal: operation.deconvolution(record, signal))
+        return self._send_back(_deconvolution)
 
     @torch.no_grad()
     def relevance(self, composite: Composite) -> Relevance:
         """Relevance of the normalised pixels under the rules of ``composite`` [Bach2015]."""
-        graph = self.graph.followed if composite.softmax == "taylor" else self.graph
-        check_way(graph, "relevance", "LRP")
-        account = RelevanceAccount(graph, self.scores)
-        first, projecting = first_layers(graph), projections(self.graph)
+        graph = self._ruled(composite)
+        account, rule = RelevanceAccount(graph, self.scores), self._rules(graph, composite)
         positions = adding_positions(graph) if composite.positions == "patch" else ()
         kept: list[tuple[Node, int, Tensor]] = []
 
         def step(node: Node, arriving: Tensor) -> Signals:
-            if node.name in first:
-                rule = self._first(node, composite.first)
-            elif node.name in projecting:
-                rule = composite.projection or composite.dense
-            else:
-                rule = composite.convolution if node.role == "convolution" else composite.dense
-            leaving = node.operation.relevance(self._records[node.name], arriving, rule)
+            leaving = node.operation.relevance(self._records[node.name], arriving, rule(node))
             account.enter(node, arriving, leaving)
             if node.name in positions and leaving[0] is not None:
                 kept.append((node, len(account.flow) - 1, arriving - leaving[0]))
@@ -113,6 +149,37 @@ class ForwardPass:
             pixels = pixels + of_positions
         return Relevance(pixels, tuple(account.flow))
 
+    @torch.no_grad()
+    def relevance_at(self, names: Collection[str], composite: Composite) -> dict[str, Tensor]:
+        """Relevance of the values of these names."""
+        graph, found = self._ruled(composite), dict[str, Tensor]()
+        rule = self._rules(graph, composite)
+
+        def step(node: Node, arriving: Tensor) -> Signals:
+            return node.operation.relevance(self._records[node.name], arriving, rule(node))
+
+        send_back(graph, self._start(self.logits), _keeping(step, names, found))
+        return found
+
+    def _ruled(self, composite: Composite) -> Graph:
+        """The graph that relevance goes through."""
+        graph = self.graph.followed if composite.softmax == "taylor" else self.graph
+        check_way(graph, "relevance", "LRP")
+        return graph
+
+    def _rules(self, graph: Graph, composite: Composite) -> Callable[[Node], RelevanceRule]:
+        """The rule of each node."""
+        first, projecting = first_layers(graph), projections(self.graph)
+
+        def rule(node: Node) -> RelevanceRule:
+            if node.name in first:
+                return self._first(node, composite.first)
+            if node.name in projecting:
+                return composite.projection or composite.dense
+            return composite.convolution if node.role == "convolution" else composite.dense
+
+        return rule
+
     def _first(self, node: Node, rule: RelevanceRule) -> RelevanceRule:
         """The rule of a layer that reads the image; the box of its inputs follows from that of the pixels."""
         if isinstance(rule, Box) and node.role is not None:
@@ -123,7 +190,12 @@ class ForwardPass:
         return rule
 
     @torch.no_grad()
-    def _send_back(self, way: Callable[[Operation, Trace, Tensor], Signals]) -> Tensor:
+    def _send_back(self, way: Way) -> Tensor:
+        return send_back(self.graph, self._start(torch.ones_like(self.logits)), self._steps(way))
+
+    def _steps(self, way: Way) -> Step:
+        """Each node's step on a way back, from what was recorded."""
+
         def step(node: Node, arriving: Tensor) -> Signals:
             record = self._records[node.name]
             operation, output = node.operation, record.output
@@ -132,7 +204,7 @@ class ForwardPass:
                 raise InputError(operation.why_not if isinstance(operation, WholeModule) else why_not)
             return way(operation, record, arriving)
 
-        return send_back(self.graph, self._start(torch.ones_like(self.logits)), step)
+        return step
 
     def _start(self, values: Tensor) -> Tensor:
         """Where a signal begins: values (N, classes) at the target, and with the other sign at the class against it."""
@@ -165,6 +237,25 @@ class WholeModule(Opaque):
         """The graph that consists of a module alone, for images of ``shape`` (C, H, W)."""
         node = Node("scores", cls(module, reason), ("images",), "the network as a whole", (classes,))
         return Graph("images", (node,), "scores", shape)
+
+
+def _gradient(operation: Operation, record: Trace, signal: Tensor) -> Signals:
+    return operation.gradient(record, signal)
+
+
+def _deconvolution(operation: Operation, record: Trace, signal: Tensor) -> Signals:
+    return operation.deconvolution(record, signal)
+
+
+def _keeping(step: Step, names: Collection[str], found: dict[str, Tensor]) -> Step:
+    """The same step; what arrives at the values of these names is kept in ``found``."""
+
+    def keeping(node: Node, arriving: Tensor) -> Signals:
+        if node.name in names:
+            found[node.name] = arriving
+        return step(node, arriving)
+
+    return keeping
 
 
 def check_logits(logits: Any) -> Tensor:  # noqa: ANN401 - whatever a module returned

@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Sequence
+from functools import partial
 from math import prod
 from typing import Any
 
@@ -22,7 +23,7 @@ from heatproof.network.forward import ForwardPass, WholeModule, check_logits
 from heatproof.network.graph import Graph
 from heatproof.network.incremental.planner import CPU_BATCH, Planner, images_within
 from heatproof.network.inputs import as_preprocessing, as_targets, check_classes, check_images, checked_device
-from heatproof.network.tokens import CannotDropError, Tokens
+from heatproof.network.tokens import CannotDropError, SelfAttention, Tokens
 from heatproof.network.trial import NO_LOGITS, Trial, tried
 from heatproof.showing import facts_html
 
@@ -75,8 +76,14 @@ class Network:
         self.planner = Planner(torch.empty((), dtype=self.dtype, device=self.device))
         self._trials: dict[tuple[int, ...], Trial | InputError] = {}
         self._tokens: dict[tuple[int, ...], Tokens | InputError] = {}
+        self._attention: dict[tuple[int, ...], SelfAttention | InputError] = {}
         self._randomised: dict[int, Network] = {}
         self._like: Network | None = None  # another with the same architecture
+
+    @property
+    def shapes(self) -> tuple[tuple[int, ...], ...]:
+        """Shapes (C, H, W) of the images that it was tried on."""
+        return tuple(self._trials)
 
     def trial(self, shape: tuple[int, ...], images: Tensor | None = None) -> Trial:
         """What came of trying the network, once, on an image of ``shape`` (C, H, W): one of ``images``, or noise."""
@@ -122,13 +129,31 @@ class Network:
                     found.check(self.inputs(trial_images(None, shape)))
                 self._tokens[shape] = found
             except Exception as error:  # a graph may hold whatever can be exported
-                reason = str(error) if isinstance(error, InputError) else f"{type(error).__name__}: {first_line(error)}"
-                why = f"tokens of removed patches cannot be left out (replacement 'drop') of {self.name}: {reason}"
+                why = "tokens of removed patches cannot be left out (replacement 'drop') of"
+                why = f"{why} {self.name}: {_reason(error)}"
                 self._tokens[shape] = CannotDropError(why)
         tokens = self._tokens[shape]
         if isinstance(tokens, InputError):
             raise tokens
         return tokens
+
+    def attention(self, shape: tuple[int, ...]) -> SelfAttention:
+        """The network's self-attention over its whole token sequence, for images of ``shape`` (C, H, W).
+
+        Raises:
+            InputError: with the reason, if it has none.
+        """
+        if shape not in self._attention:
+            try:
+                like = torch.empty((), dtype=self.dtype, device=self.device)
+                with torch.inference_mode():
+                    self._attention[shape] = SelfAttention.of(self.graph(shape), like)
+            except Exception as error:  # a graph may hold whatever can be exported
+                self._attention[shape] = InputError(_reason(error))
+        attention = self._attention[shape]
+        if isinstance(attention, InputError):
+            raise attention
+        return attention
 
     def without_graph(self, shape: tuple[int, ...]) -> str | None:
         """Why there is no graph for images of ``shape``, and what is lost; nothing where there is one."""
@@ -217,7 +242,9 @@ class Network:
             graph = WholeModule.graph(self.module, reason, shape, self.trial(shape).classes)
         if against is not None and not isinstance(against, Tensor):
             against = self.class_against(against, shape)
-        forward = ForwardPass(graph, images, inputs, targets, (low, high), against=against)
+        forward = ForwardPass(
+            graph, images, inputs, targets, (low, high), against=against, attention=partial(self.attention, shape)
+        )
         check_classes(forward.targets, check_logits(forward.logits).shape[1])
         return forward
 
@@ -267,3 +294,7 @@ class Network:
             "preprocessing": ", ".join(f"{name} {value}" for name, value in described.items() if value is not None),
         }
         return facts_html(f"Network {self.name}", facts | ({"notes": "; ".join(self.notes)} if self.notes else {}))
+
+
+def _reason(error: Exception) -> str:
+    return str(error) if isinstance(error, InputError) else f"{type(error).__name__}: {first_line(error)}"

@@ -5,12 +5,13 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from heatproof.errors import InputError
 from heatproof.heatmaps.methods import Method
+from heatproof.heatmaps.third_party.layers import Layer
 from heatproof.heatmaps.third_party.options import OURS, checked_options, simple_options, split_spec
-from heatproof.heatmaps.third_party.package import Ask, Package, asked, layer_of, working_copy
+from heatproof.heatmaps.third_party.package import Ask, Package, asked, working_copy
 from heatproof.network import Network
 from heatproof.registry import unknown
 
@@ -29,6 +30,7 @@ PATCH = 16  # pixels; side of the features of methods that ask about one after t
 WINDOW = 9
 AT_ONCE = 8  # inputs in one evaluation, of methods that make many of one
 
+Make = Callable[[Tensor], Any]  # (input (1, C, H, W)) -> a method of Captum's
 Adapt = Callable[[Any, Tensor, Network], Any]  # (value, input (1, C, H, W), network) -> what Captum takes
 
 
@@ -43,9 +45,9 @@ def build(spec: str, network: Network) -> Method:
     options = OURS | special | checked_options(f"captum:{name}", given, known)
     seed, channels = options.pop("seed"), options.pop("channels")
     making = {key: options.pop(key) for key in simple_options(kind.__init__) if key in options}
-    method = _made(kind, name, behind, inner, working_copy(network.module), making)
+    made = _maker(kind, name, behind, inner, network, making)
     needs_target = inner is not None or "target" in inspect.signature(kind.attribute).parameters
-    ask = _ask(network, method, options, needs_target=needs_target)
+    ask = _ask(network, made, options, needs_target=needs_target)
     return asked(f"captum:{name}", network, ask, seed=seed, channels=channels)
 
 
@@ -74,14 +76,17 @@ def _inner(tunnel: Any, behind: str) -> Any:  # noqa: ANN401 - classes of Captum
     return inner
 
 
-def _made(kind: Any, name: str, behind: str, inner: Any, module: nn.Module, making: dict[str, Any]) -> Any:  # noqa: ANN401
+def _maker(kind: Any, name: str, behind: str, inner: Any, network: Network, making: dict[str, Any]) -> Make:  # noqa: ANN401
+    """Makes the method for an input (1, C, H, W); refuses what stands behind its name at once."""
+    module = working_copy(network.module)
     if inner is not None:
-        return kind(inner(module), **making)
+        return lambda inputs: kind(inner(module), **making)
     if "layer" in inspect.signature(kind).parameters:
-        return kind(module, layer_of(module, behind, f"captum:{name}"), **making)
+        layer = Layer(network, module, behind, f"captum:{name}")
+        return lambda inputs: kind(layer.model, layer.read_by(inputs), **making)
     if behind:
         raise InputError(f"captum:{name} explains pixels: leave out @{behind}, or take a method of a layer")
-    return kind(module, **making)
+    return lambda inputs: kind(module, **making)
 
 
 def _special(makers: list[Callable[..., Any]]) -> dict[str, Any]:
@@ -93,12 +98,12 @@ def _special(makers: list[Callable[..., Any]]) -> dict[str, Any]:
     return {name: default for name, default in ours.items() if name in defaults}
 
 
-def _ask(network: Network, method: Any, options: dict[str, Any], *, needs_target: bool) -> Ask:  # noqa: ANN401
+def _ask(network: Network, made_for: Make, options: dict[str, Any], *, needs_target: bool) -> Ask:
     def attributions(inputs: Tensor, asked: list[int]) -> Tensor:
         (target,) = asked
         made = {name: ADAPTED[name](value, inputs, network) if name in ADAPTED else value
                 for name, value in options.items() if value is not None}  # fmt: skip
-        found = method.attribute(inputs, **({"target": target} if needs_target else {}), **made)
+        found = made_for(inputs).attribute(inputs, **({"target": target} if needs_target else {}), **made)
         if not isinstance(found, Tensor):
             raise InputError(f"expected one tensor of attributions, got {type(found).__name__}; take another layer")
         return found

@@ -5,12 +5,13 @@ import io
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from heatproof.errors import InputError
 from heatproof.heatmaps.methods import Method
+from heatproof.heatmaps.third_party.layers import Layer
 from heatproof.heatmaps.third_party.options import OURS, checked_options, simple_options, split_spec
-from heatproof.heatmaps.third_party.package import Ask, Package, asked, layer_of, working_copy
+from heatproof.heatmaps.third_party.package import Ask, Package, asked, working_copy
 from heatproof.network import Network
 from heatproof.registry import unknown
 
@@ -35,19 +36,18 @@ def build(spec: str, network: Network) -> Method:
     options = OURS | checked_options(f"gradcam:{name}", given, own | of_call | {"seed": 0})
     seed = options.pop("seed")
     del options["channels"]
-    module = working_copy(network.module)
-    layer = layer_of(module, path, f"gradcam:{name}")
+    layer = Layer(network, working_copy(network.module), path, f"gradcam:{name}")
     making = {key: value for key, value in options.items() if key in own}
     calling = {key: value for key, value in options.items() if key in of_call}
-    return asked(f"gradcam:{name}", network, _ask(kind, module, layer, making, calling), seed=seed, channels="sum")
+    return asked(f"gradcam:{name}", network, _ask(kind, layer, making, calling), seed=seed, channels="sum")
 
 
-def _ask(kind: Any, module: nn.Module, layer: nn.Module, making: Options, calling: Options) -> Ask:  # noqa: ANN401
+def _ask(kind: Any, layer: Layer, making: Options, calling: Options) -> Ask:  # noqa: ANN401
     from pytorch_grad_cam.utils.model_targets import ClassifierOutputTarget
 
     def attributions(inputs: Tensor, asked: list[int]) -> Tensor:
         (target,) = asked
-        cam = kind(model=module, target_layers=[layer], **making)
+        cam = kind(model=layer.model, target_layers=[layer.read_by(inputs)], **making)
         try:
             with contextlib.redirect_stderr(io.StringIO()):  # some draw bars of their progress
                 found = cam(input_tensor=inputs, targets=[ClassifierOutputTarget(target)], **calling)
@@ -63,6 +63,7 @@ GRAD_CAM = Package(
     module="pytorch_grad_cam",
     extra="grad-cam",
     example="GradCAM@layer4",
-    meaning="A method of pytorch-grad-cam's at a layer of the network, such as GradCAMPlusPlus@layer4.",
+    meaning="A method of pytorch-grad-cam's at a layer of the network, such as GradCAMPlusPlus@layer4; a transformer's "
+    "is the norm before its last attention, by default.",
     build=build,
 )

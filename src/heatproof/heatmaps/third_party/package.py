@@ -21,7 +21,6 @@ from heatproof.registry import unknown
 
 Ask = Callable[[Tensor, list[int]], Tensor]  # (input (1, C, H, W), asked) -> attributions (1, c, h, w) or (1, h, w)
 CHANNELS = ("sum", "norm")
-LISTED = 40
 
 
 @dataclass(frozen=True)
@@ -89,24 +88,6 @@ def working_copy(module: nn.Module) -> nn.Module:
     return made
 
 
-def layer_of(module: nn.Module, path: str, spec: str) -> nn.Module:
-    """The layer at a path such as ``layer4.1`` or, where that is enough, the end of one.
-
-    Raises:
-        InputError: if there is none.
-    """
-    layers: dict[str, nn.Module] = {name: layer for name, layer in module.named_modules() if name}
-    ends = [name for name in layers if name.endswith(f".{path}")]
-    if path in layers:
-        return layers[path]
-    if path and len(ends) == 1:
-        return layers[ends[0]]
-    if not path:
-        raise InputError(f"{spec} needs a layer: {spec}@LAYER; layers: {_some(list(layers))}")
-    message = unknown(f"layer of {spec}:", path, list(layers))
-    raise InputError(message[: message.index("known: ")] + f"known: {_some(list(layers))}")
-
-
 @contextmanager
 def _errors_of(spec: str, network: Network) -> Iterator[None]:
     """Packages raise whatever they do not foresee; what they warn of is not ours to show."""
@@ -129,13 +110,9 @@ def _as_map(found: Tensor, size: tuple[int, int], channels: str, spec: str) -> T
     if layered.ndim != 4 or len(layered) != 1:
         raise InputError(
             f"{spec} gives attributions of shape {tuple(found.shape)}, which are nowhere in the image; take a layer "
-            "whose output is (C, h, w)"
+            "whose output is (C, h, w), or tokens (T, D) of a transformer"
         )
     flat = layered.sum(dim=1) if channels == "sum" else torch.linalg.vector_norm(layered, dim=1)
     if tuple(flat.shape[1:]) == size:
         return flat
     return nn.functional.interpolate(flat[:, None], size, mode="bilinear", align_corners=False)[:, 0]
-
-
-def _some(names: list[str]) -> str:
-    return ", ".join(names[:LISTED]) + (f" and {len(names) - LISTED} more" if len(names) > LISTED else "")

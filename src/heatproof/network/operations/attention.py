@@ -106,6 +106,25 @@ class MatMul(Called):
             for number, (value, share, carried) in enumerate(zip(record.inputs, found, carries, strict=True))
         )
 
+    @property
+    def gate_factor(self) -> int:
+        """Which of the inputs has the weights of attention."""
+        (gate,) = (number for number in self.factors if number != self.carrier)
+        return gate
+
+    def weights(self, record: Trace) -> Tensor:
+        """Attention's weights (…, queries, keys), where one of the factors has them."""
+        return self._from_query_to_key(record.inputs[self.gate_factor].detach())
+
+    def sent_to_weights(self, record: Trace, signal: Tensor) -> Tensor:
+        """(…, queries, keys) the gradient at these weights of a signal that arrives at the output."""
+        found = self.gradient(record, signal)[self.gate_factor]
+        assert found is not None, "a product's factors are differentiable"
+        return self._from_query_to_key(found)
+
+    def _from_query_to_key(self, weights: Tensor) -> Tensor:
+        return weights.mT if self.gate_factor == self.factors[-1] else weights  # A v, or vᵀ Aᵀ
+
 
 _ADDING = ("baddbmm.default", "addmm.default")
 _FACTORS = {
@@ -140,6 +159,14 @@ class Attention(Called):
         given = self.call.filled(*record.inputs)
         _, scores = _scored(given)
         return self._named(given, {"value": _weights(scores).mT @ divided(relevance, record.output)})
+
+    def weights(self, record: Trace) -> Tensor:
+        """Attention's weights (…, queries, keys)."""
+        return _weights(_scored(self.call.filled(*record.inputs))[1]).detach()
+
+    def sent_to_weights(self, record: Trace, signal: Tensor) -> Tensor:
+        """(…, queries, keys) the gradient at these weights of a signal that arrives at the output."""
+        return signal @ _for_heads(self.call.filled(*record.inputs), "value").detach().mT
 
     def _named(self, given: dict[str, Any], shares: dict[str, Tensor]) -> Signals:
         """What each input gets: itself times its share, summed where it was broadcast or repeated for several heads."""

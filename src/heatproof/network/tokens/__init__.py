@@ -2,5 +2,6 @@
 
 from heatproof.network.tokens.dropping import Tokens
 from heatproof.network.tokens.layout import CannotDropError, Grid
+from heatproof.network.tokens.self_attention import SelfAttention, by_heads
 
-__all__ = ["CannotDropError", "Grid", "Tokens"]
+__all__ = ["CannotDropError", "Grid", "SelfAttention", "Tokens", "by_heads"]

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from heatproof.network.graph import Graph
 from heatproof.network.tokens.following import Step, follow, grid_of
-from heatproof.network.tokens.layout import CannotDropError, Grid, Kept, Layout
+from heatproof.network.tokens.layout import CannotDropError, Grid, Kept, is_sequence
 from heatproof.randomness import addressed
 
 TOLERANCES = {torch.float64: 1e-6, torch.float32: 1e-4}  # of the range of the scores; in less precision …
@@ -113,7 +113,7 @@ def _cut(graph: Graph, steps: tuple[Step, ...]) -> int:
     for number, step in enumerate(steps):
         if step.passed.mixes:
             break
-        if open_until <= number and _is_sequence(step.passed.layout):
+        if open_until <= number and is_sequence(step.passed.layout):
             found = number
         open_until = max(open_until, reads.get(step.node.name, 0))
     else:
@@ -121,9 +121,3 @@ def _cut(graph: Graph, steps: tuple[Step, ...]) -> int:
     if found is None:
         raise CannotDropError("no value holds the tokens of all patches before they are mixed")
     return found
-
-
-def _is_sequence(layout: Layout) -> bool:
-    """Whether images and tokens have a dimension each."""
-    kinds = [tuple(atom.kind for atom in group) for group in layout]
-    return ("batch",) in kinds and ("tokens",) in kinds and sum(map(len, kinds)) == len([k for k in kinds if k])

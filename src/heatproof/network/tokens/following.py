@@ -59,8 +59,10 @@ class Step:
         return first
 
 
-def follow(graph: Graph, like: Tensor) -> tuple[Step, ...]:
+def follow(graph: Graph, like: Tensor, *, overlapping: bool = False) -> tuple[Step, ...]:
     """What becomes of tokens in each node; ``like`` is in the precision and on the device of the network.
+
+    Patches may be ``overlapping``, or reach beyond the image, where no token has to be left out.
 
     Raises:
         CannotDropError: with the reason, if they cannot be followed.
@@ -79,7 +81,8 @@ def follow(graph: Graph, like: Tensor) -> tuple[Step, ...]:
         images = torch.empty(PROBE, *graph.input_shape, dtype=like.dtype, device=like.device)
         for node, (_, value) in zip(graph, graph.visit(images), strict=True):
             try:
-                passed = _passed(graph, node, tuple(layouts[name] for name in node.inputs), tuple(value.shape))
+                read = tuple(layouts[name] for name in node.inputs)
+                passed = _passed(graph, node, read, tuple(value.shape), overlapping)
             except CannotDropError as error:
                 raise CannotDropError(f"{error} (at {node.place})") from None
             layouts[node.name] = passed.layout
@@ -93,12 +96,12 @@ def call_of(operation: Operation) -> Call | None:
     return found if isinstance(found, Call) and isinstance(found.function, torch._ops.OpOverload) else None
 
 
-def _passed(graph: Graph, node: Node, layouts: tuple[Layout, ...], shape: tuple[int, ...]) -> Passed:
+def _passed(graph: Graph, node: Node, layouts: tuple[Layout, ...], shape: tuple[int, ...], overlapping: bool) -> Passed:
     operation, call = node.operation, call_of(node.operation)
     if not any(map(has_positions, layouts)):
         return Passed(of_shape(shape))
     if isinstance(operation, Convolution | Pool):
-        return Passed(_patches(operation, layouts[0], graph.shapes[node.inputs[0]], shape))
+        return Passed(_patches(operation, layouts[0], graph.shapes[node.inputs[0]], shape, overlapping))
     if isinstance(operation, Linear):
         return Passed(_over_channels(layouts[0], shape))
     if isinstance(operation, BatchNorm):
@@ -131,14 +134,16 @@ def _over_channels(layout: Layout, shape: tuple[int, ...]) -> Layout:
     return (*unweighted(layout)[:-1], plain(shape[-1]))
 
 
-def _patches(operation: Convolution | Pool, layout: Layout, read: tuple[int, ...], shape: tuple[int, ...]) -> Layout:
+def _patches(
+    operation: Convolution | Pool, layout: Layout, read: tuple[int, ...], shape: tuple[int, ...], overlapping: bool
+) -> Layout:
     """The map after a convolution, or pooling, of patches of the map before."""
     kinds = [tuple(atom.kind for atom in group) for group in layout[-2:]]
     if len(layout) != 4 or kinds != [("rows",), ("columns",)] or not is_plain(layout[1]):
         raise CannotDropError("a convolution over tokens")
     reach = operation.reach(read)
     tiles = reach is not None and reach.padding == (0, 0) and all(map(_tiled, reach.size, reach.stride))
-    if reach is None or not tiles:
+    if reach is None or not (tiles or overlapping):
         side = " × ".join(map(str, reach.size)) if reach else "several"
         raise CannotDropError(
             f"patches of {side} positions that overlap, or reach beyond the image, are read, so that no token belongs "

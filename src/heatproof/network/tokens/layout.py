@@ -104,6 +104,12 @@ def has_positions(layout: Layout) -> bool:
     return any(atom.kind not in ("", "batch") for group in layout for atom in group)
 
 
+def is_sequence(layout: Layout) -> bool:
+    """Whether images and tokens have a dimension each."""
+    kinds = [tuple(atom.kind for atom in group) for group in layout]
+    return ("batch",) in kinds and ("tokens",) in kinds and sum(map(len, kinds)) == len([k for k in kinds if k])
+
+
 def unweighted(layout: Layout) -> Layout:
     """The same places, of values that are no weights."""
     return tuple(tuple(replace(atom, weighted=False) for atom in group) for group in layout)

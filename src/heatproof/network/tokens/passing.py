@@ -116,7 +116,10 @@ def _new(size: int) -> Any:  # noqa: ANN401
     return of_shape([size])[0]
 
 
-@rule("permute.default", "transpose.int", "t.default", "movedim.int", "swapaxes.default")
+@rule(
+    "permute.default", "transpose.int", "t.default", "mT.default", "adjoint.default", "movedim.int", "swapaxes.default",
+    "swapdims.default",
+)  # fmt: skip
 def _permute(read: Read) -> Passed:
     count = len(read.first)
     numbered = torch.empty(tuple(range(2, 2 + count)), device="meta")
