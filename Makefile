@@ -21,8 +21,8 @@ $(INSTALLED): $(RUNS)
 	touch $@
 
 demo: $(RUNS)  ## Compare heatmap methods on built-in photographs with a real ImageNet network.
-	$(BIN)/heatproof compare builtin --out demo --overwrite --scored 4 \
-		--methods lrp-epsilon-gamma-box,lrp-epsilon-plus-flat,lrp-alphabeta,sensitivity-l2
+	$(BIN)/heatproof compare builtin --out demo --overwrite --scored 3 \
+		--methods lrp-epsilon-gamma-box,gradient-x-input,sensitivity-l2
 	@echo "Open demo/report.html"
 
 test: $(INSTALLED)  ## Run the tests, a process on each core with one thread (about 10 minutes on two cores).

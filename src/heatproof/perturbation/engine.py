@@ -75,7 +75,7 @@ def choose(
     if engine == "incremental":
         return Engine(engine, len(plan.head), nodes, "asked for; the plan with fewest multiply-adds"), plan
     if not plan.head:
-        return Engine("full", 0, nodes, "windows would hardly save time here, as measured"), None
+        return Engine("full", 0, nodes, "windows would hardly save time here"), None
     return Engine("incremental", len(plan.head), nodes, "the fastest plan, as measured"), plan
 
 

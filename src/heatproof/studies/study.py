@@ -156,16 +156,18 @@ class Study(ABC):
     def derived(self, *, reproduce: str = "") -> dict[str, bytes]:
         """Files that follow from the result, as bytes: frames, table, figures, page, and how to reproduce it."""
         page, table, command = self.page(), self.table(), reproduce or self.code
-        figures = page.figures()
+        drawn = {
+            f"{name}.{form}": figure_bytes(figure, form)
+            for name, figure in page.figures().items()
+            for form in FIGURE_FORMATS
+        }
+        still = {name.removesuffix(".png"): content for name, content in drawn.items() if name.endswith(".png")}
         frames = {f"{name}.parquet": parquet_bytes(frame) for name, frame in self.frames().items()}
         texts = {
             "table.md": table.to_markdown(),
             "table.csv": table.to_csv(),
             "reproduce.md": f"{fenced(command)}\n\n{fenced(page.reproduce)}\n",
-            "report.html": render_page(replace(page, command=command), figures),
-        }
-        drawn = {
-            f"{name}.{form}": figure_bytes(figure, form) for name, figure in figures.items() for form in FIGURE_FORMATS
+            "report.html": render_page(replace(page, command=command), still),
         }
         return frames | {name: text.encode("utf-8", errors="replace") for name, text in texts.items()} | drawn
 

@@ -22,6 +22,7 @@ from heatproof.randomness import addressed
 FEWEST, MOST = 4, 16  # images at once, while measuring: few misjudge what one call costs, however small its values
 WORK = 32 * 10**9  # multiply-adds of a round, about; large networks are measured on fewer images
 ROUNDS = 4
+HOPELESS = 0.88  # share of the multiply-adds from which on windows saved no time on any network that was measured
 WORTHWHILE = 0.05  # share of the time that windows must save, for what is not in the costs: copying, more memory
 
 CPU_BATCH = 4  # measured: fewer images leave matrix products too small, also where …
@@ -56,12 +57,14 @@ class Planner:
     ) -> Plan:
         """How images are evaluated again when so many of their ``regions`` have changed at once.
 
-        The plan that takes least time, for which the cost of all nodes is measured the first time, or the one that
-        needs the fewest multiply-adds, also where costs were given and none fit. Where ``one_class`` is enough, it may
-        end with a readout of one logit.
+        The plan that takes least time, for which the cost of all nodes is measured the first time that windows may save
+        any, or the one that needs the fewest multiply-adds, also where costs were given and none fit. Where
+        ``one_class`` is enough, it may end with a readout of one logit.
         """
         graph, readout = (split_readout(graph) if one_class else None) or (graph, None)
         whole = whole_plan(graph, regions, readout, windows)
+        if measured and leanest(whole).multiply_adds > HOPELESS * whole.cut([]).multiply_adds:
+            return whole.cut([])
         key = (*graph.input_shape, *regions.size, len(graph))
         if key not in self._costs and measured and self._measures:
             self._costs[key] = measure(whole, self.like)

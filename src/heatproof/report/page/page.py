@@ -13,7 +13,7 @@ from markupsafe import Markup
 from matplotlib.figure import Figure
 
 from heatproof.report.charts import AreasChart, Chart, Drawing, SeriesChart
-from heatproof.report.figures import figure_of
+from heatproof.report.figures import figure_bytes, figure_of
 from heatproof.report.files import write_atomically
 from heatproof.report.page.pictures import Picture, drawn
 from heatproof.report.page.plots import Plot, plots_of
@@ -91,21 +91,23 @@ class Page:
         return {one.name: figure_of(one) for section in self.sections for one in section.drawings}
 
 
-def render_page(page: Page, figures: Mapping[str, Figure] | None = None) -> str:
+def render_page(page: Page, figures: Mapping[str, bytes] | None = None) -> str:
     """The page as HTML; every text is escaped, so a file may be called what it likes.
 
     It loads nothing: its policy forbids it, and allows the scripts that are in it by their hashes alone.
 
     Args:
         page: what it says.
-        figures: ``page.figures()``, if they were drawn already.
+        figures: the PNG files of ``page.figures()``, if they were drawn already.
 
     >>> html = render_page(Page("<b>", verdict=["LRP wins."]))
     >>> "<h1>&lt;b&gt;</h1>" in html, "https://" in html
     (True, False)
     """
     sections = [section for section in page.sections if section]
-    still = {name: drawn(figure) for name, figure in (page.figures() if figures is None else figures).items()}
+    if figures is None:
+        figures = {name: figure_bytes(figure, "png") for name, figure in page.figures().items()}
+    still = {name: drawn(content) for name, content in figures.items()}
     plots = {chart.name: plots_of(chart) for section in sections for chart in section.charts}
     scripts = [_script(), *([_plotly()] if _has_charts(sections) else [])][::-1]
     return (

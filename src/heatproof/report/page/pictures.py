@@ -4,10 +4,9 @@ import base64
 import io
 
 import numpy as np
-from matplotlib.figure import Figure
 from PIL import Image, features
 
-from heatproof.report.figures import figure_bytes
+from heatproof.report.figures import DPI
 from heatproof.report.gallery import heatmap_rgb, symmetric_scale
 
 LEVELS = 31  # of colour for each sign of a heatmap: a step is less than one sees
@@ -40,10 +39,10 @@ def coloured(heatmap: np.ndarray) -> str:
     return _address("png", _encoded(picture, "PNG", optimize=True))
 
 
-def drawn(figure: Figure) -> Picture:
-    """A figure as an image inside the page, with its size in CSS pixels."""
-    width, height = (round(float(inches) * CSS_PIXELS) for inches in figure.get_size_inches())
-    picture = Image.open(io.BytesIO(figure_bytes(figure, "png"))).convert("RGB")
+def drawn(content: bytes) -> Picture:
+    """The PNG file of a figure as an image inside the page, with its size in CSS pixels."""
+    picture = Image.open(io.BytesIO(content)).convert("RGB")
+    width, height = (round(pixels / DPI * CSS_PIXELS) for pixels in picture.size)
     few = picture.quantize(256, method=Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
     return {"source": _address("png", _encoded(few, "PNG", optimize=True)), "width": width, "height": height}
 
