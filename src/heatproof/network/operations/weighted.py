@@ -246,7 +246,7 @@ class Linear(Weighted):
     def weigh(self, inputs: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
         """The matrix product under these weights and biases."""
         if inputs.ndim != 2 or inputs.device.type != "cpu":
-            return F.linear(inputs, weight, bias)
+            return F.linear(inputs.contiguous(), weight, bias)  # half the speed on transposed tokens
         # the same product transposed: MKL is up to half as fast again with the large matrix on the left
         columns = inputs.t()
         return (weight @ columns if bias is None else torch.addmm(bias[:, None], weight, columns)).t()
