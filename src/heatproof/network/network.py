@@ -16,7 +16,6 @@ from heatproof.errors import InputError
 from heatproof.network.against import Against, as_class, opponents, together
 from heatproof.network.contract import evaluated, trial_images
 from heatproof.network.copying import hidden_layers, shuffled_copy, untouched_copy, unwrapped
-from heatproof.network.formats.archives import first_line
 from heatproof.network.formats.huggingface import as_logits, class_names
 from heatproof.network.formats.scripts import as_module
 from heatproof.network.forward import ForwardPass, WholeModule, check_logits
@@ -24,7 +23,7 @@ from heatproof.network.graph import Graph
 from heatproof.network.incremental.planner import CPU_BATCH, Planner, images_within
 from heatproof.network.inputs import as_preprocessing, as_targets, check_classes, check_images, checked_device
 from heatproof.network.tokens import CannotDropError, SelfAttention, Tokens
-from heatproof.network.trial import NO_LOGITS, Trial, tried
+from heatproof.network.trial import NO_LOGITS, Trial, once, tried
 from heatproof.showing import facts_html
 
 
@@ -116,26 +115,19 @@ class Network:
         return graph
 
     def tokens(self, shape: tuple[int, ...]) -> Tokens:
-        """The network's token sequence, which may lack patches, for images of ``shape`` (C, H, W).
+        """The sequence of tokens of which patches can be left out, for images of ``shape`` (C, H, W).
 
         Raises:
             InputError: with the reason, if it has none, or if its scores are not those with masked keys.
         """
-        if shape not in self._tokens:
-            try:
-                like = torch.empty((), dtype=self.dtype, device=self.device)
-                with torch.inference_mode():
-                    found = Tokens.of(self.graph(shape), like)
-                    found.check(self.inputs(trial_images(None, shape)))
-                self._tokens[shape] = found
-            except Exception as error:  # a graph may hold whatever can be exported
-                why = "tokens of removed patches cannot be left out (replacement 'drop') of"
-                why = f"{why} {self.name}: {_reason(error)}"
-                self._tokens[shape] = CannotDropError(why)
-        tokens = self._tokens[shape]
-        if isinstance(tokens, InputError):
-            raise tokens
-        return tokens
+
+        def found() -> Tokens:
+            tokens = Tokens.of(self.graph(shape), self.planner.like)
+            tokens.check(self.inputs(trial_images(None, shape)))
+            return tokens
+
+        why = f"tokens of removed patches cannot be left out (replacement 'drop') of {self.name}: "
+        return once(self._tokens, shape, found, lambda reason: CannotDropError(why + reason))
 
     def attention(self, shape: tuple[int, ...]) -> SelfAttention:
         """The network's self-attention over its whole token sequence, for images of ``shape`` (C, H, W).
@@ -143,17 +135,7 @@ class Network:
         Raises:
             InputError: with the reason, if it has none.
         """
-        if shape not in self._attention:
-            try:
-                like = torch.empty((), dtype=self.dtype, device=self.device)
-                with torch.inference_mode():
-                    self._attention[shape] = SelfAttention.of(self.graph(shape), like)
-            except Exception as error:  # a graph may hold whatever can be exported
-                self._attention[shape] = InputError(_reason(error))
-        attention = self._attention[shape]
-        if isinstance(attention, InputError):
-            raise attention
-        return attention
+        return once(self._attention, shape, lambda: SelfAttention.of(self.graph(shape), self.planner.like), InputError)
 
     def without_graph(self, shape: tuple[int, ...]) -> str | None:
         """Why there is no graph for images of ``shape``, and what is lost; nothing where there is one."""
@@ -294,7 +276,3 @@ class Network:
             "preprocessing": ", ".join(f"{name} {value}" for name, value in described.items() if value is not None),
         }
         return facts_html(f"Network {self.name}", facts | ({"notes": "; ".join(self.notes)} if self.notes else {}))
-
-
-def _reason(error: Exception) -> str:
-    return str(error) if isinstance(error, InputError) else f"{type(error).__name__}: {first_line(error)}"

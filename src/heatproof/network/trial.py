@@ -1,6 +1,8 @@
 """A module is tried on two images: its last squashing is cut off, it is exported, and its contract is checked."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -9,6 +11,7 @@ from heatproof.errors import InputError
 from heatproof.network.contract import agree, check_company, evaluated, first_scores
 from heatproof.network.draws import watched
 from heatproof.network.export import exported_program, read_program
+from heatproof.network.formats.archives import first_line
 from heatproof.network.formats.scripts import Script
 from heatproof.network.forward import check_logits
 from heatproof.network.graph import Graph
@@ -21,6 +24,7 @@ from heatproof.network.squashing import (
     with_logarithm,
 )
 
+Found = TypeVar("Found")
 NO_LOGITS = (
     "ends in a softmax that cannot be taken off: heatmaps explain log-probabilities, and the score is log_probability, "
     "probability or margin; give a module that returns logits for the score logit"
@@ -103,3 +107,26 @@ def _without_squashing(module: nn.Module, squashed: frozenset[int]) -> tuple[nn.
         return module, False
     module.program = program
     return cut(module, frozenset()), True
+
+
+def once(
+    known: dict[tuple[int, ...], Found | InputError],
+    shape: tuple[int, ...],
+    find: Callable[[], Found],
+    refuse: Callable[[str], InputError],
+) -> Found:
+    """What is known for images of ``shape``: found the first time, or refused with the reason, then and later."""
+    if shape not in known:
+        try:
+            with torch.inference_mode():
+                known[shape] = find()
+        except Exception as error:  # a graph may hold whatever can be exported
+            known[shape] = refuse(_reason(error))
+    found = known[shape]
+    if isinstance(found, InputError):
+        raise found
+    return found
+
+
+def _reason(error: Exception) -> str:
+    return str(error) if isinstance(error, InputError) else f"{type(error).__name__}: {first_line(error)}"

@@ -63,13 +63,14 @@ class Planner:
         """
         graph, readout = (split_readout(graph) if one_class else None) or (graph, None)
         whole = whole_plan(graph, regions, readout, windows)
-        if measured and leanest(whole).multiply_adds > HOPELESS * whole.cut([]).multiply_adds:
-            return whole.cut([])
+        lean, full = leanest(whole), whole.cut([])
+        if measured and lean.multiply_adds > HOPELESS * full.multiply_adds:
+            return full
         key = (*graph.input_shape, *regions.size, len(graph))
         if key not in self._costs and measured and self._measures:
             self._costs[key] = measure(whole, self.like)
         costs = self._costs.get(key) if measured else None
-        return leanest(whole) if costs is None else cheapest(whole, costs)
+        return lean if costs is None else cheapest(whole, costs)
 
     def costs(self) -> list[dict[str, Any]]:
         """What nodes cost, as far as it was measured, as JSON-able values for ``use_costs``."""
