@@ -1,29 +1,56 @@
-"""Cost of LRP against the gradient and against Zennit, in one process on the same images.
+"""Cost of heatmaps against the gradient, Zennit, LXT and pytorch-grad-cam, on the same images.
 
-    python benchmarks/bench_lrp.py [--runs 7] [--threads 2] [--networks squeezenet1_0 vgg16]
+    python benchmarks/bench_lrp.py [--runs 7] [--threads 2] [--networks squeezenet1_0 vgg16 vit_b_16]
 
 Runs alternate; medians are compared. The gradient is a plain forward and backward pass by autograd, in the faster of
-two memory layouts. Set-up (export, weights split by sign) is done before the clock starts. The JSON holds every run.
+two memory layouts. Set-up (export, weights split by sign) is done before the clock starts. Vision transformers meet
+LXT, which rewrites classes for a whole process and therefore has its own, and pytorch-grad-cam instead of Zennit,
+which has no rules for attention. The JSON holds every run.
 """
 
 import argparse
 import json
 import platform
 import statistics
+import subprocess
+import sys
 import time
+import types
 from collections.abc import Callable
 from importlib.metadata import version
+from importlib.util import find_spec
 from pathlib import Path
 
 import torch
 import torchvision
 import zennit.composites as zc
 import zennit.rules as zr
+from pytorch_grad_cam import GradCAM
 from torch import Tensor, nn
 from zennit.types import Linear
 
 import heatproof as hp
-from heatproof.heatmaps import METHODS
+
+CONVOLUTIONAL = ("lrp-epsilon", "lrp-alphabeta")
+OF_TRANSFORMERS = (
+    "lrp-epsilon",
+    "lrp-attention[gamma=0]",
+    "lrp-attention",
+    "lrp-attention[softmax=taylor]",
+    "attention-rollout",
+    "gradient-attention-rollout",
+    "legrad",
+)
+TOKENS = 14  # patches of a side
+
+
+def random_images(count: int) -> Tensor:
+    return torch.rand(count, 3, 224, 224, generator=torch.Generator().manual_seed(0))
+
+
+def network_of(name: str) -> nn.Module:
+    torch.manual_seed(0)
+    return torchvision.models.get_model(name).eval().requires_grad_(False)
 
 
 def gradient(module: nn.Module, images: Tensor, targets: Tensor) -> Tensor:
@@ -41,26 +68,72 @@ def with_zennit(rule: object, module: nn.Module, images: Tensor, targets: Tensor
         return torch.autograd.grad(logits, leaf, start)[0]
 
 
+def with_grad_cam(module: nn.Module, images: Tensor) -> Callable[[], object]:
+    def as_map(tokens: Tensor) -> Tensor:
+        return tokens[:, 1:].unflatten(1, (TOKENS, TOKENS)).movedim(-1, 1)
+
+    cam = GradCAM(module, [module.encoder.layers[-1].ln_1], reshape_transform=as_map)
+    return lambda: cam(images, None)
+
+
+class Lxt:
+    """LXT with ε everywhere and constant softmaxes, in a process that waits for its turn."""
+
+    def __init__(self, name: str, batch: int, threads: int) -> None:
+        command = [sys.executable, "-W", "ignore", __file__, "--networks", name, "--batch", str(batch)]
+        self.process = subprocess.Popen(
+            [*command, "--threads", str(threads), "--serve"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+
+    def __call__(self) -> None:
+        """One map of all images."""
+        print(file=self.process.stdin, flush=True)
+        if not self.process.stdout.readline():
+            raise SystemExit("LXT stopped; see its message above")
+
+    def close(self) -> None:
+        """Ends the process."""
+        self.process.communicate()
+
+
+def serve_lxt(name: str, batch: int) -> None:
+    """One map for each line that comes, with classes of torchvision that LXT has rewritten."""
+    folder = Path(find_spec("lxt").submodule_search_locations[0])
+    for part in ("efficient", "efficient.models"):  # whose own imports need the language models of transformers
+        package = types.ModuleType(f"lxt.{part}")
+        package.__path__ = [str(folder / part.replace(".", "/"))]
+        sys.modules[package.__name__] = package
+    from lxt.efficient.models.vit_torch import cp_LRP
+
+    for patched, patch in cp_LRP.items():
+        patch(patched)
+    module, images = network_of(name), random_images(batch)
+    targets = module(images).argmax(dim=1)
+    for _ in sys.stdin:
+        gradient(module, images, targets) * images
+        print(flush=True)
+
+
 def contenders(name: str, images: Tensor) -> dict[str, Callable[[], object]]:
-    torch.manual_seed(0)
-    module = torchvision.models.get_model(name).eval().requires_grad_(False)
+    module, last = network_of(name), network_of(name).to(memory_format=torch.channels_last)
     network = hp.Network(module)
     targets = network.predict(images)
-    last = torchvision.models.get_model(name).eval().requires_grad_(False)
-    last.load_state_dict(module.state_dict())
-    last.to(memory_format=torch.channels_last)
     images_last = images.contiguous(memory_format=torch.channels_last)
     runs: dict[str, Callable[[], object]] = {
         "gradient (channels first)": lambda: gradient(module, images, targets),
         "gradient (channels last)": lambda: gradient(last, images_last, targets),
-        "zennit epsilon": lambda: with_zennit(zr.Epsilon(0.01), module, images, targets),
-        "zennit alphabeta": lambda: with_zennit(zr.AlphaBeta(2, 1), module, images, targets),
     }
-    for spec in ("lrp-epsilon", "lrp-alphabeta"):
-        method = METHODS.resolve(spec)
-        runs[f"heatproof {spec.removeprefix('lrp-')}"] = lambda method=method: method(
-            network.forward_pass(images, targets)
-        )
+    if isinstance(module, torchvision.models.VisionTransformer):
+        specs = OF_TRANSFORMERS
+        runs["pytorch-grad-cam GradCAM"] = with_grad_cam(network_of(name).requires_grad_(), images)
+        if find_spec("lxt"):
+            runs["lxt epsilon"] = Lxt(name, len(images), torch.get_num_threads())
+    else:
+        specs = CONVOLUTIONAL
+        runs["zennit epsilon"] = lambda: with_zennit(zr.Epsilon(0.01), module, images, targets)
+        runs["zennit alphabeta"] = lambda: with_zennit(zr.AlphaBeta(2, 1), module, images, targets)
+    for spec in specs:
+        runs[f"heatproof {spec}"] = lambda spec=spec: hp.explain(network, images, spec, targets=targets)
     return runs
 
 
@@ -82,21 +155,25 @@ def main() -> None:
     parser.add_argument("--batch", type=int, default=8)
     parser.add_argument("--networks", nargs="+", default=["squeezenet1_0", "vgg16"])
     parser.add_argument("--out", type=Path, default=None, help="a JSON file")
+    parser.add_argument("--serve", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
-    images = torch.rand(options.batch, 3, 224, 224, generator=torch.Generator().manual_seed(0))
+    if options.serve:
+        return serve_lxt(options.networks[0], options.batch)
+    images = random_images(options.batch)
     found = {}
     for name in options.networks:
-        seconds = measure(contenders(name, images), options.runs)
+        runs = contenders(name, images)
+        seconds = measure(runs, options.runs)
+        if "lxt epsilon" in runs:
+            runs["lxt epsilon"].close()
         medians = {run: statistics.median(times) for run, times in seconds.items()}
         best = min(medians["gradient (channels first)"], medians["gradient (channels last)"])
         print(f"{name}, batch {options.batch}, {options.threads} threads, medians of {options.runs} alternating runs")
         for run, median in medians.items():
             print(f"  {run:28s} {median:7.3f} s   {median / best:5.2f} × the gradient")
-        for rule in ("epsilon", "alphabeta"):
-            print(f"  zennit / heatproof {rule}: {medians[f'zennit {rule}'] / medians[f'heatproof {rule}']:.2f}")
         found[name] = {"seconds": seconds, "medians": medians}
-    versions = {name: version(name) for name in ("torch", "zennit", "heatproof")}
+    versions = {name: version(name) for name in ("torch", "zennit", "grad-cam", "heatproof")}
     record = {"machine": platform.processor() or platform.machine(), "versions": versions, "networks": found}
     if options.out:
         options.out.write_text(json.dumps(record | {"threads": options.threads, "batch": options.batch}, indent=2))

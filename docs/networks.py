@@ -1,7 +1,8 @@
-"""Writes networks.md: what heatproof can do with each network of torchvision and of timm.
+"""Writes networks.md: what heatproof can do with each network of torchvision, timm and transformers.
 
-``python docs/networks.py`` tries every classifier of torchvision and the smallest member of every module of timm, with
-random weights and small images; one that takes more than ten minutes is given up. All take half an hour on one core.
+``python docs/networks.py`` tries every classifier of torchvision, the smallest member of every module of timm and some
+transformers that share a module, and common image classifiers of transformers, with random weights and small images;
+one that takes more than ten minutes is given up. All take an hour on one core.
 With ``--only`` the networks whose names contain a text are tried again, and the page's other rows stay as they are.
 """
 
@@ -21,33 +22,58 @@ from typing import Self
 import timm
 import torch
 import torchvision
-from heatproof.network.incremental.trajectories import Tail, Trajectories
+import transformers
 from torch import nn
 
 import heatproof as hp
 from heatproof.errors import InputError
 from heatproof.network.graph import Graph
-from heatproof.network.incremental import dirty_regions, leanest, whole_plan
+from heatproof.network.incremental import IncrementalState, Tail, dirty_regions, leanest, whole_plan
 
 PAGE = Path(__file__).with_name("networks.md")
 SECONDS = 600
-WAYS = {"gradient": "gradient-x-input", "deconvolution": "deconvolution-l2", "LRP": "lrp-epsilon"}
+WAYS = {
+    "gradient": "gradient-x-input",
+    "deconvolution": "deconvolution-l2",
+    "LRP": "lrp-epsilon",
+    "rollout": "attention-rollout",
+}
+DROP = "dropped tokens"
+MARKS = (*WAYS, DROP)
+MORE = (  # transformers of timm that share their module with others
+    "deit3_small_patch16_224",
+    "vit_small_patch14_reg4_dinov2",
+    "vit_base_patch32_clip_224",
+)
+CONFIGURATIONS = {  # of transformers, with few layers
+    "ViT": {"num_hidden_layers": 3},
+    "DeiT": {"num_hidden_layers": 3},
+    "Beit": {"num_hidden_layers": 3, "use_relative_position_bias": True},
+    "Swin": {},
+    "Dinov2": {"num_hidden_layers": 3},
+    "Siglip": {"vision_config": {"num_hidden_layers": 3}},
+    "ConvNextV2": {"depths": [1, 1, 2, 1]},
+}
+OTHERWISE = "; choose another method for this network, such as gradient-x-input"
 EXACT = 1e-5  # of the range of the scores
 INTRODUCTION = """# Networks
 
-What works with which network: every classifier of torchvision {torchvision}, and the smallest member of every module
-of timm {timm}, tried with random weights, on small images, with torch {torch}; `docs/networks.py` made this page.
+What works with which network: every classifier of torchvision {torchvision}, the smallest member of every module of
+timm {timm} (and three more of its transformers), and seven families of transformers {transformers}, tried with random
+weights, on small images, with torch {torch}; `docs/networks.py` made this page.
 
 A network has a *graph* if `torch.export` can follow it. Operations that heatproof does not know are evaluated and
 differentiated as they are; LRP and deconvolution then stop there, and the last column says where. *Incremental* says
 how much of the multiply-adds of a step the incremental engine needs when one region of 9 × 9 pixels changes, if its
-scores are those of full evaluation within 1e-5 of their range.
+scores are those of full evaluation within 1e-5 of their range. *Rollout* stands for the maps of attention, and
+*dropped tokens* for `--replacement drop` ([transformers](transformers.md)); without attention there are neither.
 
 {graphs} of {all} have a graph, {lrp} have LRP, {deconvolution} have deconvolution; for {incremental} the incremental
-engine is exact. Of the {plain} without attention, {plain_lrp} have LRP.
+engine is exact. Of the {plain} without attention, {plain_lrp} have LRP; of the {attending} with attention,
+{attending_lrp}.
 
-| network | attention | graph | gradient | deconvolution | LRP | incremental | why not |
-| --- | --- | --- | --- | --- | --- | --- | --- |
+| network | attention | graph | gradient | deconvolution | LRP | rollout | dropped tokens | incremental | why not |
+| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |
 """
 
 
@@ -64,7 +90,7 @@ class Row:
 
     def line(self) -> str:
         """As a line of a table."""
-        marks = [_mark(works) for works in (self.attention, self.graph, *(self.ways.get(way, False) for way in WAYS))]
+        marks = [_mark(works) for works in (self.attention, self.graph, *(self.ways.get(way, False) for way in MARKS))]
         share = "–" if self.share is None else f"{self.share:.0%}"
         return f"| {self.name} | {' | '.join(marks)} | {share} | {self.reason} |"
 
@@ -74,7 +100,7 @@ class Row:
         name, *marks, share, reason = (cell.strip() for cell in line.strip().strip("|").split("|"))
         attention, graph, *ways = (mark == "✓" for mark in marks)
         part = None if share == "–" else float(share.removesuffix("%")) / 100
-        return cls(name, graph, dict(zip(WAYS, ways, strict=True)), part, reason, attention)
+        return cls(name, graph, dict(zip(MARKS, ways, strict=True)), part, reason, attention)
 
 
 def _mark(works: bool) -> str:
@@ -110,6 +136,10 @@ def candidates() -> Iterator[tuple[str, list[str]]]:
         families[timm.models.model_entrypoint(name).__module__.rsplit(".", 1)[-1]].append(name)
     for family, members in sorted(families.items()):
         yield f"timm:{family}", members
+    for name in MORE:
+        yield f"timm:{name}", [name]
+    for name in CONFIGURATIONS:
+        yield f"transformers:{name}", [name]
 
 
 def smallest(members: list[str]) -> str:
@@ -128,10 +158,20 @@ def module_of(name: str, size: int) -> nn.Module:
     if source == "torchvision":
         options = {"init_weights": False} if model in ("googlenet", "inception_v3") else {}
         return torchvision.models.get_model(model, weights=None, **options).eval()
+    if source == "transformers":
+        return _of_transformers(model, size)
     try:
         return timm.create_model(model, img_size=size).eval()
     except TypeError:
         return timm.create_model(model).eval()
+
+
+def _of_transformers(model: str, size: int) -> nn.Module:
+    options = {"image_size": size} | CONFIGURATIONS[model]
+    if "vision_config" in options:
+        options["vision_config"] = {"image_size": size} | options["vision_config"]
+    config = getattr(transformers, f"{model}Config")(**options)
+    return getattr(transformers, f"{model}ForImageClassification")(config).eval()
 
 
 def made(name: str) -> tuple[nn.Module, int]:
@@ -162,7 +202,7 @@ def share_of(graph: Graph, images: torch.Tensor) -> float | None:
     generator = torch.Generator().manual_seed(1)
     regions = plan.dirty[graph.input]
     with torch.inference_mode():
-        trajectories = Trajectories(plan, images.clone(), torch.arange(len(images)), batch_size=len(images))
+        state = IncrementalState(plan, images.clone(), torch.arange(len(images)), batch_size=len(images))
         now = images.clone()
         tail = Tail(plan, len(images), len(images), images)
         for region in torch.randperm(count * count, generator=generator)[:3].tolist():
@@ -172,12 +212,12 @@ def share_of(graph: Graph, images: torch.Tensor) -> float | None:
             top, left = regions.starts[:, region].tolist()
             height, width = regions.size
             pixels = now[:, :, top : top + height, left : left + width].clone()
-            tail.put(trajectories.change(torch.full((len(images), 1), region), pixels))
+            tail.put(state.change(torch.full((len(images), 1), region), pixels))
             found, expected = tail.finish(), graph.evaluate(now.clone())
         spread = float(expected.max() - expected.min())
         if spread == 0 or float((found - expected).abs().max()) > EXACT * spread:
             return None
-    return plan.multiply_adds() / max(1, graph.multiply_adds)
+    return plan.multiply_adds / max(1, graph.multiply_adds)
 
 
 def row_of(name: str) -> Row:
@@ -190,19 +230,20 @@ def row_of(name: str) -> Row:
     shape = (3, size, size)
     images = torch.rand(2, *shape, generator=torch.Generator().manual_seed(0))
     without = network.without_graph(shape)
-    ways, reasons = {}, [] if without is None else [without]
+    reasons = {} if without is None else {"graph": without}
     for way, method in WAYS.items():
         try:
             hp.explain(network, images, method)
-            ways[way] = True
         except InputError as error:
-            ways[way] = False
-            reasons.append(
-                str(error).removesuffix("; choose another method for this network, such as gradient-x-input")
-            )
+            reasons[way] = str(error.__cause__ or error).removesuffix(OTHERWISE)
+    try:
+        network.tokens(shape)
+    except InputError as error:
+        reasons[DROP] = str(error).split(": ", 1)[1]
+    ways = {way: way not in reasons for way in MARKS}
     share = share_of(network.graph(shape), images) if without is None else None
-    why = reasons[-1] if reasons else ""
-    attention = attention or "scaled_dot_product_attention" in why or "softmax" in why
+    told = ("graph", "LRP", "gradient", *(("rollout", DROP) if attention else ()), "deconvolution")
+    why = next((reasons[way] for way in told if way in reasons), "")
     return Row(name, without is None, ways, share, why.replace("|", "/").replace("\n", " ")[:160], attention)
 
 

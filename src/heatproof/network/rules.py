@@ -66,29 +66,26 @@ class AlphaBeta:
 
 @dataclass(frozen=True)
 class Gamma:
-    """Contributions of the output's own sign count (1 + γ)-fold [Montavon2019], for signed inputs [Andeol2021]."""
+    """Contributions of the output's own sign count (1 + γ)-fold [Montavon2019], for signed inputs [Andeol2021].
+
+    Of a contribution c to an output of sign s this makes (1 + γ/2)·c + s·γ/2·|c|, which takes one more sum than z,
+    that of |a_i|·|w_ij|.
+    """
 
     gamma: float = 0.25
     bias: bool = True
 
     def propagate(self, layer: Weighted, inputs: Tensor, output: Tensor, relevance: Tensor) -> Tensor:
         """Relevance of the inputs."""
-        has_negative = bool(inputs.amin() < 0)
-        above, below = split(inputs) if has_negative else (inputs, inputs)
-        biases = split(layer.bias) if self.bias and layer.bias is not None else None
-        positive, negative = split(layer.weight)
-        upward, downward = layer.weight + self.gamma * positive, layer.weight + self.gamma * negative
-        total = torch.zeros_like(inputs)
-        for sign, own, other in ((1, upward, downward), (-1, downward, upward)):
-            bias = None if biases is None or layer.bias is None else layer.bias + self.gamma * biases[sign < 0]
-            z = layer.weigh(above, own, bias)
-            if has_negative:
-                z = z + layer.weigh(below, other)
-            signal = divided(relevance, z).mul_(output * sign > 0)
-            total.addcmul_(above, layer.pull(signal, own, inputs))
-            if has_negative:
-                total.addcmul_(below, layer.pull(signal, other, inputs))
-        return total
+        magnitudes, weights, sign = inputs.abs(), layer.weight.abs(), output.sign()
+        z, size = output, layer.weigh(magnitudes, weights)
+        if layer.bias is not None:
+            bias = layer.over_channels(layer.bias)
+            z, size = (z, size + bias.abs()) if self.bias else (z - bias, size)
+        half = self.gamma / 2
+        signal = divided(relevance, (1 + half) * z + half * sign * size).mul_(sign)
+        total = layer.pull(signal, weights, inputs).mul_(magnitudes).mul_(half)
+        return total.addcmul_(inputs, layer.pull(signal.mul_(sign), layer.weight, inputs), value=1 + half)
 
 
 @dataclass(frozen=True)
