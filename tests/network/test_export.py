@@ -163,6 +163,47 @@ def test_in_place_operations_mean_what_they_mean_in_the_module(forward):
     torch.testing.assert_close((gradient * step).sum(dim=(1, 2, 3)), expected, rtol=1e-5, atol=1e-12)
 
 
+def gelu_alone(m, x):
+    return m.scores(F.gelu(m.conv(x), approximate="tanh"))
+
+
+def gelu_of_a_value_read_elsewhere(m, x):
+    y = m.conv(x)
+    return m.scores(F.gelu(y) * y)
+
+
+def weighted_difference(m, x):
+    y = F.silu(m.conv(x))
+    return m.scores(torch.sub(m.other(y), y, alpha=3))
+
+
+def sum_with_one_value_for_all(m, x):
+    y = m.conv(x)
+    return m.scores(y.mean(dim=(2, 3), keepdim=True) - m.other(y))
+
+
+def compared(m, x):
+    return m.scores((m.conv(x) > 0).to(x.dtype))
+
+
+@pytest.mark.parametrize(
+    ("forward", "expected"),
+    [
+        (gelu_alone, {"gelu": 0}),
+        (gelu_of_a_value_read_elsewhere, {}),
+        (weighted_difference, {"silu": 0, "sub": 0}),
+        (sum_with_one_value_for_all, {"sub": 1}),
+        (compared, {}),
+    ],
+)
+def test_what_takes_the_place_of_its_input_has_the_same_bits(forward, expected):
+    graph, images = same_as_module(own(forward)), pictures()
+    assert graph.in_place == expected
+    found = graph.evaluate(images)
+    graph.__dict__["in_place"] = {}
+    assert torch.equal(found, graph.evaluate(images))
+
+
 def test_dropout_in_place_behind_flatten_is_left_out():
     """As in torchvision's EfficientNet: a dropout in place reads a flattened map."""
     same_as_module(own(lambda m, x: m.dense(F.dropout(m.conv(x).flatten(1), training=False, inplace=True))))

@@ -52,9 +52,11 @@ class Graph:
         return self._whole.visit({self.input: images})
 
     def evaluate_node(self, node: Node, *inputs: Tensor, recorded: bool = False) -> Tensor:
-        """Value of one node; a ReLU takes the place of its input where nothing else reads that."""
+        """Value of one node, in the place of an input where nothing else reads that."""
         in_place = self.in_place_recorded if recorded else self.in_place
-        return node.operation.rectify_(inputs[0]) if node.name in in_place else node.operation.evaluate(*inputs)
+        if node.name in in_place:
+            return node.operation.evaluate_in_place(in_place[node.name], *inputs)
+        return node.operation.evaluate(*inputs)
 
     def needed(self, *names: str) -> list[Node]:
         """The nodes that these values are computed by, in order."""
@@ -91,15 +93,24 @@ class Graph:
         return found
 
     @cached_property
-    def in_place(self) -> frozenset[str]:
-        """Names of the ReLUs that take the place of their input: it is fresh, and nothing else reads it."""
+    def in_place(self) -> dict[str, int]:
+        """Nodes that take the place of an input, and of which: a fresh one of their shape that nothing else reads."""
         readers = Counter([name for node in self.nodes for name in node.inputs] + [self.output])
-        fresh = {node.name for node in self.nodes if node.operation.fresh and readers[node.name] == 1}
-        return frozenset(node.name for node in self.nodes if node.operation.in_place and node.inputs[0] in fresh)
+        fresh = {
+            node.name: (node.shape, node.batched)
+            for node in self.nodes
+            if node.operation.fresh and readers[node.name] == 1
+        }
+        found: dict[str, int] = {}
+        for node in self.nodes:
+            if node.operation.in_place:
+                alike = [fresh.get(name) == (node.shape, node.batched) for name in node.inputs]
+                found |= {node.name: alike.index(True)} if any(alike) else {}
+        return found
 
     @cached_property
-    def in_place_recorded(self) -> frozenset[str]:
-        """In-place nodes whose input no way back misses: no relevance arrives where the ReLU is at zero.
+    def in_place_recorded(self) -> dict[str, int]:
+        """ReLUs in place whose input no way back misses: no relevance arrives where the ReLU is at zero.
 
         That holds where whatever reads the ReLU gives relevance in proportion to what it read, directly or behind
         operations that move values, or that give none to a zero (a local response norm).
@@ -110,8 +121,8 @@ class Graph:
             spared = none_to_zeros.get(node.name, True) if passes == "moved" else passes == "in proportion"
             for name in node.inputs:
                 none_to_zeros[name] = none_to_zeros.get(name, True) and spared
-        capped = {node.name for node in self.nodes if node.operation.capped}  # these hide how large their input was
-        return frozenset(name for name in self.in_place if none_to_zeros[name] and name not in capped)
+        rectified = {node.name for node in self.nodes if node.operation.rectifies}
+        return {name: place for name, place in self.in_place.items() if name in rectified and none_to_zeros[name]}
 
     @cached_property
     def kept_values(self) -> int:

@@ -73,7 +73,10 @@ class IncrementalState:
             for name, read in zip(step.node.inputs, step.reads, strict=True)
         ]
         operation = step.node.operation
-        value = operation.rectify_(inputs[0]) if step.in_place else operation.evaluate_window(step.reach, *inputs)
+        if step.in_place:
+            value = operation.evaluate_in_place(0, *inputs)
+        else:
+            value = operation.evaluate_window(step.reach, *inputs)
         return value if step.factor is None else value * step.factor[regions].to(value)
 
     def _keep(self, name: str, windows: Tensor, index: Tensor, regions: Tensor) -> None:

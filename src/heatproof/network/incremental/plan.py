@@ -38,7 +38,7 @@ class WindowStep:
     dirty: DirtyRegions
     reads: tuple[WindowRead | None, ...]  # for each input; nothing where the window that was just evaluated will do
     factor: Tensor | None  # (R, 1, h, w) what values are multiplied by in the window of each region, if anything
-    in_place: bool  # whether it takes the place of its input
+    in_place: bool  # whether it takes the place of its only input
 
     @property
     def multiply_adds(self) -> int:
@@ -142,7 +142,7 @@ class Plan:
         factor = node.operation.window_factor(*[self.shapes[name] for name in node.inputs])
         reads = tuple(self._read(name, reach, dirty) for name in node.inputs)
         windows = None if factor is None else dirty.windows(factor)[:, None]
-        return WindowStep(node, reach, dirty, reads, windows, node.name in self.graph.in_place)
+        return WindowStep(node, reach, dirty, reads, windows, len(reads) == 1 and node.name in self.graph.in_place)
 
     def _read(self, name: str, reach: Reach, dirty: DirtyRegions) -> WindowRead | None:
         source = self.dirty[name]

@@ -51,6 +51,7 @@ class Activation(Called):
         like = next((c for c in self.constants if c.is_floating_point()), torch.zeros((), dtype=torch.float64))
         self.varies = any(value.numel() > 1 for value in self.constants)
         at_zero = self.evaluate(like.new_zeros((1, *shape) if self.varies else (1,)))
+        self.in_place = at_zero.dtype == like.dtype and self.writes
         if not self.varies:
             value = self.evaluate(torch.tensor(_PROBES, dtype=like.dtype, device=like.device))
             self.gate = bool(((value >= 0) & (value <= 1)).all()) and bool(value.amin() < value.amax())
@@ -83,18 +84,9 @@ class Activation(Called):
 
 
 class Rectifier(Activation):
-    """max(0, x), also when it is capped above (ReLU6); it may take the place of its input."""
+    """max(0, x), also when it is capped above (ReLU6)."""
 
     refuses = {}
-    in_place = True
-
-    def __init__(self, call: Call, cap: float | None = None) -> None:
-        super().__init__(call)
-        self.cap, self.capped = cap, cap is not None
-
-    def rectify_(self, value: Tensor) -> Tensor:
-        """The value, in the place of its input."""
-        return value.relu_() if self.cap is None else value.clamp_(0, self.cap)
 
     def deconvolution(self, record: Trace, signal: Tensor) -> Signals:
         """max(0, signal), whatever the input was [Zeiler2014]."""
@@ -105,6 +97,7 @@ class ReLU(Rectifier):
     """max(0, x)."""
 
     taped = False
+    rectifies = True
 
     def gradient(self, record: Trace, signal: Tensor) -> Signals:
         """The signal where the output is positive."""
@@ -118,6 +111,8 @@ class Composed(Activation):
         steps: operations in order, each with the numbers of what it reads: 0 is x, then the steps' values.
         shape: of x, for one image.
     """
+
+    writes = False
 
     def __init__(self, steps: Sequence[tuple[Operation, tuple[int, ...]]], shape: tuple[int, ...]) -> None:
         self.steps = tuple(steps)
@@ -151,7 +146,7 @@ def recognised(activation: Activation, read: Variable) -> Operation:
         return ReLU(Call(torch.ops.aten.relu.default, {"self": read}))
     cap = float(value[-1])
     capped = torch.equal(value, probes.clamp(min=0, max=cap)) and not isinstance(activation, Composed)
-    return Rectifier(activation.call, cap) if capped else activation
+    return Rectifier(activation.call) if capped else activation
 
 
 def same_everywhere(constants: Sequence[Tensor]) -> bool:

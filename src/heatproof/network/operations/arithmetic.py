@@ -65,6 +65,11 @@ class Add(Arithmetic):
     fresh = True
     passes = "in proportion"  # so that nothing is counted twice
 
+    @property
+    def in_place(self) -> bool:  # type: ignore[override]
+        """Where the function can write to given memory."""
+        return self.call.name in ("add.Tensor", "sub.Tensor")
+
     @classmethod
     def read(cls, call: Call) -> Operation:  # type: ignore[override]
         """The sum of two maps, or of a map and a constant."""

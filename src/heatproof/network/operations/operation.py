@@ -64,9 +64,9 @@ class Operation:
     refuses: Mapping[Way, str] = {}  # reasons, by way back
     passes: ClassVar[Passing | None] = None
     taped: ClassVar[bool] = True  # its gradient is autograd's; else it is written here, from the record alone
-    fresh: ClassVar[bool] = False  # its value takes memory of its own, so that a ReLU may take its place
-    in_place: ClassVar[bool] = False  # it is a ReLU, capped or not, which may take the place of its input
-    capped: bool = False  # whether it is a ReLU that is capped above
+    fresh: ClassVar[bool] = False  # its value takes memory of its own, so that the next one may take its place
+    in_place: bool = False  # its value may take the place of an input of its shape
+    rectifies: bool = False  # it is a ReLU that is not capped: where its value is not zero, it is that of its input
     monotone: ClassVar[bool] = False  # its value rises, or falls, with all its inputs
     pointwise: ClassVar[bool] = False  # an output position reads its own position alone, whatever the shapes
     elementwise: ClassVar[bool] = False  # each value is computed from the value of each input at its own place
@@ -82,8 +82,8 @@ class Operation:
         """Value of the operation; every tensor has the batch first."""
         raise NotImplementedError
 
-    def rectify_(self, value: Tensor) -> Tensor:
-        """The value of a ReLU, in the place of its input."""
+    def evaluate_in_place(self, place: int, *inputs: Tensor) -> Tensor:
+        """Value of the operation, in the place of one of its inputs."""
         raise NotImplementedError
 
     def reach(self, *shapes: tuple[int, ...]) -> Reach | None:
@@ -204,6 +204,17 @@ class Called(Operation):
     def read(cls, call: Call) -> Self:
         """Keeps the call."""
         return cls(call)
+
+    @property
+    def writes(self) -> bool:
+        """Whether the function can write its value to given memory."""
+        function = self.call.function
+        return function._overloadname == "default" and "out" in function.overloadpacket.overloads()
+
+    def evaluate_in_place(self, place: int, *inputs: Tensor) -> Tensor:
+        """The value of the call, in the place of one of its inputs."""
+        value: Tensor = self.call.function.overloadpacket.out(**self.call.filled(*inputs), out=inputs[place])
+        return value
 
     def evaluate(self, *inputs: Tensor) -> Tensor:
         """The value of the call."""
