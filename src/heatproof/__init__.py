@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 from heatproof.lazily import lazily
 
 if TYPE_CHECKING:
+    from heatproof.cli.survey import survey
     from heatproof.data import load_dataset, load_images
     from heatproof.data.preprocessing import Preprocessing
     from heatproof.errors import InputError
@@ -42,6 +43,7 @@ __all__ = [
     "perturb",
     "plan_comparison",
     "planted",
+    "survey",
 ]
 
 _ROOMS = ("checks", "data", "heatmaps", "measures", "network", "perturbation", "report", "runs", "studies", "training")
@@ -67,6 +69,7 @@ _HOMES = {
     "perturb": "heatproof.perturbation",
     "plan_comparison": "heatproof.studies",
     "planted": "heatproof.studies",
+    "survey": "heatproof.cli.survey",
 } | {room: f"heatproof.{room}" for room in _ROOMS}
 
 __getattr__ = lazily(__name__, _HOMES)  # so that importing heatproof takes no time, and not even torch

@@ -219,10 +219,14 @@ def spread(command: Callable[..., None]) -> Callable[..., None]:
 
     @wraps(command)
     def called(**given: Any) -> None:  # noqa: ANN401 - whatever the options hold
+        command(**arguments(given))
+
+    def arguments(given: Mapping[str, Any]) -> dict[str, Any]:
         values = {name: found[name].given(value) if name in found else value for name, value in given.items()}
         made = {name: group(**_of(group, values)) for name, group in groups.items()}
-        command(**{name: made.get(name, values.get(name)) for name in signature.parameters})
+        return {name: made.get(name, values.get(name)) for name in signature.parameters}
 
+    called.arguments = arguments  # type: ignore[attr-defined]
     called.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]
     called.keys = {key.name: key for key in found.values()}  # type: ignore[attr-defined]
     return called
@@ -235,6 +239,12 @@ def _of(group: Any, values: Mapping[str, Any]) -> dict[str, Any]:  # noqa: ANN40
 def keys_of(command: Any) -> dict[str, Key]:  # noqa: ANN401 - a function with an attribute
     """The options of a command by name, in their order."""
     found: dict[str, Key] = command.keys
+    return found
+
+
+def arguments_of(command: Any, given: Mapping[str, Any]) -> dict[str, Any]:  # noqa: ANN401 - as above
+    """The arguments of a command as it was written, from what Typer has."""
+    found: dict[str, Any] = command.arguments(given)
     return found
 
 

@@ -66,7 +66,7 @@ class Working(Bounded):
         """Gives the network and the data set, which are opened now; other processes open them anew."""
         ready = given.load_network(), given.dataset(seed=seed)
         warn(ready[1].notes)
-        return (lambda: ready) if self.on == HERE else partial(_opened, given, seed)
+        return (lambda: ready) if self.on == HERE else partial(opened_anew, given, seed)
 
     def _maker(self) -> "Callable[[Make], Workers] | None":
         """Makes the workers; none for this process."""
@@ -102,6 +102,6 @@ class Sharing(Working):
         return int(first), int(count)
 
 
-def _opened(given: Picturing, seed: int) -> "tuple[Network, Dataset]":
+def opened_anew(given: Picturing, seed: int) -> "tuple[Network, Dataset]":
     """The network and the data set; called in every process that works on a run."""
     return given.network_of(), given.dataset(seed=seed)

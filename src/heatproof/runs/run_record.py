@@ -201,9 +201,10 @@ class RunRecord(StudyRecord):
 class CellsRecord(StudyRecord):
     """``run.json`` of a study that makes several comparisons, each a run of its own below ``cells/``."""
 
-    study: Literal["assess", "replacements", "protocol"]
+    study: Literal["assess", "replacements", "protocol", "survey"]
     cells: Annotated[Texts, Field(min_length=1)]
-    method: Text
+    failed: Annotated[dict[Text, Prose], Field(max_length=MOST_ENTRIES)] = {}
+    method: Text = ""
     topology: Text = ""
     labels: Labels | None = None
     versions: Object
@@ -253,7 +254,7 @@ def read_content(store: Store) -> dict[str, Any]:
 
 
 def _record(content: dict[str, Any], store: Store) -> RunRecord | CellsRecord:
-    kind = CellsRecord if content.get("study") in ("replacements", "assess", "protocol") else RunRecord
+    kind = CellsRecord if content.get("study") in ("replacements", "assess", "protocol", "survey") else RunRecord
     return kind.of(content, f"{RECORD} of {store}")
 
 

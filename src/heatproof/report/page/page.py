@@ -42,6 +42,7 @@ class Section:
         shown: pictures that are destroyed step by step.
         unit: of their scores.
         fallback: what stands for them on paper.
+        links: addresses of other pages, from the folder of this one, by what they show.
     """
 
     heading: str
@@ -52,6 +53,7 @@ class Section:
     shown: Sequence[Shown] = ()
     unit: str = ""
     fallback: Drawing | None = None
+    links: Mapping[str, str] = field(default_factory=dict)
 
     def __bool__(self) -> bool:
         return bool(self.charts or self.tables or self.figures or self.shown or self.fallback)
@@ -139,6 +141,7 @@ def _laid_out(
         "id": f"section-{number}",
         "heading": section.heading,
         "text": section.text,
+        "links": {visible(what): address for what, address in section.links.items()},
         "charts": [
             (plot, None if chart in panelled else still[chart.name])
             for chart in section.charts

@@ -7,6 +7,7 @@ from heatproof.studies.comparison import Comparison
 from heatproof.studies.road.cell_runs import read_cells
 from heatproof.studies.road.collecting import gathered_from, told
 from heatproof.studies.study import Study
+from heatproof.studies.survey import read_survey
 
 
 def read_study(store: Store) -> Study:
@@ -16,6 +17,8 @@ def read_study(store: Store) -> Study:
         InputError: if it is no run, or its files do not hold what they should.
     """
     record = read_content(store)
+    if record["study"] == "survey":
+        return read_survey(store)
     if "cells" in record:
         return read_cells(store)
     return told(gathered_from(store), store)
