@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 from heatproof.lazily import lazily
 
 if TYPE_CHECKING:
-    from heatproof.cli.survey import survey
+    from heatproof.cli.surveying import survey
     from heatproof.data import load_dataset, load_images
     from heatproof.data.preprocessing import Preprocessing
     from heatproof.errors import InputError
@@ -69,7 +69,7 @@ _HOMES = {
     "perturb": "heatproof.perturbation",
     "plan_comparison": "heatproof.studies",
     "planted": "heatproof.studies",
-    "survey": "heatproof.cli.survey",
+    "survey": "heatproof.cli.surveying",
 } | {room: f"heatproof.{room}" for room in _ROOMS}
 
 __getattr__ = lazily(__name__, _HOMES)  # so that importing heatproof takes no time, and not even torch

@@ -22,20 +22,27 @@ def merge_command(
     out: Out,
     overwrite: Overwrite = False,
 ) -> None:
-    """Joins runs of the same study that hold different shards, such as those of compare --share 1/2 and 2/2.
+    """Joins runs of the same study that hold different shards (compare --share 1/2 and 2/2), or surveys.
 
     [bold]heatproof merge RUN1 RUN2 --out RUN[/bold]
     """
+    from heatproof.runs.run_record import read_content
     from heatproof.runs.store import open_store
     from heatproof.studies.road.merging import merge
     from heatproof.studies.road.reading import read_comparison
     from heatproof.studies.road.record import command_of_run
+    from heatproof.studies.study import Study
+    from heatproof.studies.survey import merge_surveys
 
     stores = [open_store(source) for source in sources]
     with written_to(context, out, overwrite=overwrite) as target:
-        merge(stores, target)
-        study = read_comparison(target)
+        study: Study
+        if read_content(stores[0])["study"] == "survey":
+            study, holding = merge_surveys(stores, target), "cells.parquet (every value), cells/"
+        else:
+            merge(stores, target)
+            study, holding = read_comparison(target), "shards/ (every score), heatmaps.zarr"
         study.write_results(target, command_of_run(target))
     tell(run=out, page=f"{out}/report.html")
     print_study(study)
-    say(f"Results: {out}/report.html (page), tables and figures, shards/ (every score), heatmaps.zarr")
+    say(f"Results: {out}/report.html (page), tables and figures, {holding}")

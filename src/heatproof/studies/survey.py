@@ -1,7 +1,7 @@
 """Many comparisons: which conclusions hold across networks, data sets and protocols?"""
 
 import traceback
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -18,7 +18,6 @@ from heatproof.runs.run_record import CellsRecord, read_content, read_run
 from heatproof.runs.serialization import begin_record
 from heatproof.runs.study_file import Settings
 from heatproof.runs.workers import ran_out
-from heatproof.studies.comparison import Comparison
 from heatproof.studies.road.collecting import gathered_from
 from heatproof.studies.road.record import check_same
 from heatproof.studies.road.running import PLAIN, Execution, Opened, run_comparison
@@ -134,11 +133,35 @@ def run_survey(cells: Mapping[CellName, SurveyCell], store: Store, execution: Ex
             _begin(store, every, failed)
     found = read_survey(store)
     if not found.findings:
-        raise InputError(
-            f"no cell could be computed; the first: {next(iter(failed.items()), ('', 'none was asked for'))}"
-        )
+        raise InputError(f"no comparison could be made; the first: {': '.join(next(iter(failed.items())))}")
     found.write_results(store, execution.reproduce)
     return found
+
+
+def merge_surveys(sources: Sequence[Store], out: Store) -> Survey:
+    """Copies the finished cells of surveys into an empty store; one that several have is taken once.
+
+    Raises:
+        InputError: if one is no survey, or a cell has different configurations.
+    """
+    taken: dict[str, Store] = {}
+    failed: dict[str, str] = {}
+    for source in sources:
+        record = _record(source)
+        failed |= record.failed
+        for number, name in enumerate(record.cells):
+            here = cell_of(source, number)
+            if is_finished(here) and name in taken:
+                check_same(read_content(here), read_content(taken[name]), str(here))
+            elif is_finished(here):
+                taken[name] = here
+    failed = {name: reason for name, reason in failed.items() if name not in taken}
+    _begin(out, [*taken, *failed], failed)
+    for number, cell in enumerate(taken.values()):
+        target = cell_of(out, number)
+        for name in sorted(cell.names(), key=lambda name: name == RECORD):  # last: without it there is no run
+            target.put(name, cell.get(name))
+    return read_survey(out)
 
 
 def is_finished(store: Store) -> bool:
@@ -153,13 +176,10 @@ def read_survey(store: Store) -> Survey:
     for number, name in enumerate(record.cells):
         here = cell_of(store, number)
         if is_finished(here):
-            findings.append(Finding.of(_named(name), _comparison(here)))
+            findings.append(Finding.of(_named(name), gathered_from(here)))
             folders[name] = f"cells/{number:05}"
-    return Survey(tuple(findings), dict(record.failed), folders)
-
-
-def _comparison(store: Store) -> Comparison:
-    return gathered_from(store)
+    failed = {name: reason for name, reason in record.failed.items() if name not in folders}
+    return Survey(tuple(findings), failed, folders)
 
 
 def _named(name: str) -> CellName:

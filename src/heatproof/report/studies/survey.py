@@ -12,6 +12,7 @@ from heatproof.results.survey import FACTORS, Finding, Pair, SurveyResult
 from heatproof.wording import counted, listed
 
 FEW = 16  # images
+MOST_TOLD = 6  # pairs in a sentence
 IN_GENERAL = "in general"
 ASSUMES = (
     "In general: over networks, as if these had been drawn at random from all that one could ask about; the interval "
@@ -31,38 +32,46 @@ def verdict(found: SurveyResult) -> list[str]:
 
 
 def _under(found: SurveyResult, protocol: str) -> Iterator[str]:
-    cells, general = found.judged(protocol), found.general(protocol)
+    general = found.general(protocol)
+    if general:
+        yield _best(found, protocol)
+        pairs = found.pairs(protocol)
+        everywhere = [_better(name) for name, one in pairs.items() if one.everywhere and one.cells > 1]
+        depends = [
+            f"{_better(name)} in {len(one.better)}, the other way in {len(one.worse)} of {one.cells}"
+            for name, one in pairs.items()
+            if one.depends
+        ]
+        if everywhere:
+            yield f"Significant in each comparison: {_some(everywhere)}."
+        if depends:
+            yield f"Different in different comparisons, significantly: {_some(depends)}."
     silent = [one for one in found.findings if one.name.protocol == protocol and one.can_judge is False]
     if silent:
-        yield (
-            f"Under {protocol} there is no verdict in {listed([str(one.name) for one in silent])}: the protocol cannot "
-            "judge there."
-        )
-    if not general:
-        return
+        yield f"No verdict in {_some([str(one.name) for one in silent])}: the protocol cannot judge there."
+
+
+def _best(found: SurveyResult, protocol: str) -> str:
+    """Which method has the largest effect, and what is known of that beyond these networks."""
+    general, cells = found.general(protocol), found.judged(protocol)
     best = max(general, key=lambda method: general[method].estimate.mean)
     first = general[best]
-    yield (
-        f"Under {protocol}, {best} explains best in general: effect size {first.estimate} over "
-        f"{counted(first.networks, 'network')} and {counted(len(cells), 'comparison')}."
-        + (" One network says nothing about others." if first.networks < 2 else "")
+    said = (
+        f"Under {protocol}, {best} has the largest effect size: {first.estimate} over "
+        f"{counted(first.networks, 'network')} and {counted(len(cells), 'comparison')}"
     )
-    pairs = found.pairs(protocol)
-    if len(cells) > 1:
-        yield from _pairs_said(pairs)
+    if first.networks < 2:
+        return f"{said}. One network says nothing about others."
+    beaten = [worse for (better, worse), one in found.pairs(protocol).items() if better == best and one.holds]
+    if beaten:
+        return f"{said}; in general it is significantly better than {listed(beaten)}."
+    return f"{said}; of no other method is it shown that it is better in general."
 
 
-def _pairs_said(pairs: dict[tuple[str, str], Pair]) -> Iterator[str]:
-    everywhere = [_better(name) for name, one in pairs.items() if one.everywhere]
-    depends = [
-        f"{_better(name)} in {len(one.better)}, the other way in {len(one.worse)} of {one.cells}"
-        for name, one in pairs.items()
-        if one.depends
-    ]
-    if everywhere:
-        yield f"In each comparison, significantly: {listed(everywhere)}."
-    if depends:
-        yield f"It depends on the network, the data or both: {listed(depends)}."
+def _some(texts: list[str]) -> str:
+    """A list that can be read; the tables have the rest."""
+    more = len(texts) - MOST_TOLD
+    return listed([*texts[:MOST_TOLD], f"{more} more (see the tables)"] if more > 0 else texts)
 
 
 def _better(pair: tuple[str, str]) -> str:

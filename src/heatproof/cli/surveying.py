@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from heatproof.cli.explaining import Explaining
     from heatproof.data import Dataset
     from heatproof.network import Network
+    from heatproof.options.studies import CompareOptions
     from heatproof.results.survey import CellName
     from heatproof.studies.road.running import Opened
     from heatproof.studies.survey import Survey, SurveyCell
@@ -88,11 +89,11 @@ def cells_of(file: Path, workers: Working) -> "Iterator[tuple[CellName, SurveyCe
     compare = command_of("compare", typer.main.get_command(app).commands)  # type: ignore[attr-defined]
     networks = _Networks()
     for name, settings in settings_of_cells(file, compare):
-        made = _made(compare, name, settings)
-        given, options = made["given"], made["options"]
-        wanted = wanted_comparison(options, given.methods_and_files())
-        every = {key: value for key, value in made["settings"].items() if key != "out"}
-        every |= {"methods": every.get("methods", given.method_names)}
+        try:
+            given, options, every = _read(compare, settings)
+            wanted = wanted_comparison(options, given.methods_and_files())
+        except InputError as error:
+            raise InputError(f"{name}: {error}") from error
         opened: Opened = partial(networks.opened, given, options.seed)
         yield (
             name,
@@ -145,15 +146,14 @@ class _Networks:
         return self.last[1], given.dataset(seed=seed)
 
 
-def _made(compare: StudyCommand, name: "CellName", settings: Settings) -> dict[str, Any]:
-    """The arguments of ``heatproof compare`` for a cell, and all its settings."""
+def _read(compare: StudyCommand, settings: Settings) -> "tuple[Explaining, CompareOptions, Settings]":
+    """The options of ``heatproof compare`` for a cell, and all its settings."""
     keys = compare.keys
     defaults = {keys[key].declared.field: keys[key].argument(value) for key, value in settings.items()}
-    try:
-        context = compare.make_context("compare", [], default_map=defaults | {"out": "unused"})
-        return arguments_of(compare.callback, context.params) | {"settings": settings_of(context)}  # type: ignore[arg-type]
-    except InputError as error:
-        raise InputError(f"{name}: {error}") from error
+    context = compare.make_context("compare", [], default_map=defaults | {"out": "unused"})
+    made = arguments_of(compare.callback, context.params)
+    every = {key: value for key, value in settings_of(context).items() if key != "out"}  # type: ignore[arg-type]
+    return made["given"], made["options"], every | {"methods": every.get("methods", made["given"].method_names)}
 
 
 def _settings(content: Mapping[str, Any], keys: Mapping[str, Key], file: Path, where: str) -> Settings:
