@@ -16,6 +16,7 @@ protocols = ["coarse-uniform", "samek2017"]
 regions = "4"
 steps = 6
 audit = 0
+engine = "full"
 
 [networks.tiny]
 network = "tiny_networks:cnn"
@@ -49,7 +50,7 @@ def test_each_cell_is_the_run_of_its_own_command(run, file, tmp_path):
     cell = tmp_path / "OUT/cells/00000"
     code, _, _ = run("compare", cell / "study.toml", "--out", "ALONE")
     assert code == 0
-    for name in ("shards/00000.curves.parquet", "table.csv"):
+    for name in ("shards/00000.parquet", "table.csv"):
         assert (cell / name).read_bytes() == (tmp_path / "ALONE" / name).read_bytes()
     frame = pl.read_parquet(tmp_path / "OUT/cells.parquet")
     assert frame["protocol"].unique(maintain_order=True).to_list() == ["coarse-uniform", "samek2017"]

@@ -22,6 +22,7 @@ PUBLIC = [
     "perturb",
     "plan_comparison",
     "planted",
+    "survey",
 ]
 
 

@@ -28,7 +28,7 @@ def test_it_covers_the_mean_over_all_networks(count, skewed):
     drawn = generator.exponential(0.4, (surveys, count)) if skewed else generator.normal(0.4, 0.4, (surveys, count))
     seen = drawn + generator.normal(0, 1, (surveys, count, images)).mean(axis=-1)  # each is a mean over images
     covered = [one.low <= 0.4 <= one.high for one in (in_general(values).estimate for values in seen)]
-    assert (0.86 if skewed else 0.94) < np.mean(covered) < 0.97
+    assert (0.9 if skewed else 0.94) < np.mean(covered) < 0.97
 
 
 def test_images_alone_cover_too_rarely():
@@ -37,7 +37,7 @@ def test_images_alone_cover_too_rarely():
     values = networks[:, :, None] + generator.normal(0, 1, (2000, 5, 24))
     pooled = values.reshape(2000, -1)
     reach = 1.98 * pooled.std(axis=1, ddof=1) / np.sqrt(pooled.shape[1])
-    assert np.mean(np.abs(pooled.mean(axis=1) - 0.4) <= reach) < 0.8  # as if images of one network were networks
+    assert np.mean(np.abs(pooled.mean(axis=1) - 0.4) <= reach) < 0.7  # as if images of one network were networks
 
 
 def test_one_network_has_no_interval():

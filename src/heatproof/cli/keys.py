@@ -223,8 +223,9 @@ def spread(command: Callable[..., None]) -> Callable[..., None]:
 
     def arguments(given: Mapping[str, Any]) -> dict[str, Any]:
         values = {name: found[name].given(value) if name in found else value for name, value in given.items()}
-        made = {name: group(**_of(group, values)) for name, group in groups.items()}
-        return {name: made.get(name, values.get(name)) for name in signature.parameters}
+        for name, group in groups.items():
+            values[name] = group(**{one.name: values[one.name] for one in fields(group) if one.name in values})
+        return {name: values.get(name) for name in signature.parameters}
 
     called.arguments = arguments  # type: ignore[attr-defined]
     called.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]
@@ -232,20 +233,14 @@ def spread(command: Callable[..., None]) -> Callable[..., None]:
     return called
 
 
-def _of(group: Any, values: Mapping[str, Any]) -> dict[str, Any]:  # noqa: ANN401 - a dataclass
-    return {field.name: values[field.name] for field in fields(group) if field.name in values}
-
-
 def keys_of(command: Any) -> dict[str, Key]:  # noqa: ANN401 - a function with an attribute
     """The options of a command by name, in their order."""
-    found: dict[str, Key] = command.keys
-    return found
+    return dict(command.keys)
 
 
 def arguments_of(command: Any, given: Mapping[str, Any]) -> dict[str, Any]:  # noqa: ANN401 - as above
     """The arguments of a command as it was written, from what Typer has."""
-    found: dict[str, Any] = command.arguments(given)
-    return found
+    return dict(command.arguments(given))
 
 
 def expected(key: Key) -> str:

@@ -67,6 +67,10 @@ def survey(file: str | Path, out: str | Path | None = None) -> "Survey":
 
     Raises:
         InputError: if the file is no survey, or no comparison could be computed.
+
+    >>> survey("nowhere.toml")
+    Traceback (most recent call last):
+    heatproof.errors.InputError: there is no study file 'nowhere.toml'; 'heatproof init nowhere.toml' writes one
     """
     from heatproof.runs.destination import destination
     from heatproof.studies.survey import run_survey
