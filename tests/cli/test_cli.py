@@ -305,8 +305,8 @@ def test_a_data_set_gives_its_first_pictures_or_a_seeded_sample(run, photos, tmp
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ((), "expected pictures or --data NAME:PATH, and not both"),
-        (("photos", "--data", "folder:photos"), "expected pictures or --data NAME:PATH, and not both"),
+        ((), "expected pictures, such as photos/, or --data NAME:PATH"),
+        (("photos", "--data", "folder:photos"), "expected pictures or --data NAME:PATH, got both"),
         (
             ("--data", "folder:photos", "--images", "9"),
             "expected a number of images from 1 to 4 (all of folder), got 9",

@@ -49,6 +49,6 @@ def test_networks_without_a_token_sequence_are_refused_in_one_line(network, reas
     result = run.invoke(app, ["compare", "photos", "--network", f"tiny_networks:{network}", *DROP])
     assert isinstance(result.exception, InputError)  # the command prints it behind its name
     assert len(str(result.exception).splitlines()) == 1
-    assert "tokens of removed patches cannot be left out (replacement 'drop') of tiny" in str(result.exception)
+    assert "replacement 'drop' leaves out the tokens of removed patches, and cannot on tiny" in str(result.exception)
     assert reason in str(result.exception)
     assert not Path("RUN").exists()

@@ -284,7 +284,7 @@ def transformer_of(name, side, **options):
 
 REFUSED = {
     "convolutions": (lambda: (ReluCNN(), 24), "it has no attention; choose another method"),
-    "windows": (lambda: (models.swin_t(), 64), r"as for window attention \(at features.1.0.attn \(pad\)\)"),
+    "windows": (lambda: (models.swin_t(), 64), r"as for windows or convolutions \(at features.1.0.attn \(pad\)\)"),
     "channels": (lambda: transformer_of("xcit_nano_12_p16_224", 64), r"\(at blocks.0.attn \(linalg_vector_norm\)\)"),
     "pooled keys": (lambda: transformer_of("pvt_v2_b0", 64), r"divided into windows .* \(at stages.0.blocks.0.attn"),
     "class attention": (lambda: (ClassAttention(), 24), "tokens are added behind its first attention, .*own cat\\)"),

@@ -244,7 +244,7 @@ class Function(nn.Module):
 
 
 REFUSED = {
-    "windows": (models.swin_t, 64, r"padded or repeated, as for window attention \(at features.1.0.attn \(pad\)\)"),
+    "windows": (models.swin_t, 64, r"padded or repeated, as for windows or convolutions \(at features.1.0.attn \(pad\)\)"),
     "convolutions": (models.resnet18, 64, r"patches of 7 × 7 positions that overlap, .* \(at conv1 \(conv2d\)\)"),
     "mixer": (lambda: Mixing(Fixed()), 16, r"mixed by fixed weights, .* \(at mix.over_tokens \(linear\)\)"),
     "shifted": (lambda: Mixing(Slide()), 16, r"tokens are moved, as by shifted windows \(at mix \(roll\)\)"),
@@ -260,7 +260,7 @@ REFUSED = {
 @pytest.mark.parametrize("name", REFUSED)
 def test_refused_with_the_reason_and_the_place(name):
     make, side, message = REFUSED[name]
-    with pytest.raises(InputError, match=rf"\(replacement 'drop'\) of \w+: .*{message}"):
+    with pytest.raises(InputError, match=rf"replacement 'drop' .*, and cannot on \w+: .*{message}"):
         Network(make()).tokens((3, side, side))
 
 
@@ -269,7 +269,7 @@ def test_whatever_goes_wrong_is_a_reason(monkeypatch):
         raise NotImplementedError("an operator\nthat nobody knows")
 
     monkeypatch.setattr("heatproof.network.tokens.dropping.follow", broken)
-    with pytest.raises(InputError, match=r"of Small: NotImplementedError: an operator$"):
+    with pytest.raises(InputError, match=r"on Small: NotImplementedError: an operator$"):
         Network(Small()).tokens((3, 16, 16))
 
 

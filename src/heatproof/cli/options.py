@@ -169,6 +169,8 @@ class Picturing(Reading):
     def _dataset(self) -> "Dataset":
         from heatproof.data import as_dataset
 
-        if bool(self.images) == bool(self.data):
-            raise InputError("expected pictures or --data NAME:PATH, and not both; see 'heatproof list data'")
+        if self.images and self.data:
+            raise InputError("expected pictures or --data NAME:PATH, got both: leave one of them out")
+        if not self.images and not self.data:
+            raise InputError("expected pictures, such as photos/, or --data NAME:PATH; see 'heatproof list data'")
         return as_dataset(self.images) if self.images else super()._dataset()

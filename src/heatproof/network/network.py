@@ -126,7 +126,7 @@ class Network:
             tokens.check(self.inputs(trial_images(None, shape)))
             return tokens
 
-        why = f"tokens of removed patches cannot be left out (replacement 'drop') of {self.name}: "
+        why = f"replacement 'drop' leaves out the tokens of removed patches, and cannot on {self.name}: "
         return once(self._tokens, shape, found, lambda reason: CannotDropError(why + reason))
 
     def attention(self, shape: tuple[int, ...]) -> SelfAttention:

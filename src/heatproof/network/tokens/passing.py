@@ -209,7 +209,7 @@ def _larger(read: Read) -> Passed:
     aligned = ((),) * (len(read.shape) - len(read.first)) + read.first
     pairs = list(zip(aligned, read.shape, strict=True))
     if any(length(group) != size and not is_plain(group) for group, size in pairs):
-        raise CannotDropError("the map of tokens is padded or repeated, as for window attention")
+        raise CannotDropError("the map of tokens is padded or repeated, as for windows or convolutions")
     return Passed(tuple(group if length(group) == size else _new(size) for group, size in pairs))
 
 
