@@ -135,3 +135,15 @@ def test_what_is_wrong_in_the_file_is_said(run, file, text, message):
     code, _, err = run("survey", file, "--out", "OUT")
     assert code == 2
     assert message in err
+
+
+def test_a_plan_counts_what_will_be_evaluated_and_makes_nothing(run, file, tmp_path):
+    code, out, _ = run("survey", file, "--out", "OUT", "--plan", "--json")
+    assert code == 0
+    assert not (tmp_path / "OUT").exists()
+    table = json.loads(out)["table"]
+    planned = {tuple(row[:3]): row[4] for row in table["rows"]}
+    found = hp.survey(file, tmp_path / "OUT")
+    assert {tuple(one.name): one.work.evaluations for one in found.findings} == {
+        name: count for name, count in planned.items() if name[0] != "all"
+    }

@@ -1,6 +1,7 @@
 """``heatproof survey``, and ``hp.survey``: comparisons of many networks, data sets and protocols, from one file."""
 
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -12,11 +13,12 @@ from heatproof.cli.application import app
 from heatproof.cli.keys import Key, arguments_of, validated
 from heatproof.cli.output import tell
 from heatproof.cli.places import RunPlace
+from heatproof.cli.printing import print_table, waiting
 from heatproof.cli.results import deliver
 from heatproof.cli.study_file import STUDY, StudyCommand, command_of, settings_of
 from heatproof.cli.working import HERE, Working, opened_anew
 from heatproof.errors import InputError
-from heatproof.options.option import Option
+from heatproof.options.option import Option, shared_values
 from heatproof.registry import unknown
 from heatproof.runs.study_file import Settings, read_toml
 
@@ -25,8 +27,8 @@ if TYPE_CHECKING:
     from heatproof.data import Dataset
     from heatproof.network import Network
     from heatproof.options.studies import CompareOptions
+    from heatproof.report import Table
     from heatproof.results.survey import CellName
-    from heatproof.studies.road.running import Opened
     from heatproof.studies.survey import Survey, SurveyCell
 
 OWN = {"until", "indifference", "share", "on", "address", "workers", "cores", "out", "protocol"}  # not a cell's
@@ -38,9 +40,18 @@ File = Annotated[
 ]
 
 
+Plan = Annotated[
+    bool, Option("Only say what each comparison will take, from a small part of it.", name="plan", in_files=False)
+]
+
+
 @app.command("survey")
-def survey_command(*, context: typer.Context, file: File, place: RunPlace, workers: Working) -> None:
+def survey_command(
+    *, context: typer.Context, file: File, place: RunPlace, plan: Plan = False, workers: Working
+) -> None:
     r"""Which conclusions hold across networks, data sets and protocols?
+
+    [bold]heatproof survey survey.toml --out SURVEY --plan[/bold]
 
     [bold]heatproof survey survey.toml --out SURVEY[/bold]
 
@@ -48,6 +59,9 @@ def survey_command(*, context: typer.Context, file: File, place: RunPlace, worke
     """
     from heatproof.studies.survey import run_survey
 
+    if plan:
+        print_table(planned(file))
+        return
     cells = {name: cell for name, cell in cells_of(file, workers)}
     tell(cells=[str(name) for name in cells])
     with place.held(context) as store, workers.execution(place) as execution:
@@ -90,19 +104,50 @@ def cells_of(file: Path, workers: Working) -> "Iterator[tuple[CellName, SurveyCe
     from heatproof.studies.compare import wanted_comparison
     from heatproof.studies.survey import SurveyCell
 
-    compare = command_of("compare", typer.main.get_command(app).commands)  # type: ignore[attr-defined]
     networks = _Networks()
-    for name, settings in settings_of_cells(file, compare):
-        try:
-            given, options, every = _read(compare, settings)
+    for name, given, options, settings in _asked(file):
+        with _named(name):
             wanted = wanted_comparison(options, given.methods_and_files())
-        except InputError as error:
-            raise InputError(f"{name}: {error}") from error
-        opened: Opened = partial(networks.opened, given, options.seed)
-        yield (
-            name,
-            SurveyCell(wanted, opened if workers.on == HERE else partial(opened_anew, given, options.seed), every),
-        )
+        opened = networks.opened if workers.on == HERE else opened_anew
+        yield name, SurveyCell(wanted, partial(opened, given, options.seed), settings)
+
+
+def planned(file: Path) -> "Table":
+    """What each comparison will take, measured on a small part of it."""
+    from heatproof.data import read_pictures
+    from heatproof.options.studies import PlanOptions
+    from heatproof.report import Table
+    from heatproof.studies import plan_comparison
+    from heatproof.wording import duration
+
+    networks, rows, total = _Networks(), [], 0.0
+    for name, given, options, _ in _asked(file):
+        with _named(name), waiting(f"measuring {name}"):
+            network, dataset = networks.opened(given, options.seed)
+            pictures = read_pictures(dataset, network.preprocessing)
+            asked = shared_values(options, PlanOptions)
+            forecast = plan_comparison(network, pictures.images, given.methods_for(pictures), **asked)
+        rows.append((*name, forecast.images, forecast.evaluations, duration(forecast.seconds)))
+        total += forecast.seconds
+    rows.append(("all", "", "", sum(row[3] for row in rows), sum(row[4] for row in rows), duration(total)))
+    return Table(("network", "data", "protocol", "images", "evaluations", "time"), tuple(rows))
+
+
+def _asked(file: Path) -> "Iterator[tuple[CellName, Explaining, CompareOptions, Settings]]":
+    """The options of ``heatproof compare`` for each comparison, and all its settings."""
+    compare = command_of("compare", typer.main.get_command(app).commands)  # type: ignore[attr-defined]
+    for name, settings in settings_of_cells(file, compare):
+        with _named(name):
+            yield name, *_read(compare, settings)
+
+
+@contextmanager
+def _named(name: "CellName") -> Iterator[None]:
+    """Says which comparison an input was wrong for."""
+    try:
+        yield
+    except InputError as error:
+        raise InputError(f"{name}: {error}") from error
 
 
 def settings_of_cells(file: Path, compare: StudyCommand) -> "list[tuple[CellName, Settings]]":
