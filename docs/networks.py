@@ -70,7 +70,7 @@ scores are those of full evaluation within 1e-5 of their range. *Rollout* stands
 
 {graphs} of {all} have a graph, {lrp} have LRP, {deconvolution} have deconvolution; for {incremental} the incremental
 engine is exact. Of the {plain} without attention, {plain_lrp} have LRP; of the {attending} with attention,
-{attending_lrp}.
+{attending_lrp} have LRP, {rollout} maps of attention over all tokens, and {dropped} can leave out tokens.
 
 | network | attention | graph | gradient | deconvolution | LRP | rollout | dropped tokens | incremental | why not |
 | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |
@@ -262,7 +262,7 @@ def tried(name: str) -> Row:
 def rows_of(page: Path) -> list[Row]:
     """The rows of a page that was made before."""
     lines = page.read_text(encoding="utf-8").splitlines()
-    return [Row.of(line) for line in lines if line.startswith(("| torchvision:", "| timm:"))]
+    return [Row.of(line) for line in lines if line.startswith(("| torchvision:", "| timm:", "| transformers:"))]
 
 
 def main() -> None:
@@ -277,20 +277,31 @@ def main() -> None:
     before = {row.name: row for row in rows_of(options.page)} if options.only else {}
     rows = []
     for name, members in candidates():
-        chosen = name if name.startswith("torchvision") else f"timm:{smallest(members)}"
+        chosen = f"timm:{smallest(members)}" if name.startswith("timm:") else name
         again = options.only in name or chosen not in before
         rows.append(tried(chosen) if again else before[chosen])
         if again:
             print(rows[-1].line(), file=sys.stderr, flush=True)
-    plain = [row for row in rows if not row.attention and not row.reason.startswith("not tried")]
+    options.page.write_text(page_of(rows), encoding="utf-8")
+
+
+def page_of(rows: list[Row]) -> str:
+    """The page: what was tried, how many networks have what, and each network."""
+    tried_rows = [row for row in rows if not row.reason.startswith("not tried")]
+    plain, attending = ([row for row in tried_rows if row.attention is asked] for asked in (False, True))
     text = INTRODUCTION.format(
-        torchvision=torchvision.__version__, timm=timm.__version__, torch=torch.__version__, all=len(rows),
-        graphs=sum(row.graph for row in rows), lrp=sum(row.ways.get("LRP", False) for row in rows),
-        deconvolution=sum(row.ways.get("deconvolution", False) for row in rows),
-        incremental=sum(row.share is not None for row in rows), plain=len(plain),
-        plain_lrp=sum(row.ways.get("LRP", False) for row in plain),
+        torchvision=torchvision.__version__, timm=timm.__version__, torch=torch.__version__,
+        transformers=transformers.__version__, all=len(rows), graphs=sum(row.graph for row in rows),
+        lrp=_count(rows, "LRP"), deconvolution=_count(rows, "deconvolution"),
+        incremental=sum(row.share is not None for row in rows), plain=len(plain), plain_lrp=_count(plain, "LRP"),
+        attending=len(attending), attending_lrp=_count(attending, "LRP"), rollout=_count(attending, "rollout"),
+        dropped=_count(attending, DROP),
     )  # fmt: skip
-    options.page.write_text(text + "\n".join(row.line() for row in rows) + "\n", encoding="utf-8")
+    return text + "\n".join(row.line() for row in rows) + "\n"
+
+
+def _count(rows: list[Row], way: str) -> int:
+    return sum(row.ways.get(way, False) for row in rows)
 
 
 if __name__ == "__main__":

@@ -244,7 +244,7 @@ class Function(nn.Module):
 
 
 REFUSED = {
-    "windows": (models.swin_t, 64, r"padded or repeated, as for windows or convolutions \(at features.1.0.attn \(pad\)\)"),
+    "windows": (models.swin_t, 64, r"padded or repeated, as for windows .* \(at features.1.0.attn \(pad\)\)"),
     "convolutions": (models.resnet18, 64, r"patches of 7 × 7 positions that overlap, .* \(at conv1 \(conv2d\)\)"),
     "mixer": (lambda: Mixing(Fixed()), 16, r"mixed by fixed weights, .* \(at mix.over_tokens \(linear\)\)"),
     "shifted": (lambda: Mixing(Slide()), 16, r"tokens are moved, as by shifted windows \(at mix \(roll\)\)"),
