@@ -1,10 +1,11 @@
-"""Cost of a path to full removal with dropped tokens, against full evaluation of blurred images with all tokens.
+"""Cost of paths to full removal with dropped tokens, against full evaluation of blurred images with all tokens.
 
-    python benchmarks/bench_tokens.py [--runs 3] [--threads 2] [--network vit_b_16] [--images 1] [--scored 14]
+    python benchmarks/bench_tokens.py [--runs 3] [--threads 2] [--network vit_b_16] [--images 1] [--maps 4] [--scored 7]
 
-Same images, maps, regions (single patches) and steps; weights are random, which costs the same. Runs
-alternate; medians are compared. Set-up (export, the trial of dropping, blurred images) is done before the clock starts,
-but for the blur of each run. The JSON holds every run.
+A comparison of maps that are given, in both orders: the sequences of an image have equally many tokens at a step, and
+go together. Same images, maps, regions (single patches) and steps; weights are random, which costs the same. Runs
+alternate; medians are compared. Set-up (export, the trial of dropping) is done before the clock starts; the blur of each
+run counts. The JSON holds every run.
 """
 
 import argparse
@@ -21,9 +22,12 @@ import torchvision
 import heatproof as hp
 
 
-def path(network: hp.Network, images: torch.Tensor, replacement: str, side: int, scored: int | None) -> hp.Curves:
-    given = {"replacement": replacement, "regions": side, "steps": "all", "scored": scored, "engine": "full"}
-    return hp.perturb(network, images, images.sum(dim=1), **given)
+def paths(network: hp.Network, images: torch.Tensor, replacement: str, options: argparse.Namespace) -> hp.Comparison:
+    generator = torch.Generator().manual_seed(1)
+    maps = {f"map {number}": torch.rand(images[:, 0].shape, generator=generator) for number in range(options.maps)}
+    side = network.tokens(tuple(images.shape[1:])).grid.height
+    given = {"replacement": replacement, "regions": side, "steps": "all", "scored": options.scored, "engine": "full"}
+    return hp.compare(network, images, maps, protocol="coarse-blur", controls=False, audit=0, **given)
 
 
 def main() -> None:
@@ -32,7 +36,8 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--network", default="vit_b_16")
     parser.add_argument("--images", type=int, default=1)
-    parser.add_argument("--scored", type=int, default=None, help="steps that are scored; by default all")
+    parser.add_argument("--maps", type=int, default=4)
+    parser.add_argument("--scored", type=int, default=7, help="steps that are scored; by default all")
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--out", type=Path, default=None, help="a JSON file")
     options = parser.parse_args()
@@ -47,7 +52,7 @@ def main() -> None:
     for round_number in range(options.runs + 1):  # the first round warms up
         for replacement, times in seconds.items():
             started, busy = time.perf_counter(), time.process_time()
-            path(network, images, replacement, patches.height, options.scored)
+            evaluations = paths(network, images, replacement, options).work.evaluations
             if round_number:
                 times.append(time.perf_counter() - started)
                 processor[replacement].append(time.process_time() - busy)
@@ -57,7 +62,7 @@ def main() -> None:
         f"{options.network}, {scored} of {patches.count} steps of one patch, medians of {options.runs} alternating runs"
     )
     for name, median in medians.items():
-        print(f"  {name:6s} {median:7.2f} s   {options.images * (scored + 1) / median:7.1f} evaluations a second")
+        print(f"  {name:6s} {median:7.2f} s   {evaluations / median:7.1f} evaluations a second")
     spent = {name: statistics.median(times) for name, times in processor.items()}
     print(f"  drop is {medians['blur'] / medians['drop']:.2f} times as fast, by processor time", end=" ")
     print(f"{spent['blur'] / spent['drop']:.2f} times")
