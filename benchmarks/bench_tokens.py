@@ -4,8 +4,8 @@
 
 A comparison of maps that are given, in both orders: the sequences of an image have equally many tokens at a step, and
 go together. Same images, maps, regions (single patches) and steps; weights are random, which costs the same. Runs
-alternate; medians are compared. Set-up (export, the trial of dropping) is done before the clock starts; the blur of each
-run counts. The JSON holds every run.
+alternate; medians are compared. Set-up (export, the trial of dropping) is done before the clock starts; the blur of
+each run counts. The JSON holds every run.
 """
 
 import argparse
