@@ -8,6 +8,7 @@ import pytest
 from PIL import Image
 
 from heatproof import cli
+from heatproof.cli.output import output
 
 
 @pytest.fixture
@@ -25,7 +26,8 @@ def run(monkeypatch, capsys):
         out, err = capsys.readouterr()
         return code, out, err
 
-    return call
+    yield call
+    output.begin(as_json=False)  # for tests that call commands without ``main``
 
 
 @pytest.fixture
