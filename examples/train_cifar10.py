@@ -20,7 +20,7 @@ import numpy as np
 import polars as pl
 import torch
 from PIL import Image
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, pad
 from torchvision.models.vision_transformer import ConvStemConfig, VisionTransformer
@@ -111,6 +111,8 @@ def main() -> None:
     kept = {round(float(step)) for step in np.geomspace(given.first, steps, given.checkpoints)}
 
     module = NETWORKS[given.network]().to(memory_format=torch.channels_last)
+    if given.begin:
+        module.load_state_dict(load_file(given.begin))
     optimizer = torch.optim.AdamW(module.parameters(), weight_decay=0.01)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, given.rate, total_steps=steps, pct_start=0.2)
     given.out.mkdir(parents=True, exist_ok=True)
@@ -145,6 +147,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--test", type=Path, required=True, help="table of pictures to measure the accuracy on")
     parser.add_argument("--out", type=Path, required=True, help="folder for the checkpoints")
     parser.add_argument("--network", choices=NETWORKS, default="convolutional", help="(default convolutional)")
+    parser.add_argument("--begin", type=Path, help="weights to go on from (default: random ones)")
     parser.add_argument("--cache", type=Path, help="folder for decoded pictures (default: --out)")
     parser.add_argument("--seed", type=int, default=0, help="of the first weights and the order of pictures")
     parser.add_argument("--epochs", type=int, default=8, help="passes over the training pictures (default 8)")

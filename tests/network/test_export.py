@@ -163,6 +163,21 @@ def test_in_place_operations_mean_what_they_mean_in_the_module(forward):
     torch.testing.assert_close((gradient * step).sum(dim=(1, 2, 3)), expected, rtol=1e-5, atol=1e-12)
 
 
+@pytest.mark.parametrize("method", ["lrp-epsilon", "lrp-epsilon[bias=exclude]", "gradient-x-input"])
+def test_a_product_and_a_sum_in_one_operation(method):
+    scale, shift = torch.rand(2, 4, 1, 1, dtype=torch.float64, generator=torch.Generator().manual_seed(0)) - 0.5
+    fused = own(lambda m, x: m.scores(torch.addcmul(shift, scale, m.conv(x), value=2)))
+    apart = own(lambda m, x: m.scores(shift + 2 * scale * m.conv(x)))
+    maps = [hp.explain(hp.Network(same), pictures(), method) for same in (fused, apart)]
+    torch.testing.assert_close(*maps, rtol=1e-9, atol=1e-12)
+
+
+def test_a_sum_with_a_product_of_two_maps_has_no_rule():
+    network = hp.Network(own(lambda m, x: m.scores(torch.addcmul(torch.ones(()).double(), m.conv(x), m.conv(x)))))
+    with pytest.raises(InputError, match="does not know the operation addcmul"):
+        hp.explain(network, pictures(), "lrp-epsilon")
+
+
 def gelu_alone(m, x):
     return m.scores(F.gelu(m.conv(x), approximate="tanh"))
 

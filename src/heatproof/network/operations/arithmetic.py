@@ -8,7 +8,17 @@ from torch import Tensor
 
 from heatproof.network.operations.activation import Activation, same_everywhere
 from heatproof.network.operations.call import Call, Variable
-from heatproof.network.operations.operation import POINTWISE, Called, Operation, Reach, Signals, Trace, Way, operation
+from heatproof.network.operations.operation import (
+    POINTWISE,
+    Called,
+    Opaque,
+    Operation,
+    Reach,
+    Signals,
+    Trace,
+    Way,
+    operation,
+)
 from heatproof.network.operations.relevance import RelevanceRule, divided
 
 
@@ -42,8 +52,8 @@ class ByConstant(Arithmetic):
         return (relevance.sum_to_size(record.inputs[0].shape),)
 
 
-class Shifted(ByConstant):
-    """The sum or the difference of a map and a constant, which absorbs relevance where biases do."""
+class Affine(ByConstant):
+    """A map, perhaps times a constant, plus a constant, which absorbs relevance where biases do."""
 
     def relevance(self, record: Trace, relevance: Tensor, rule: RelevanceRule | None) -> Signals:
         """Relevance in proportion to what the map adds; unchanged where the rule leaves biases out."""
@@ -56,6 +66,20 @@ class Shifted(ByConstant):
         """Positions, if a constant differs from place to place."""
         positions = any(sum(size > 1 for size in constant.shape) > 1 for constant in self.constants)
         return "positions" if positions else "added constants"
+
+
+class Shifted(Affine):
+    """The sum or the difference of a map and a constant."""
+
+
+@operation("addcmul.default")
+class ScaledAndShifted(Affine):
+    """A map times a constant, plus a constant, in one operation."""
+
+    @classmethod
+    def read(cls, call: Call) -> Operation:  # type: ignore[override]
+        """The operation; a sum with a product of maps has no rule."""
+        return cls(call) if len(call.variables) == 1 else Opaque(call)
 
 
 @operation("add.Tensor", "sub.Tensor", "add.Scalar", "sub.Scalar", "rsub.Scalar", "rsub.Tensor")
