@@ -4,7 +4,7 @@ They are what ``heatproof assess`` wants to see: one topology, getting better. T
 transformer with a convolutional stem, which takes longer.
 
     python examples/train_cifar10.py --train train.parquet --test test.parquet --out run
-    python examples/train_cifar10.py --network transformer --epochs 20 --rate 1e-3 --train …
+    python examples/train_cifar10.py --network transformer --epochs 15 --rate 1e-3 --train …
 
 The data are Parquet tables with the columns ``image`` (bytes of a picture, 32 × 32) and ``label`` (0 … 9). The network
 gets pixels in [0, 1], minus 0.5, divided by 0.25: ``heatproof assess … --mean .5,.5,.5 --std .25,.25,.25``.
