@@ -10,6 +10,7 @@ from tests.docs.pages import ROOT
 
 @pytest.fixture(scope="module")
 def script():
+    pytest.importorskip("timm")
     pytest.importorskip("transformers")
     spec = importlib.util.spec_from_file_location("networks_page", ROOT / "docs" / "networks.py")
     module = importlib.util.module_from_spec(spec)
