@@ -62,7 +62,7 @@ def survey_command(
     if plan:
         print_table(planned(file))
         return
-    cells = {name: cell for name, cell in cells_of(file, workers)}
+    cells = dict(cells_of(file, workers))
     tell(cells=[str(name) for name in cells])
     with place.held(context) as store, workers.execution(place) as execution:
         study = run_survey(cells, store, execution)

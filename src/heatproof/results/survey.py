@@ -1,7 +1,7 @@
 """What a survey found: comparisons of the same methods on many networks, data sets and protocols."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from itertools import combinations
 from typing import Literal, NamedTuple
@@ -184,23 +184,25 @@ class SurveyResult:
         if not found:
             return {}
         corrected = holm(np.array([1.0 if np.isnan(one.p) else one.p for one in found.values()]))
-        return {
-            name: Pair(one.general, p, one.better, one.worse, one.cells)
-            for (name, one), p in zip(found.items(), corrected.tolist(), strict=True)
-        }
+        return {name: replace(one, p=p) for (name, one), p in zip(found.items(), corrected.tolist(), strict=True)}
 
     def agreement(self, factor: Factor) -> tuple[Estimate, int] | None:
         """Mean Kendall's τ between rankings of cells that differ in one factor only, and how many such pairs there are.
 
         Its interval is over images, which are drawn again; those that two cells share are drawn alike.
         """
-        means = {one.name: self._drawn(one) for one in self.findings if one.can_judge is not False}
+        means = self._means
         found = [_agreement(first, second, means) for first, second in _apart(list(means), factor)]
         known = [(value, drawn) for value, drawn in found if np.isfinite(value)]
         if not known:
             return None
         values, drawn = zip(*known, strict=True)
         return percentile_estimate(float(np.mean(values)), np.nanmean(np.stack(drawn), axis=0)), len(known)
+
+    @cached_property
+    def _means(self) -> Means:
+        """What rankings are made of, of each cell that says something."""
+        return {one.name: self._drawn(one) for one in self.findings if one.can_judge is not False}
 
     def _drawn(self, one: Finding) -> tuple[dict[str, float], dict[str, np.ndarray]]:
         """Mean value of each method, and of draws of the images."""
