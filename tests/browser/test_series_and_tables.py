@@ -153,3 +153,27 @@ def test_the_command_is_copied_whole(browse, wait, made):
     driver.find_element(By.CSS_SELECTOR, ".command button").click()
     assert wait(lambda: driver.execute_script("return window.copied")) == made.command
     wait(lambda: driver.find_element(By.ID, "said").get_attribute("textContent") == "Copied the command.")
+
+
+def test_a_long_table_shows_and_copies_only_the_rows_with_a_text(browse, made):
+    driver = browse()
+    (place,) = [number for number, one in enumerate(made.sections[1].tables.values()) if len(one.rows) >= 8][:1]
+    table = tables(driver)[place]
+    field = table.find_element(By.CSS_SELECTOR, ".search")
+    field.send_keys("LRP-ALPHA")
+    seen = [row[0] for row in body(table) if row[0]]
+    assert seen == ["lrp-alphabeta"]
+    driver.execute_script(STUB)
+    table.find_element(By.XPATH, ".//button[text()='CSV']").click()
+    copied = driver.execute_script("return window.copied").splitlines()
+    assert [line.split(",")[0] for line in copied[1:]] == ["lrp-alphabeta"]
+    field.clear()
+    field.send_keys(" ")
+    assert len([row for row in body(table) if row[0]]) == len(list(made.sections[1].tables.values())[place].rows)
+
+
+def test_a_short_table_is_not_searched(browse, made):
+    driver = browse()
+    short = [number for number, one in enumerate(made.sections[1].tables.values()) if len(one.rows) < 8]
+    assert short
+    assert not any(tables(driver)[number].find_elements(By.CSS_SELECTOR, ".search") for number in short)

@@ -147,3 +147,36 @@ def test_a_plan_counts_what_will_be_evaluated_and_makes_nothing(run, file, tmp_p
     assert {tuple(one.name): one.work.evaluations for one in found.findings} == {
         name: count for name, count in planned.items() if name[0] != "all"
     }
+
+
+def test_groups_of_images_are_told(run, file, tmp_path, photos):
+    names = sorted(path.name for path in photos.iterdir())
+    (tmp_path / "kinds.csv").write_text(
+        "file,group\n" + "".join(f"{name},{number % 2}\n" for number, name in enumerate(names))
+    )
+    file.write_text(FILE + 'groups = "kinds.csv"\n')
+    code, _, _ = run("survey", file, "--out", "OUT")
+    assert code == 0
+    frame = pl.read_parquet(tmp_path / "OUT/cells.parquet")
+    assert set(frame["group"]) == {"0", "1"}
+    code, _, _ = run("merge", "OUT", "--out", "COPY")
+    assert code == 0
+    assert pl.read_parquet(tmp_path / "COPY/cells.parquet").equals(frame)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("file,kind\na.png,x\n", "expected a CSV file with the columns file and group"),
+        ("file,group\na.png,x\na.png,y\n", "expected each file once, got 'a.png' several times"),
+        (None, "there is no table of groups"),
+    ],
+)
+def test_a_table_of_groups_that_is_wrong_is_refused(run, file, tmp_path, text, message):
+    if text is not None:
+        (tmp_path / "kinds.csv").write_text(text)
+    file.write_text(FILE + 'groups = "kinds.csv"\n')
+    code, _, err = run("survey", file, "--out", "OUT")
+    assert code == 2
+    assert message in err
+    assert not (tmp_path / "OUT").exists()

@@ -8,7 +8,8 @@ from heatproof.measures.effects import effect_size
 from heatproof.perturbation import Engine
 from heatproof.report.studies import survey as told
 from heatproof.results.contrasts import contrasts
-from heatproof.results.survey import CellName, Finding, SurveyResult
+from heatproof.results.findings import CellName, Finding
+from heatproof.results.survey import SurveyResult
 from heatproof.results.work import Work
 
 IMAGES = 40
@@ -26,9 +27,11 @@ def finding(network, data, protocol, advantages, *, can_judge=True, seed=0):
         chosen=protocol,
         images=tuple(f"{data}/{number}" for number in range(IMAGES)),
         classes=("cat",) * IMAGES,
+        groups=("cat",) * IMAGES,
         unit="logit",
         values=values,
         differences=contrasts(pairs),
+        above={name: mean > 0.2 for name, mean in advantages.items()},
         shown={name: mean > 0.5 for name, mean in advantages.items()},
         can_judge=can_judge,
         truth={},

@@ -28,12 +28,13 @@ if TYPE_CHECKING:
     from heatproof.network import Network
     from heatproof.options.studies import CompareOptions
     from heatproof.report import Table
-    from heatproof.results.survey import CellName
+    from heatproof.results.findings import CellName
     from heatproof.studies.survey import Survey, SurveyCell
 
 OWN = {"until", "indifference", "share", "on", "address", "workers", "cores", "out", "protocol"}  # not a cell's
 SECTIONS = ("networks", "data")
 ON = "on"  # of a network: the data sets that it meets
+GROUPS = "groups"  # of a data set: a table of the groups of its images
 
 File = Annotated[
     Path, Option("Survey file: networks, data sets and protocols.", positional=True, metavar="SURVEY.toml")
@@ -62,10 +63,10 @@ def survey_command(
     if plan:
         print_table(planned(file))
         return
-    cells = dict(cells_of(file, workers))
+    cells, groups = dict(cells_of(file, workers)), groups_of(file)
     tell(cells=[str(name) for name in cells])
     with place.held(context) as store, workers.execution(place) as execution:
-        study = run_survey(cells, store, execution)
+        study = run_survey(cells, store, execution, groups)
     deliver(study, place, holding="tables, figures, cells.parquet (every value), cells/ (a run for each comparison)")
 
 
@@ -92,7 +93,7 @@ def survey(file: str | Path, out: str | Path | None = None) -> "Survey":
     path = Path(file)
     place = path.with_suffix("") if out is None else out
     with destination(place, inputs=[path], resumes=True) as store:
-        return run_survey(dict(cells_of(path, Working())), store)
+        return run_survey(dict(cells_of(path, Working())), store, groups=groups_of(path))
 
 
 def cells_of(file: Path, workers: Working) -> "Iterator[tuple[CellName, SurveyCell]]":
@@ -121,8 +122,9 @@ def planned(file: Path) -> "Table":
     from heatproof.wording import duration
 
     networks, rows, total = _Networks(), [], 0.0
-    for name, given, options, _ in _asked(file):
-        with _named(name), waiting(f"measuring {name}"):
+    every = list(_asked(file))
+    for number, (name, given, options, _) in enumerate(every):
+        with _named(name), waiting(f"measuring {name} ({number + 1} of {len(every)}; {duration(total)} so far)"):
             network, dataset = networks.opened(given, options.seed)
             pictures = read_pictures(dataset, network.preprocessing)
             asked = shared_values(options, PlanOptions)
@@ -152,7 +154,7 @@ def _named(name: "CellName") -> Iterator[None]:
 
 def settings_of_cells(file: Path, compare: StudyCommand) -> "list[tuple[CellName, Settings]]":
     """What each comparison is asked for: keys of all, of its network, and of its data, the later ones first."""
-    from heatproof.results.survey import CellName
+    from heatproof.results.findings import CellName
 
     content = read_toml(file)
     if content.pop(STUDY, None) != "survey":
@@ -162,7 +164,8 @@ def settings_of_cells(file: Path, compare: StudyCommand) -> "list[tuple[CellName
     keys = {name: key for name, key in compare.keys.items() if name not in OWN}
     shared = _settings(content, keys, file, str(file))
     data = {
-        name: _settings(section, keys, file, f"{file}: [data.{name}]") for name, section in sections["data"].items()
+        name: _settings({k: v for k, v in section.items() if k != GROUPS}, keys, file, f"{file}: [data.{name}]")
+        for name, section in sections["data"].items()
     }
     cells = []
     for network, section in sections["networks"].items():
@@ -178,6 +181,22 @@ def settings_of_cells(file: Path, compare: StudyCommand) -> "list[tuple[CellName
                 once = {"planted": False} if number and every.get("planted") else {}  # it does not depend on protocols
                 cells.append((CellName(network, one, protocol), every | once))
     return cells
+
+
+def groups_of(file: Path) -> dict[str, dict[str, str]]:
+    """The group of each image, by data set, where tables of groups are given.
+
+    Raises:
+        InputError: for a table that cannot be read.
+    """
+    from heatproof.data.groups import read_groups
+
+    sections = _sections(read_toml(file).get("data", {}), f"{file}: [data]")
+    given = {name: section[GROUPS] for name, section in sections.items() if GROUPS in section}
+    wrong = next((name for name, table in given.items() if not isinstance(table, str)), None)
+    if wrong is not None:
+        raise InputError(f"{file}: [data.{wrong}]: {GROUPS}: expected the name of a CSV file, got {given[wrong]!r:.80}")
+    return {name: read_groups(file.parent / table) for name, table in given.items()}
 
 
 class _Networks:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from itertools import combinations
-from typing import Literal, NamedTuple
+from typing import Literal
 
 import numpy as np
 import polars as pl
@@ -15,90 +15,15 @@ from heatproof.measures.effects import effect_size
 from heatproof.measures.generality import General, in_general
 from heatproof.measures.intervals import percentile_estimate, resampled
 from heatproof.measures.significance import holm
-from heatproof.results.comparison import ComparisonResult
-from heatproof.results.contrasts import ERROR, Contrast
+from heatproof.results.contrasts import ERROR
+from heatproof.results.findings import CellName, Finding
+from heatproof.results.groups import GroupFails, fails_of_groups
 from heatproof.results.headline import paired
-from heatproof.results.part import REFERENCE
-from heatproof.results.witness import SHARE
-from heatproof.results.work import Work
 
 Factor = Literal["network", "data", "protocol"]
-ValueOf = Callable[["Finding"], float | None]
-Means = Mapping["CellName", tuple[dict[str, float], dict[str, np.ndarray]]]
+ValueOf = Callable[[Finding], float | None]
+Means = Mapping[CellName, tuple[dict[str, float], dict[str, np.ndarray]]]
 FACTORS: tuple[Factor, ...] = ("network", "data", "protocol")
-
-
-class CellName(NamedTuple):
-    """Which cell of a survey: names that its file gives."""
-
-    network: str
-    data: str
-    protocol: str
-
-    def __str__(self) -> str:
-        return " / ".join(self)
-
-
-@dataclass(frozen=True)
-class Finding:
-    """What one comparison of a survey found, without its curves and heatmaps.
-
-    Attributes:
-        name: which cell.
-        chosen: the protocol that its images were judged by; another name than the cell's where that is "auto".
-        images: (n) their names.
-        classes: (n) names of the target classes.
-        unit: of the values.
-        values: (n,) by method: ABPC, or AOPC above the random order in a comparison that is not symmetric.
-        differences: paired differences between methods, tested as a family.
-        shown: whether each method is shown to explain; empty where that was not tested.
-        can_judge: whether the protocol can judge; none where that was not tested.
-        truth: share of positive relevance in the right place, by method, where something was planted.
-        work: what it took.
-        skipped: how many pictures could not be used.
-        errors: of shards that could not be computed.
-    """
-
-    name: CellName
-    chosen: str
-    images: tuple[str, ...]
-    classes: tuple[str, ...]
-    unit: str
-    values: Mapping[str, np.ndarray]
-    differences: Mapping[tuple[str, str], Contrast]
-    shown: Mapping[str, bool]
-    can_judge: bool | None
-    truth: Mapping[str, Estimate]
-    work: Work
-    skipped: int
-    errors: tuple[str, ...]
-
-    @classmethod
-    def of(cls, name: CellName, found: ComparisonResult) -> "Finding":
-        """The finding of a comparison."""
-        values, assay = found.values, found.assay
-        truth = found.truth.estimates[SHARE] if found.truth else {}
-        between = {pair: one for pair, one in found.ranking.differences.items() if REFERENCE not in pair}
-        return cls(
-            name=name,
-            chosen=found.choice.chosen if found.choice else name.protocol,
-            images=found.names,
-            classes=found.classes,
-            unit=found.protocol.unit,
-            values={one: paired(values[one], values[REFERENCE]) for one in found.methods},
-            differences=between,
-            shown={one: evidence.shown for one, evidence in found.evidence.items()},
-            can_judge=None if assay is None else assay.can_judge and (found.choice is None or found.choice.works),
-            truth={one: truth[one] for one in found.methods if one in truth},
-            work=found.work,
-            skipped=len(found.skipped),
-            errors=found.set_aside,
-        )
-
-    @cached_property
-    def effects(self) -> dict[str, float]:
-        """Effect size d of each method: mean of its values over their standard deviation, comparable across units."""
-        return {method: effect_size(values) for method, values in self.values.items()}
 
 
 @dataclass(frozen=True)
@@ -200,6 +125,11 @@ class SurveyResult:
         return percentile_estimate(float(np.mean(values)), np.nanmean(np.stack(drawn), axis=0)), len(known)
 
     @cached_property
+    def fails(self) -> list[GroupFails]:
+        """How often each method fails on each group of images, over all cells that say something."""
+        return fails_of_groups([one for one in self.findings if one.can_judge is not False])
+
+    @cached_property
     def _means(self) -> Means:
         """What rankings are made of, of each cell that says something."""
         return {one.name: self._drawn(one) for one in self.findings if one.can_judge is not False}
@@ -217,7 +147,7 @@ class SurveyResult:
 
     def frame(self) -> pl.DataFrame:
         """A row for each cell, method and image."""
-        return pl.concat([_frame(one) for one in self.findings])
+        return pl.concat([one.frame() for one in self.findings])
 
 
 def _of_networks(cells: Sequence[Finding], value_of: ValueOf) -> np.ndarray:
@@ -273,21 +203,4 @@ def _agreement(first: CellName, second: CellName, means: Means) -> tuple[float, 
     value = kendall(np.array([[one[m] for m in shared]]), np.array([[other[m] for m in shared]]))
     return float(value[0]), kendall(
         np.stack([drawn[m] for m in shared], axis=1), np.stack([others[m] for m in shared], axis=1)
-    )
-
-
-def _frame(one: Finding) -> pl.DataFrame:
-    """A row for each method and image of a cell."""
-    rows = [(method, number) for method, values in one.values.items() for number in range(len(values))]
-    return pl.DataFrame(
-        {
-            "network": [one.name.network] * len(rows),
-            "data": [one.name.data] * len(rows),
-            "protocol": [one.name.protocol] * len(rows),
-            "method": [method for method, _ in rows],
-            "image": [one.images[number] for _, number in rows],
-            "class": [one.classes[number] for _, number in rows],
-            "value": [float(one.values[method][number]) for method, number in rows],
-            "unit": [one.unit] * len(rows),
-        }
     )

@@ -204,6 +204,7 @@ class CellsRecord(StudyRecord):
     study: Literal["assess", "replacements", "protocol", "survey"]
     cells: Annotated[Texts, Field(min_length=1)]
     failed: Annotated[dict[Text, Prose], Field(max_length=MOST_ENTRIES)] = {}
+    groups: Annotated[dict[Text, Identities], Field(max_length=MOST_ENTRIES)] = {}
     method: Text = ""
     topology: Text = ""
     labels: Labels | None = None

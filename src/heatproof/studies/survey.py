@@ -10,7 +10,8 @@ import polars as pl
 from heatproof.errors import InputError
 from heatproof.options.perturbing import OnTotal
 from heatproof.report.studies import survey
-from heatproof.results.survey import CellName, Finding, SurveyResult
+from heatproof.results.findings import CellName, Finding
+from heatproof.results.survey import SurveyResult
 from heatproof.results.work import Work
 from heatproof.runs.destination import begin_anew
 from heatproof.runs.objects import RECORD, Store, StoreError, cell_of
@@ -24,6 +25,7 @@ from heatproof.studies.road.running import PLAIN, Execution, Opened, run_compari
 from heatproof.studies.study import Study
 from heatproof.studies.wanted import Wanted
 
+Groups = Mapping[str, Mapping[str, str]]  # data set -> name of an image -> its group
 BETWEEN = " / "  # the names in that of a cell
 
 
@@ -93,11 +95,13 @@ class SurveyCell:
     settings: Settings
 
 
-def run_survey(cells: Mapping[CellName, SurveyCell], store: Store, execution: Execution = PLAIN) -> Survey:
+def run_survey(
+    cells: Mapping[CellName, SurveyCell], store: Store, execution: Execution = PLAIN, groups: Groups | None = None
+) -> Survey:
     """Computes the cells that are not there yet, each a run of its own, and what they say together.
 
     A cell that fails is noted, and the others go on; it is tried again the next time. Cells that an earlier file named
-    stay.
+    stay. Groups of images replace those that an earlier file gave.
 
     Raises:
         InputError: if no cell could be computed, or one was begun with another configuration.
@@ -107,12 +111,13 @@ def run_survey(cells: Mapping[CellName, SurveyCell], store: Store, execution: Ex
     if execution.anew and store.exists(RECORD):
         begin_anew(store)
     known = list(_record(store).cells) if store.exists(RECORD) else []
+    groups = groups or {}
     every = [*known, *(str(name) for name in cells if str(name) not in known)]
     stores = {name: cell_of(store, number) for number, name in enumerate(every)}
     for name, cell in cells.items():  # all at first: nothing is computed if one cannot be resumed
         _check(cell, stores[str(name)])
     failed: dict[str, str] = {}
-    _begin(store, every, failed)
+    _begin(store, every, failed, groups)
     for number, (name, cell) in enumerate(cells.items()):
         here = stores[str(name)]
         if is_finished(here):
@@ -130,7 +135,7 @@ def run_survey(cells: Mapping[CellName, SurveyCell], store: Store, execution: Ex
             if ran_out(error):
                 raise
             failed[str(name)] = _reason(error)
-            _begin(store, every, failed)
+            _begin(store, every, failed, groups)
     found = read_survey(store)
     if not found.findings:
         raise InputError(f"no comparison could be made; the first: {': '.join(next(iter(failed.items())))}")
@@ -146,9 +151,12 @@ def merge_surveys(sources: Sequence[Store], out: Store) -> Survey:
     """
     taken: dict[str, Store] = {}
     failed: dict[str, str] = {}
+    groups: dict[str, dict[str, str]] = {}
     for source in sources:
         record = _record(source)
         failed |= record.failed
+        for data, of_images in record.groups.items():
+            groups.setdefault(data, {}).update(of_images)
         for number, name in enumerate(record.cells):
             here = cell_of(source, number)
             if is_finished(here) and name in taken:
@@ -156,7 +164,7 @@ def merge_surveys(sources: Sequence[Store], out: Store) -> Survey:
             elif is_finished(here):
                 taken[name] = here
     failed = {name: reason for name, reason in failed.items() if name not in taken}
-    _begin(out, [*taken, *failed], failed)
+    _begin(out, [*taken, *failed], failed, groups)
     for number, cell in enumerate(taken.values()):
         target = cell_of(out, number)
         for name in sorted(cell.names(), key=lambda name: name == RECORD):  # last: without it there is no run
@@ -176,7 +184,8 @@ def read_survey(store: Store) -> Survey:
     for number, name in enumerate(record.cells):
         here = cell_of(store, number)
         if is_finished(here):
-            findings.append(Finding.of(_named(name), gathered_from(here)))
+            cell = _named(name)
+            findings.append(Finding.of(cell, gathered_from(here), record.groups.get(cell.data)))
             folders[name] = f"cells/{number:05}"
     failed = {name: reason for name, reason in record.failed.items() if name not in folders}
     return Survey(tuple(findings), failed, folders)
@@ -196,8 +205,9 @@ def _record(store: Store) -> CellsRecord:
     return record
 
 
-def _begin(store: Store, cells: Iterable[str], failed: Mapping[str, str]) -> None:
-    begin_record(store, "survey", configuration={}, cells=list(cells), failed=dict(failed))
+def _begin(store: Store, cells: Iterable[str], failed: Mapping[str, str], groups: Groups) -> None:
+    told = {data: dict(of_images) for data, of_images in groups.items()}
+    begin_record(store, "survey", configuration={}, cells=list(cells), failed=dict(failed), groups=told)
 
 
 def _check(cell: SurveyCell, store: Store) -> None:

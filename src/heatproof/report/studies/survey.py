@@ -7,22 +7,25 @@ import numpy as np
 
 from heatproof.report.charts import RangesChart
 from heatproof.report.page.page import Page, Section
-from heatproof.report.tables import Cell, Table
-from heatproof.results.survey import FACTORS, Finding, Pair, SurveyResult
+from heatproof.report.studies.survey_tables import (
+    ASSUMES,
+    OTHERS,
+    agreement_table,
+    fails_table,
+    matrix_table,
+    pairs_table,
+    shown_table,
+    truth_table,
+)
+from heatproof.report.studies.survey_tables import (
+    table as table,
+)
+from heatproof.results.findings import UNGROUPED
+from heatproof.results.survey import FACTORS, SurveyResult
 from heatproof.wording import counted, listed
 
 FEW = 16  # images
 MOST_TOLD = 6  # pairs in a sentence
-IN_GENERAL = "in general"
-ASSUMES = (
-    "In general: over networks, as if these had been drawn at random from all that one could ask about; the interval "
-    "is Student's t over their means, the mixed model with a random effect of the network. Few networks make it wide."
-)
-EFFECT = (
-    "Effect size d: mean over standard deviation of the images of ABPC (symmetric protocols) or of AOPC above the "
-    "random order (samek2017); higher is better, and units do not matter."
-)
-OTHERS = {"network": "networks", "data": "data sets", "protocol": "protocols"}
 
 
 def verdict(found: SurveyResult) -> list[str]:
@@ -101,97 +104,14 @@ def warnings(found: SurveyResult) -> list[str]:
     return [
         *([f"fewer than {FEW} images in {listed(few)}: effect sizes of so few stray widely"] if few else []),
         *([f"pictures that could not be used: {listed(left)}"] if left else []),
+        *(f"no image of {one} is in its table of groups" for one in _ungrouped(found)),
         *(f"some images could not be computed (failed/ of the cell); the first of {text}" for text in broken),
     ]
 
 
-def table(found: SurveyResult) -> Table:
-    """A row for each cell, and for each protocol in general; a column for each method."""
-    rows: list[tuple[Cell, ...]] = []
-    for protocol in found.protocols:
-        rows += [_row(found, one) for one in found.findings if one.name.protocol == protocol]
-        general = found.general(protocol)
-        means = [general[m].estimate.mean if m in general else None for m in found.methods]
-        rows.append((IN_GENERAL, "all", protocol, None, None, *means))
-    columns = ("network", "data", "protocol", "images", "can judge", *found.methods)
-    return Table(columns, tuple(rows), (EFFECT, ASSUMES))
-
-
-def _row(found: SurveyResult, one: Finding) -> tuple[Cell, ...]:
-    judges = {True: "yes", False: "no", None: "not tested"}[one.can_judge]
-    protocol = one.name.protocol if one.chosen == one.name.protocol else f"{one.name.protocol}: {one.chosen}"
-    effects = [one.effects.get(method) for method in found.methods]
-    return (one.name.network, one.name.data, protocol, len(one.images), judges, *effects)
-
-
-def pairs_table(found: SurveyResult, protocol: str) -> Table:
-    """A row for each two methods: the advantage in general, and where it is significant."""
-    pairs = found.pairs(protocol).items()
-    rows = [
-        (
-            better, worse, one.general.estimate.mean, one.general.estimate.low, one.general.estimate.high, one.p,
-            len(one.better), len(one.worse), one.cells, _conclusion(one),
-        )
-        for (better, worse), one in sorted(pairs, key=lambda pair: -pair[1].general.estimate.mean)
-    ]  # fmt: skip
-    columns = ("better", "than", "d", "low", "high", "p", "better in", "worse in", "comparisons", "holds")
-    note = (
-        "d: effect size of the paired difference, mean over networks with its 95 % interval. p: t-tests over networks, "
-        "Holm-corrected for the number of pairs. Better in, worse in: comparisons with a significant difference."
-    )
-    return Table(columns, tuple(rows), (note,))
-
-
-def _conclusion(one: Pair) -> str:
-    if one.everywhere:
-        return "everywhere"
-    if one.depends:
-        return "depends"
-    return IN_GENERAL if one.holds else "not shown"
-
-
-def shown_table(found: SurveyResult) -> Table:
-    """In how many cells each method is shown to explain, and on how many images it is no better than chance."""
-    tested = [one for one in found.findings if one.shown and one.can_judge]
-    rows = []
-    for method in found.methods:
-        here = [one for one in tested if method in one.shown]
-        every = [one.values[method] for one in found.findings if method in one.values and one.can_judge is not False]
-        misses = float(np.mean([np.mean(values <= 0) for values in every])) if every else None
-        rows.append((method, sum(one.shown[method] for one in here), len(here), misses))
-    note = (
-        "Shown: significantly better than the random order, every map that never saw the network, and the method's map "
-        "of another image. Fails: share of images where it is not above the random order, mean over comparisons."
-    )
-    return Table(("method", "shown in", "of comparisons", "fails"), tuple(rows), (note,))
-
-
-def truth_table(found: SurveyResult) -> Table | None:
-    """Share of positive relevance in the right place, where something was planted."""
-    planted = {one.name[:2]: one for one in found.findings if one.truth}
-    if not planted:
-        return None
-    rows = [
-        (*name, *(one.truth[m].mean if m in one.truth else None for m in found.methods))
-        for name, one in planted.items()
-    ]
-    note = "Share of positive relevance in the tile that holds the class; chance is 0.25, and higher is better."
-    return Table(("network", "data", *found.methods), tuple(rows), (note,))
-
-
-def agreement_table(found: SurveyResult) -> Table:
-    """How far rankings agree, for each factor."""
-    rows = []
-    for factor in FACTORS:
-        agreed = found.agreement(factor)
-        if agreed:
-            estimate, count = agreed
-            rows.append((OTHERS[factor], count, estimate.mean, estimate.low, estimate.high))
-    note = (
-        "Kendall's τ between rankings of two comparisons that differ in this only, mean over such pairs with its 95 % "
-        "interval over images. 1: the same ranking; 0: no relation."
-    )
-    return Table(("rankings of other", "pairs", "τ", "low", "high"), tuple(rows), (note,))
+def _ungrouped(found: SurveyResult) -> list[str]:
+    """Data sets whose table of groups names other images."""
+    return list(dict.fromkeys(one.name.data for one in found.findings if set(one.groups) == {UNGROUPED}))
 
 
 def page(found: SurveyResult) -> Page:
@@ -211,7 +131,10 @@ def page(found: SurveyResult) -> Page:
             Section(
                 "Methods and networks",
                 charts=[_chart(found, protocol) for protocol in found.protocols if found.general(protocol)],
-                tables={"Effect sizes": table(found), "Shown to explain": shown_table(found)},
+                tables={
+                    **{f"Effect sizes under {protocol}": matrix_table(found, protocol) for protocol in found.protocols},
+                    "Shown to explain": shown_table(found),
+                },
                 links={name: f"{folder}/report.html" for name, folder in found.folders.items()},
             ),
             Section(
@@ -225,6 +148,8 @@ def page(found: SurveyResult) -> Page:
                 },
             ),
             Section("Planted truth", tables={"Share in the right place": truth} if truth else {}),
+            Section("Groups", tables={"For which images methods fail": fails_table(found)} if found.fails else {}),
+            Section("All comparisons", tables={"Every effect size": table(found)}),
         ],
         reproduce=ASSUMES,
     )

@@ -35,7 +35,22 @@ function sortable(table) {
       say(`Sorted by ${name}, ${order}.`);
     });
   });
-  return () => [...body.rows].map((row) => rows.indexOf(row));
+  return () => [...body.rows].filter((row) => !row.hidden).map((row) => rows.indexOf(row));
+}
+
+const MANY_ROWS = 8;  // from here on, a table can be searched
+
+/** A field above a long table that leaves only the rows with a text in them. */
+function searchOf(table) {
+  const rows = [...table.tBodies[0].rows];
+  if (rows.length < MANY_ROWS) return [];
+  const field = make("input", { type: "search", className: "search", placeholder: "Rows with …", "aria-label": "Show only rows with this text" });
+  field.addEventListener("input", () => {
+    const wanted = field.value.trim().toLowerCase();
+    for (const row of rows) row.hidden = !row.textContent.toLowerCase().includes(wanted);
+    say(`${rows.filter((row) => !row.hidden).length} of ${rows.length} rows.`);
+  });
+  return [field];
 }
 
 function dressTables() {
@@ -51,6 +66,7 @@ function dressTables() {
     }
     const forms = Object.entries(data.tables[number]).map(([form, { head, rows, tail }]) =>
       copyButton(form, `the table as ${form}`, () => head + order().map((row) => rows[row]).join("") + tail));
+    box.prepend(...searchOf(table));
     box.append(make("div", { className: "copies" }, "Copy as ", ...forms));
   });
 }
