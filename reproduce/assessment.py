@@ -6,20 +6,21 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import heatproof as hp
+from reproduce.cells import Size
 from reproduce.results import Result
-from reproduce.sources import Size
 
 IMAGES = 300
+PICTURES = Path(__file__).parent.parent.parent / "shared/data/cifar10"
 STEPS = 10  # of 64 regions of 4 × 4 pixels: 15.6 % of the image, as much as the paper's 100 of 9 × 9
 TRAINER = Path(__file__).parent.parent / "examples" / "train_cifar10.py"
 CHECKPOINTS = Path(__file__).parent / "results" / "cifar10"
 PAPER = "over 200 … 5000 iterations of training on CIFAR-10 the AOPC curve rises with the accuracy (45 % to 75 %)."
 
 
-def run(shared: Path, size: Size) -> Iterator[Result]:
+def run(size: Size) -> Iterator[Result]:
     """Trains where there are no checkpoints yet; then one table and figure for each run of training."""
     result = Result("figure7", "Figure 7: AOPC and accuracy over training", PAPER)
-    train, test = (shared / "data/cifar10" / name for name in ("train-jpeg.parquet", "test1000-lossless.parquet"))
+    train, test = (PICTURES / name for name in ("train-jpeg.parquet", "test1000-lossless.parquet"))
     if not (train.exists() and test.exists()):
         result.text.append(f"CIFAR-10: {train.name} and {test.name} not found in {train.parent}")
         yield result

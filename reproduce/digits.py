@@ -1,7 +1,6 @@
 """Figure 3: handwritten digits and a network without pooling."""
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import torch
 from matplotlib.figure import Figure
@@ -10,8 +9,8 @@ from torch import Tensor, nn
 
 import heatproof as hp
 from heatproof.report import Table, gallery_figure
+from reproduce.cells import Size
 from reproduce.results import Result
-from reproduce.sources import Size
 
 HELD_OUT = 1000
 EPOCHS = 12
@@ -23,7 +22,7 @@ PAPER = (
 )
 
 
-def run(shared: Path, size: Size) -> Iterator[Result]:
+def run(size: Size) -> Iterator[Result]:
     """The figure, and how alike the heatmaps of different images are."""
     images, labels = _digits()
     module = _trained(images[HELD_OUT:], labels[HELD_OUT:])

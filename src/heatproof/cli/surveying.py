@@ -106,7 +106,7 @@ def cells_of(file: Path, workers: Working) -> "Iterator[tuple[CellName, SurveyCe
     from heatproof.studies.survey import SurveyCell
 
     networks = _Networks()
-    for name, given, options, settings in _asked(file):
+    for name, given, options, settings in asked_of(file):
         with _named(name):
             wanted = wanted_comparison(options, given.methods_and_files())
         opened = networks.opened if workers.on == HERE else opened_anew
@@ -122,7 +122,7 @@ def planned(file: Path) -> "Table":
     from heatproof.wording import duration
 
     networks, rows, total = _Networks(), [], 0.0
-    every = list(_asked(file))
+    every = list(asked_of(file))
     for number, (name, given, options, _) in enumerate(every):
         with _named(name), waiting(f"measuring {name} ({number + 1} of {len(every)}; {duration(total)} so far)"):
             network, dataset = networks.opened(given, options.seed)
@@ -135,7 +135,7 @@ def planned(file: Path) -> "Table":
     return Table(("network", "data", "protocol", "images", "evaluations", "time"), tuple(rows))
 
 
-def _asked(file: Path) -> "Iterator[tuple[CellName, Explaining, CompareOptions, Settings]]":
+def asked_of(file: Path) -> "Iterator[tuple[CellName, Explaining, CompareOptions, Settings]]":
     """The options of ``heatproof compare`` for each comparison, and all its settings."""
     compare = command_of("compare", typer.main.get_command(app).commands)  # type: ignore[attr-defined]
     for name, settings in settings_of_cells(file, compare):

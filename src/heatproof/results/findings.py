@@ -43,8 +43,8 @@ class Finding:
         groups: (n) the group of each image; that of its class where no groups were given.
         unit: of the values.
         values: (n,) by method: ABPC, or AOPC above the random order in a comparison that is not symmetric.
+        relative: each method against the random order, tested as a family.
         differences: paired differences between methods, tested as a family.
-        above: whether each method is significantly better than the random order.
         shown: whether each method is shown to explain; empty where that was not tested.
         can_judge: whether the protocol can judge; none where that was not tested.
         truth: share of positive relevance in the right place, by method, where something was planted.
@@ -60,8 +60,8 @@ class Finding:
     groups: tuple[str, ...]
     unit: str
     values: Mapping[str, np.ndarray]
+    relative: Mapping[str, Contrast]
     differences: Mapping[tuple[str, str], Contrast]
-    above: Mapping[str, bool]
     shown: Mapping[str, bool]
     can_judge: bool | None
     truth: Mapping[str, Estimate]
@@ -83,8 +83,8 @@ class Finding:
             groups=found.classes if groups is None else tuple(group_of(image, groups) for image in found.names),
             unit=found.protocol.unit,
             values={one: paired(values[one], values[REFERENCE]) for one in found.methods},
+            relative={one: found.ranking.relative[one] for one in found.methods},
             differences=between,
-            above={one: found.ranking.relative[one].above for one in found.methods},
             shown={one: evidence.shown for one, evidence in found.evidence.items()},
             can_judge=None if assay is None else assay.can_judge and (found.choice is None or found.choice.works),
             truth={one: truth[one] for one in found.methods if one in truth},
@@ -97,6 +97,23 @@ class Finding:
     def effects(self) -> dict[str, float]:
         """Effect size d of each method: mean of its values over their standard deviation, comparable across units."""
         return {method: effect_size(values) for method, values in self.values.items()}
+
+    def advantage(self, first: str, second: str = REFERENCE) -> float | None:
+        """Effect size of what a method is ahead of another, or of the random order; none where one is missing."""
+        if first not in self.values or (second != REFERENCE and second not in self.values):
+            return None
+        return (
+            self.effects[first] if second == REFERENCE else effect_size(paired(self.values[first], self.values[second]))
+        )
+
+    def is_above(self, first: str, second: str = REFERENCE) -> bool:
+        """Whether one of two methods, of which one may be the random order, is significantly better."""
+        if REFERENCE in (first, second):
+            one = self.relative.get(first if second == REFERENCE else second)
+            return one is not None and (one.above if second == REFERENCE else one.below)
+        if (first, second) in self.differences:
+            return self.differences[first, second].above
+        return (second, first) in self.differences and self.differences[second, first].below
 
     def frame(self) -> pl.DataFrame:
         """A row for each method and image of the cell."""

@@ -1,8 +1,8 @@
 """What a survey found: comparisons of the same methods on many networks, data sets and protocols."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property, partial
+from functools import cached_property
 from itertools import combinations
 from typing import Literal
 
@@ -11,17 +11,15 @@ import polars as pl
 
 from heatproof.measures import Estimate
 from heatproof.measures.agreement import kendall
-from heatproof.measures.effects import effect_size
 from heatproof.measures.generality import General, in_general
 from heatproof.measures.intervals import percentile_estimate, resampled
 from heatproof.measures.significance import holm
 from heatproof.results.contrasts import ERROR
 from heatproof.results.findings import CellName, Finding
 from heatproof.results.groups import GroupFails, fails_of_groups
-from heatproof.results.headline import paired
+from heatproof.results.part import REFERENCE
 
 Factor = Literal["network", "data", "protocol"]
-ValueOf = Callable[[Finding], float | None]
 Means = Mapping[CellName, tuple[dict[str, float], dict[str, np.ndarray]]]
 FACTORS: tuple[Factor, ...] = ("network", "data", "protocol")
 
@@ -91,17 +89,25 @@ class SurveyResult:
         """Cells of a protocol whose numbers say something: all but those where it cannot judge."""
         return [one for one in self.findings if one.name.protocol == protocol and one.can_judge is not False]
 
+    def advantages(self, protocol: str, first: str, second: str = REFERENCE) -> np.ndarray:
+        """(K,) effect size of what a method is ahead of another: for each network the mean over its cells."""
+        found: dict[str, list[float]] = {}
+        for one in self.judged(protocol):
+            value = one.advantage(first, second)
+            if value is not None and np.isfinite(value):
+                found.setdefault(one.name.network, []).append(value)
+        return np.array([np.mean(values) for values in found.values()])
+
     def general(self, protocol: str) -> dict[str, General]:
         """Effect size d of each method in general, over the networks that the protocol can judge; higher is better."""
-        cells = self.judged(protocol)
-        effects = {method: _of_networks(cells, partial(_effect, method=method)) for method in self.methods}
+        effects = {method: self.advantages(protocol, method) for method in self.methods}
         return {method: in_general(values) for method, values in effects.items() if len(values)}
 
     def pairs(self, protocol: str) -> dict[tuple[str, str], Pair]:
         """Each two methods, the better one in general first."""
         cells, found = self.judged(protocol), {}
         for pair in combinations(self.methods, 2):
-            values = _of_networks(cells, partial(_advantage, pair=pair))
+            values = self.advantages(protocol, *pair)
             if len(values):
                 general = in_general(values)
                 ordered = pair if general.estimate.mean >= 0 else pair[::-1]
@@ -150,43 +156,15 @@ class SurveyResult:
         return pl.concat([one.frame() for one in self.findings])
 
 
-def _of_networks(cells: Sequence[Finding], value_of: ValueOf) -> np.ndarray:
-    """(K,) one value for each network: the mean over its cells."""
-    found: dict[str, list[float]] = {}
-    for one in cells:
-        value = value_of(one)
-        if value is not None and np.isfinite(value):
-            found.setdefault(one.name.network, []).append(value)
-    return np.array([np.mean(values) for values in found.values()])
-
-
-def _effect(one: Finding, method: str) -> float | None:
-    return one.effects.get(method)
-
-
-def _advantage(one: Finding, pair: tuple[str, str]) -> float | None:
-    """Effect size of the paired difference of two methods."""
-    first, second = pair
-    if first not in one.values or second not in one.values:
-        return None
-    return effect_size(paired(one.values[first], one.values[second]))
-
-
 def _pair(cells: Sequence[Finding], pair: tuple[str, str], general: General) -> Pair:
     both = [one for one in cells if pair[0] in one.values and pair[1] in one.values]
     return Pair(
         general,
         general.p,
-        better=tuple(one.name for one in both if _is_above(one, *pair)),
-        worse=tuple(one.name for one in both if _is_above(one, *pair[::-1])),
+        better=tuple(one.name for one in both if one.is_above(*pair)),
+        worse=tuple(one.name for one in both if one.is_above(*pair[::-1])),
         cells=len(both),
     )
-
-
-def _is_above(one: Finding, first: str, second: str) -> bool:
-    if (first, second) in one.differences:
-        return one.differences[first, second].above
-    return (second, first) in one.differences and one.differences[second, first].below
 
 
 def _apart(names: Sequence[CellName], factor: Factor) -> Iterator[tuple[CellName, CellName]]:

@@ -58,7 +58,7 @@ def matrix_table(found: SurveyResult, protocol: str) -> Table:
 def _marked(one: Finding, method: str) -> str:
     if method not in one.effects:
         return ""
-    mark = " ++" if one.shown.get(method) else " +" if one.above.get(method) else ""
+    mark = " ++" if one.shown.get(method) else " +" if one.is_above(method) else ""
     said = f"{one.effects[method]:.2f}{mark}"
     return f"({said})" if one.can_judge is False else said
 
