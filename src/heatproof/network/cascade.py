@@ -5,6 +5,8 @@ from dataclasses import dataclass
 
 from torch import nn
 
+from heatproof.network.copying import parameters_of
+
 
 @dataclass(frozen=True)
 class CascadeStep:
@@ -34,6 +36,9 @@ def layers_of(module: nn.Module, read: Iterable[str]) -> dict[str, tuple[str, ..
         read: names of parameters in the order in which they are read, as far as that is known. A layer that is not
             among them, as batch norms are not that became part of a convolution, belongs to the one before it.
 
+    Raises:
+        InputError: for a module without parameters.
+
     >>> module = nn.Sequential(nn.Linear(2, 3), nn.LayerNorm(3), nn.Linear(3, 1))
     >>> layers_of(module, ["0.weight", "0.bias", "2.weight", "2.bias"])
     {'0': ('0.weight', '0.bias', '1.weight', '1.bias'), '2': ('2.weight', '2.bias')}
@@ -43,7 +48,7 @@ def layers_of(module: nn.Module, read: Iterable[str]) -> dict[str, tuple[str, ..
         order.setdefault(_layer(name), len(order))
     found: dict[str, tuple[str, ...]] = {}
     layer = ""
-    for name, _ in module.named_parameters():
+    for name in parameters_of(module):
         own = _layer(name)
         layer = own if own in order or not order or not found else layer
         found[layer] = (*found.get(layer, ()), name)

@@ -63,16 +63,25 @@ def shuffled_copy(module: nn.Module, seed: int, only: Collection[str] | None = N
     True
     """
     found = untouched_copy(module)
-    parameters = dict(found.named_parameters())
-    if not parameters:
-        raise InputError("expected a network with parameters to randomise, got one without")
-    for name, parameter in parameters.items():
+    for name, parameter in parameters_of(found).items():
         if only is not None and name not in only:
             continue
         order = addressed(seed=seed, image=name, purpose="shuffled weights").permutation(parameter.numel())
         with torch.no_grad():
             flat = parameter.flatten()[torch.from_numpy(order).to(parameter.device)]
             parameter.copy_(flat.reshape(parameter.shape))
+    return found
+
+
+def parameters_of(module: nn.Module) -> dict[str, nn.Parameter]:
+    """The parameters by name.
+
+    Raises:
+        InputError: for a module without parameters.
+    """
+    found = dict(module.named_parameters())
+    if not found:
+        raise InputError("expected a network with parameters to randomise, got one without")
     return found
 
 

@@ -1,6 +1,9 @@
 """What the pages of both studies say that make heatmaps again: how methods compare, and which have no value."""
 
+import numpy as np
+
 from heatproof.report.studies.ranking import caution, significance
+from heatproof.report.tables import NOTHING
 from heatproof.results.changing import ChangingResult
 from heatproof.wording import listed
 
@@ -27,13 +30,14 @@ def compared(found: ChangingResult, quantity: str, doing: str) -> str:
     return f"{'; '.join(said)}."
 
 
-def tested(found: ChangingResult, quantity: str) -> list[str]:
+def tested(found: ChangingResult, *quantities: str) -> list[str]:
     """What significant means, and a warning about few images."""
-    pairs = [pair for pair in found.differences if pair[0] == quantity]
-    if not pairs:
+    families = [[one for pair, one in found.differences.items() if pair[0] == quantity] for quantity in quantities]
+    families = [family for family in families if family]
+    if not families:
         return []
-    images = min(found.differences[pair].images for pair in pairs)
-    return [one for one in (significance(len(found.names)), caution(images, len(pairs))) if one]
+    cautions = {caution(min(one.images for one in family), len(family)) for family in families}
+    return [significance(len(found.names)), *sorted(cautions - {""})]
 
 
 def zero_maps(found: ChangingResult) -> list[str]:
@@ -43,3 +47,9 @@ def zero_maps(found: ChangingResult) -> list[str]:
         for name, zero in found.without_relevance.items()
         if zero.any()
     ]
+
+
+def labels(found: ChangingResult, quantity: str) -> list[str]:
+    """The values of each image's heatmaps, in their order, below its picture."""
+    rows = zip(*[found.values[quantity][name] for name in found.heatmaps], strict=True)
+    return [", ".join(NOTHING if np.isnan(value) else f"{value:.2f}" for value in row) for row in rows]

@@ -9,7 +9,7 @@ from heatproof.report.charts import Band, CurvesChart
 from heatproof.report.page.page import Page, Section
 from heatproof.report.studies import heatmaps_alone
 from heatproof.report.studies.about import BANDS, depends_on
-from heatproof.report.studies.changing import compared, tested, zero_maps
+from heatproof.report.studies.changing import compared, labels, tested, zero_maps
 from heatproof.report.tables import Table
 from heatproof.results.randomisation import CORRELATION, RandomisationResult
 from heatproof.wording import counted, listed
@@ -94,8 +94,6 @@ def page(found: RandomisationResult) -> Page:
         removed_fraction=found.shares,
         share="share of the layers with shuffled weights",
     )
-    means = [found.values[CORRELATION][name] for name in found.heatmaps]
-    labels = [f"{MEAN} {', '.join(f'{value:.2f}' for value in row)}" for row in zip(*means, strict=True)]
     return Page(
         f"Do heatmaps of {found.network['name']} follow its weights?",
         about=[
@@ -108,7 +106,7 @@ def page(found: RandomisationResult) -> Page:
             Section(
                 "Curves", charts=[curves] if curves.bands else [], tables={"Means after each step": steps_table(found)}
             ),
-            heatmaps_alone.pictures_section(found, labels),
+            heatmaps_alone.pictures_section(found, [f"{MEAN} {said}" for said in labels(found, CORRELATION)]),
             heatmaps_alone.intervals_section(intervals_table(found), differences_table(found)),
         ],
         reproduce=depends_on(int(found.options["seed"]), len(found.names), found.network),

@@ -8,7 +8,7 @@ from heatproof.report.charts import BoxesChart
 from heatproof.report.page.page import Page, Section
 from heatproof.report.studies import heatmaps_alone
 from heatproof.report.studies.about import depends_on
-from heatproof.report.studies.changing import compared, tested, zero_maps
+from heatproof.report.studies.changing import compared, labels, tested, zero_maps
 from heatproof.report.tables import Table
 from heatproof.results.stability import KINDS, StabilityResult
 from heatproof.wording import counted, listed
@@ -25,7 +25,7 @@ def verdict(found: StabilityResult) -> list[str]:
     }
     said = {quantity: compared(found, quantity, "change") for quantity in CHANGES}
     sentences = [f"{under[quantity]}: {sentence}" for quantity, sentence in said.items() if sentence]
-    return [*sentences, _left_out(found), *tested(found, CHANGES[0]), _not_right(found)]
+    return [*sentences, _left_out(found), *tested(found, *CHANGES), _not_right(found)]
 
 
 def warnings(found: StabilityResult) -> list[str]:
@@ -48,7 +48,8 @@ def table(found: StabilityResult) -> Table:
         f"Means over {len(found.names)} images. Change: Σ|ĥ′ − ĥ| of maps scaled to Σ|ĥ| = 1, from 0 to 2; lower is "
         "more stable. Correlation: Spearman's, of the pixels of both maps; higher is more stable."
     )
-    return Table(("method", *quantities), tuple(rows), (note,))
+    names = (quantity.replace(" under", ",") for quantity in quantities)
+    return Table(("method", *names), tuple(rows), (note,))
 
 
 def intervals_table(found: StabilityResult) -> Table:
@@ -84,8 +85,6 @@ def page(found: StabilityResult) -> Page:
         for kind, words in KINDS.items()
         if (known := _known(found, f"change under {words}"))
     ]
-    shown = [found.values[CHANGES[0]][name] for name in found.heatmaps]
-    labels = [f"change under noise {', '.join(f'{value:.2f}' for value in row)}" for row in zip(*shown, strict=True)]
     options = found.options
     return Page(
         f"How stable are heatmaps of {found.network['name']}?",
@@ -100,7 +99,7 @@ def page(found: StabilityResult) -> Page:
                 "Stability", tables={"Means": table(found), "Disturbed images that count": disturbances_table(found)}
             ),
             Section("Charts", charts=charts),
-            heatmaps_alone.pictures_section(found, labels),
+            heatmaps_alone.pictures_section(found, [f"{CHANGES[0]} {said}" for said in labels(found, CHANGES[0])]),
             heatmaps_alone.intervals_section(intervals_table(found), differences_table(found)),
         ],
         reproduce=depends_on(int(options["seed"]), len(found.names), found.network),
