@@ -444,7 +444,7 @@ def test_complexity_writes_its_table_and_figures(run, photos, tmp_path):
 @pytest.mark.parametrize(
     ("command", "option", "said", "figure"),
     [
-        ("stability", ("--draws", "2"), "Under noise (standard deviation 0.02): ", "noise_change.png"),
+        ("stability", ("--draws", "2"), "Under noise (standard deviation 0.01): ", "noise_change.png"),
         (
             "randomisation",
             ("--groups", "2"),

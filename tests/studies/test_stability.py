@@ -193,7 +193,7 @@ def test_differences_are_paired_and_point_to_the_more_stable_one(network, images
 
 def test_one_method_on_one_image(network, images):
     study = hp.stability(network, images[:1], ["lrp-epsilon"], **EVERYTHING)
-    assert study.verdict[0].startswith("Under noise (standard deviation 0.02): the maps of lrp-epsilon change by ")
+    assert study.verdict[0].startswith("Under noise (standard deviation 0.01): the maps of lrp-epsilon change by ")
     assert set(study.figures()) == {"noise_change", "shift_change", "gallery"}
 
 
@@ -210,7 +210,7 @@ def test_the_run_directory(network, images, tmp_path):
     run = json.loads((tmp_path / "RUN" / "run.json").read_text())
     assert (run["study"], run["complete"], run["left_out"]) == ("stability", False, study.left_out)
     assert run["plan"]["changing"] == {
-        "study": "stability", "noise": 0.02, "shift": 2, "draws": 4, "tolerance": 0.1, "seed": 0,
+        "study": "stability", "noise": 0.01, "shift": 2, "draws": 4, "tolerance": 0.1, "seed": 0,
     }  # fmt: skip
 
 

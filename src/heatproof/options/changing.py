@@ -27,7 +27,7 @@ class StabilityOptions(Bounded):
     noise: Annotated[
         float,
         Option("Standard deviation of the Gaussian noise that is added to pixels, which lie in [0, 1].", bounds=NOISE),
-    ] = 0.02
+    ] = 0.01
     shift: Annotated[int, Option("Number of pixels by which images are shifted.", bounds=SHIFT)] = 2
     draws: Annotated[
         int, Option("Number of noisy images, and number of shifted ones, that are made of each image.", bounds=DRAWS)
