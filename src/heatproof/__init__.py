@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from heatproof.studies.compare import compare
     from heatproof.studies.complexity import complexity
     from heatproof.studies.planted import planted
+    from heatproof.studies.randomisation import randomisation
+    from heatproof.studies.stability import stability
 
 __version__ = "0.1.0"
 
@@ -43,6 +45,8 @@ __all__ = [
     "perturb",
     "plan_comparison",
     "planted",
+    "randomisation",
+    "stability",
     "survey",
 ]
 
@@ -69,6 +73,8 @@ _HOMES = {
     "perturb": "heatproof.perturbation",
     "plan_comparison": "heatproof.studies",
     "planted": "heatproof.studies",
+    "randomisation": "heatproof.studies",
+    "stability": "heatproof.studies",
     "survey": "heatproof.cli.surveying",
 } | {room: f"heatproof.{room}" for room in _ROOMS}
 

@@ -441,6 +441,35 @@ def test_complexity_writes_its_table_and_figures(run, photos, tmp_path):
     assert len(json.loads((tmp_path / "RUN" / "run.json").read_text())["images"]) == 2
 
 
+@pytest.mark.parametrize(
+    ("command", "option", "said", "figure"),
+    [
+        ("stability", ("--draws", "2"), "Under noise (standard deviation 0.01): ", "noise_change.png"),
+        (
+            "randomisation",
+            ("--groups", "2"),
+            "While weights are shuffled from the output to the input: ",
+            "cascade.svg",
+        ),
+    ],
+)
+def test_studies_that_make_heatmaps_again(run, photos, tmp_path, command, option, said, figure):
+    arguments = ("--network", "tiny_networks:cnn", "--methods", "lrp-epsilon,sensitivity-l2", "--out", "RUN", *option)
+    code, out, err = run(command, photos, *arguments)
+    assert code == 0, err
+    assert said in out
+    assert {"report.html", figure, "scores.parquet", "study.toml"} <= {p.name for p in (tmp_path / "RUN").iterdir()}
+    assert run(command, photos, *arguments)[0] == 0  # it is complete
+    assert run(command, "RUN/study.toml")[0] == 0
+    code, _, err = run(command, photos, "--seed", "3", *arguments)
+    assert (code, "seed: 0 then, 3 now" in err) == (cli.INPUT_ERROR, True)
+    assert run("report", "RUN")[0] == 0
+    code, out, _ = run("view", "RUN")
+    assert (code, command in out) == (0, True)
+    code, _, err = run(command, photos, *arguments, "--overwrite", "--heatmaps", "mine=maps.npz")
+    assert (code, "--heatmaps" in err) == (cli.INPUT_ERROR, True)
+
+
 def test_list_names_everything(run):
     code, out, _ = run("list")
     assert code == 0

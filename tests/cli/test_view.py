@@ -97,7 +97,10 @@ class TestList:
             (b"[" * 100_000, "not JSON"),
             (b'{"schema": ' + b"9" * 5000 + b"}", "not JSON"),
             (b"[]", "expected an object, got a list"),
-            (b'{"schema": 3, "study": 7, "verdict": []}', "study must be 'compare', 'complexity' or 'planted', got 7"),
+            (
+                b'{"schema": 3, "study": 7, "verdict": []}',
+                "study must be 'compare', 'complexity', 'planted', 'stability' or 'randomisation', got 7",
+            ),
             (b'{"study": "compare", "verdict": []}', "has schema None; this version reads 2 and 3"),
             (b'{"schema": 99, "study": "compare"}', "has schema 99; this version reads 2 and 3"),
             (

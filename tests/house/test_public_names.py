@@ -22,6 +22,8 @@ PUBLIC = [
     "perturb",
     "plan_comparison",
     "planted",
+    "randomisation",
+    "stability",
     "survey",
 ]
 

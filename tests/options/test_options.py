@@ -13,6 +13,7 @@ import heatproof as hp
 from heatproof.bounds import Bounds
 from heatproof.cli.application import app
 from heatproof.cli.keys import keys_of
+from heatproof.options import changing
 from heatproof.options import studies as groups
 from heatproof.options.option import Option, as_declared, declared
 from heatproof.perturbation import Protocol
@@ -26,6 +27,8 @@ FUNCTIONS = {
     "plan": hp.plan_comparison,
     "protocol": hp.compare_protocols,
     "planted": hp.planted,
+    "stability": hp.stability,
+    "randomisation": hp.randomisation,
 }
 COMMANDS = {command.name: command.callback for command in app.registered_commands}
 OTHERS = {"network", "checkpoints", "images", "methods", "labels"}  # texts for commands, objects for Python
@@ -36,7 +39,13 @@ TAKERS = [*FUNCTIONS.values(), hp.perturb]
 def test_what_a_command_and_its_function_share_has_one_default(name):
     keys = {key.declared.field: key for key in keys_of(COMMANDS[name]).values()}
     shared = keys.keys() & inspect.signature(FUNCTIONS[name]).parameters.keys() - OTHERS
-    some = {"complexity": {"memory"}, "planted": {"memory"}, "protocol": {"memory", "repeats", "scored", "candidates"}}
+    some = {
+        "complexity": {"memory"},
+        "planted": {"memory"},
+        "protocol": {"memory", "repeats", "scored", "candidates"},
+        "stability": {"memory", "seed", "noise", "shift", "draws", "tolerance"},
+        "randomisation": {"memory", "seed", "groups"},
+    }
     assert shared >= some.get(name, {"memory", "repeats", "regions", "steps"})
     for field in shared:
         assert keys[field].declared.default == inspect.signature(FUNCTIONS[name]).parameters[field].default
@@ -90,7 +99,7 @@ def test_missing_and_doubled_arguments():
 def test_all_numbers_have_bounds():
     """A command checks what Python checks."""
     plain = {"indifference"}  # checked where the rule is made
-    for group in vars(groups).values():
+    for group in (*vars(groups).values(), *vars(changing).values()):
         for one in declared(group) if hasattr(group, "__dataclass_fields__") else []:
             numeric = one.hint in (int, float, int | None, float | None)
             if isinstance(one.option, Option) and numeric and one.field not in plain:
@@ -113,6 +122,15 @@ def test_an_option_of_each_kind_is_stored_in_the_record_of_a_run(hint, bounds, g
     for value in bad:
         with pytest.raises(ValidationError, match="validation error"):
             record.validate_python(value, strict=True)
+
+
+def test_what_studies_changed_is_read_as_it_was_written():
+    for options in (changing.StabilityOptions(noise=0.1, draws=3), changing.RandomisationOptions(groups=4)):
+        assert changing.changing_read(changing.changing_described(options)) == options
+    with pytest.raises(hp.InputError, match="unknown study 'stable'; did you mean 'stability'"):
+        changing.changing_read({"study": "stable"})
+    with pytest.raises(hp.InputError, match="unknown study 'None'"):
+        changing.changing_read({"groups": 3})
 
 
 @pytest.mark.parametrize("name", sorted(RUN["plan"]["protocol"]))

@@ -188,7 +188,10 @@ def test_a_shard_that_was_set_aside_and_done_later_is_whole(run):
         (of_data(members=10**4000), "members must be .*, got a number beyond all bounds"),
         (RUN | {"data": without(RUN["data"], "name")}, "data.name is missing"),
         (RUN | {"shard_size": True}, "shard_size must be a valid integer, got True"),
-        (RUN | {"study": ["\x1b[31m"]}, "study must be 'compare', 'complexity' or 'planted', got a list"),
+        (
+            RUN | {"study": ["\x1b[31m"]},
+            "study must be 'compare', 'complexity', 'planted', 'stability' or 'randomisation', got a list",
+        ),
         (RUN | {"schema": "\x1b[31m"}, "has schema '.x1b"),
     ],
 )

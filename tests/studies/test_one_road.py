@@ -1,6 +1,7 @@
 """A study is the same in memory, in a folder, at a URL, on Ray, and gone on with after it was killed."""
 
 from contextlib import contextmanager
+from dataclasses import asdict
 from functools import partial
 from importlib.util import find_spec
 
@@ -14,6 +15,7 @@ from torch import nn
 
 import heatproof as hp
 from heatproof.data import as_dataset
+from heatproof.options.changing import RandomisationOptions, StabilityOptions
 from heatproof.options.planted import PlantedOptions
 from heatproof.options.studies import AssessOptions, ReplacementsOptions
 from heatproof.perturbation import Protocol
@@ -21,6 +23,7 @@ from heatproof.runs.progress import read_progress
 from heatproof.runs.store import LocalStore, open_store
 from heatproof.studies.assess import loaded as reloaded
 from heatproof.studies.assess import wanted_assessment
+from heatproof.studies.changing.asking import wanted_changing
 from heatproof.studies.complexity import wanted_complexity
 from heatproof.studies.planted import wanted_planted
 from heatproof.studies.replacements import wanted_replacements
@@ -367,6 +370,66 @@ def test_complexity_saved_and_reported_again(simplicity, tmp_path):
     assert again.warnings == simplicity.warnings
     with pytest.raises(hp.InputError, match="expected the run of a comparison, got a run of complexity"):
         read_comparison(open_store(tmp_path / "run"))
+
+
+# --- heatmaps that are made again
+
+CHANGES = {
+    "stability": (hp.stability, StabilityOptions(draws=2, tolerance=0.5)),
+    "randomisation": (hp.randomisation, RandomisationOptions(groups=2)),
+}
+
+
+def run_changing_in(folder, store, options):
+    wanted = wanted_changing(options, METHODS, memory=2**31)
+    return run_comparison(wanted, partial(loaded, folder), store, {})
+
+
+@pytest.fixture(scope="module", params=CHANGES)
+def changed(request, folder):
+    paths = [path for path in sorted(folder.iterdir()) if "broken" not in path.name]
+    images = hp.load_images(paths, PREPROCESSING)
+    function, options = CHANGES[request.param]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(driver, "SIZE", 4)
+        names = [str(path) for path in paths]
+        return options, function(small_network(), images, METHODS, names=names, **asdict(options))
+
+
+def test_heatmaps_made_again_in_a_folder_at_a_url_and_reported_again(changed, folder, tmp_path):
+    options, study = changed
+    for store in (open_store(tmp_path / "run"), open_store(f"memory://one-road/{options.study}")):
+        found = run_changing_in(folder, store, options)
+        assert_same_simplicity(study, found)
+        assert len(found.skipped) == 1
+        again = read_study(store)
+        again.write_results(store, "")
+        assert_same_simplicity(study, again)
+        assert again.warnings == found.warnings
+        assert read_progress(store).whole == 3
+
+
+@pytest.mark.parametrize("writes", [1, 4])
+def test_heatmaps_made_again_gone_on_with(changed, folder, tmp_path, monkeypatch, writes):
+    options, study = changed
+    with stopped(monkeypatch, writes):
+        run_changing_in(folder, open_store(tmp_path / "run"), options)
+    assert_same_simplicity(study, run_changing_in(folder, open_store(tmp_path / "run"), options))
+
+
+def test_heatmaps_made_again_saved_and_reported_again(changed, tmp_path):
+    options, study = changed
+    study.save(tmp_path / "run")
+    again = read_study(open_store(tmp_path / "run"))
+    assert_same_simplicity(study, again)
+    with pytest.raises(hp.InputError, match=f"expected the run of a comparison, got a run of {options.study}"):
+        read_comparison(open_store(tmp_path / "run"))
+
+
+def test_what_cannot_be_changed_is_refused_before_a_run_begins(folder, tmp_path):
+    with pytest.raises(hp.InputError, match="shift must be less than half of the images"):
+        run_changing_in(folder, open_store(tmp_path / "run"), StabilityOptions(shift=500))
+    assert not (tmp_path / "run" / "run.json").exists()
 
 
 # --- what was planted

@@ -21,6 +21,19 @@ if TYPE_CHECKING:
 METHOD_FILE = r"(?:[a-z]+(?:\[[^\]]*\])?:)*([^:\[\],]+\.py):.+"
 
 
+MethodsOption = Annotated[  # of studies that compute all heatmaps
+    Sequence[str],
+    Option(
+        "Methods, separated by commas; see 'heatproof list methods'. FILE.py:function runs your code.",
+        short="-m",
+        metavar="NAMES",
+        complete=some_methods,
+        several=True,
+        path=METHOD_FILE,
+    ),
+]
+
+
 @dataclass(frozen=True)
 class Explaining(Picturing):
     """Options that name pictures, a network and methods."""

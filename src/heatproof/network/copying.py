@@ -3,7 +3,7 @@
 import copy
 import io
 import warnings
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import Any, cast
 
 import torch
@@ -46,8 +46,8 @@ def untouched_copy(module: nn.Module, *, same_weights: bool = False) -> nn.Modul
     return copied
 
 
-def shuffled_copy(module: nn.Module, seed: int) -> nn.Module:
-    """A copy in which the entries of each parameter tensor are permuted; buffers stay.
+def shuffled_copy(module: nn.Module, seed: int, only: Collection[str] | None = None) -> nn.Module:
+    """A copy in which the entries of each parameter tensor, or of those named in ``only``, are permuted; buffers stay.
 
     The distribution of each layer's weights is kept, so that activations keep their scale roughly. The permutation of a
     tensor depends on the seed and on its name alone. Running statistics of batch norms are buffers: they stay.
@@ -63,14 +63,25 @@ def shuffled_copy(module: nn.Module, seed: int) -> nn.Module:
     True
     """
     found = untouched_copy(module)
-    parameters = dict(found.named_parameters())
-    if not parameters:
-        raise InputError("expected a network with parameters to randomise, got one without")
-    for name, parameter in parameters.items():
+    for name, parameter in parameters_of(found).items():
+        if only is not None and name not in only:
+            continue
         order = addressed(seed=seed, image=name, purpose="shuffled weights").permutation(parameter.numel())
         with torch.no_grad():
             flat = parameter.flatten()[torch.from_numpy(order).to(parameter.device)]
             parameter.copy_(flat.reshape(parameter.shape))
+    return found
+
+
+def parameters_of(module: nn.Module) -> dict[str, nn.Parameter]:
+    """The parameters by name.
+
+    Raises:
+        InputError: for a module without parameters.
+    """
+    found = dict(module.named_parameters())
+    if not found:
+        raise InputError("expected a network with parameters to randomise, got one without")
     return found
 
 

@@ -1,7 +1,7 @@
 """A classifier, ready to be asked: logits, predictions, and recorded forward passes for heatmaps."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from functools import partial
 from math import prod
 from typing import Any
@@ -14,6 +14,7 @@ from heatproof.data.preprocessing import Preprocessing
 from heatproof.defaults import DEFAULT_MEMORY
 from heatproof.errors import InputError
 from heatproof.network.against import Against, as_class, opponents, together
+from heatproof.network.cascade import CascadeStep, cascade, layers_of
 from heatproof.network.contract import evaluated, trial_images
 from heatproof.network.copying import hidden_layers, shuffled_copy, untouched_copy, unwrapped
 from heatproof.network.formats.huggingface import as_logits, class_names
@@ -171,13 +172,24 @@ class Network:
         size = self.batch_size(tuple(images.shape[1:]), memory)
         return torch.cat([self.logits(batch).argmax(dim=1) for batch in images.split(size)]).to(images.device)
 
-    def randomised(self, seed: int = 0) -> "Network":
-        """A network with the same weights in other places, made once for each seed; this one stays as it is."""
-        if seed not in self._randomised:
-            self._randomised[seed] = Network(shuffled_copy(self.module, seed), name=f"{self.name}, weights shuffled")
-        other = self._randomised[seed]
+    def randomised(self, seed: int = 0, only: Collection[str] | None = None) -> "Network":
+        """A network with the same weights in other places, made once for each seed; this one stays as it is.
+
+        ``only`` names the parameters that are shuffled, if not all are; such a network is made anew each time.
+        """
+        other = self._randomised.get(seed) if only is None else None
+        if other is None:
+            other = Network(shuffled_copy(self.module, seed, only), name=f"{self.name}, weights shuffled")
+            if only is None:
+                self._randomised[seed] = other
         other.preprocessing, other._like = self.preprocessing, self
         return other
+
+    def cascade(self, shape: tuple[int, ...], most: int) -> list[CascadeStep]:
+        """At most so many steps in which the weights of all layers are shuffled, from the output to the input."""
+        graph = self.trial(shape).graph
+        read = [name for node in graph for name in node.constants] if isinstance(graph, Graph) else []
+        return cascade(layers_of(self.module, read), most)
 
     def class_against(self, against: Against, shape: tuple[int, ...]) -> Against:
         """The class that ``against`` means, for images of ``shape`` (C, H, W): its number, or "second".

@@ -101,12 +101,14 @@ class CurvesChart(Chart):
         removed_fraction: (L+1,) share of the image that is gone at each step.
         kind: what the curves are of: charts of one kind are filtered together, and share colours.
         limits: of the vertical axis in the browser, if it is not to follow the values.
+        share: what ``removed_fraction`` is a share of, in words.
     """
 
     bands: Sequence[Band]
     removed_fraction: np.ndarray
     kind: str = "methods"
     limits: tuple[float, float] | None = None
+    share: str = "removed share of the image"
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

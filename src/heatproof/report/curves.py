@@ -127,7 +127,7 @@ def _draw_axes(axes: Axes, chart: CurvesChart) -> None:
     ticks = [tick for tick in MaxNLocator(6).tick_values(0, percent[-1]) if 0 <= tick <= percent[-1]]
     top = axes.secondary_xaxis("top")
     top.set_xticks(np.interp(ticks, percent, np.arange(last + 1)), [f"{tick:g}" for tick in ticks])
-    top.set_xlabel("removed share of the image (%)")
+    top.set_xlabel(f"{chart.share} (%)")
     top.spines["top"].set_color(FAINT)
 
 

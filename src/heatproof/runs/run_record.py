@@ -130,6 +130,7 @@ class PlanRecord(StoredRecord):
     removes: bool = True
     tuned: Annotated[dict[Text, Texts], Field(max_length=MOST_ENTRIES)] = {}
     planted: Object | None = None
+    changing: Object | None = None
 
 
 class CandidateRecord(StoredRecord):
@@ -184,7 +185,7 @@ class StudyRecord(StoredRecord):
 class RunRecord(StudyRecord):
     """``run.json`` of a run in shards."""
 
-    study: Literal["compare", "complexity", "planted"]
+    study: Literal["compare", "complexity", "planted", "stability", "randomisation"]
     network: NetworkRecord
     data: DataRecord
     shard_size: Annotated[int, Field(ge=1, le=MOST_IN_A_SHARD)]

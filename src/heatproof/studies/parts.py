@@ -11,6 +11,7 @@ from heatproof.heatmaps.explaining import Explained
 from heatproof.perturbation.perturbing import perturb_scores
 from heatproof.results.measured import measured
 from heatproof.results.part import IN_SCOPE, REFERENCE, Part
+from heatproof.studies.changing.measuring import changed_measures
 from heatproof.studies.complexities import complexities
 from heatproof.studies.finding import found_inside
 from heatproof.studies.further import Need
@@ -28,7 +29,7 @@ def part_of(
     """What some of the task's images gave, whose heatmaps are at hand."""
     if not task.removes:
         on_progress(len(batch.targets))
-        return _measured_alone(task, where, batch, names)
+        return _measured_alone(task, where, batch, names, on_progress)
     images, regions, ids = task.images[where], task.regions[where], task.identities[where]
     local = replace(task.protocol, regions=regions)
     orders = task.orders(batch.heatmaps, where)
@@ -66,8 +67,13 @@ def part_of(
     )
 
 
-def _measured_alone(task: Task, where: slice, batch: Explained, names: Sequence[str]) -> Part:
-    """What heatmaps gave of which nothing is removed: how complex they are, or whether they find what was planted."""
+def _measured_alone(
+    task: Task, where: slice, batch: Explained, names: Sequence[str], on_progress: Callable[[int], None]
+) -> Part:
+    """What heatmaps gave of which nothing is removed.
+
+    How complex they are, whether they find what was planted, or what becomes of them where something is changed.
+    """
 
     def measures(maps: Tensor) -> dict[str, np.ndarray]:
         values = maps.float().cpu().numpy()
@@ -81,5 +87,7 @@ def _measured_alone(task: Task, where: slice, batch: Explained, names: Sequence[
         lerf={},
         heatmaps=batch.heatmaps,
         conservation=batch.conservation,
-        measured={name: measures(maps) for name, maps in batch.heatmaps.items()},
+        measured=changed_measures(task, where, batch, on_progress)
+        if task.changing
+        else {name: measures(maps) for name, maps in batch.heatmaps.items()},
     )

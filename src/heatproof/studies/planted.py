@@ -13,13 +13,14 @@ from heatproof.options.signatures import takes
 from heatproof.perturbation import Protocol
 from heatproof.report.studies.about import GALLERY_IMAGES
 from heatproof.runs.planted_record import Planted
+from heatproof.studies.computed import computed_only
 from heatproof.studies.planted_truth import PlantedTruth
 from heatproof.studies.planting.settling import plant, planted_in
 from heatproof.studies.road import driver
 from heatproof.studies.road.collecting import collected
 from heatproof.studies.road.driver import Assignment, compute
 from heatproof.studies.road.sinks import Memory
-from heatproof.studies.task import Methods, labelled, named_methods
+from heatproof.studies.task import Methods, labelled
 from heatproof.studies.wanted import Wanted
 from heatproof.studies.watching import Progress
 
@@ -107,13 +108,7 @@ def wanted_planted(options: PlantedOptions, methods: Methods, *, memory: int) ->
     Raises:
         InputError: for heatmaps that are there already, which are not those of the pictures that will be made.
     """
-    named = named_methods(methods)
-    for name, method in named.items():
-        if not (isinstance(method, str) or callable(method)):
-            raise InputError(
-                f"{name}: expected the name of a method or a callable (network, images, targets), got precomputed "
-                "heatmaps, which do not belong to the pictures that are made now"
-            )
+    named = computed_only(methods, "the pictures that are made now")
     planting = PlantedOptions(**{one.name: getattr(options, one.name) for one in fields(PlantedOptions)})
     protocol = Protocol(seed=options.seed, memory=memory)
     return Wanted(methods=named, protocol=protocol, show=GALLERY_IMAGES, removes=False, planted=planting)

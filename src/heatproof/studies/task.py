@@ -15,6 +15,7 @@ from heatproof.heatmaps.naming import check_methods
 from heatproof.heatmaps.precomputed import ImageSelection, MapFile
 from heatproof.network.inputs import as_targets
 from heatproof.network.network import Network
+from heatproof.options.changing import Changing, RandomisationOptions
 from heatproof.perturbation import Protocol
 from heatproof.perturbation.fitting import for_network
 from heatproof.perturbation.orders import orders_of_heatmaps, random_orders
@@ -59,6 +60,7 @@ class Task:
         removes: whether regions are removed; heatmaps alone are measured if not.
         symmetric: whether methods are compared by the difference of both orders (ABPC); by AOPC if not.
         inside: (N, H, W), true where the evidence lies that heatmaps are to find, if that is known.
+        changing: what is changed before heatmaps are made again, if something is.
     """
 
     network: Network
@@ -77,6 +79,7 @@ class Task:
     removes: bool = True
     symmetric: bool = False
     inside: Tensor | None = None
+    changing: Changing | None = None
 
     @classmethod
     def of(
@@ -153,9 +156,18 @@ class Task:
 
     @property
     def evaluations(self) -> int:
-        """How many scores are wanted, those of the untouched images included; images, where nothing is removed."""
+        """How many scores are wanted, those of the untouched images included; heatmaps, where nothing is removed."""
         beside = self.scope * len(self.images) * (1 + self.protocol.repeats * self.scored)
-        return len(self.images) + (self.sequences * self.scored + beside if self.removes else 0)
+        if not self.removes:
+            return len(self.images) * (1 + self._times_changed)
+        return len(self.images) + self.sequences * self.scored + beside
+
+    @property
+    def _times_changed(self) -> int:
+        """How often heatmaps are made again."""
+        if isinstance(self.changing, RandomisationOptions):
+            return len(self.network.cascade(self.shape, self.changing.groups))
+        return 2 * self.changing.draws if self.changing else 0
 
     def explained(self) -> Iterator[tuple[slice, Explained]]:
         """Batch by batch: which images, and their heatmaps, computed and given; those of other images are not there."""

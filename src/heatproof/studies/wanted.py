@@ -9,6 +9,7 @@ from torch import Tensor
 from heatproof.defaults import SHOWN
 from heatproof.errors import InputError
 from heatproof.heatmaps.precomputed import MapFile
+from heatproof.options.changing import Changing, changing_described
 from heatproof.options.planted import PlantedOptions
 from heatproof.perturbation import Protocol
 from heatproof.results.settlement import Rule
@@ -37,6 +38,7 @@ class Wanted:
         scope: whether the random order's probability is evaluated as well, for R-OMS.
         removes: whether regions are removed; heatmaps alone are measured if not.
         tuned: variants of methods that were given with alternatives, by the name that was given.
+        changing: what is changed before heatmaps are made again, if something is.
         planted: what is planted into the pictures, for heatmaps to find, if something is.
         witness: what is wanted of planted truth beside it, if that is asked.
     """
@@ -56,6 +58,7 @@ class Wanted:
     removes: bool = True
     tuned: Mapping[str, Sequence[str]] = field(default_factory=dict)
     planted: PlantedOptions | None = None
+    changing: Changing | None = None
     witness: "Wanted | None" = None
 
     def __post_init__(self) -> None:
@@ -85,13 +88,15 @@ class Wanted:
             protocol["regions"] = self.protocol.describe()["regions"]
         said = {one.name: getattr(self, one.name) for one in fields(self) if one.name not in ASIDE}
         methods, measures, rule = list(self.methods), list(self.measures), self.rule and asdict(self.rule)
-        planted = self.planted and asdict(self.planted)
-        found = {"methods": methods, "protocol": protocol, "measures": measures, "rule": rule, "planted": planted}
-        return said | found
+        planted, changing = self.planted and asdict(self.planted), self.changing and changing_described(self.changing)
+        found = {"methods": methods, "protocol": protocol, "measures": measures, "rule": rule}
+        return said | found | {"planted": planted, "changing": changing}
 
 
 def study_of(plan: Mapping[str, Any]) -> str:
     """What a run is called that does what ``Wanted.describe`` said."""
     if plan.get("planted"):
         return "planted"
+    if plan.get("changing"):
+        return str(plan["changing"]["study"])
     return "compare" if plan["removes"] else "complexity"

@@ -1,16 +1,14 @@
 """Verdict, tables, charts and page of the complexity of heatmaps."""
 
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from heatproof.measures.complexity import encoders
-from heatproof.report.charts import BoxesChart, Gallery, ScatterChart
+from heatproof.report.charts import BoxesChart, ScatterChart
 from heatproof.report.page.page import Page, Section
-from heatproof.report.studies.about import GALLERY, depends_on
-from heatproof.report.studies.pictures import still
-from heatproof.report.studies.ranking import contrasts_table
+from heatproof.report.studies import heatmaps_alone
+from heatproof.report.studies.about import depends_on
 from heatproof.report.tables import Table
 from heatproof.results.complexity import QUANTITIES, ComplexityResult
 from heatproof.wording import counted
@@ -49,18 +47,13 @@ def table(found: ComplexityResult) -> Table:
 
 def intervals_table(found: ComplexityResult) -> Table:
     """Means with 95 % intervals, simplest first."""
-    rows = [
-        (quantity + QUANTITIES[quantity].unit.replace(" ", ", "), name, value.mean, value.low, value.high)
-        for quantity in QUANTITIES
-        for name in found.ordered(quantity)
-        for value in [found.estimates[quantity][name]]
-    ]
-    return Table(("quantity", "method", "mean", "low", "high"), tuple(rows))
+    units = {quantity: quantity + one.unit.replace(" ", ", ") for quantity, one in QUANTITIES.items()}
+    return heatmaps_alone.intervals_table(found, units)
 
 
 def differences_table(found: ComplexityResult) -> Table:
     """Paired differences between methods, with intervals and corrected p-values."""
-    return contrasts_table(found.differences, ("quantity", "simpler", "other"))
+    return heatmaps_alone.differences_table(found, "simpler")
 
 
 def page(found: ComplexityResult) -> Page:
@@ -82,19 +75,7 @@ def page(found: ComplexityResult) -> Page:
         about="Entropy of the grey levels of each heatmap; lower is simpler.",
         values=found.values["entropy"],
     )
-    colours = found.found.shown.colours
-    of_images = [", ".join(f"{size:.0f}" for size in row) for row in zip(*png.values(), strict=True)]
-    labels = [f"PNG {row} KB" for row in of_images]
-    gallery = Gallery(
-        name="gallery",
-        caption=GALLERY,
-        images=colours,
-        heatmaps=found.heatmaps,
-        captions=[
-            f"{Path(name).name}\nPNG KB: {row}"
-            for name, row, _ in zip(found.names, of_images, colours, strict=False)  # the first ones are shown
-        ],
-    )
+    labels = [f"PNG {', '.join(f'{size:.0f}' for size in row)} KB" for row in zip(*png.values(), strict=True)]
     versions = ", ".join(f"{name} {version}" for name, version in encoders()["versions"].items())
     return Page(
         f"How complex are heatmaps of {found.network['name']}?",
@@ -102,14 +83,8 @@ def page(found: ComplexityResult) -> Page:
         sections=[
             Section("Complexity", tables={"Means": table(found)}),
             Section("Charts", charts=[sizes, entropy]),
-            Section("Pictures", shown=still(colours, found.names, labels, found.heatmaps), fallback=gallery),
-            Section(
-                "Intervals",
-                tables={
-                    "Means with 95 % intervals": intervals_table(found),
-                    "Differences between methods on the same images": differences_table(found),
-                },
-            ),
+            heatmaps_alone.pictures_section(found, labels),
+            heatmaps_alone.intervals_section(intervals_table(found), differences_table(found)),
         ],
         reproduce=f"{depends_on(0, len(found.names), found.network)}. File sizes: {versions}",
     )

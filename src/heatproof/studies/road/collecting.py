@@ -1,6 +1,6 @@
 """What whole shards make together: the comparison, its audit, and all that is derived."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -24,11 +24,21 @@ from heatproof.studies.comparison import Comparison
 from heatproof.studies.complexity_study import Simplicity
 from heatproof.studies.planted_truth import PlantedTruth
 from heatproof.studies.racing import at_random
+from heatproof.studies.randomisation_study import Randomisation
 from heatproof.studies.road.driver import Assignment, replayed
 from heatproof.studies.road.record import read_assignment
 from heatproof.studies.road.sinks import Whole
+from heatproof.studies.stability_study import Stability
+from heatproof.studies.study import Study
 from heatproof.studies.wanted import study_of
 from heatproof.studies.watching import Progress
+
+# Studies of heatmaps alone, by the name of their runs.
+ALONE: Mapping[str, Callable[[Comparison], Study]] = {
+    "complexity": Simplicity,
+    "stability": Stability,
+    "randomisation": Randomisation,
+}
 
 
 def gathered(assignment: Assignment, described: Mapping[str, Any], notes: Sequence[str] = ()) -> Comparison:
@@ -63,7 +73,7 @@ def stored_truth(store: Store) -> PlantedTruth | None:
     return found if isinstance(found, PlantedTruth) else None
 
 
-def told(found: Comparison, store: Store) -> Comparison | Simplicity | PlantedTruth:
+def told(found: Comparison, store: Store) -> Study:
     """The study that a comparison in a store is: itself, or of what was measured of heatmaps alone.
 
     Raises:
@@ -71,7 +81,7 @@ def told(found: Comparison, store: Store) -> Comparison | Simplicity | PlantedTr
     """
     study = study_of(found.plan)
     if study != "planted":
-        return found if study == "compare" else Simplicity(found)
+        return found if study == "compare" else ALONE[study](found)
     planted = stored_planted(store)
     if planted is None:
         raise InputError(f"{store} has no {PLANTED}, which says what its heatmaps are to find: compute it again")

@@ -104,6 +104,7 @@ class Assignment:
             removes=wanted.removes,
             symmetric=wanted.symmetric,
             inside=inside(self.planted, planted) if self.planted else None,
+            changing=wanted.changing,
         )
 
 

@@ -55,6 +55,7 @@ def compared(
         removes=wanted.removes,
         symmetric=wanted.symmetric,
         scope=wanted.scope,
+        changing=wanted.changing,
     )
     judged = [place for place in range(len(images)) if not choice or place not in places]
     of_judged = task.of_images(judged) if choice else task

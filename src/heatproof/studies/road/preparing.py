@@ -18,6 +18,7 @@ from heatproof.perturbation.regions import as_regions, differ_in_number
 from heatproof.perturbation.scores import SCORES
 from heatproof.perturbation.statistics import Statistics
 from heatproof.perturbation.trajectories import distinct
+from heatproof.studies.changing.measuring import changed_measures
 from heatproof.studies.further import needs_of
 from heatproof.studies.road import driver
 from heatproof.studies.road.driver import Assignment
@@ -69,7 +70,9 @@ def try_one(assignment: Assignment, network: Network, pictures: Pictures) -> Non
     task = assignment.task(network, replace(some, images=some.images[:1]))
     needs_of(assignment.wanted.measures, task)
     if len(usable.images):
-        next(task.explained())
+        where, batch = next(task.explained())
+        if task.changing:
+            changed_measures(task, where, batch, lambda evaluations: None)
 
 
 def check_files(assignment: Assignment, source: Source, pictures: Pictures) -> None:

@@ -11,6 +11,7 @@ from torch import Tensor
 from heatproof.data.source import Source
 from heatproof.errors import InputError
 from heatproof.network import Network
+from heatproof.options.changing import changing_read
 from heatproof.options.planted import PlantedOptions
 from heatproof.perturbation import Protocol
 from heatproof.perturbation.statistics import Statistics
@@ -46,7 +47,8 @@ def read_assignment(store: Store) -> Assignment:
         protocol = Protocol(**plan.protocol.named() | _regions(store), statistics=statistics)
         methods = {name: name for name in plan.methods}
         planted = PlantedOptions(**plan.planted) if plan.planted else None  # type: ignore[arg-type]
-        given = {"methods": methods, "protocol": protocol, "rule": rule, "planted": planted}
+        changing = changing_read(plan.changing) if plan.changing else None
+        given = {"methods": methods, "protocol": protocol, "rule": rule, "planted": planted, "changing": changing}
         wanted = Wanted(**plan.named() | given)
         members = judged_members(record)
         return Assignment(wanted, load=_nothing, order=range(members), sink=shards_of(store, members, rule))

@@ -24,7 +24,6 @@ from heatproof.runs.serialization import begin_record
 from heatproof.runs.study_file import Settings
 from heatproof.runs.workers import Make, Workers
 from heatproof.studies.comparison import Comparison
-from heatproof.studies.complexity_study import Simplicity
 from heatproof.studies.pilot import followed, pilot_places, with_choice
 from heatproof.studies.planted import planted_by
 from heatproof.studies.planted_truth import PlantedTruth
@@ -52,6 +51,7 @@ from heatproof.studies.road.record import (
 )
 from heatproof.studies.road.sinks import Memory
 from heatproof.studies.shown import chosen_numbers
+from heatproof.studies.study import Study
 from heatproof.studies.wanted import Wanted
 from heatproof.studies.watching import Progress
 
@@ -83,7 +83,7 @@ OF_A_COMPARISON = {"planted": True}  # what a run of planted truth is begun with
 
 def run_comparison(
     wanted: Wanted, opened: Opened, store: Store, settings: Settings, execution: Execution = PLAIN
-) -> Comparison | Simplicity | PlantedTruth:
+) -> Study:
     """Begins a run, or resumes it, and finishes it.
 
     Args:
