@@ -24,9 +24,9 @@ NOT_FOR_IMAGES = {
     "LimeBase": "its parts are functions; take Lime",
     "LayerFeatureAblation": "it takes a layer's values one by one; take FeatureAblation",
 }
-# Methods of each image by itself, with the memory that they take. Not those that draw; those that subtract scores, whose
-# rounding depends on the batch; DeepLift, which behind a max pooling takes the gradient of the first of a batch, and at
-# a softmax the mean of all.
+# Methods of each image alone, with the memory that they take. Not those that draw; those that subtract scores, whose
+# rounding depends on the batch; DeepLift, which takes the first image's gradient at max poolings, and the mean of all
+# images at a softmax.
 IN_BATCHES = {
     **dict.fromkeys(("IntegratedGradients", "Saliency", "InputXGradient", "GuidedBackprop", "Deconvolution"), 1),
     **dict.fromkeys(("InternalInfluence", "LayerActivation", "LayerGradCam", "LayerGradientXActivation"), 1),
