@@ -11,7 +11,7 @@ from heatproof.errors import InputError
 from heatproof.heatmaps.methods import Method
 from heatproof.heatmaps.third_party.layers import Layer
 from heatproof.heatmaps.third_party.options import OURS, checked_options, simple_options, split_spec
-from heatproof.heatmaps.third_party.package import Ask, Package, asked, working_copy
+from heatproof.heatmaps.third_party.package import ONE_BY_ONE, Ask, Batches, Package, asked, working_copy
 from heatproof.network import Network
 from heatproof.registry import unknown
 
@@ -24,14 +24,22 @@ NOT_FOR_IMAGES = {
     "LimeBase": "its parts are functions; take Lime",
     "LayerFeatureAblation": "it takes a layer's values one by one; take FeatureAblation",
 }
+# Methods of each image alone, with the memory that they take. Not those that draw; those that subtract scores, whose
+# rounding depends on the batch; DeepLift, which takes the first image's gradient at max poolings, and the mean of all
+# images at a softmax.
+IN_BATCHES = {
+    **dict.fromkeys(("IntegratedGradients", "Saliency", "InputXGradient", "GuidedBackprop", "Deconvolution"), 1),
+    **dict.fromkeys(("InternalInfluence", "LayerActivation", "LayerGradCam", "LayerGradientXActivation"), 1),
+    **{"LayerIntegratedGradients": 1, "GuidedGradCam": 2, "LRP": 4, "LayerConductance": 8},
+}
 HIDDEN = ("inputs", "target", "show_progress", "return_convergence_delta", "return_input_shape", "verbose")
 COLOURS = {"black": 0.0, "grey": 0.5, "white": 1.0}
 PATCH = 16  # pixels; side of the features of methods that ask about one after the other
 WINDOW = 9
 AT_ONCE = 8  # inputs in one evaluation, of methods that make many of one
 
-Make = Callable[[Tensor], Any]  # (input (1, C, H, W)) -> a method of Captum's
-Adapt = Callable[[Any, Tensor, Network], Any]  # (value, input (1, C, H, W), network) -> what Captum takes
+Make = Callable[[Tensor], Any]  # (inputs (n, C, H, W)) -> a method of Captum's
+Adapt = Callable[[Any, Tensor, Network], Any]  # (value, inputs (n, C, H, W), network) -> what Captum takes
 
 
 def build(spec: str, network: Network) -> Method:
@@ -48,7 +56,16 @@ def build(spec: str, network: Network) -> Method:
     made = _maker(kind, name, behind, inner, network, making)
     needs_target = inner is not None or "target" in inspect.signature(kind.attribute).parameters
     ask = _ask(network, made, options, needs_target=needs_target)
-    return asked(f"captum:{name}", network, ask, seed=seed, channels=channels)
+    batches = _batches(name, given)
+    return asked(f"captum:{name}", network, ask, seed=seed, channels=channels, batches=batches)
+
+
+def _batches(name: str, given: dict[str, Any]) -> Batches:
+    """How many images at once; a number of inputs at once that was given limits the steps of all of them together."""
+    if name not in IN_BATCHES:
+        return ONE_BY_ONE
+    most = given.get("internal_batch_size")
+    return Batches(IN_BATCHES[name], None if most is None else int(most))
 
 
 def _kind(name: str) -> Any:  # noqa: ANN401 - a class of Captum's
@@ -77,7 +94,7 @@ def _inner(tunnel: Any, behind: str) -> Any:  # noqa: ANN401 - classes of Captum
 
 
 def _maker(kind: Any, name: str, behind: str, inner: Any, network: Network, making: dict[str, Any]) -> Make:  # noqa: ANN401
-    """Makes the method for an input (1, C, H, W); refuses what stands behind its name at once."""
+    """Makes the method for inputs (n, C, H, W); refuses what stands behind its name at once."""
     module = working_copy(network.module)
     if inner is not None:
         return lambda inputs: kind(inner(module), **making)
@@ -99,8 +116,8 @@ def _special(makers: list[Callable[..., Any]]) -> dict[str, Any]:
 
 
 def _ask(network: Network, made_for: Make, options: dict[str, Any], *, needs_target: bool) -> Ask:
-    def attributions(inputs: Tensor, asked: list[int]) -> Tensor:
-        (target,) = asked
+    def attributions(inputs: Tensor, asked: Tensor) -> Tensor:
+        target = int(asked) if len(asked) == 1 else asked
         made = {name: ADAPTED[name](value, inputs, network) if name in ADAPTED else value
                 for name, value in options.items() if value is not None}  # fmt: skip
         found = made_for(inputs).attribute(inputs, **({"target": target} if needs_target else {}), **made)
@@ -112,7 +129,7 @@ def _ask(network: Network, made_for: Make, options: dict[str, Any], *, needs_tar
 
 
 def _baseline(value: Any, inputs: Tensor, network: Network) -> Tensor:  # noqa: ANN401 - a number or a name
-    """A colour, as the network reads it, or a number in the network's own unit; (1, C, H, W)."""
+    """A colour, as the network reads it, or a number in the network's own unit; (n, C, H, W)."""
     if isinstance(value, str):
         if value not in COLOURS:
             raise InputError(unknown("baseline", value, list(COLOURS)))

@@ -11,7 +11,7 @@ from heatproof.errors import InputError
 from heatproof.heatmaps.methods import Method
 from heatproof.heatmaps.third_party.layers import Layer
 from heatproof.heatmaps.third_party.options import OURS, checked_options, simple_options, split_spec
-from heatproof.heatmaps.third_party.package import Ask, Package, asked, working_copy
+from heatproof.heatmaps.third_party.package import ONE_BY_ONE, Ask, Batches, Package, asked, working_copy
 from heatproof.network import Network
 from heatproof.registry import unknown
 
@@ -20,6 +20,8 @@ METHODS = (
     *("GradCAM", "HiResCAM", "GradCAMElementWise", "GradCAMPlusPlus", "XGradCAM", "LayerCAM", "EigenCAM"),
     *("EigenGradCAM", "KPCA_CAM", "RandomCAM", "ScoreCAM", "AblationCAM", "FEM"),
 )
+# not those that draw, take singular vectors (rounding may turn their sign) or thresholds, or make many inputs of one
+IN_BATCHES = ("GradCAM", "HiResCAM", "GradCAMElementWise", "GradCAMPlusPlus", "XGradCAM", "LayerCAM")
 
 
 def build(spec: str, network: Network) -> Method:
@@ -39,18 +41,20 @@ def build(spec: str, network: Network) -> Method:
     layer = Layer(network, working_copy(network.module), path, f"gradcam:{name}")
     making = {key: value for key, value in options.items() if key in own}
     calling = {key: value for key, value in options.items() if key in of_call}
-    return asked(f"gradcam:{name}", network, _ask(kind, layer, making, calling), seed=seed, channels="sum")
+    batches = Batches(each=2) if name in IN_BATCHES and not options.get("eigen_smooth") else ONE_BY_ONE
+    ask = _ask(kind, layer, making, calling)
+    return asked(f"gradcam:{name}", network, ask, seed=seed, channels="sum", batches=batches)
 
 
 def _ask(kind: Any, layer: Layer, making: Options, calling: Options) -> Ask:  # noqa: ANN401
     from pytorch_grad_cam.utils.model_targets import ClassifierOutputTarget
 
-    def attributions(inputs: Tensor, asked: list[int]) -> Tensor:
-        (target,) = asked
+    def attributions(inputs: Tensor, asked: Tensor) -> Tensor:
+        targets = [ClassifierOutputTarget(target) for target in asked.tolist()]
         cam = kind(model=layer.model, target_layers=[layer.read_by(inputs)], **making)
         try:
             with contextlib.redirect_stderr(io.StringIO()):  # some draw bars of their progress
-                found = cam(input_tensor=inputs, targets=[ClassifierOutputTarget(target)], **calling)
+                found = cam(input_tensor=inputs, targets=targets, **calling)
         finally:
             cam.activations_and_grads.release()
         return torch.from_numpy(found)

@@ -45,19 +45,22 @@ class Layer:
 
     def __init__(self, network: Network, module: nn.Module, path: str, spec: str) -> None:
         self.model = WithPatches(module)
-        self._network = network
+        self._network, self._spec = network, spec
         self._layer = layer_of(module, path or _last_norm(network), spec)
         self._tokens: dict[tuple[int, ...], bool] = {}  # whether it gives tokens, by shape of the image
         self._attention: SelfAttention | None = None
 
     def read_by(self, inputs: Tensor) -> nn.Module:
-        """The module to hook for inputs (1, C, H, W): the layer or, where its value is tokens, one that sees maps.
+        """The module to hook for inputs (n, C, H, W): the layer or, where its value is tokens, one that sees maps.
 
-        These have the tokens of patches alone: (1, D, rows, columns) of (1, T, D).
+        These have the tokens of patches alone: (n, D, rows, columns) of (n, T, D).
+
+        Raises:
+            InputError: if the first dimension of the layer's value is not that of images.
         """
         shape = tuple(inputs.shape[1:])
         self._attention = _attention_of(self._network, shape)
-        if self._attention is None:
+        if self._attention is None and len(inputs) == 1:
             return self._layer
         if shape not in self._tokens:
             first = not any(self._tokens.values())
@@ -71,9 +74,14 @@ class Layer:
         values: list[Any] = []
         handle = self._layer.register_forward_hook(lambda layer, read, value: values.append(value))
         try:
-            self.model(inputs.detach())
+            self.model(inputs[:1].detach())
         finally:
             handle.remove()
+        if values and isinstance(values[0], Tensor) and len(values[0]) != 1:
+            raise InputError(
+                f"{self._spec} reads values of shape {tuple(values[0].shape)} for one image, which are nowhere in it; "
+                "take a layer whose output is (C, h, w), or tokens (T, D) of a transformer"
+            )
         return bool(values) and self._is_tokens(values[0])
 
     def _is_tokens(self, value: Any) -> bool:  # noqa: ANN401 - whatever a layer returns

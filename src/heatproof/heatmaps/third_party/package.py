@@ -1,4 +1,4 @@
-"""A package whose methods can be named, and how they are asked: one image at a time, on a copy of the module."""
+"""A package whose methods can be named, and how they are asked, on a copy of the module: in batches, or one by one."""
 
 import warnings
 from collections.abc import Callable, Iterator
@@ -19,7 +19,8 @@ from heatproof.network.forward import ForwardPass
 from heatproof.randomness import addressed, identify
 from heatproof.registry import unknown
 
-Ask = Callable[[Tensor, list[int]], Tensor]  # (input (1, C, H, W), asked) -> attributions (1, c, h, w) or (1, h, w)
+# (inputs (n, C, H, W), asked (n,) or (n, 2)) -> attributions (n, c, h, w) or (n, h, w)
+Ask = Callable[[Tensor, Tensor], Tensor]
 CHANNELS = ("sum", "norm")
 
 
@@ -54,12 +55,45 @@ class Package:
         return f'pip install "heatproof[{self.extra}]"'
 
 
-def asked(
-    spec: str, network: Network, ask: Ask, *, seed: int, channels: str, takes_differences: bool = False
-) -> Method:
-    """A method that asks for the attributions of each image, and makes maps of them.
+@dataclass(frozen=True)
+class Batches:
+    """How many images a method is asked about at once.
 
-    ``ask`` is given the target; one that takes differences also the class that it is asked against, if there is one.
+    Args:
+        each: the memory that it takes for an image, if a gradient takes one (measured, and rounded up).
+        most: images at once, however much memory there is.
+    """
+
+    each: int = 1
+    most: int | None = None
+
+    def size(self, images: int) -> int:
+        """How many at once, where memory allows the gradients of so many images.
+
+        >>> Batches().size(8), Batches(each=2).size(8), ONE_BY_ONE.size(8)
+        (8, 4, 1)
+        """
+        allowed = max(1, images // self.each)
+        return allowed if self.most is None else min(allowed, self.most)
+
+
+ONE_BY_ONE = Batches(most=1)
+
+
+def asked(
+    spec: str,
+    network: Network,
+    ask: Ask,
+    *,
+    seed: int,
+    channels: str,
+    batches: Batches = ONE_BY_ONE,
+    takes_differences: bool = False,
+) -> Method:
+    """A method that asks for the attributions of images, and makes maps of them.
+
+    ``ask`` is given the targets; one that takes differences also the classes that they are asked against, if there are
+    any. A method that draws is asked about one image after the other, since a draw belongs to its image.
     """
     if channels not in CHANNELS:
         raise InputError(unknown(f"channels of {spec}:", channels, CHANNELS))
@@ -67,13 +101,14 @@ def asked(
     def method(forward: ForwardPass) -> Tensor:
         if not takes_differences:
             check_one_logit(forward, spec)
-        maps = []
-        for row, image in enumerate(identify(forward.images)):
-            given = forward.inputs[row : row + 1].detach().clone(memory_format=torch.contiguous_format)
-            number = int(addressed(seed=seed, image=image, purpose=f"method {spec}").integers(2**32))
+        maps, names = [], identify(forward.images)
+        for rows in torch.arange(len(names)).split(batches.size(len(names))):
+            given = forward.inputs[rows].detach().clone(memory_format=torch.contiguous_format)
+            first = names[int(rows[0])]
+            number = int(addressed(seed=seed, image=first, purpose=f"method {spec}").integers(2**32))
             with _errors_of(spec, network), watched(given.device, number), torch.enable_grad():
-                found = ask(given.requires_grad_(), forward.asked[row].reshape(-1).tolist())
-            maps.append(_as_map(found.detach(), (given.shape[2], given.shape[3]), channels, spec))
+                found = ask(given.requires_grad_(), forward.asked[rows])
+            maps.append(_as_maps(found.detach(), given.shape, channels, spec))
         return torch.cat(maps).to(forward.images)
 
     return method
@@ -104,15 +139,15 @@ def _errors_of(spec: str, network: Network) -> Iterator[None]:
         raise InputError(f"{spec} cannot explain {network.name}: {type(error).__name__}: {first}{why}") from error
 
 
-def _as_map(found: Tensor, size: tuple[int, int], channels: str, spec: str) -> Tensor:
-    """(1, H, W) of attributions; those of a layer are enlarged, bilinearly."""
+def _as_maps(found: Tensor, shape: torch.Size, channels: str, spec: str) -> Tensor:
+    """(n, H, W) of attributions for inputs of ``shape`` (n, C, H, W); those of a layer are enlarged, bilinearly."""
     layered = found if found.ndim == 4 else found[:, None]
-    if layered.ndim != 4 or len(layered) != 1:
+    if layered.ndim != 4 or len(layered) != shape[0]:
         raise InputError(
             f"{spec} gives attributions of shape {tuple(found.shape)}, which are nowhere in the image; take a layer "
             "whose output is (C, h, w), or tokens (T, D) of a transformer"
         )
     flat = layered.sum(dim=1) if channels == "sum" else torch.linalg.vector_norm(layered, dim=1)
-    if tuple(flat.shape[1:]) == size:
+    if flat.shape[1:] == shape[2:]:
         return flat
-    return nn.functional.interpolate(flat[:, None], size, mode="bilinear", align_corners=False)[:, 0]
+    return nn.functional.interpolate(flat[:, None], shape[2:], mode="bilinear", align_corners=False)[:, 0]

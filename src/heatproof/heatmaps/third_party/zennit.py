@@ -8,10 +8,16 @@ from torch import Tensor
 from heatproof.errors import InputError
 from heatproof.heatmaps.methods import Method
 from heatproof.heatmaps.third_party.options import OURS, checked_options, simple_options, split_spec
-from heatproof.heatmaps.third_party.package import Ask, Package, asked, working_copy
+from heatproof.heatmaps.third_party.package import ONE_BY_ONE, Ask, Batches, Package, asked, working_copy
 from heatproof.network import Network
 from heatproof.registry import unknown
 
+# composites whose rules are of each image by itself, with the memory that they take
+IN_BATCHES = {
+    **dict.fromkeys(("DeconvNet", "GuidedBackprop"), 1),
+    **dict.fromkeys(("EpsilonPlus", "EpsilonPlusFlat", "ExcitationBackprop", "BetaSmooth"), 2),
+    **dict.fromkeys(("EpsilonAlpha2Beta1", "EpsilonAlpha2Beta1Flat", "EpsilonGammaBox"), 3),
+}
 CANONIZERS = {"none": "", "vgg": "VGGCanonizer", "resnet": "ResNetCanonizer"}
 
 
@@ -31,7 +37,8 @@ def build(spec: str, network: Network) -> Method:
     if canonizer not in CANONIZERS:
         raise InputError(unknown("canonizer", canonizer, list(CANONIZERS)))
     ask = _ask(network, composites[name], options, CANONIZERS[canonizer])
-    return asked(f"zennit:{name}", network, ask, seed=seed, channels=channels, takes_differences=True)
+    batches = Batches(IN_BATCHES[name]) if name in IN_BATCHES else ONE_BY_ONE
+    return asked(f"zennit:{name}", network, ask, seed=seed, channels=channels, batches=batches, takes_differences=True)
 
 
 def _ask(network: Network, composite: Any, options: dict[str, Any], canonizer: str) -> Ask:  # noqa: ANN401
@@ -44,14 +51,14 @@ def _ask(network: Network, composite: Any, options: dict[str, Any], canonizer: s
     needs = {"low": low, "high": high} if composite.__name__.endswith("Box") else {}
     as_relevance = composite.__name__.startswith("Epsilon")
 
-    def attributions(inputs: Tensor, classes: list[int]) -> Tensor:
+    def attributions(inputs: Tensor, classes: Tensor) -> Tensor:
         canonizers = [getattr(torchvision, canonizer)()] if canonizer else []
         made = composite(**needs, **options, canonizers=canonizers)
 
         def start(output: Tensor) -> Tensor:
             """Relevance begins with the score [Bach2015], any other signal with one."""
-            target, *against = torch.nn.functional.one_hot(torch.tensor(classes), output.shape[1]).to(output)
-            chosen: Tensor = (target - sum(against))[None]
+            each = torch.nn.functional.one_hot(classes.reshape(len(output), -1), output.shape[1]).to(output)
+            chosen: Tensor = each[:, 0] - each[:, 1:].sum(dim=1)
             return chosen * output.detach() if as_relevance else chosen
 
         with Gradient(module, made, attr_output=start) as attributor:
