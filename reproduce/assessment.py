@@ -25,7 +25,7 @@ def run(shared: Path, size: Size) -> Iterator[Result]:
         yield result
         return
     preprocessing = hp.Preprocessing(mean=(0.5,) * 3, std=(0.25,) * 3)
-    network = hp.load_network(f"{TRAINER}:network", preprocessing=preprocessing)
+    network = hp.load_network(f"{TRAINER}:convolutional", preprocessing=preprocessing)
     pictures = hp.load_dataset(f"parquet:{test}", network, count=IMAGES)
     for seed in range(size.seeds):
         checkpoints = _checkpoints(train, test, seed)
