@@ -7,7 +7,6 @@ checkpoints, and read from there the next time.
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +17,9 @@ from heatproof.measures import Estimate
 from heatproof.measures.agreement import partial_spearman, spearman
 from heatproof.measures.intervals import percentile_estimate, resampled
 from heatproof.measures.quality import CONTROLS, QUALITIES
+from heatproof.measures.recurrence import recurring_place
 from heatproof.measures.series import Series
+from heatproof.perturbation.regions import as_regions, relative_side, relevance_of_regions
 from heatproof.report import Table
 from heatproof.results.assessment import ACCURACY, CONFIDENCE
 from reproduce.failing import CHECKPOINTS, KINDS, SHIFTS, SQUARES, TRAINER, checkpoints, trainer
@@ -67,7 +68,7 @@ def run(shared: Path, size: Size) -> Iterator[Result]:
     found = {
         (kind, condition): [assessed(tables, kind, seed, condition) for seed in range(SEEDS)]
         for condition in CONDITIONS
-        for kind in (["clean"] if condition in SHIFTS else KINDS)
+        for kind in kinds_under(condition)
     }
     result.add("Over the checkpoints of a run", correlations(found))
     result.add("Over the checkpoints of a run, given the mean confidence", correlations(found, given=CONFIDENCE))
@@ -80,6 +81,11 @@ def run(shared: Path, size: Size) -> Iterator[Result]:
     result.add("One place in image after image", places(found))
     result.add("One place in photograph after photograph", photographs(shared, size))
     yield result
+
+
+def kinds_under(condition: str) -> list[str]:
+    """The kinds of networks that are tested under a condition."""
+    return ["clean"] if condition in SHIFTS else ["clean", "shortcut"] if condition in SQUARES else list(KINDS)
 
 
 def assessed(tables: tuple[Path, Path], kind: str, seed: int, condition: str) -> Found:
@@ -106,9 +112,7 @@ def assessed(tables: tuple[Path, Path], kind: str, seed: int, condition: str) ->
 def pools(found: dict[tuple[str, str], list[Found]]) -> dict[tuple[str, str], list[Found]]:
     """Checkpoints of all kinds on the same images; all checkpoints, and the last one, of clean networks over shifts."""
     kinds = {
-        ("all kinds", condition): [
-            _joined(parts) for parts in zip(*(found[kind, condition] for kind in KINDS), strict=True)
-        ]
+        (" and ".join(kinds_under(condition)), condition): _together(found, condition, lambda part: part)
         for condition in (AS_THEY_ARE, *SQUARES)
     }
     shifted = [found["clean", condition] for condition in (AS_THEY_ARE, *SHIFTS)]
@@ -126,7 +130,7 @@ def correlations(found: dict[tuple[str, str], list[Found]], given: str | None = 
         right = np.stack([one.series[ACCURACY].values() for one in runs])
         accuracies = (
             f"{right[:, 0].mean():.0%} – {right[:, -1].mean():.0%}"
-            if kind in KINDS
+            if condition in CONDITIONS
             else f"{right.min():.0%} – {right.max():.0%}"
         )
         values = [mean_of_runs(runs, name, given) for name in SHOWN if name != given]
@@ -154,18 +158,13 @@ def choices(found: dict[tuple[str, str], list[Found]]) -> Table:
     """Which kind each quantity ranks first among the last checkpoints of each run, and the accuracy that this costs."""
     rows = []
     for condition in (AS_THEY_ARE, *SQUARES):
-        runs = [
-            _joined([_last(part) for part in parts])
-            for parts in zip(*(found[kind, condition] for kind in KINDS), strict=True)
-        ]
+        kinds, runs = kinds_under(condition), _together(found, condition, _last)
         right = np.stack([one.series[ACCURACY].values() for one in runs])  # (runs, kinds)
         for name in (ACCURACY, *SHOWN):
             first = np.stack([one.series[name].values() for one in runs]).argmax(axis=1)
             lost = right.max(axis=1) - right[np.arange(len(runs)), first]
-            rows.append((condition, name, ", ".join(list(KINDS)[index] for index in first), f"{lost.mean():.1%}"))
-    note = (
-        "First: in each of the runs. Lost: accuracy of the best of the four, minus that of the one ranked first; mean."
-    )
+            rows.append((condition, name, ", ".join(kinds[index] for index in first), f"{lost.mean():.1%}"))
+    note = "First: in each of the runs. Lost: accuracy of the best one, minus that of the one ranked first; mean."
     return Table(("tested", "quantity", "first", "lost"), tuple(rows), (note,))
 
 
@@ -185,17 +184,21 @@ def places(found: dict[tuple[str, str], list[Found]]) -> Table:
 
 def photographs(shared: Path, size: Size) -> Table:
     """The same for published networks on photographs, which have no mark that anybody knows of."""
-    rows: list[tuple[str, str, str, str, str]] = []
+    rows: list[tuple[str, str, int, str, str]] = []
     for source in SOURCES:
         if source.missing(shared):
             continue
         network, pictures = source.load_network(shared), source.read(shared, min(size.images, PHOTOGRAPHS))
-        state = network.module.state_dict()
-        for method, regions in product(METHODS, (9, "relative-grid")):
-            study = hp.assess(network, {"it": state}, pictures.images, method=method, regions=regions, steps=1)
-            place = study.places["it"]
-            warned = "yes" if place.recurs else "no"
-            rows.append((source.name, method, str(regions), f"{place.share:.0%} {place.where}", warned))
+        height, width = pictures.images.shape[-2:]
+        for method in METHODS:
+            heatmaps = hp.explain(network, pictures.images, method)
+            for size_of_region in (9, relative_side(height, width, across=8)):
+                relevance = relevance_of_regions(heatmaps, as_regions(size_of_region, pictures.images))
+                first = np.array([one.argmax() for one in relevance])
+                place = recurring_place(first, height // size_of_region, width // size_of_region)
+                assert place is not None
+                warned = "yes" if place.recurs else "no"
+                rows.append((source.name, method, size_of_region, f"{place.share:.0%} {place.where}", warned))
     note = f"{PHOTOGRAPHS} photographs of each data set at most, one network each."
     return Table(("photographs", "method", "regions", "share and place", "warned of"), tuple(rows), (note,))
 
@@ -211,6 +214,14 @@ def _rows(series: Series, rows: Sequence[int]) -> Series:
 
 def _last(found: Found) -> Found:
     return Found(found.some([-1]), found.share[-1:], found.recurs[-1:], found.where[-1:])
+
+
+def _together(
+    found: dict[tuple[str, str], list[Found]], condition: str, part_of: Callable[[Found], Found]
+) -> list[Found]:
+    """Checkpoints of all kinds that are tested under a condition, for each run."""
+    runs = zip(*(found[kind, condition] for kind in kinds_under(condition)), strict=True)
+    return [_joined([part_of(part) for part in parts]) for parts in runs]
 
 
 def _joined(parts: Sequence[Found]) -> Found:
