@@ -26,7 +26,7 @@ from reproduce.failing import CHECKPOINTS, KINDS, SHIFTS, SQUARES, TRAINER, chec
 from reproduce.results import Result
 from reproduce.sources import SOURCES, Size
 
-IMAGES, SEEDS, PHOTOGRAPHS = 300, 3, 100
+IMAGES, SEEDS, PHOTOGRAPHS = 300, 3, 60
 METHODS = ("lrp-alphabeta", "gradient-x-input", "sensitivity-l2")
 STEPS = 10  # of 64 regions of 4 × 4 pixels: 15.6 % of the image, as much as the paper's 100 of 9 × 9
 AS_THEY_ARE = "as they are"
