@@ -26,7 +26,7 @@ from reproduce.failing import CHECKPOINTS, KINDS, SHIFTS, SQUARES, TRAINER, chec
 from reproduce.results import Result
 from reproduce.sources import SOURCES, Size
 
-IMAGES, SEEDS, PHOTOGRAPHS = 300, 3, 60
+IMAGES, PHOTOGRAPHS = 300, 60
 METHODS = ("lrp-alphabeta", "gradient-x-input", "sensitivity-l2")
 STEPS = 10  # of 64 regions of 4 × 4 pixels: 15.6 % of the image, as much as the paper's 100 of 9 × 9
 AS_THEY_ARE = "as they are"
@@ -66,7 +66,7 @@ def run(shared: Path, size: Size) -> Iterator[Result]:
         yield result
         return
     found = {
-        (kind, condition): [assessed(tables, kind, seed, condition) for seed in range(SEEDS)]
+        (kind, condition): [assessed(tables, kind, seed, condition) for seed in range(size.seeds)]
         for condition in CONDITIONS
         for kind in kinds_under(condition)
     }
@@ -136,7 +136,7 @@ def correlations(found: dict[tuple[str, str], list[Found]], given: str | None = 
         values = [mean_of_runs(runs, name, given) for name in SHOWN if name != given]
         rows.append((kind, condition, accuracies, *values))
     note = (
-        f"Spearman's, {'given the ' + given if given else 'alone'}: mean of {SEEDS} runs [95 % interval over {IMAGES} "
+        f"Spearman's, {'given the ' + given if given else 'alone'}: mean of the runs [95 % interval over {IMAGES} "
         "images] (each run). Accuracy: from the first to the last checkpoint, mean of the runs; or lowest to highest."
     )
     return Table(("trained", "tested", "accuracy", *(name for name in SHOWN if name != given)), tuple(rows), (note,))
