@@ -150,7 +150,7 @@ def mean_of_runs(runs: Sequence[Found], name: str, given: str | None) -> str:
     values = [float(correlate(*(one.series[part].values()[None] for part in wanted))[0]) for one in runs]
     draws = np.mean([correlate(*(one.series[part].values(drawn) for part in wanted)) for one in runs], axis=0)
     mean = percentile_estimate(float(np.mean(values)), draws)
-    each = ", ".join(f"{value:.2f}" for value in values)
+    each = ", ".join(f"{value:.2f}" if np.isfinite(value) else "–" for value in values)
     return f"{_estimate(mean)} ({each})"
 
 
