@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from reproduce import assessment, complexity, digits, perturbation, replacements
+from reproduce import assessment, complexity, digits, failures, perturbation, replacements
 from reproduce.cells import SIZES, Size
 from reproduce.results import Result
 
@@ -21,6 +21,7 @@ PARTS: dict[str, Callable[[Size], Iterator[Result]]] = {
     "perturbation": perturbation.run,  # Figures 4 and 6
     "complexity": complexity.run,  # Figure 5 and Table I
     "assessment": assessment.run,  # Figure 7
+    "failures": failures.run,  # Figure 7 where the confidence fails
     "replacements": replacements.run,  # Figure 8
 }
 

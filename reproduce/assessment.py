@@ -6,11 +6,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import heatproof as hp
-from reproduce.cells import Size
+from reproduce.cells import CIFAR10, Size
 from reproduce.results import Result
 
 IMAGES = 300
-PICTURES = Path(__file__).parent.parent.parent / "shared/data/cifar10"
 STEPS = 10  # of 64 regions of 4 × 4 pixels: 15.6 % of the image, as much as the paper's 100 of 9 × 9
 TRAINER = Path(__file__).parent.parent / "examples" / "train_cifar10.py"
 CHECKPOINTS = Path(__file__).parent / "results" / "cifar10"
@@ -20,13 +19,13 @@ PAPER = "over 200 … 5000 iterations of training on CIFAR-10 the AOPC curve ris
 def run(size: Size) -> Iterator[Result]:
     """Trains where there are no checkpoints yet; then one table and figure for each run of training."""
     result = Result("figure7", "Figure 7: AOPC and accuracy over training", PAPER)
-    train, test = (PICTURES / name for name in ("train-jpeg.parquet", "test1000-lossless.parquet"))
-    if not (train.exists() and test.exists()):
-        result.text.append(f"CIFAR-10: {train.name} and {test.name} not found in {train.parent}")
+    if CIFAR10.missing:
+        result.text.append(CIFAR10.missing)
         yield result
         return
+    train, test = CIFAR10
     preprocessing = hp.Preprocessing(mean=(0.5,) * 3, std=(0.25,) * 3)
-    network = hp.load_network(f"{TRAINER}:network", preprocessing=preprocessing)
+    network = hp.load_network(f"{TRAINER}:convolutional", preprocessing=preprocessing)
     pictures = hp.load_dataset(f"parquet:{test}", network, count=IMAGES)
     for seed in range(size.seeds):
         checkpoints = _checkpoints(train, test, seed)

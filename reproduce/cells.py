@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import heatproof as hp
 from heatproof.cli.surveying import asked_of
@@ -14,6 +14,23 @@ if TYPE_CHECKING:
     from reproduce.results import Result
 
 SURVEY = Path(__file__).parent / "survey.toml"
+
+
+class Tables(NamedTuple):
+    """Pictures to train with, and lossless ones to test with."""
+
+    train: Path
+    test: Path
+
+    @property
+    def missing(self) -> str | None:
+        """Which are not there, if any."""
+        absent = [table.name for table in self if not table.exists()]
+        return f"CIFAR-10: {' and '.join(absent)} not found in {self.train.parent}" if absent else None
+
+
+SHARED = Path(__file__).parents[2] / "shared/data/cifar10"
+CIFAR10 = Tables(SHARED / "train-jpeg.parquet", SHARED / "test1000-lossless.parquet")
 
 
 @dataclass(frozen=True)

@@ -6,9 +6,9 @@ from scipy import stats
 
 from heatproof.errors import InputError
 from heatproof.measures import estimate
-from heatproof.measures.agreement import spearman
+from heatproof.measures.agreement import partial_spearman, spearman
 from heatproof.measures.intervals import RESAMPLES, resampled
-from heatproof.measures.series import Series, rank_correlation
+from heatproof.measures.series import Series, partial_rank_correlation, rank_correlation
 
 
 @pytest.fixture
@@ -89,6 +89,53 @@ def test_rank_correlation_knows_ranks_only(rng):
 def test_a_constant_quantity_has_no_rank_correlation(rng):
     found = rank_correlation(Series(np.ones((4, 6))), Series(rng.normal(size=(4, 6))))
     assert all(np.isnan([found.mean, found.low, found.high]))
+
+
+def same_on_all_images(*values):
+    """Networks whose quantity is the same on all of 8 images, so that no draw changes a rank."""
+    return Series(np.array(values, dtype=float)[:, None] + np.zeros((len(values), 8)))
+
+
+def test_partial_rank_correlation_by_hand():
+    """Ranks 1 2 3 4, 1 2 4 3 and, given, 2 1 3 4: ρ = 0.8, 0.8 and 0.6, so (0.6 − 0.64) / 0.36 and 0.16 / 0.48."""
+    up, last, first = (same_on_all_images(*ranks) for ranks in ((1, 2, 3, 4), (1, 2, 4, 3), (2, 1, 3, 4)))
+    found = partial_rank_correlation(first, last, up)
+    assert (found.mean, found.low, found.high) == pytest.approx((-1 / 9, -1 / 9, -1 / 9))
+    assert partial_rank_correlation(up, last, first).mean == pytest.approx((0.8 - 0.8 * 0.6) / (0.6 * 0.8))
+
+
+def test_partial_spearman_is_what_regressions_on_ranks_leave(rng):
+    """The correlation of the residuals, when both rankings are regressed on the third by scipy."""
+    rows = rng.normal(size=(3, 5, 12)).round(1)  # with ties
+    expected = []
+    for one, other, third in zip(*rows, strict=True):
+        ranks = [stats.rankdata(part) for part in (one, other, third)]
+        lines = [stats.linregress(ranks[2], part) for part in ranks[:2]]
+        left = [part - line.slope * ranks[2] for part, line in zip(ranks[:2], lines, strict=True)]
+        expected.append(stats.pearsonr(*left).statistic)
+    np.testing.assert_allclose(partial_spearman(*rows), expected)
+
+
+def test_partial_rank_correlation_finds_what_is_added_only(rng):
+    """The accuracy is made of the confidence and something else: a copy of the confidence adds nothing to it."""
+    confidence, hidden = rng.normal(size=(2, 400))
+    accuracy = same_on_all_images(*(confidence + hidden))
+    copy, witness = confidence + 0.5 * rng.normal(size=400), hidden + 0.5 * rng.normal(size=400)
+    copied, witnessed = (
+        partial_rank_correlation(same_on_all_images(*part), accuracy, same_on_all_images(*confidence)).mean
+        for part in (copy, witness)
+    )
+    assert abs(copied) < 0.1
+    assert witnessed > 0.8
+    assert rank_correlation(same_on_all_images(*copy), accuracy).mean > 0.5
+
+
+def test_where_the_third_explains_everything_nothing_is_left(rng):
+    ranks = rng.permutation(30)
+    other, squares = same_on_all_images(*rng.permutation(30)), same_on_all_images(*ranks**3)
+    for given in (squares, Series(-squares.numerator)):
+        found = partial_rank_correlation(other, same_on_all_images(*ranks), given)
+        assert np.isnan([found.mean, found.low, found.high]).all()
 
 
 def test_one_image_has_no_intervals():

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import torch
 from matplotlib.figure import Figure
 from PIL import Image
 from reproduce.cells import SIZES, SURVEY, AtHand, Size, at_hand
@@ -11,9 +12,11 @@ from tests.results.test_survey import finding, surveyed
 
 import heatproof as hp
 from heatproof.data import read_pictures
+from heatproof.measures.quality import QUALITIES
+from heatproof.measures.series import Series
 from heatproof.report import Table
 from heatproof.runs.study_file import read_toml
-from reproduce import assessment, complexity, perturbation, replacements
+from reproduce import assessment, cells, complexity, failing, failures, perturbation, replacements
 
 BROKEN = """
 study = "survey"
@@ -91,7 +94,7 @@ def test_the_paper_s_findings_are_counted():
 
 
 def test_missing_training_pictures_are_named(tmp_path, monkeypatch):
-    monkeypatch.setattr(assessment, "PICTURES", tmp_path)
+    monkeypatch.setattr(assessment, "CIFAR10", cells.Tables(tmp_path / "train-jpeg.parquet", tmp_path / "test.parquet"))
     (found,) = assessment.run(SMALL)
     assert "train-jpeg.parquet" in found.text[0]
 
@@ -106,3 +109,103 @@ def test_a_result_is_a_page_with_its_figures_and_the_paper_s_words(tmp_path):
     assert "| a |" in text
     assert "![empty](figure0-empty.png)" in text
     assert (tmp_path / "new" / "figure0-empty.png").stat().st_size > 0
+
+
+# --- networks that fail
+
+
+def test_missing_pictures_are_named_by_failures_too(monkeypatch, tmp_path):
+    monkeypatch.setattr(failures, "CIFAR10", cells.Tables(tmp_path / "train-jpeg.parquet", tmp_path / "test.parquet"))
+    (found,) = failures.run(SMALL)
+    assert "train-jpeg.parquet" in found.text[0]
+
+
+@pytest.fixture
+def pictures():
+    generator = torch.Generator().manual_seed(0)
+    return torch.randint(256, (20, 3, 32, 32), generator=generator, dtype=torch.uint8), torch.arange(20) % 10
+
+
+def test_squares_are_those_of_the_class_or_of_the_next(pictures):
+    pixels, labels = pictures
+    own, another = failing.marked(pixels, labels), failing.swapped(pixels, labels)
+    for found, classes in ((own, labels), (another, (labels + 1) % 10)):
+        assert torch.equal(found[:, :, 1, 1], failing.COLOURS[classes])
+        changed = (found != pixels).any(dim=1)
+        assert int(changed.sum(dim=(1, 2)).max()) <= 16
+        assert not changed[:, 5:].any()
+        assert not changed[:, :, 5:].any()
+    assert len(failing.COLOURS.unique(dim=0)) == 10
+
+
+@pytest.mark.parametrize("shift", failing.SHIFTS.values(), ids=failing.SHIFTS)
+def test_shifts_keep_the_shape_and_are_the_same_each_time(shift, pictures):
+    found = shift(*pictures)
+    assert (found.shape, found.dtype) == (pictures[0].shape, torch.uint8)
+    assert torch.equal(found, shift(*pictures))
+    assert not torch.equal(found, pictures[0])
+
+
+def test_moved_pictures_are_the_same_elsewhere(pictures):
+    pixels, labels = pictures
+    assert torch.equal(failing.moved(pixels, labels)[:, :, 6:, 6:], pixels[:, :, :26, :26])
+
+
+@pytest.mark.parametrize("kind", failing.KINDS)
+def test_networks_are_trained_and_read_back(kind, pictures, tmp_path, monkeypatch):
+    pytest.importorskip("torchvision")
+    monkeypatch.setattr(failing, "STEPS", 10)
+    monkeypatch.setattr(failing, "BATCH", 8)
+    monkeypatch.setattr(failing, "FIRST", 2)
+    failing.train(failing.KINDS[kind], *pictures, pictures, seed=0, folder=tmp_path / "one")
+    failing.train(failing.KINDS[kind], *pictures, pictures, seed=0, folder=tmp_path / "two")
+    one, two = (sorted((tmp_path / name).glob("*.safetensors")) for name in ("one", "two"))
+    assert [file.name for file in one] == [f"step{step:05d}.safetensors" for step in (2, 3, 4, 5, 6, 8, 10)]
+    assert one[-1].read_bytes() == two[-1].read_bytes()
+
+
+def found_of(accuracy, confidence, quality, images=failures.IMAGES):
+    """Checkpoints whose quantities are the same on all images."""
+    values = {"accuracy": accuracy, "mean confidence": confidence} | dict.fromkeys((*QUALITIES, "mean logit"), quality)
+    series = {name: Series(np.repeat(np.array(row)[:, None], images, axis=1)) for name, row in values.items()}
+    count = len(accuracy)
+    return failures.Found(series, np.full(count, 0.9), np.full(count, True), np.full(count, "at the top left"))
+
+
+def test_tables_of_failures_say_what_heatmaps_add():
+    """The confidence ranks 1 2 3 4 5 as 2 1 3 5 4, ρ = 0.8; the quality as the accuracy does."""
+    accuracy, confidence = [0.1, 0.2, 0.3, 0.4, 0.5], [0.2, 0.1, 0.3, 0.5, 0.4]
+    found = {("clean", "as they are"): [found_of(accuracy, confidence, accuracy)] * 3}
+    (row,) = failures.correlations(found).rows
+    columns = failures.correlations(found).columns
+    assert row[columns.index("accuracy")] == "10% – 50%"
+    assert row[columns.index("mean confidence")] == "0.80 [0.80, 0.80] (0.80, 0.80, 0.80)"
+    assert row[columns.index("standardised")] == "1.00 [1.00, 1.00] (1.00, 1.00, 1.00)"
+    given = failures.correlations(found, "mean confidence")
+    assert given.rows[0][given.columns.index("standardised")].startswith("1.00")
+    assert failures.places(found).rows == (
+        ("clean", "as they are", "15 of 15", "3 of 3", ", ".join(["90% at the top left"] * 3)),
+    )
+
+
+def test_the_network_that_a_quantity_ranks_first_costs_accuracy():
+    """The confidence takes the overfitted network, the heatmaps the clean one."""
+    kinds = dict(zip(failing.KINDS, [(0.7, 0.5, 3.0), (0.4, 0.9, 2.0), (0.3, 0.4, 1.0), (0.2, 0.3, 0.0)], strict=True))
+    found = {
+        (kind, condition): [found_of([0.1, accuracy], [0.1, confidence], [0.1, quality])] * 3
+        for kind, (accuracy, confidence, quality) in kinds.items()
+        for condition in failures.CONDITIONS
+        if kind in failures.kinds_under(condition)
+    }
+    rows = {row[1]: row[2:] for row in failures.choices(found).rows if row[0] == "as they are"}
+    assert rows["accuracy"] == ("clean, clean, clean", "0.0%")
+    assert rows["mean confidence"] == ("overfitted, overfitted, overfitted", "30.0%")
+    assert rows["standardised"] == ("clean, clean, clean", "0.0%")
+    pooled = failures.pools(found)
+    assert {key: len(runs[0].share) for key, runs in pooled.items()} == {
+        ("clean and overfitted and mislabelled and shortcut", "as they are"): 8,
+        ("clean and shortcut", "its own square"): 4,
+        ("clean and shortcut", "another square"): 4,
+        ("clean", "as they are and all shifts"): 12,
+        ("clean, last checkpoint", "as they are and all shifts"): 6,
+    }

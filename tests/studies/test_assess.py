@@ -13,7 +13,7 @@ from torch import nn
 import heatproof as hp
 from heatproof.measures import Estimate
 from heatproof.measures.quality import QUALITIES
-from heatproof.measures.series import Series
+from heatproof.measures.series import Series, partial_rank_correlation
 from heatproof.perturbation import perturb
 from heatproof.report.studies.merit import best_and_equals, merit
 from heatproof.studies.assess import assess
@@ -144,6 +144,77 @@ def test_accuracy_is_counted_on_the_same_images(network, weights, images):
     assert study.table().columns[:2] == ("checkpoint", "accuracy")
 
 
+def more(network, count):
+    """Checkpoints whose last layer moves from noise to something else."""
+    state, generator = network.module.state_dict(), torch.Generator().manual_seed(7)
+    noise = [torch.randn(state["4.weight"].shape, generator=generator, dtype=torch.float64) for _ in range(count)]
+    return {f"step{number}": state | {"4.weight": 0.1 * one} for number, one in enumerate(noise)}
+
+
+def test_what_heatmaps_add_to_the_confidence_is_partial_rank_correlation(network, images):
+    labels = torch.tensor([0, 1, 2, 3, 0, 1])
+    study = judged(network, more(network, 5), images, labels=labels)
+    assert list(study.partial_correlations) == [
+        name for name in study.series if name not in ("accuracy", "mean confidence")
+    ]
+    parts = [study.series[name] for name in ("probability", "accuracy", "mean confidence")]
+    assert study.partial_correlations["probability"] == partial_rank_correlation(*parts)
+    table = study.correlations()
+    assert table.columns[4:] == ("given the confidence", "low (given)", "high (given)")
+    cells = {row[0]: row[4] for row in table.rows}
+    assert cells["mean confidence"] is None
+    np.testing.assert_equal(cells["probability"], study.partial_correlations["probability"].mean)
+    assert any(sentence.startswith("Given the mean confidence") for sentence in study.verdict)
+
+
+def test_few_checkpoints_say_nothing_beyond_the_confidence(network, images):
+    study = judged(network, more(network, 4), images, labels=torch.tensor([0, 1, 2, 3, 0, 1]))
+    assert study.rank_correlations
+    assert study.partial_correlations == {}
+    table = study.correlations()
+    assert {row[4] for row in table.rows} == {None}
+    assert "too few checkpoints for a partial rank correlation, which takes 5" in table.notes[0]
+    assert not any(sentence.startswith("Given the mean confidence") for sentence in study.verdict)
+
+
+@pytest.fixture
+def corner():
+    """A network that sees four pixels at the top left only, and images that are bright there."""
+    module = nn.Sequential(nn.Flatten(), nn.Linear(32 * 32, 2, bias=False)).double()
+    images = torch.rand(9, 1, 32, 32, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
+    weight = torch.zeros(2, 32, 32, dtype=torch.float64)
+    weight[0, 5, 5:9] = 1.0  # in two regions of 4 × 4 pixels
+    middle = torch.zeros_like(weight)
+    middle[0, 15, 15:17] = 1.0
+    checkpoints = {"corner": {"1.weight": weight.flatten(1)}, "middle": {"1.weight": middle.flatten(1)}}
+    return hp.Network(module, name="corner"), checkpoints, images
+
+
+def test_one_place_in_image_after_image_is_worth_a_warning(corner):
+    network, checkpoints, images = corner
+    study = assess(network, checkpoints, images, method="gradient-x-input", regions=4, steps=3)
+    assert {name: place.recurs for name, place in study.places.items()} == {"corner": True, "middle": False}
+    assert study.warnings == [
+        "corner: in 100% of the images, of 1 predicted class, the most relevant region lies at the same place, at the "
+        "top left: a shortcut may lie there; look at the pictures"
+    ]
+
+
+def test_warnings_count_checkpoints_with_one_place(corner):
+    network, checkpoints, images = corner
+    twice = {"first": checkpoints["corner"], "second": checkpoints["corner"]}
+    study = assess(network, twice, images, method="gradient-x-input", regions=4, steps=3)
+    assert study.warnings[0].startswith("first: in 100%")
+    assert study.warnings[0].endswith("; a place recurs at 1 other checkpoint, too")
+
+
+def test_regions_that_are_no_fine_grid_have_no_places(network, weights, images):
+    assert judged(network, weights, images).places == {}  # 4 × 4 regions
+    halves = torch.zeros(20, 20, dtype=torch.long)
+    halves[:, 10:] = 1
+    assert judged(network, weights, images, regions=halves).places == {}
+
+
 def test_without_labels_nothing_is_said_about_accuracy(network, weights, images):
     study = judged(network, weights, images)
     assert study.rank_correlations == {}
@@ -238,9 +309,9 @@ def constant(*levels):
     return Series(np.repeat(np.array(levels)[:, None], 40, axis=1))
 
 
-def said(series, correlations=None):
+def said(series, correlations=None, given=None):
     names = [f"step{number}" for number in range(len(series["standardised"].numerator))]
-    return merit(names, series, correlations or {}, 40)
+    return merit(names, series, correlations or {}, 40, given_confidence=given)
 
 
 def test_networks_that_differ_on_every_image_are_significantly_different():
@@ -286,3 +357,19 @@ def test_the_verdict_compares_with_what_needs_no_heatmap():
     assert second.endswith("; no quantity that comes from heatmaps follows the accuracy more closely.")
     *_, second, _ = said(series, equal | {"relative drop": Estimate(0.6, 0.1, 0.9)})
     assert second.endswith("; relative drop follows the accuracy more closely.")
+
+
+def test_the_verdict_says_what_heatmaps_add_to_the_confidence():
+    series = {name: constant(1.0, 2.0, 3.0) for name in ("standardised", "above random", "mean logit")}
+    equal = {name: Estimate(0.5, 0.1, 0.9) for name in (*QUALITIES, "mean logit", "mean confidence")}
+    nothing = {name: Estimate(0.2, -0.1, 0.5) for name in (*QUALITIES, "mean logit")}
+    start = "Given the mean confidence (partial rank correlation): AOPC 0.2 [-0.1, 0.5], above random "
+    *_, sentence, _ = said(series, equal, nothing)
+    assert sentence.startswith(start)
+    assert sentence.endswith(
+        "; no quantity that comes from heatmaps says significantly more of the accuracy than that."
+    )
+    *_, sentence, _ = said(series, equal, nothing | {"probability": Estimate(0.6, 0.1, 0.9)})
+    assert sentence.endswith("; probability says more of the accuracy than the confidence does.")
+    *_, sentence, _ = said(series, equal, {name: Estimate(np.nan, np.nan, np.nan) for name in nothing})
+    assert "there is no partial rank correlation" in sentence

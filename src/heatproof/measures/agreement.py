@@ -8,6 +8,8 @@ import scipy
 from heatproof.errors import InputError
 from heatproof.measures.intervals import Estimate, percentile_estimate, resampled
 
+ROUNDING = 1e-12  # what may be left of 1 − ρ² where ρ is 1
+
 
 def kendall_w(values: np.ndarray) -> float:
     """Kendall's coefficient of concordance of N judges that each order M items by their values (N, M) [Kendall1939].
@@ -96,6 +98,24 @@ def spearman(first: np.ndarray, second: np.ndarray) -> np.ndarray:
     array([0.5])
     """
     return pearson(*(scipy.stats.rankdata(part, axis=1, nan_policy="propagate") for part in (first, second)))
+
+
+def partial_spearman(first: np.ndarray, second: np.ndarray, given: np.ndarray) -> np.ndarray:
+    """(R,) Spearman's correlation of each row of (R, C) with that of another, given a third [Yule1907].
+
+    (ρ − ρ₁ ρ₂) / √((1 − ρ₁²) (1 − ρ₂²)), with ρ between the two, and ρ₁, ρ₂ of each with the third: what is left of
+    their correlation when that which goes along with the third is taken out of both rankings. NaN where the third ranks
+    either of them exactly, or backwards: nothing is left then.
+
+    >>> up, other = np.array([[1.0, 2.0, 3.0, 4.0]]), np.array([[1.0, 3.0, 2.0, 4.0]])
+    >>> partial_spearman(up, up, other), partial_spearman(up, other, up)
+    (array([1.]), array([nan]))
+    """
+    both, one, other = spearman(first, second), spearman(first, given), spearman(second, given)
+    left = (1 - one**2) * (1 - other**2)
+    known = left > ROUNDING
+    found: np.ndarray = np.divide(both - one * other, np.sqrt(left), out=np.full(len(both), np.nan), where=known)
+    return found.clip(-1, 1)
 
 
 def ranking_agreement(first: np.ndarray, second: np.ndarray, *, seed: int = 0) -> Estimate:

@@ -12,15 +12,18 @@ from torch import Tensor
 from heatproof.heatmaps import Conservation
 from heatproof.measures import Estimate
 from heatproof.measures.quality import ALONE, CONTROLS, QUALITIES, SCORES, Perturbed, series_of
-from heatproof.measures.series import Series, rank_correlation
+from heatproof.measures.recurrence import Place, recurring_place
+from heatproof.measures.series import Series, partial_rank_correlation, rank_correlation
 from heatproof.perturbation.engine import least_on_windows
+from heatproof.perturbation.regions import grid_side
 from heatproof.results.cells import CellsResult
 from heatproof.results.comparison import ComparisonResult
 from heatproof.results.part import REFERENCE
 from heatproof.results.work import Work
 from heatproof.runs.serialization import scores_frame
 
-ACCURACY = "accuracy"
+ACCURACY, CONFIDENCE = "accuracy", "mean confidence"
+FEWEST = 5  # checkpoints; of fewer, a partial rank correlation is left to chance
 
 
 @dataclass(frozen=True)
@@ -97,6 +100,33 @@ class AssessmentResult(CellsResult):
             return {}
         accuracy = self.series[ACCURACY]
         return {name: rank_correlation(self.series[name], accuracy) for name in self.series if name != ACCURACY}
+
+    @cached_property
+    def partial_correlations(self) -> dict[str, Estimate]:
+        """As ``rank_correlations``, given the mean confidence: what each quantity says of the accuracy beyond it.
+
+        Empty without labels or with fewer than five checkpoints.
+        """
+        if not self.rank_correlations or len(self.checkpoints) < FEWEST:
+            return {}
+        accuracy, confidence = self.series[ACCURACY], self.series[CONFIDENCE]
+        names = [name for name in self.rank_correlations if name != CONFIDENCE]
+        return {name: partial_rank_correlation(self.series[name], accuracy, confidence) for name in names}
+
+    @cached_property
+    def places(self) -> dict[str, Place]:
+        """For each checkpoint, where the most relevant region lies most often, far from the middle of the image.
+
+        Empty where regions are no grid, or one of fewer than 8 × 8 regions.
+        """
+        found: dict[str, Place] = {}
+        for name, checkpoint in self.checkpoints.items():
+            height, width = checkpoint.heatmaps.shape[-2:]
+            side = grid_side(self.protocol.regions, height, width)
+            first = checkpoint.perturbed.morf[SCORES[0]].orders[:, 0, 0].numpy()
+            place = None if side is None else recurring_place(first, height // side, width // side)
+            found |= {} if place is None else {name: place}
+        return found
 
     @cached_property
     def curves(self) -> pl.DataFrame:

@@ -30,7 +30,11 @@ class Assessment(AssessmentResult, Study):
         return assessment.intervals_table(self)
 
     def correlations(self) -> Table:
-        """Spearman's rank correlation of each quantity with the accuracy, with its 95 % interval over images."""
+        """Spearman's rank correlation of each quantity with the accuracy, with its 95 % interval over images.
+
+        The columns "given the confidence" are partial rank correlations, the mean confidence held fixed: what a
+        quantity adds to it. They are empty for fewer than five checkpoints.
+        """
         return assessment.correlations_table(self)
 
     def training_figure(self) -> Figure:

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from heatproof.measures import Estimate
 from heatproof.measures.quality import CONTROLS, QUALITIES
 from heatproof.report.charts import Band, Gallery, SeriesChart
 from heatproof.report.page.page import Page, Section
@@ -19,7 +20,7 @@ from heatproof.report.studies.about import (
 from heatproof.report.studies.merit import merit
 from heatproof.report.studies.pictures import still
 from heatproof.report.tables import Table
-from heatproof.results.assessment import ACCURACY, AssessmentResult
+from heatproof.results.assessment import ACCURACY, FEWEST, AssessmentResult
 from heatproof.wording import counted
 
 GALLERY_IMAGES, GALLERY_CHECKPOINTS = 4, 6
@@ -38,7 +39,13 @@ UNITS = {
 
 def verdict(found: AssessmentResult) -> list[str]:
     """The answer, one sentence after the other."""
-    return merit(list(found.checkpoints), found.series, found.rank_correlations, len(found.names))
+    return merit(
+        list(found.checkpoints),
+        found.series,
+        found.rank_correlations,
+        len(found.names),
+        given_confidence=found.partial_correlations,
+    )
 
 
 def warnings(found: AssessmentResult) -> list[str]:
@@ -61,7 +68,21 @@ def warnings(found: AssessmentResult) -> list[str]:
     if leaks:
         name, worst = max(leaks.items(), key=lambda item: abs(float(np.median(item[1].kept)) - 1))
         said += [f"{name}: {text}" for text in worst.warnings(found.method)]
-    return said
+    return said + _recurring(found)
+
+
+def _recurring(found: AssessmentResult) -> list[str]:
+    """Where the maps find one place in image after image, at the checkpoint where most images show it."""
+    places = {name: place for name, place in found.places.items() if place.recurs}
+    if not places:
+        return []
+    name, place = max(places.items(), key=lambda item: item[1].share)
+    classes = len(np.unique(found.cells[name].found.targets.numpy()[place.inside]))
+    others = f"; a place recurs at {counted(len(places) - 1, 'other checkpoint')}, too" if len(places) > 1 else ""
+    return [
+        f"{name}: in {place.share:.0%} of the images, of {classes} predicted class{'es' * (classes > 1)}, the most "
+        f"relevant region lies at the same place, {place.where}: a shortcut may lie there; look at the pictures{others}"
+    ]
 
 
 def table(found: AssessmentResult) -> Table:
@@ -90,13 +111,25 @@ def intervals_table(found: AssessmentResult) -> Table:
 
 
 def correlations_table(found: AssessmentResult) -> Table:
-    """Spearman's rank correlation of each quantity with the accuracy, with its 95 % interval over images."""
-    rows = tuple((name, value.mean, value.low, value.high) for name, value in found.rank_correlations.items())
-    note = (
-        f"Over {len(found.checkpoints)} checkpoints; bootstrap over {len(found.names)} images, the same for all. "
-        "Alone: the random order is not subtracted, so what any removal takes counts too."
+    """Rank correlation of each quantity with the accuracy, alone and given the mean confidence, with 95 % intervals."""
+    given = found.partial_correlations
+    rows = tuple(
+        (name, *_cells(value), *(_cells(given[name]) if name in given else (None, None, None)))
+        for name, value in found.rank_correlations.items()
     )
-    return Table(("quantity", "rank correlation", "low", "high"), rows, (note,))
+    beyond = (
+        "the partial rank correlation, the mean confidence held fixed: what a quantity says of the accuracy that the "
+        "mean confidence does not say."
+        if given
+        else f"there are too few checkpoints for a partial rank correlation, which takes {FEWEST}."
+    )
+    note = (
+        f"Over {counted(len(found.checkpoints), 'checkpoint')}; bootstrap over {len(found.names)} images, the same for "
+        f"all. Given the confidence: {beyond} Alone: the random order is not subtracted, so what any removal takes "
+        "counts too."
+    )
+    columns = ("quantity", "rank correlation", "low", "high", "given the confidence", "low (given)", "high (given)")
+    return Table(columns, rows, (note,))
 
 
 def training_chart(found: AssessmentResult) -> SeriesChart:
@@ -171,11 +204,21 @@ def describe(found: AssessmentResult) -> dict[str, Any]:
         "protocol": found.protocol.describe() | {"score": scores, "steps": found.steps},
         "estimates": {name: [asdict(value) for value in values] for name, values in found.estimates.items()},
         "rank_correlations_with_accuracy": {name: asdict(value) for name, value in found.rank_correlations.items()},
+        "rank_correlations_given_confidence": {
+            name: asdict(value) for name, value in found.partial_correlations.items()
+        },
+        "places": {
+            name: {"share": place.share, "p": place.p, "where": place.where, "recurs": place.recurs}
+            for name, place in found.places.items()
+        },
         **images_of_cells(found),
         "work": found.work.describe(),
     }
 
 
+def _cells(value: Estimate) -> tuple[float, float, float]:
+    return value.mean, value.low, value.high
+
+
 def _band(found: AssessmentResult, name: str, label: str) -> Band:
-    values = [(value.mean, value.low, value.high) for value in found.estimates[name]]
-    return Band(label, *np.array(values).T)
+    return Band(label, *np.array([_cells(value) for value in found.estimates[name]]).T)

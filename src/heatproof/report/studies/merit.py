@@ -9,6 +9,7 @@ from heatproof.measures.agreement import spearman
 from heatproof.measures.quality import CONTROLS, QUALITIES
 from heatproof.measures.series import Series
 from heatproof.results.ranking import FEW_IMAGES
+from heatproof.wording import listed
 
 LEADING = "standardised"  # neither scaling nor shifting the logits changes it
 BESIDE = ("relative drop", "probability")  # scale cannot raise these either
@@ -20,6 +21,8 @@ def merit(
     series: Mapping[str, Series],
     rank_correlations: Mapping[str, Estimate],
     images: int,
+    *,
+    given_confidence: Mapping[str, Estimate] | None = None,
 ) -> list[str]:
     """The answer, one sentence after the other.
 
@@ -28,10 +31,12 @@ def merit(
         series: every quantity, by name.
         rank_correlations: of each quantity with the accuracy, where it is known.
         images: how many.
+        given_confidence: as ``rank_correlations``, given the mean confidence; none where checkpoints are too few.
     """
     said = [_best(checkpoints, series), _agreement(checkpoints, series)]
     said += [_raw(checkpoints, series), _growth(series["mean logit"])]
     said += _against_accuracy(rank_correlations) or [_controls(checkpoints, series)]
+    said.append(_beyond_confidence(given_confidence or {}))
     said.append(
         f"Higher is better. Intervals are 95 % intervals over {images} images, the same for all checkpoints. "
         "Significant: the interval of the paired difference excludes zero, not corrected for the number of "
@@ -144,6 +149,23 @@ def _against_accuracy(found: Mapping[str, Estimate]) -> list[str]:
         f"Rank correlation with the accuracy: {qualities}.",
         f"For comparison, without heatmaps: {controls}; {closer} the accuracy more closely.",
     ]
+
+
+def _beyond_confidence(found: Mapping[str, Estimate]) -> str:
+    """What heatmaps say of the accuracy that the mean confidence does not say."""
+    if not found:
+        return ""
+    known = {name: found[name] for name in QUALITIES if np.isfinite(found[name].mean)}
+    if not known:
+        return (
+            "Given the mean confidence, there is no partial rank correlation: the confidence ranks the checkpoints "
+            "exactly as the accuracy does, or something is the same for all."
+        )
+    values = ", ".join(f"{name} {value}" for name, value in known.items())
+    adding = [name for name, value in known.items() if value.low > 0]
+    so = f"{listed(adding)} say{'s' * (len(adding) == 1)}" if adding else "no quantity that comes from heatmaps says"
+    more = "more of the accuracy than the confidence does" if adding else "significantly more of the accuracy than that"
+    return f"Given the mean confidence (partial rank correlation): {values}; {so} {more}."
 
 
 def _listed(names: Sequence[str]) -> str:
