@@ -5,7 +5,7 @@ import pytest
 import scipy
 
 from heatproof.errors import InputError
-from heatproof.measures.generality import in_general
+from heatproof.measures.generality import in_general, jackknifed
 
 
 @pytest.mark.parametrize("count", [2, 3, 9])
@@ -55,3 +55,28 @@ def test_networks_that_agree_exactly():
 def test_what_is_no_sample_is_refused(values):
     with pytest.raises(InputError, match="finite, one for each network"):
         in_general(values)
+
+
+@pytest.mark.parametrize("count", [3, 4, 9])
+def test_the_jackknife_of_a_mean_is_the_t_interval(count):
+    values = np.random.default_rng(count).normal(0.4, 1, count)
+    found = jackknifed(float(values.mean()), (values.sum() - values) / (count - 1))
+    expected = in_general(values).estimate
+    np.testing.assert_allclose((found.mean, found.low, found.high), (expected.mean, expected.low, expected.high))
+
+
+def test_the_jackknife_covers_what_pairs_of_networks_share():
+    """The mean of x·y over pairs of networks estimates the squared mean; pairs of one network go together."""
+    covered, mean, count = [], 1.0, 9
+    for values in np.random.default_rng(0).normal(mean, 0.5, (2000, count)):
+        products = np.outer(values, values)
+        np.fill_diagonal(products, 0)
+        without = [(products.sum() - 2 * products[k].sum()) / ((count - 1) * (count - 2)) for k in range(count)]
+        found = jackknifed(products.sum() / (count * (count - 1)), np.array(without))
+        covered.append(found.low <= mean**2 <= found.high)
+    assert 0.92 < np.mean(covered) < 0.97
+
+
+def test_two_networks_or_one_that_cannot_be_left_out_have_no_interval():
+    for without in (np.ones(2), np.array([1.0, np.nan, 0.5])):
+        assert np.isnan([jackknifed(1.0, without).low, jackknifed(1.0, without).high]).all()

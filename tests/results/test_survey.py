@@ -5,6 +5,7 @@ import pytest
 import scipy
 
 from heatproof.measures.effects import effect_size
+from heatproof.measures.generality import in_general
 from heatproof.perturbation import Engine
 from heatproof.report.studies import survey as told
 from heatproof.results.contrasts import contrasts
@@ -84,11 +85,29 @@ def test_rankings_agree_by_factor():
     assert surveyed(finding("one", "a", "p", CLEAR)).agreement("network") is None
 
 
-def test_images_that_two_cells_share_are_drawn_alike():
-    one = finding("one", "a", "p", {"good": 0.05, "fair": 0.0})
-    again = Finding(**{**vars(one), "name": CellName("two", "a", "p")})
-    agreed, _ = surveyed(one, again).agreement("network")
-    assert (agreed.low, agreed.high) == (1, 1)  # each draw ranks them alike, whichever way that is
+def test_the_interval_of_agreement_is_over_networks():
+    """Of data sets, each network has one pair: Student's interval over them."""
+    fair = {"good": 2.0, "fair": -1.0, "poor": 1.0}
+    others = {"one": CLEAR, "two": OPPOSITE, "three": fair, "four": CLEAR}
+    cells = [finding(name, "a", "p", CLEAR) for name in others]
+    cells += [finding(name, "b", "p", advantages) for name, advantages in others.items()]
+    agreed, pairs = surveyed(*cells).agreement("data")
+    expected = in_general(np.array([1.0, -1.0, 1 / 3, 1.0])).estimate
+    assert pairs == 4
+    assert (agreed.mean, agreed.low, agreed.high) == pytest.approx((expected.mean, expected.low, expected.high))
+    between, pairs = surveyed(*cells[:4]).agreement("network")
+    assert (between.mean, between.low, between.high, pairs) == (1, 1, 1, 6)
+    assert np.isnan(surveyed(*cells[:2]).agreement("network")[0].low)
+
+
+def test_a_method_of_some_networks_is_not_the_best_of_all():
+    met = {"one": CLEAR, "two": CLEAR | {"rare": 9.0}, "three": CLEAR}
+    found = surveyed(*(finding(name, "a", "p", advantages) for name, advantages in met.items()))
+    said = told.verdict(found)
+    assert said[0].startswith("Under p, good has the largest effect size")
+    assert said[1].startswith("Asked about on fewer networks, and not part of this: rare (d = ")
+    (everywhere,) = [sentence for sentence in said if sentence.startswith("Significant in each comparison")]
+    assert everywhere == "Significant in each comparison: good better than fair and poor; fair better than poor."
 
 
 def test_a_protocol_that_cannot_judge_says_nothing():
@@ -125,5 +144,6 @@ def test_the_long_table_has_every_value():
 
 def test_long_lists_end_in_the_tables():
     names = {f"m{number}": float(number) for number in range(6)}
-    said = told.verdict(surveyed(finding("one", "a", "p", names), finding("two", "a", "p", names)))
+    turned = {name: -value for name, value in names.items()}
+    said = told.verdict(surveyed(finding("one", "a", "p", names), finding("two", "a", "p", turned)))
     assert any("more (see the tables)" in sentence for sentence in said)

@@ -11,8 +11,7 @@ import polars as pl
 
 from heatproof.measures import Estimate
 from heatproof.measures.agreement import kendall
-from heatproof.measures.generality import General, in_general
-from heatproof.measures.intervals import percentile_estimate, resampled
+from heatproof.measures.generality import General, in_general, jackknifed
 from heatproof.measures.significance import holm
 from heatproof.results.contrasts import ERROR
 from heatproof.results.findings import CellName, Finding
@@ -20,7 +19,6 @@ from heatproof.results.groups import GroupFails, fails_of_groups
 from heatproof.results.part import REFERENCE
 
 Factor = Literal["network", "data", "protocol"]
-Means = Mapping[CellName, tuple[dict[str, float], dict[str, np.ndarray]]]
 FACTORS: tuple[Factor, ...] = ("network", "data", "protocol")
 
 
@@ -120,36 +118,25 @@ class SurveyResult:
     def agreement(self, factor: Factor) -> tuple[Estimate, int] | None:
         """Mean Kendall's τ between rankings of cells that differ in one factor only, and how many such pairs there are.
 
-        Its interval is over images, which are drawn again; those that two cells share are drawn alike.
+        Its interval is over networks, which are left out one after the other with all their pairs.
         """
-        means = self._means
-        found = [_agreement(first, second, means) for first, second in _apart(list(means), factor)]
-        known = [(value, drawn) for value, drawn in found if np.isfinite(value)]
+        cells = {one.name: one for one in self.findings if one.can_judge is not False}
+        found = {pair: _agreement(cells[pair[0]], cells[pair[1]]) for pair in _apart(list(cells), factor)}
+        known = {pair: value for pair, value in found.items() if np.isfinite(value)}
         if not known:
             return None
-        values, drawn = zip(*known, strict=True)
-        return percentile_estimate(float(np.mean(values)), np.nanmean(np.stack(drawn), axis=0)), len(known)
+        networks = dict.fromkeys(name.network for pair in known for name in pair)
+        without = [
+            [value for pair, value in known.items() if network not in (pair[0].network, pair[1].network)]
+            for network in networks
+        ]
+        means = np.array([np.mean(values) if values else np.nan for values in without])
+        return jackknifed(float(np.mean(list(known.values()))), means), len(known)
 
     @cached_property
     def fails(self) -> list[GroupFails]:
         """How often each method fails on each group of images, over all cells that say something."""
         return fails_of_groups([one for one in self.findings if one.can_judge is not False])
-
-    @cached_property
-    def _means(self) -> Means:
-        """What rankings are made of, of each cell that says something."""
-        return {one.name: self._drawn(one) for one in self.findings if one.can_judge is not False}
-
-    def _drawn(self, one: Finding) -> tuple[dict[str, float], dict[str, np.ndarray]]:
-        """Mean value of each method, and of draws of the images."""
-        draws = resampled(len(one.images), seed=self._sets.index(one.images)) / len(one.images)
-        return {method: float(values.mean()) for method, values in one.values.items()}, {
-            method: draws @ values for method, values in one.values.items()
-        }
-
-    @cached_property
-    def _sets(self) -> list[tuple[str, ...]]:
-        return list(dict.fromkeys(one.images for one in self.findings))
 
     def frame(self) -> pl.DataFrame:
         """A row for each cell, method and image."""
@@ -174,11 +161,8 @@ def _apart(names: Sequence[CellName], factor: Factor) -> Iterator[tuple[CellName
             yield first, second
 
 
-def _agreement(first: CellName, second: CellName, means: Means) -> tuple[float, np.ndarray]:
-    """Kendall's τ of two cells, and of each draw."""
-    (one, drawn), (other, others) = means[first], means[second]
-    shared = [method for method in one if method in other]
-    value = kendall(np.array([[one[m] for m in shared]]), np.array([[other[m] for m in shared]]))
-    return float(value[0]), kendall(
-        np.stack([drawn[m] for m in shared], axis=1), np.stack([others[m] for m in shared], axis=1)
-    )
+def _agreement(first: Finding, second: Finding) -> float:
+    """Kendall's τ of the methods that two cells share, by their means."""
+    shared = [method for method in first.values if method in second.values]
+    one, other = ([float(cell.values[method].mean()) for method in shared] for cell in (first, second))
+    return float(kendall(np.array([one]), np.array([other]))[0])

@@ -21,7 +21,7 @@ from heatproof.report.studies.survey_tables import (
     table as table,
 )
 from heatproof.results.findings import UNGROUPED
-from heatproof.results.survey import FACTORS, SurveyResult
+from heatproof.results.survey import FACTORS, Pair, SurveyResult
 from heatproof.wording import counted, listed
 
 FEW = 16  # images
@@ -37,27 +37,27 @@ def verdict(found: SurveyResult) -> list[str]:
 def _under(found: SurveyResult, protocol: str) -> Iterator[str]:
     general = found.general(protocol)
     if general:
-        yield _best(found, protocol)
-        pairs = found.pairs(protocol)
-        everywhere = [_better(name) for name, one in pairs.items() if one.everywhere and one.cells > 1]
-        depends = [
-            f"{_better(name)} in {len(one.better)}, the other way in {len(one.worse)} of {one.cells}"
-            for name, one in pairs.items()
-            if one.depends
-        ]
-        if everywhere:
-            yield f"Significant in each comparison: {_some(everywhere)}."
+        most = max(one.networks for one in general.values())
+        common = [method for method, one in general.items() if one.networks == most]
+        yield _best(found, protocol, common)
+        rare = [f"{method} (d = {general[method].estimate.mean:.2f})" for method in general if method not in common]
+        if rare:
+            yield f"Asked about on fewer networks, and not part of this: {listed(rare)}."
+        pairs = {pair: one for pair, one in found.pairs(protocol).items() if {*pair} <= {*common}}
+        yield from _everywhere([pair for pair, one in pairs.items() if one.everywhere and one.cells > 1])
+        depends = sorted((pair for pair, one in pairs.items() if one.depends), key=lambda pair: -_clash(pairs[pair]))
         if depends:
-            yield f"Different in different comparisons, significantly: {_some(depends)}."
+            told = [_opposed(pair, pairs[pair]) for pair in depends]
+            yield f"Different in different comparisons, significantly: {_some(told)}."
     silent = [one for one in found.findings if one.name.protocol == protocol and one.can_judge is False]
     if silent:
         yield f"No verdict in {_some([str(one.name) for one in silent])}: the protocol cannot judge there."
 
 
-def _best(found: SurveyResult, protocol: str) -> str:
-    """Which method has the largest effect, and what is known of that beyond these networks."""
+def _best(found: SurveyResult, protocol: str, common: list[str]) -> str:
+    """Which method that all networks met has the largest effect, and what is known of that beyond these networks."""
     general, cells = found.general(protocol), found.judged(protocol)
-    best = max(general, key=lambda method: general[method].estimate.mean)
+    best = max(common, key=lambda method: general[method].estimate.mean)
     first = general[best]
     said = (
         f"Under {protocol}, {best} has the largest effect size: {first.estimate} over "
@@ -65,20 +65,33 @@ def _best(found: SurveyResult, protocol: str) -> str:
     )
     if first.networks < 2:
         return f"{said}. One network says nothing about others."
-    beaten = [worse for (better, worse), one in found.pairs(protocol).items() if better == best and one.holds]
+    pairs = found.pairs(protocol).items()
+    beaten = [worse for (better, worse), one in pairs if better == best and one.holds and worse in common]
     if beaten:
         return f"{said}; in general it is significantly better than {listed(beaten)}."
     return f"{said}; of no other method is it shown that it is better in general."
+
+
+def _everywhere(pairs: list[tuple[str, str]]) -> Iterator[str]:
+    """What is significant in each comparison, by the better method."""
+    better = dict.fromkeys(pair[0] for pair in pairs)
+    told = [f"{one} better than {listed([worse for first, worse in pairs if first == one])}" for one in better]
+    if told:
+        yield f"Significant in each comparison: {'; '.join(told)}."
+
+
+def _clash(pair: Pair) -> int:
+    return min(len(pair.better), len(pair.worse))
+
+
+def _opposed(pair: tuple[str, str], one: Pair) -> str:
+    return f"{pair[0]} better than {pair[1]} in {len(one.better)}, the other way in {len(one.worse)} of {one.cells}"
 
 
 def _some(texts: list[str]) -> str:
     """A list that can be read; the tables have the rest."""
     more = len(texts) - MOST_TOLD
     return listed([*texts[:MOST_TOLD], f"{more} more (see the tables)"] if more > 0 else texts)
-
-
-def _better(pair: tuple[str, str]) -> str:
-    return f"{pair[0]} better than {pair[1]}"
 
 
 def _agreements(found: SurveyResult) -> Iterator[str]:

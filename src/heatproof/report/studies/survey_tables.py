@@ -145,6 +145,7 @@ def agreement_table(found: SurveyResult) -> Table:
             rows.append((OTHERS[factor], count, estimate.mean, estimate.low, estimate.high))
     note = (
         "Kendall's τ between rankings of two comparisons that differ in this only, mean over such pairs with its 95 % "
-        "interval over images. 1: the same ranking; 0: no relation."
+        "interval over networks (jackknife). 1: the same ranking; 0: no relation. Few images make rankings noisy, "
+        "and τ smaller."
     )
     return Table(("rankings of other", "pairs", "τ", "low", "high"), tuple(rows), (note,))
