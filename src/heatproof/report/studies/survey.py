@@ -40,6 +40,7 @@ def _under(found: SurveyResult, protocol: str) -> Iterator[str]:
         most = max(one.networks for one in general.values())
         common = [method for method, one in general.items() if one.networks == most]
         yield _best(found, protocol, common)
+        yield from _shown(found, protocol, common)
         rare = [f"{method} (d = {general[method].estimate.mean:.2f})" for method in general if method not in common]
         if rare:
             yield f"Asked about on fewer networks, and not part of this: {listed(rare)}."
@@ -48,7 +49,7 @@ def _under(found: SurveyResult, protocol: str) -> Iterator[str]:
         depends = sorted((pair for pair, one in pairs.items() if one.depends), key=lambda pair: -_clash(pairs[pair]))
         if depends:
             told = [_opposed(pair, pairs[pair]) for pair in depends]
-            yield f"Different in different comparisons, significantly: {_some(told)}."
+            yield f"Different in different comparisons, significantly: {_some(told, '; ')}."
     silent = [one for one in found.findings if one.name.protocol == protocol and one.can_judge is False]
     if silent:
         yield f"No verdict in {_some([str(one.name) for one in silent])}: the protocol cannot judge there."
@@ -72,6 +73,18 @@ def _best(found: SurveyResult, protocol: str, common: list[str]) -> str:
     return f"{said}; of no other method is it shown that it is better in general."
 
 
+def _shown(found: SurveyResult, protocol: str, methods: list[str]) -> Iterator[str]:
+    """Which methods are shown to explain in each comparison that tested it, and which in none."""
+    tested = [one for one in found.judged(protocol) if one.shown]
+    counts = {method: sum(bool(one.shown.get(method)) for one in tested) for method in methods}
+    every = [method for method, count in counts.items() if count == len(tested)]
+    never = [method for method, count in counts.items() if not count]
+    if tested:
+        total = counted(len(tested), "comparison")
+        said = f"Shown to explain in each of {total}: {listed(every) if every else 'no method'}"
+        yield f"{said}; in none: {listed(never)}." if never else f"{said}."
+
+
 def _everywhere(pairs: list[tuple[str, str]]) -> Iterator[str]:
     """What is significant in each comparison, by the better method."""
     better = dict.fromkeys(pair[0] for pair in pairs)
@@ -88,10 +101,11 @@ def _opposed(pair: tuple[str, str], one: Pair) -> str:
     return f"{pair[0]} better than {pair[1]} in {len(one.better)}, the other way in {len(one.worse)} of {one.cells}"
 
 
-def _some(texts: list[str]) -> str:
+def _some(texts: list[str], between: str = "") -> str:
     """A list that can be read; the tables have the rest."""
     more = len(texts) - MOST_TOLD
-    return listed([*texts[:MOST_TOLD], f"{more} more (see the tables)"] if more > 0 else texts)
+    some = [*texts[:MOST_TOLD], f"{more} more (see the tables)"] if more > 0 else texts
+    return between.join(some) if between else listed(some)
 
 
 def _agreements(found: SurveyResult) -> Iterator[str]:
