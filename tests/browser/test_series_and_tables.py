@@ -157,7 +157,7 @@ def test_the_command_is_copied_whole(browse, wait, made):
 
 def test_a_long_table_shows_and_copies_only_the_rows_with_a_text(browse, made):
     driver = browse()
-    (place,) = [number for number, one in enumerate(made.sections[1].tables.values()) if len(one.rows) >= 8][:1]
+    (place,) = [number for number, one in enumerate(made.sections[1].tables.values()) if len(one.rows) >= 9][:1]
     table = tables(driver)[place]
     field = table.find_element(By.CSS_SELECTOR, ".search")
     field.send_keys("LRP-ALPHA")
@@ -174,6 +174,6 @@ def test_a_long_table_shows_and_copies_only_the_rows_with_a_text(browse, made):
 
 def test_a_short_table_is_not_searched(browse, made):
     driver = browse()
-    short = [number for number, one in enumerate(made.sections[1].tables.values()) if len(one.rows) < 8]
+    short = [number for number, one in enumerate(made.sections[1].tables.values()) if len(one.rows) < 9]
     assert short
     assert not any(tables(driver)[number].find_elements(By.CSS_SELECTOR, ".search") for number in short)

@@ -38,7 +38,7 @@ function sortable(table) {
   return () => [...body.rows].filter((row) => !row.hidden).map((row) => rows.indexOf(row));
 }
 
-const MANY_ROWS = 8;  // from here on, a table can be searched
+const MANY_ROWS = 9;  // from here on, a table can be searched
 
 /** A field above a long table that leaves only the rows with a text in them. */
 function searchOf(table) {
