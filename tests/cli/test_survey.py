@@ -180,3 +180,22 @@ def test_a_table_of_groups_that_is_wrong_is_refused(run, file, tmp_path, text, m
     assert code == 2
     assert message in err
     assert not (tmp_path / "OUT").exists()
+
+
+def test_a_plan_measures_a_network_once_for_data_of_one_size(run, file, photos, monkeypatch):
+    import heatproof.studies
+
+    measured, plan = [], heatproof.studies.plan_comparison
+    monkeypatch.setattr(
+        heatproof.studies, "plan_comparison", lambda *given, **asked: measured.append(1) or plan(*given, **asked)
+    )
+    for name in ("same", "fewer"):
+        (photos.parent / name).mkdir()
+        for number in range(6 if name == "same" else 4):
+            (photos.parent / name / f"{number}.png").write_bytes((photos / f"{number}.png").read_bytes())
+    file.write_text(FILE + '[data.same]\npictures = ["same"]\n[data.fewer]\npictures = ["fewer"]\n')
+    code, out, _ = run("survey", file, "--plan", "--json", "--out", "OUT")
+    assert code == 0
+    rows = json.loads(out)["table"]["rows"]
+    assert [row[3] for row in rows[:-1]] == [6, 6, 6, 6, 4, 4]
+    assert len(measured) == 4  # two protocols, two numbers of images

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from heatproof.options.studies import CompareOptions
     from heatproof.report import Table
     from heatproof.results.findings import CellName
+    from heatproof.studies.planning.forecast import Forecast
     from heatproof.studies.survey import Survey, SurveyCell
 
 OWN = {"until", "indifference", "share", "on", "address", "workers", "cores", "out", "protocol"}  # not a cell's
@@ -114,7 +115,7 @@ def cells_of(file: Path, workers: Working) -> "Iterator[tuple[CellName, SurveyCe
 
 
 def planned(file: Path) -> "Table":
-    """What each comparison will take, measured on a small part of it."""
+    """What each comparison will take, measured on a small part of it; on other data of one size it takes as long."""
     from heatproof.data import read_pictures
     from heatproof.options.studies import PlanOptions
     from heatproof.report import Table
@@ -122,13 +123,17 @@ def planned(file: Path) -> "Table":
     from heatproof.wording import duration
 
     networks, rows, total = _Networks(), [], 0.0
+    known: dict[str, Forecast] = {}
     every = list(asked_of(file))
     for number, (name, given, options, _) in enumerate(every):
         with _named(name), waiting(f"measuring {name} ({number + 1} of {len(every)}; {duration(total)} so far)"):
             network, dataset = networks.opened(given, options.seed)
             pictures = read_pictures(dataset, network.preprocessing)
             asked = shared_values(options, PlanOptions)
-            forecast = plan_comparison(network, pictures.images, given.methods_for(pictures), **asked)
+            key = repr((replace(given, data=None, images=None), asked, pictures.images.shape))
+            if key not in known:
+                known[key] = plan_comparison(network, pictures.images, given.methods_for(pictures), **asked)
+        forecast = known[key]
         rows.append((*name, forecast.images, forecast.evaluations, duration(forecast.seconds)))
         total += forecast.seconds
     rows.append(("all", "", "", sum(row[3] for row in rows), sum(row[4] for row in rows), duration(total)))
