@@ -1,14 +1,11 @@
 """Heatmaps while weights are shuffled: the results, with tables, figures, a page, and a run directory."""
 
-from heatproof.report import Table
 from heatproof.report.studies import randomisation
 from heatproof.results.randomisation import RandomisationResult
-from heatproof.runs.objects import Store
-from heatproof.studies.road.saving import save_shards
-from heatproof.studies.study import Study
+from heatproof.studies.heatmaps_study import HeatmapsStudy
 
 
-class Randomisation(RandomisationResult, Study):
+class Randomisation(RandomisationResult, HeatmapsStudy):
     """How the heatmaps of several methods follow the weights, which are shuffled from the output to the input.
 
     ``table()`` has the mean rank correlation of each method with its heatmaps of the untouched network; lower follows
@@ -20,15 +17,3 @@ class Randomisation(RandomisationResult, Study):
 
     code = "study = hp.randomisation(…)"
     told = randomisation
-
-    def intervals_table(self) -> Table:
-        """Means with 95 % intervals, the lowest first."""
-        return randomisation.intervals_table(self)
-
-    def differences_table(self) -> Table:
-        """Paired differences between methods, with intervals and corrected p-values."""
-        return randomisation.differences_table(self)
-
-    def keep(self, store: Store) -> None:
-        """Writes shards and heatmaps, as a run does."""
-        save_shards(self.found, store)
