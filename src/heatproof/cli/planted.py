@@ -31,4 +31,4 @@ def planted_command(
 
     wanted = wanted_planted(options, methods, memory=given.memory)
     holding = "tables and figures, scores.parquet (every value), places.parquet, heatmaps.zarr"
-    run_heatmaps_alone(context, wanted, place, given, workers, unit="heatmaps", holding=holding)
+    run_heatmaps_alone(context, wanted, place, given, workers, holding=holding)

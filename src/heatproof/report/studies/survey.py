@@ -39,24 +39,24 @@ def _under(found: SurveyResult, protocol: str) -> Iterator[str]:
     if general:
         most = max(one.networks for one in general.values())
         common = [method for method, one in general.items() if one.networks == most]
-        yield _best(found, protocol, common)
+        pairs = {pair: one for pair, one in found.pairs(protocol).items() if {*pair} <= {*common}}
+        yield _best(found, protocol, common, [pair for pair, one in pairs.items() if one.holds])
         yield from _shown(found, protocol, common)
         rare = [f"{method} (d = {general[method].estimate.mean:.2f})" for method in general if method not in common]
         if rare:
             yield f"Asked about on fewer networks, and not part of this: {listed(rare)}."
-        pairs = {pair: one for pair, one in found.pairs(protocol).items() if {*pair} <= {*common}}
         yield from _everywhere([pair for pair, one in pairs.items() if one.everywhere and one.cells > 1])
         depends = sorted((pair for pair, one in pairs.items() if one.depends), key=lambda pair: -_clash(pairs[pair]))
         if depends:
             told = [_opposed(pair, pairs[pair]) for pair in depends]
-            yield f"Different in different comparisons, significantly: {_some(told, '; ')}."
+            yield f"Different in different comparisons, significantly: {'; '.join(_some(told))}."
     silent = [one for one in found.findings if one.name.protocol == protocol and one.can_judge is False]
     if silent:
-        yield f"No verdict in {_some([str(one.name) for one in silent])}: the protocol cannot judge there."
+        yield f"No verdict in {listed(_some([str(one.name) for one in silent]))}: the protocol cannot judge there."
 
 
-def _best(found: SurveyResult, protocol: str, common: list[str]) -> str:
-    """Which method that all networks met has the largest effect, and what is known of that beyond these networks."""
+def _best(found: SurveyResult, protocol: str, common: list[str], holds: list[tuple[str, str]]) -> str:
+    """Which method that all networks met has the largest effect, and which it is better than in general."""
     general, cells = found.general(protocol), found.judged(protocol)
     best = max(common, key=lambda method: general[method].estimate.mean)
     first = general[best]
@@ -66,8 +66,7 @@ def _best(found: SurveyResult, protocol: str, common: list[str]) -> str:
     )
     if first.networks < 2:
         return f"{said}. One network says nothing about others."
-    pairs = found.pairs(protocol).items()
-    beaten = [worse for (better, worse), one in pairs if better == best and one.holds and worse in common]
+    beaten = [worse for better, worse in holds if better == best]
     if beaten:
         return f"{said}; in general it is significantly better than {listed(beaten)}."
     return f"{said}; of no other method is it shown that it is better in general."
@@ -101,11 +100,10 @@ def _opposed(pair: tuple[str, str], one: Pair) -> str:
     return f"{pair[0]} better than {pair[1]} in {len(one.better)}, the other way in {len(one.worse)} of {one.cells}"
 
 
-def _some(texts: list[str], between: str = "") -> str:
-    """A list that can be read; the tables have the rest."""
+def _some(texts: list[str]) -> list[str]:
+    """As many as can be read; the tables have the rest."""
     more = len(texts) - MOST_TOLD
-    some = [*texts[:MOST_TOLD], f"{more} more (see the tables)"] if more > 0 else texts
-    return between.join(some) if between else listed(some)
+    return [*texts[:MOST_TOLD], f"{more} more (see the tables)"] if more > 0 else texts
 
 
 def _agreements(found: SurveyResult) -> Iterator[str]:
