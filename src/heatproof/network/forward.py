@@ -83,9 +83,10 @@ class ForwardPass:
 
     def evaluated_changes(self, others: Tensor, regions: Tensor) -> Tensor:
         """(N, R) f of each image with one of its ``regions`` (H, W), 0 to R − 1, taken from ``others`` (N, C, H, W)."""
-        changes = single_changes(self.graph, self.inputs.detach(), others, regions)
-        scores = torch.cat([asked_logit(logits, self.asked[image]) for image, logits in changes])
-        return scores.reshape(len(self.inputs), -1)
+        scores = self.scores.new_empty(len(self.inputs), int(regions.max()) + 1)
+        for image, region, logits in single_changes(self.graph, self.inputs.detach(), others, regions):
+            scores[image, region] = asked_logit(logits, self.asked[image])
+        return scores
 
     def record(self, node: Node) -> Trace:
         """What was read and computed by a node of the graph."""

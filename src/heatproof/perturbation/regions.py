@@ -100,10 +100,16 @@ def as_regions(given: int | str | Tensor, images: Tensor) -> Tensor:
         )
     regions = given.cpu().long().expand(count, height, width)
     for one in regions if given.ndim == 3 else regions[:1]:
-        present = one.unique()
-        if not torch.equal(present[present >= 0], torch.arange(int(one.max()) + 1)) or int(one.min()) < -1:
+        if not _without_gaps(one):
             raise InputError("regions must be numbered 0 … R − 1 without gaps (−1: never removed)")
     return regions
+
+
+def _without_gaps(indices: Tensor) -> bool:
+    """Whether these are −1 and 0 … R − 1, each of them somewhere but perhaps −1."""
+    if int(indices.min()) < -1 or int(indices.max()) >= indices.numel():
+        return False
+    return bool(np.bincount(indices.flatten().numpy() + 1)[1:].all())
 
 
 def relative_side(height: int, width: int, across: int) -> int:

@@ -2,6 +2,7 @@
 
 import itertools
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 import torch
 from torch import Tensor
@@ -50,6 +51,18 @@ class IncrementalState:
         for _ in self.visit(regions, pixels):
             pass
         return tuple(self.caches[self.plan.place(name)].values for name in self.plan.crossing)
+
+    @contextmanager
+    def changed(self, regions: Tensor, pixels: Tensor) -> Iterator[Values]:
+        """Changes windows as ``change`` does, and takes the change back at the end of the context."""
+        index = torch.arange(len(regions)).repeat_interleave(regions.shape[1])
+        before = []
+        for name, caches in self.caches_of.items():
+            starts, size = self.plan.dirty[name].starts[:, regions.flatten()], self.plan.dirty[name].size
+            before += [(cache, starts, cache.read(index, starts, size)) for cache in caches]
+        yield self.change(regions, pixels)
+        for cache, starts, windows in before:
+            cache.write(index, starts, windows)
 
     def visit(self, regions: Tensor, pixels: Tensor) -> Iterator[str]:
         """Changes one node after the other, as ``change`` does; yields their names."""

@@ -20,8 +20,8 @@ from heatproof.network.readout import split_readout
 from heatproof.randomness import addressed
 
 FEWEST, MOST = 4, 16  # images at once, while measuring: few misjudge what one call costs, however small its values
-WORK = 32 * 10**9  # multiply-adds of a round, about; large networks are measured on fewer images
-ROUNDS = 4
+WORK = 16 * 10**9  # multiply-adds of a round, about; large networks are measured on fewer images
+ROUNDS = 3
 HOPELESS = 0.88  # share of the multiply-adds from which on windows saved no time on any network that was measured
 WORTHWHILE = 0.05  # share of the time that windows must save, for what is not in the costs: copying, more memory
 

@@ -1,6 +1,7 @@
 """Images of which one region at a time has changed."""
 
 from collections.abc import Iterator
+from math import ceil
 
 import torch
 from torch import Tensor
@@ -17,8 +18,10 @@ WORTHWHILE = 0.55  # share of the multiply-adds: measured, more of them (depthwi
 
 
 @torch.inference_mode()
-def single_changes(graph: Graph, images: Tensor, others: Tensor, regions: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
-    """The graph's output for each image with one region taken from another, region after region, image after image.
+def single_changes(
+    graph: Graph, images: Tensor, others: Tensor, regions: Tensor
+) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
+    """The graph's output for each image with one region taken from another.
 
     What such a change does not touch is not evaluated again where that spares much; the plan is the same on every
     machine.
@@ -30,22 +33,36 @@ def single_changes(graph: Graph, images: Tensor, others: Tensor, regions: Tensor
         regions: (H, W) region index of each pixel, from 0 to R − 1.
 
     Yields:
-        Indices of images (B,), and the outputs (B, …) of each with the next of its regions changed.
+        Indices of images (B,), their changed regions (B,), and the outputs (B, …); each image with each region once.
     """
     rectangles, planner = dirty_regions(regions[None]), Planner(images)
     plan = leanest(whole_plan(graph, rectangles))
     if plan.multiply_adds > WORTHWHILE * graph.multiply_adds:
         plan = plan.cut([])
-    count = rectangles.first.shape[1]
-    memory = DEFAULT_MEMORY // 2
-    for numbers in torch.arange(len(images) * count).split(planner.trajectories_at_once(plan, memory)):
-        used, owners = (numbers // count).unique(return_inverse=True)
-        region, image = numbers % count, (numbers // count).to(images.device)
-        inside = (regions == region[:, None, None]).to(images.device)
-        changed = FeatureCache.of(torch.where(inside[:, None], others[image], images[image]))
-        state = IncrementalState(plan, images[used.to(images.device)], owners, batch_size=CPU_BATCH)
-        starts = rectangles.starts[:, region]
-        pixels = changed.read(torch.arange(len(numbers)), starts, rectangles.size)
-        tail = Tail(plan, len(numbers), planner.tail_batch_size(plan, memory), images)
-        tail.put(state.change(region[:, None], pixels))
-        yield image, tail.finish()
+    count, memory = rectangles.first.shape[1], DEFAULT_MEMORY // 2
+    at_once = planner.trajectories_at_once(plan, memory)
+    numbered = FeatureCache.of(regions[None, None].to(images))
+    for some in torch.arange(len(images)).split(at_once):
+        here = some.to(images.device)
+        before, after = FeatureCache.of(images[here]), FeatureCache.of(others[here])
+        rounds = ceil(count / max(1, at_once // len(some)))
+        copies = ceil(count / rounds)  # of each image, each of which has a region of its own in every round
+        owners = torch.arange(len(some)).repeat_interleave(copies)
+        state = IncrementalState(plan, images[here], owners, batch_size=CPU_BATCH)
+        tail = Tail(plan, len(owners), planner.tail_batch_size(plan, memory), images)
+        put: list[Tensor] = []  # (S,) regions of each round that the tail holds
+        for number in range(rounds):
+            put.append((number + rounds * torch.arange(copies)).repeat(len(some)))
+            region = put[-1].clamp(max=count - 1)  # a copy without one repeats the last
+            starts = rectangles.starts[:, region]
+            old, new = (cache.read(owners, starts, rectangles.size) for cache in (before, after))
+            changes = numbered.read(torch.zeros_like(owners), starts, rectangles.size) == region.to(old).view(
+                -1, 1, 1, 1
+            )
+            with state.changed(region[:, None], torch.where(changes, new, old)) as crossing:
+                tail.put(crossing)
+            if tail.full or number == rounds - 1:
+                changed, owner = torch.cat(put), some[owners].repeat(len(put))
+                real = changed < count
+                yield owner[real], changed[real], tail.finish()[real.to(images.device)]
+                put = []

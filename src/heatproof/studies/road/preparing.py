@@ -10,6 +10,7 @@ from torch import Tensor
 from heatproof.data.pictures import Pictures
 from heatproof.data.source import Source
 from heatproof.errors import InputError
+from heatproof.heatmaps.control_methods import UPPER_MARK, kind_of_control
 from heatproof.heatmaps.precomputed import ImageSelection
 from heatproof.network import Network
 from heatproof.perturbation import Protocol
@@ -64,11 +65,15 @@ def first_pictures(source: Source, order: Sequence[int]) -> Pictures:
 
 
 def try_one(assignment: Assignment, network: Network, pictures: Pictures) -> None:
-    """Explains one picture, so that what cannot be done is refused before anything is written."""
+    """Explains one picture, so that what cannot be done is refused before anything is written.
+
+    Occlusion, which can always be done, asks the network about every window, so that it is left for later.
+    """
     usable = assignment.askable(network, pictures)
     some = usable if len(usable.images) else pictures
     task = assignment.task(network, replace(some, images=some.images[:1]))
     needs_of(assignment.wanted.measures, task)
+    task = task.among([name for name in task.names if kind_of_control(name) != UPPER_MARK])
     if len(usable.images):
         where, batch = next(task.explained())
         if task.changing:
