@@ -46,7 +46,7 @@ def study(images):
 def test_the_headline_is_the_difference_of_both_orders(study, images):
     for name in METHODS:
         maps = hp.explain(small_network(), images, name)
-        values = {"regions": 6, "replacement": "uniform", "scored": 8, "steps": "all"}
+        values = {"regions": 6, "replacement": "uniform", "scored": 4, "steps": "all"}
         morf, lerf = (perturb(small_network(), images, maps, order=order, **values) for order in ("morf", "lerf"))
         expected = (aopc(morf) - aopc(lerf)).double().numpy()
         np.testing.assert_allclose(study.values[name], expected, atol=1e-6)
@@ -212,13 +212,13 @@ def test_what_is_given_leaves_nothing_to_choose(given):
     assert not wanted_comparison(CompareOptions(**given), METHODS).candidates
 
 
-def test_a_pilot_takes_a_fifth_of_a_comparison_of_100_images():
+def test_a_pilot_takes_a_fifth_of_a_comparison_of_200_images():
     for methods in (
         METHODS,
         ["lrp-epsilon", "sensitivity-l2", "lrp-alphabeta", "gradient-x-input", "deconvolution-l2"],
     ):
         wanted = wanted_comparison(CompareOptions(), methods)
-        whole = 100 * (1 + (2 * len(wanted.methods) + 1) * wanted.protocol.scored)
+        whole = 200 * (1 + (2 * len(wanted.methods) + 1) * wanted.protocol.scored)
         taken = pilot.pilot_size(wanted) * pilot.pilot_evaluations(wanted)
         assert taken <= max(whole / 5, pilot.FEWEST * pilot.pilot_evaluations(wanted))
 
@@ -243,12 +243,12 @@ def test_protocols_are_compared_and_a_run_says_the_same(folder, tmp_path):
 def test_r_oms_is_that_of_the_random_order_and_changes_no_other_number(images, engine):
     given = {"engine": engine, "repeats": 2, "seed": 4}
     found = hp.compare_protocols(small_network(), images, METHODS, candidates=["coarse-uniform"], **given)
-    values = {"regions": "relative-grid[across=8]", "steps": "all", "scored": 8, "order": "random"}
+    values = {"regions": "relative-grid[across=8]", "steps": "all", "scored": 4, "order": "random"}
     random = perturb(small_network(), images, score="probability", **values, **given)
     assert found.candidates["coarse-uniform"].r_oms == pytest.approx(float(r_oms(random).mean()), abs=1e-6)
     alone = hp.compare(small_network(), images, METHODS, protocol="coarse-uniform", audit=0, **given)
     assert found.frame().drop("protocol").equals(alone.frame())
-    assert found.work.evaluations == alone.work.evaluations + 10 * (1 + 2 * 8)
+    assert found.work.evaluations == alone.work.evaluations + 10 * (1 + 2 * 4)
 
 
 def test_r_oms_takes_nothing_more_where_probabilities_are_followed_anyway(images):
@@ -290,7 +290,7 @@ def test_candidates_that_differ_in_score_and_removed_share(folder, tmp_path, ima
 
 def test_a_protocol_with_options_is_compared_with_as_any_other(images):
     found = hp.compare(small_network(), images, METHODS, protocol="large-blur[score=probability,removed=0.5]", audit=0)
-    given = {"regions": "relative-grid[across=4]", "replacement": "blur", "score": "probability", "scored": 8}
+    given = {"regions": "relative-grid[across=4]", "replacement": "blur", "score": "probability", "scored": 4}
     other = hp.compare(small_network(), images, METHODS, **given, steps="50%", audit=0)
     assert found.frame().equals(other.frame())
     assert found.protocol.unit == "probability"

@@ -12,7 +12,7 @@ from heatproof.perturbation.protocol import Protocol
 from heatproof.perturbation.replacements import DROP
 from heatproof.registry import Registry, parse_spec, unknown
 
-SCORED = 8  # steps of a trajectory: images differ far more than steps do
+SCORED = 4  # steps of a trajectory: more cost more time than images for a standard error (docs/decisions.md)
 DEFAULT = "coarse-blur"  # where nothing can be chosen: it can judge on most networks (docs/protocol.md)
 CHOSEN_BY = ("regions", "replacement", "steps")  # options that say what a protocol would
 
@@ -60,7 +60,7 @@ def samek2017() -> NamedProtocol:
 
 @PROTOCOLS.register("fine-uniform")
 def fine_uniform(*, score: str = AUTO) -> NamedProtocol:
-    """The paper's regions and noise in both orders, at eight sampled steps."""
+    """The paper's regions and noise in both orders, at four sampled steps."""
     return NamedProtocol(9, "uniform", steps=None, score=score)
 
 

@@ -20,7 +20,7 @@ from heatproof.studies.wanted import Wanted
 METHODS = 3  # whose maps are tried beside the controls: the first ones
 SCORED = 6  # steps of a trajectory
 SHARE = 0.2  # of the evaluations of a comparison of so many images as …
-COMPARED = 100
+COMPARED = 200
 FEWEST, MOST = 6, 16  # images of a pilot
 LEFT = 5  # times as many images at least are left to be judged
 
@@ -44,7 +44,7 @@ def pilot_places(wanted: Wanted, addresses: Sequence[str]) -> tuple[int, ...]:
 
 
 def pilot_size(wanted: Wanted) -> int:
-    """Number of images whose trial of all candidates takes a fifth of what a comparison of 100 images takes."""
+    """Number of images whose trial of all candidates takes a fifth of what a comparison of 200 images takes."""
     scored = wanted.protocol.scored or SCORED
     repeats = wanted.protocol.repeats
     one = 1 + (2 * len(wanted.methods) + 1) * scored * repeats

@@ -159,7 +159,8 @@ def _fault(assay: Assay) -> str:
         return (
             f"Removing first what {names} marks, which never saw the network, harms less than removing at random, and "
             "removing it last keeps more: scattered removal harms more than compact removal here, so curves measure "
-            "how scattered a map is. Larger regions, removed to the end, mend this (--protocol coarse-blur, or auto)."
+            "how scattered a map is. Larger regions, removed to the end, may mend this (--protocol coarse-blur, then "
+            "large-blur; 'heatproof protocol' tries all)."
         )
     return (
         f"No map, not even {UPPER_MARK}, which asks the network about every window, is significantly better than "
