@@ -29,9 +29,9 @@ from typing import Any
 import timm
 import torch
 import torchvision
-from contenders import IN_FULL, REGION, STEPS, Loop, Skipping, WithHeatproof, WithQuantus, seconds_of
+from contenders import IN_FULL, REGION, STEPS, Loop, Skipping, WithHeatproof, WithQuantus, removed_at, seconds_of
 from tables import Results
-from torch import Tensor, nn
+from torch import nn
 
 from heatproof.perturbation.orders import orders_of_heatmaps
 from heatproof.perturbation.regions import as_regions
@@ -127,7 +127,7 @@ def measure(name: str, options: argparse.Namespace) -> tuple[dict[str, Any], dic
         heatmaps, regions, order="morf", steps=STEPS, seed=0, ids=[str(number) for number in range(count)]
     )
     ours = WithHeatproof(module, images, heatmaps, targets)
-    loop = Loop(module, images, replacements, _removed_at(regions, order[:, 0]))
+    loop = Loop(module, images, replacements, removed_at(regions, order[:, 0]))
     compiled_loop, compiling = compiled(loop, options.compile_limit)
     theirs = WithQuantus(module, images, heatmaps, targets)
     contenders: dict[str, Callable[[], int]] = {
@@ -177,12 +177,6 @@ def row(title: str, ours: WithHeatproof, medians: dict[str, float], compiling: s
         "nodes on windows": f"{len(ours.plan.head)} of {len(ours.plan.graph)}" if ours.on_windows else "in full",
         "roofline, %": 100 * work["step"] * factors["matrix product"] if work else None,
     }
-
-
-def _removed_at(regions: Tensor, order: Tensor) -> Tensor:
-    steps = torch.full((len(order), int(regions.max()) + 2), order.shape[1] + 1)  # the last entry is for region −1
-    steps.scatter_(1, order, torch.arange(1, order.shape[1] + 1).expand(order.shape))
-    return steps.gather(1, (regions % steps.shape[1]).flatten(1)).reshape(regions.shape)
 
 
 def main() -> None:

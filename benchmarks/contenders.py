@@ -161,6 +161,13 @@ class Skipping:
         return scores.numel()
 
 
+def removed_at(regions: Tensor, order: Tensor) -> Tensor:
+    """(N, H, W) the step at which each pixel is removed, one more than the last for those that never are."""
+    steps = torch.full((len(order), int(regions.max()) + 2), order.shape[1] + 1)  # the last entry is for region −1
+    steps.scatter_(1, order, torch.arange(1, order.shape[1] + 1).expand(order.shape))
+    return steps.gather(1, (regions % steps.shape[1]).flatten(1)).reshape(regions.shape)
+
+
 def seconds_of(run: Callable[[], Any]) -> float:
     """How long it takes."""
     started = time.perf_counter()

@@ -1,0 +1,217 @@
+"""How long until the ranking of seven methods is settled, against the paper's protocol at equal error.
+
+    python benchmarks/bench_settled.py SHARED [--networks squeezenet1_0 …] [--images 200] [--pilot 24] [--resume]
+
+SHARED is the folder with data (ILSVRC2012) and weights; networks whose files are missing are passed over. Three rows
+for each network:
+
+- *defaults, until ranked*: ``hp.compare(network, images, methods, until="ranked")`` with all defaults. Images and
+  seconds are measured, choosing the protocol, controls and audit included.
+- *paper, plain batches*: 9 × 9 regions, uniform noise, 100 steps, 10 repeats, MoRF [Samek2017]. Seconds an image are
+  measured (heatmaps, and evaluations of the plain loop of ``contenders.py``, on few images). Images are computed, so
+  that the standard errors of the differences are the same share of the differences as in the first row.
+- *paper, heatproof*: the same protocol with heatproof's engine, measured on few images.
+
+The share of error is that of all pairs of methods together which the first row found to differ: the sum of the
+variances of their differences by the sum of the squared differences, r. It is estimated for both protocols on the same
+pilot of images. N images of the defaults are then as good as N · r(paper) / r(defaults) of the paper's. Variances of
+ten repeats follow from two (between and within images [Searle1992]). *Hardest pair* is another yardstick: how many
+images each design needs, without looking in between, until the last of these pairs is significant (5 % for all 21 pairs
+together, by Bonferroni).
+"""
+
+import argparse
+import math
+import statistics
+from collections.abc import Mapping
+from dataclasses import dataclass
+from itertools import combinations
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+import numpy as np
+import torch
+from contenders import REGION, STEPS, Loop, removed_at
+from scipy.stats import norm
+from tables import Results
+from torch import Tensor
+
+import heatproof as hp
+from heatproof.perturbation.orders import orders_of_heatmaps
+from heatproof.perturbation.regions import as_regions
+from heatproof.studies.planning.design import PAPER_REPEATS
+
+METHODS = (
+    "lrp-epsilon-gamma-box", "lrp-epsilon-plus-flat", "lrp-alphabeta", "lrp-epsilon", "gradient-x-input",
+    "sensitivity-l2", "deconvolution-l2",
+)  # fmt: skip
+NETWORKS = {"squeezenet1_0": "SqueezeNet 1.0", "resnet18": "ResNet-18", "resnet50": "ResNet-50"}
+OF_CAFFE = hp.Preprocessing(resize=(256, 256), crop=227, mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225))
+PREPROCESSING: dict[str, Any] = {"squeezenet1_0": OF_CAFFE}  # others: torchvision's of ImageNet
+PACKAGES = ("heatproof", "torch", "torchvision")
+LOOPED, LOOP_STEPS = 8, 10  # images and steps of the plain loop
+SAMPLED = 10  # scored steps of the pilot: what they add to its repeats' variance is divided by ten repeats
+TIMED = 2  # images of the paper's protocol with heatproof's engine
+FAMILY_WISE_ERROR = 0.05
+
+Pair = tuple[str, str]
+Maps = Mapping[str, Tensor]
+
+
+@dataclass(frozen=True)
+class Differences:
+    """Differences between methods under one design, by pair.
+
+    Attributes:
+        means: over images.
+        variances: of one image.
+        images: from how many both are estimated.
+    """
+
+    means: dict[Pair, float]
+    variances: dict[Pair, float]
+    images: int
+
+    def share(self, pairs: list[Pair]) -> float:
+        """Sum of the variances of one image by the sum of squared differences, without what noise adds to these.
+
+        >>> Differences({("a", "b"): 3.0}, {("a", "b"): 4.0}, images=4).share([("a", "b")])
+        0.5
+        """
+        variance = sum(self.variances[pair] for pair in pairs)
+        squares = sum(self.means[pair] ** 2 for pair in pairs) - variance / self.images
+        return variance / squares if squares > 0 else math.inf
+
+    def hardest(self, pairs: list[Pair]) -> int:
+        """Images until each pair is significant, all of them together."""
+        count = math.comb(len(METHODS), 2)
+        quantile = float(norm.isf(FAMILY_WISE_ERROR / count / 2))
+        return math.ceil(max(quantile**2 * self.variances[pair] / self.means[pair] ** 2 for pair in pairs))
+
+
+def differences(runs: list[Mapping[str, np.ndarray]], repeats: int) -> Differences:
+    """From values (n,) by method of one repeat, or of two from which those of more follow.
+
+    >>> once = {"a": np.array([1.0, 3.0]), "b": np.zeros(2)}
+    >>> found = differences([once, {"a": np.array([3.0, 5.0]), "b": np.zeros(2)}], repeats=10)
+    >>> found.means, found.variances  # 2 between images, of which 1 from two repeats; 2 within
+    ({('a', 'b'): 3.0}, {('a', 'b'): 1.2})
+    """
+    means, variances, images = {}, {}, 0
+    for one, other in combinations(runs[0], 2):
+        values = np.stack([run[one] - run[other] for run in runs])  # (repeats of the pilot, n)
+        within = float(values.var(axis=0, ddof=1).mean()) if len(runs) > 1 else 0.0
+        between = float(values.mean(axis=0).var(ddof=1)) - within / len(runs)
+        means[one, other], variances[one, other] = float(values.mean()), max(0.0, between) + within / repeats
+        images = values.shape[1]
+    return Differences(means, variances, images)
+
+
+def settled(network: hp.Network, images: Tensor) -> tuple[hp.Comparison, float, list[Pair], int]:
+    """What the defaults find, seconds, the pairs of methods that differ, and images until the last of them did."""
+    started = perf_counter()
+    study = hp.compare(network, images, METHODS, until="ranked", seed=0)
+    seconds = perf_counter() - started
+    assert study.settlement is not None, "until was given"
+    standings = study.settlement.standings
+    pairs = [pair for pair in combinations(METHODS, 2) if standings[pair].placed in ("higher", "lower")]
+    return study, seconds, pairs, study.settlement.taken
+
+
+def values_of(network: hp.Network, images: Tensor, maps: Maps, **options: int | str) -> Mapping[str, np.ndarray]:
+    """(n,) what each method is compared by: ABPC, or AOPC."""
+    study = hp.compare(network, images, dict(maps), controls=False, audit=0, **options)
+    return {name: study.values[name] for name in maps}
+
+
+def engine_rate(network: hp.Network, images: Tensor, maps: Maps) -> float:
+    """Evaluations a second of the paper's protocol; the engine is chosen in a run before."""
+    for repeats, count in ((1, 1), (2, TIMED)):
+        study = hp.compare(
+            network, images[:count], {name: found[:count] for name, found in maps.items()},
+            protocol="samek2017", repeats=repeats, audit=0,
+        )  # fmt: skip
+    return study.work.evaluations_per_second
+
+
+def loop_rate(network: hp.Network, images: Tensor, maps: Maps, rounds: int = 3) -> float:
+    """Evaluations a second of plain batches."""
+    images, heatmaps = images[:LOOPED], next(iter(maps.values()))[:LOOPED]
+    regions = as_regions(REGION, images)
+    ids = [str(number) for number in range(len(images))]
+    order = orders_of_heatmaps(heatmaps, regions, order="morf", steps=STEPS, seed=0, ids=ids)
+    loop = Loop(network.module, images, torch.rand_like(images), removed_at(regions, order[:, 0]))
+    rates = []
+    for _ in range(rounds):
+        started = perf_counter()
+        rates.append(loop.run(LOOP_STEPS) / (perf_counter() - started))
+    return statistics.median(rates)
+
+
+def measure(name: str, results: Results, options: argparse.Namespace) -> None:
+    """Adds the rows of a network."""
+    weights = options.shared / "weights" / f"{name}_imagenet.safetensors"
+    preprocessing = PREPROCESSING.get(name, "imagenet")
+    network = hp.load_network(f"torchvision:{name}", weights=weights, preprocessing=preprocessing)
+    images = hp.load_images(str(options.shared / "data" / "ilsvrc2012-sample" / "images"), network)
+    images = images[torch.linspace(0, len(images) - 1, min(options.images, len(images))).long()]
+    study, seconds, pairs, taken = settled(network, images)
+    if not pairs:
+        print(f"{NETWORKS[name]}: no two methods differ, nothing to be compared")
+        return
+    pilot = images[torch.linspace(0, len(images) - 1, min(options.pilot, len(images))).long()]
+    started = perf_counter()
+    maps = {method: hp.explain(network, pilot, method) for method in METHODS}
+    heatmaps = (perf_counter() - started) / len(pilot)
+    chosen = study.choice.chosen if study.choice else "coarse-blur"
+    ours = differences([values_of(network, pilot, maps, protocol=chosen, seed=0)], repeats=1)
+    paper = differences(
+        [values_of(network, pilot, maps, protocol="samek2017", scored=SAMPLED, seed=seed) for seed in (1, 2)],
+        repeats=PAPER_REPEATS,
+    )
+    rates = {"plain batches": loop_rate(network, pilot, maps), "heatproof": engine_rate(network, pilot, maps)}
+    details = {"pairs": [list(pair) for pair in pairs], "pilot": len(pilot), "given": len(images), "protocol": chosen}
+    details |= {"rates": rates, "heatmaps": heatmaps, "shares": [ours.share(pairs), paper.share(pairs)]}
+    differ = f"{len(pairs)} of {math.comb(len(METHODS), 2)}"
+    results.add(
+        {
+            "network": NETWORKS[name], "design": "defaults, until ranked", "pairs that differ": differ,
+            "images": taken, "s an image": seconds / taken, "minutes": seconds / 60, "× defaults": 1.0,
+            "images, hardest pair": ours.hardest(pairs),
+        },
+        details | {"settlement": study.settlement.describe()},
+    )  # fmt: skip
+    factor = paper.share(pairs) / ours.share(pairs)
+    for engine, rate in rates.items():
+        each = heatmaps + (1 + (len(METHODS) + 1) * PAPER_REPEATS * STEPS) / rate
+        count = math.ceil(taken * factor) if math.isfinite(factor) else None
+        results.add(
+            {
+                "network": NETWORKS[name], "design": f"paper, {engine}", "pairs that differ": None, "images": count,
+                "s an image": each, "minutes": count and count * each / 60,
+                "× defaults": count and count * each / seconds, "images, hardest pair": paper.hardest(pairs),
+            }
+        )  # fmt: skip
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("shared", type=Path)
+    parser.add_argument("--networks", nargs="+", default=list(NETWORKS), choices=NETWORKS)
+    parser.add_argument("--images", type=int, default=200, help="that the defaults may take")
+    parser.add_argument("--pilot", type=int, default=24, help="images on which errors are estimated")
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--resume", action="store_true", help="pass over networks that have their rows")
+    options = parser.parse_args()
+    torch.set_num_threads(options.threads)
+    results = Results("settled", PACKAGES, threads=options.threads, keys=2)
+    for name in options.networks:
+        if not (options.shared / "weights" / f"{name}_imagenet.safetensors").exists():
+            print(f"{NETWORKS[name]}: no weights in {options.shared}")
+        elif not (options.resume and results.has(NETWORKS[name], "paper, heatproof")):
+            measure(name, results, options)
+
+
+if __name__ == "__main__":
+    main()
