@@ -1,12 +1,13 @@
 """How long until the ranking of seven methods is settled, against the paper's protocol at equal error.
 
-    python benchmarks/bench_settled.py SHARED [--networks squeezenet1_0 …] [--images 200] [--pilot 24] [--resume]
+    python benchmarks/bench_settled.py SHARED [--networks squeezenet1_0 …] [--images 200] [--pilot 16] [--resume]
 
 SHARED is the folder with data (ILSVRC2012) and weights; networks whose files are missing are passed over. Three rows
 for each network:
 
 - *defaults, until ranked*: ``hp.compare(network, images, methods, until="ranked")`` with all defaults. Images and
-  seconds are measured, choosing the protocol, controls and audit included.
+  seconds are measured, choosing the protocol (from 78 images on), controls and audit included. It ends where all pairs
+  are settled, or with the last image; then the row says how many pairs are.
 - *paper, plain batches*: 9 × 9 regions, uniform noise, 100 steps, 10 repeats, MoRF [Samek2017]. Seconds an image are
   measured (heatmaps, and evaluations of the plain loop of ``contenders.py``, on few images). Images are computed, so
   that the standard errors of the differences are the same share of the differences as in the first row.
@@ -46,7 +47,11 @@ METHODS = (
     "lrp-epsilon-gamma-box", "lrp-epsilon-plus-flat", "lrp-alphabeta", "lrp-epsilon", "gradient-x-input",
     "sensitivity-l2", "deconvolution-l2",
 )  # fmt: skip
-NETWORKS = {"squeezenet1_0": "SqueezeNet 1.0", "resnet18": "ResNet-18", "resnet50": "ResNet-50"}
+NETWORKS = {  # name, and how many images the defaults may take: fewer where each takes long
+    "squeezenet1_0": ("SqueezeNet 1.0", 96),
+    "resnet18": ("ResNet-18", 80),
+    "resnet50": ("ResNet-50", 40),
+}
 OF_CAFFE = hp.Preprocessing(resize=(256, 256), crop=227, mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225))
 PREPROCESSING: dict[str, Any] = {"squeezenet1_0": OF_CAFFE}  # others: torchvision's of ImageNet
 PACKAGES = ("heatproof", "torch", "torchvision")
@@ -149,18 +154,24 @@ def loop_rate(network: hp.Network, images: Tensor, maps: Maps, rounds: int = 3) 
     return statistics.median(rates)
 
 
+def spread(images: Tensor, count: int) -> Tensor:
+    """So many of the images, from first to last."""
+    return images[torch.linspace(0, len(images) - 1, min(count, len(images))).long()]
+
+
 def measure(name: str, results: Results, options: argparse.Namespace) -> None:
     """Adds the rows of a network."""
     weights = options.shared / "weights" / f"{name}_imagenet.safetensors"
     preprocessing = PREPROCESSING.get(name, "imagenet")
     network = hp.load_network(f"torchvision:{name}", weights=weights, preprocessing=preprocessing)
     images = hp.load_images(str(options.shared / "data" / "ilsvrc2012-sample" / "images"), network)
-    images = images[torch.linspace(0, len(images) - 1, min(options.images, len(images))).long()]
+    title, most = NETWORKS[name]
+    images = spread(images, options.images or most)
     study, seconds, pairs, taken = settled(network, images)
     if not pairs:
-        print(f"{NETWORKS[name]}: no two methods differ, nothing to be compared")
+        print(f"{title}: no two methods differ, nothing to be compared")
         return
-    pilot = images[torch.linspace(0, len(images) - 1, min(options.pilot, len(images))).long()]
+    pilot = spread(images, options.pilot)
     started = perf_counter()
     maps = {method: hp.explain(network, pilot, method) for method in METHODS}
     heatmaps = (perf_counter() - started) / len(pilot)
@@ -176,7 +187,7 @@ def measure(name: str, results: Results, options: argparse.Namespace) -> None:
     differ = f"{len(pairs)} of {math.comb(len(METHODS), 2)}"
     results.add(
         {
-            "network": NETWORKS[name], "design": "defaults, until ranked", "pairs that differ": differ,
+            "network": title, "design": "defaults, until ranked", "pairs that differ": differ,
             "images": taken, "s an image": seconds / taken, "minutes": seconds / 60, "× defaults": 1.0,
             "images, hardest pair": ours.hardest(pairs),
         },
@@ -188,7 +199,7 @@ def measure(name: str, results: Results, options: argparse.Namespace) -> None:
         count = math.ceil(taken * factor) if math.isfinite(factor) else None
         results.add(
             {
-                "network": NETWORKS[name], "design": f"paper, {engine}", "pairs that differ": None, "images": count,
+                "network": title, "design": f"paper, {engine}", "pairs that differ": None, "images": count,
                 "s an image": each, "minutes": count and count * each / 60,
                 "× defaults": count and count * each / seconds, "images, hardest pair": paper.hardest(pairs),
             }
@@ -199,8 +210,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("shared", type=Path)
     parser.add_argument("--networks", nargs="+", default=list(NETWORKS), choices=NETWORKS)
-    parser.add_argument("--images", type=int, default=200, help="that the defaults may take")
-    parser.add_argument("--pilot", type=int, default=24, help="images on which errors are estimated")
+    parser.add_argument("--images", type=int, default=None, help="that the defaults may take; by default by network")
+    parser.add_argument("--pilot", type=int, default=16, help="images on which errors are estimated")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--resume", action="store_true", help="pass over networks that have their rows")
     options = parser.parse_args()
@@ -208,8 +219,8 @@ def main() -> None:
     results = Results("settled", PACKAGES, threads=options.threads, keys=2)
     for name in options.networks:
         if not (options.shared / "weights" / f"{name}_imagenet.safetensors").exists():
-            print(f"{NETWORKS[name]}: no weights in {options.shared}")
-        elif not (options.resume and results.has(NETWORKS[name], "paper, heatproof")):
+            print(f"{NETWORKS[name][0]}: no weights in {options.shared}")
+        elif not (options.resume and results.has(NETWORKS[name][0], "paper, heatproof")):
             measure(name, results, options)
 
 

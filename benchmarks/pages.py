@@ -36,16 +36,12 @@ def against_quantus(rows: Rows) -> str:
 
 def cost_of_lrp(rows: Rows) -> str:
     """Costs of methods on ViT-B/16, in units of a gradient."""
-    costs = {str(row["method"]): row["ViT-B/16"] for row in rows if row.get("ViT-B/16")}
-    names = {
-        "`lrp-epsilon`": "LRP with ε",
-        "`lrp-attention` (γ)": "`lrp-attention`",
-        "`lrp-attention[softmax=taylor]` (γ)": "with `softmax=taylor`",
-        "`attention-rollout`": "`attention-rollout`",
-        "`gradient-attention-rollout`": "`gradient-attention-rollout`",
-        "`legrad`": "`legrad`",
-    }
-    return ", ".join(f"{name} {tables.shown(costs[method])}" for method, name in names.items())
+    costs = {str(row["method"]): row["× gradient"] for row in rows if row["network"] == "ViT-B/16"}
+    methods = (
+        "lrp-epsilon", "lrp-attention", "lrp-attention[softmax=taylor]", "attention-rollout",
+        "gradient-attention-rollout", "legrad",
+    )  # fmt: skip
+    return ", ".join(f"`{name}` {tables.shown(costs[f'`{name}`'])}" for name in methods)
 
 
 def settled(rows: Rows) -> str:
