@@ -25,7 +25,6 @@ import argparse
 import math
 import statistics
 from collections.abc import Mapping
-from dataclasses import dataclass
 from itertools import combinations
 from pathlib import Path
 from time import perf_counter
@@ -34,7 +33,7 @@ from typing import Any
 import numpy as np
 import torch
 from contenders import REGION, STEPS, Loop, removed_at
-from scipy.stats import norm
+from equal_error import Pair, differences
 from tables import Results
 from torch import Tensor
 
@@ -58,59 +57,8 @@ PACKAGES = ("heatproof", "torch", "torchvision")
 LOOPED, LOOP_STEPS = 8, 10  # images and steps of the plain loop
 SAMPLED = 10  # scored steps of the pilot: what they add to its repeats' variance is divided by ten repeats
 TIMED = 2  # images of the paper's protocol with heatproof's engine
-FAMILY_WISE_ERROR = 0.05
 
-Pair = tuple[str, str]
 Maps = Mapping[str, Tensor]
-
-
-@dataclass(frozen=True)
-class Differences:
-    """Differences between methods under one design, by pair.
-
-    Attributes:
-        means: over images.
-        variances: of one image.
-        images: from how many both are estimated.
-    """
-
-    means: dict[Pair, float]
-    variances: dict[Pair, float]
-    images: int
-
-    def share(self, pairs: list[Pair]) -> float:
-        """Sum of the variances of one image by the sum of squared differences, without what noise adds to these.
-
-        >>> Differences({("a", "b"): 3.0}, {("a", "b"): 4.0}, images=4).share([("a", "b")])
-        0.5
-        """
-        variance = sum(self.variances[pair] for pair in pairs)
-        squares = sum(self.means[pair] ** 2 for pair in pairs) - variance / self.images
-        return variance / squares if squares > 0 else math.inf
-
-    def hardest(self, pairs: list[Pair]) -> int:
-        """Images until each pair is significant, all of them together."""
-        count = math.comb(len(METHODS), 2)
-        quantile = float(norm.isf(FAMILY_WISE_ERROR / count / 2))
-        return math.ceil(max(quantile**2 * self.variances[pair] / self.means[pair] ** 2 for pair in pairs))
-
-
-def differences(runs: list[Mapping[str, np.ndarray]], repeats: int) -> Differences:
-    """From values (n,) by method of one repeat, or of two from which those of more follow.
-
-    >>> once = {"a": np.array([1.0, 3.0]), "b": np.zeros(2)}
-    >>> found = differences([once, {"a": np.array([3.0, 5.0]), "b": np.zeros(2)}], repeats=10)
-    >>> found.means, found.variances  # 2 between images, of which 1 from two repeats; 2 within
-    ({('a', 'b'): 3.0}, {('a', 'b'): 1.2})
-    """
-    means, variances, images = {}, {}, 0
-    for one, other in combinations(runs[0], 2):
-        values = np.stack([run[one] - run[other] for run in runs])  # (repeats of the pilot, n)
-        within = float(values.var(axis=0, ddof=1).mean()) if len(runs) > 1 else 0.0
-        between = float(values.mean(axis=0).var(ddof=1)) - within / len(runs)
-        means[one, other], variances[one, other] = float(values.mean()), max(0.0, between) + within / repeats
-        images = values.shape[1]
-    return Differences(means, variances, images)
 
 
 def settled(network: hp.Network, images: Tensor) -> tuple[hp.Comparison, float, list[Pair], int]:
