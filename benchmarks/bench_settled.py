@@ -15,7 +15,7 @@ for each network:
 
 The share of error is that of all pairs of methods together which the first row found to differ: the sum of the
 variances of their differences by the sum of the squared differences, r. It is estimated for both protocols on the same
-pilot of images. N images of the defaults are then as good as N · r(paper) / r(defaults) of the paper's. Variances of
+pilot of other images. N images of the defaults are then as good as N · r(paper) / r(defaults) of the paper's. Variances of
 ten repeats follow from two (between and within images [Searle1992]). *Hardest pair* is another yardstick: how many
 images each design needs, without looking in between, until the last of these pairs is significant (5 % for all 21 pairs
 together, by Bonferroni).
@@ -24,7 +24,7 @@ together, by Bonferroni).
 import argparse
 import math
 import statistics
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from itertools import combinations
 from pathlib import Path
 from time import perf_counter
@@ -47,8 +47,8 @@ METHODS = (
     "sensitivity-l2", "deconvolution-l2",
 )  # fmt: skip
 NETWORKS = {  # name, and how many images the defaults may take: fewer where each takes long
-    "squeezenet1_0": ("SqueezeNet 1.0", 96),
-    "resnet18": ("ResNet-18", 80),
+    "squeezenet1_0": ("SqueezeNet 1.0", 80),
+    "resnet18": ("ResNet-18", 40),
     "resnet50": ("ResNet-50", 40),
 }
 OF_CAFFE = hp.Preprocessing(resize=(256, 256), crop=227, mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225))
@@ -102,9 +102,16 @@ def loop_rate(network: hp.Network, images: Tensor, maps: Maps, rounds: int = 3) 
     return statistics.median(rates)
 
 
-def spread(images: Tensor, count: int) -> Tensor:
-    """So many of the images, from first to last."""
-    return images[torch.linspace(0, len(images) - 1, min(count, len(images))).long()]
+def parted(images: Tensor, count: int, pilot: int) -> tuple[Tensor, Tensor]:
+    """So many of the images for the comparison, from first to last, and a pilot of others while there are any."""
+    places = spread(range(len(images)), count)
+    others = [place for place in range(len(images)) if place not in set(places)]
+    return images[places], images[spread(others or places, pilot)]
+
+
+def spread(places: Sequence[int], count: int) -> list[int]:
+    """So many of the places, from first to last."""
+    return [places[round(at)] for at in np.linspace(0, len(places) - 1, min(count, len(places)))]
 
 
 def measure(name: str, results: Results, options: argparse.Namespace) -> None:
@@ -114,12 +121,11 @@ def measure(name: str, results: Results, options: argparse.Namespace) -> None:
     network = hp.load_network(f"torchvision:{name}", weights=weights, preprocessing=preprocessing)
     images = hp.load_images(str(options.shared / "data" / "ilsvrc2012-sample" / "images"), network)
     title, most = NETWORKS[name]
-    images = spread(images, options.images or most)
+    images, pilot = parted(images, options.images or most, options.pilot)
     study, seconds, pairs, taken = settled(network, images)
     if not pairs:
         print(f"{title}: no two methods differ, nothing to be compared")
         return
-    pilot = spread(images, options.pilot)
     started = perf_counter()
     maps = {method: hp.explain(network, pilot, method) for method in METHODS}
     heatmaps = (perf_counter() - started) / len(pilot)
@@ -141,10 +147,11 @@ def measure(name: str, results: Results, options: argparse.Namespace) -> None:
         },
         details | {"settlement": study.settlement.describe()},
     )  # fmt: skip
-    factor = paper.share(pairs) / ours.share(pairs)
+    shares = paper.share(pairs), ours.share(pairs)
+    factor = shares[0] / shares[1] if all(map(math.isfinite, shares)) else None
     for engine, rate in rates.items():
         each = heatmaps + (1 + (len(METHODS) + 1) * PAPER_REPEATS * STEPS) / rate
-        count = math.ceil(taken * factor) if math.isfinite(factor) else None
+        count = math.ceil(taken * factor) if factor else None
         results.add(
             {
                 "network": title, "design": f"paper, {engine}", "pairs that differ": None, "images": count,

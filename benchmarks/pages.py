@@ -50,7 +50,11 @@ def cost_of_lrp(rows: Rows) -> str:
 def settled(rows: Rows) -> str:
     """How much sooner the ranking is settled than by the paper's protocol, at equal error."""
     plain, ours = (
-        {str(row["network"]): float(row["× defaults"] or 0) for row in rows if row["design"] == design}
+        {
+            str(row["network"]): float(factor)
+            for row in rows
+            if row["design"] == design and (factor := row["× defaults"])
+        }
         for design in ("paper, plain batches", "paper, heatproof")
     )
     return (
