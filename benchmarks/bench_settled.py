@@ -1,6 +1,6 @@
 """How long until the ranking of seven methods is settled, against the paper's protocol at equal error.
 
-    python benchmarks/bench_settled.py SHARED [--networks squeezenet1_0 …] [--images 200] [--pilot 16] [--resume]
+    python benchmarks/bench_settled.py SHARED [--networks squeezenet1_0 …] [--images 40] [--pilot 16] [--resume]
 
 SHARED is the folder with data (ILSVRC2012) and weights; networks whose files are missing are passed over. Three rows
 for each network:
@@ -15,8 +15,8 @@ for each network:
 
 The share of error is that of all pairs of methods together which the first row found to differ: the sum of the
 variances of their differences by the sum of the squared differences, r. It is estimated for both protocols on the same
-pilot of other images. N images of the defaults are then as good as N · r(paper) / r(defaults) of the paper's. Variances of
-ten repeats follow from two (between and within images [Searle1992]). *Hardest pair* is another yardstick: how many
+pilot of other images. N images of the defaults are then as good as N · r(paper) / r(defaults) of the paper's. Variances
+of ten repeats follow from two (between and within images [Searle1992]). *Hardest pair* is another yardstick: how many
 images each design needs, without looking in between, until the last of these pairs is significant (5 % for all 21 pairs
 together, by Bonferroni).
 """
@@ -102,6 +102,14 @@ def loop_rate(network: hp.Network, images: Tensor, maps: Maps, rounds: int = 3) 
     return statistics.median(rates)
 
 
+def weights_of(name: str, shared: Path) -> Path:
+    return shared / "weights" / f"{name}_imagenet.safetensors"
+
+
+def pictures(shared: Path) -> Path:
+    return shared / "data" / "ilsvrc2012-sample" / "images"
+
+
 def parted(images: Tensor, count: int, pilot: int) -> tuple[Tensor, Tensor]:
     """So many of the images for the comparison, from first to last, and a pilot of others while there are any."""
     places = spread(range(len(images)), count)
@@ -116,10 +124,9 @@ def spread(places: Sequence[int], count: int) -> list[int]:
 
 def measure(name: str, results: Results, options: argparse.Namespace) -> None:
     """Adds the rows of a network."""
-    weights = options.shared / "weights" / f"{name}_imagenet.safetensors"
-    preprocessing = PREPROCESSING.get(name, "imagenet")
+    preprocessing, weights = PREPROCESSING.get(name, "imagenet"), weights_of(name, options.shared)
     network = hp.load_network(f"torchvision:{name}", weights=weights, preprocessing=preprocessing)
-    images = hp.load_images(str(options.shared / "data" / "ilsvrc2012-sample" / "images"), network)
+    images = hp.load_images(str(pictures(options.shared)), network)
     title, most = NETWORKS[name]
     images, pilot = parted(images, options.images or most, options.pilot)
     study, seconds, pairs, taken = settled(network, images)
@@ -137,7 +144,9 @@ def measure(name: str, results: Results, options: argparse.Namespace) -> None:
     )
     rates = {"plain batches": loop_rate(network, pilot, maps), "heatproof": engine_rate(network, pilot, maps)}
     details = {"pairs": [list(pair) for pair in pairs], "pilot": len(pilot), "given": len(images), "protocol": chosen}
-    details |= {"rates": rates, "heatmaps": heatmaps, "shares": [ours.share(pairs), paper.share(pairs)]}
+    shares = [ours.share(pairs), paper.share(pairs)]
+    factor = shares[1] / shares[0] if all(map(math.isfinite, shares)) else None  # none: the pilot shows no difference
+    details |= {"rates": rates, "heatmaps": heatmaps, "shares": shares if factor else None}
     differ = f"{len(pairs)} of {math.comb(len(METHODS), 2)}"
     results.add(
         {
@@ -147,8 +156,6 @@ def measure(name: str, results: Results, options: argparse.Namespace) -> None:
         },
         details | {"settlement": study.settlement.describe()},
     )  # fmt: skip
-    shares = paper.share(pairs), ours.share(pairs)
-    factor = shares[0] / shares[1] if all(map(math.isfinite, shares)) else None
     for engine, rate in rates.items():
         each = heatmaps + (1 + (len(METHODS) + 1) * PAPER_REPEATS * STEPS) / rate
         count = math.ceil(taken * factor) if factor else None
@@ -173,8 +180,9 @@ def main() -> None:
     torch.set_num_threads(options.threads)
     results = Results("settled", PACKAGES, threads=options.threads, keys=2)
     for name in options.networks:
-        if not (options.shared / "weights" / f"{name}_imagenet.safetensors").exists():
-            print(f"{NETWORKS[name][0]}: no weights in {options.shared}")
+        missing = [path for path in (weights_of(name, options.shared), pictures(options.shared)) if not path.exists()]
+        if missing:
+            print(f"{NETWORKS[name][0]}: there is no {missing[0]}")
         elif not (options.resume and results.has(NETWORKS[name][0], "paper, heatproof")):
             measure(name, results, options)
 
