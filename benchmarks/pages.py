@@ -63,18 +63,11 @@ def settled(rows: Rows) -> str:
     )
 
 
-def first_minute(rows: Rows) -> str:
-    """When the first evaluation comes, and when the page."""
-    seconds = {str(row["phase"]): float(row["until, s"] or 0) for row in rows}
-    return f"the first evaluation after {seconds['start']:.0f} s, and the page after {seconds['page']:.0f} s"
-
-
 TEXTS: dict[str, tuple[str, Callable[[Rows], str]]] = {  # of which results, and how they are said
     "speed-up": ("incremental", speed_up),
     "against-quantus": ("incremental", against_quantus),
     "cost-of-lrp": ("lrp", cost_of_lrp),
     "settled": ("settled", settled),
-    "first-minute": ("first_minute", first_minute),
 }
 
 

@@ -43,6 +43,11 @@ def test_no_table_of_the_benchmarks_is_typed_by_hand():
     assert "|" not in pages.MARKED.sub("", text)
 
 
+def test_all_texts_are_used():
+    text = "".join(page.read_text(encoding="utf-8") for page in pages.PAGES)
+    assert {name for _, kind, name, *_ in pages.MARKED.findall(text) if kind == "text"} == set(pages.TEXTS)
+
+
 def test_all_that_was_measured_is_shown_and_has_a_script():
     text = "".join(page.read_text(encoding="utf-8") for page in pages.PAGES)
     shown = {name for _, kind, name, *_ in pages.MARKED.findall(text) if kind == "table"}
