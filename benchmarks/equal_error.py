@@ -30,12 +30,15 @@ class Differences:
     def share(self, pairs: list[Pair]) -> float:
         """Sum of the variances of one image by the sum of squared differences, without what noise adds to these.
 
+        Infinite where noise is more than half of it: then there are too few images to say.
+
         >>> Differences({("a", "b"): 3.0}, {("a", "b"): 4.0}, images=4).share([("a", "b")])
         0.5
         """
         variance = sum(self.variances[pair] for pair in pairs)
-        squares = sum(self.means[pair] ** 2 for pair in pairs) - variance / self.images
-        return variance / squares if squares > 0 else math.inf
+        noise = variance / self.images
+        squares = sum(self.means[pair] ** 2 for pair in pairs) - noise
+        return variance / squares if squares > noise else math.inf
 
     def hardest(self, pairs: list[Pair]) -> int:
         """Images until each of these pairs is significant, where all pairs are tested, by Bonferroni.

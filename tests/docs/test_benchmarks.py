@@ -176,6 +176,13 @@ def test_equal_error_needs_images_in_proportion_to_the_share_of_variance():
     assert noisy.share(pairs) / quiet.share(pairs) == pytest.approx(9, rel=0.05)
 
 
+def test_a_share_of_mostly_noise_is_not_known():
+    pair = ("a", "b")
+    few, enough = (equal_error.Differences({pair: 1.0}, {pair: 4.0}, images) for images in (8, 9))
+    assert few.share([pair]) == float("inf")
+    assert enough.share([pair]) == pytest.approx(4 / (1 - 4 / 9))
+
+
 def test_variances_of_more_repeats_follow_from_two():
     generator = np.random.default_rng(0)
     own = generator.standard_normal(100_000)  # of the image, the same in all repeats
