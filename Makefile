@@ -37,10 +37,13 @@ check: $(INSTALLED)  ## Lint, types, import direction, doctests.
 	$(BIN)/mypy
 	$(BIN)/python -m pytest -q src tests/house
 
-bench: $(INSTALLED)  ## Measure the speed claims, also as bench.json (half an hour; keep the machine quiet).
+bench: $(INSTALLED)  ## Measure what README and docs say of speed (an hour; keep the machine quiet; SHARED=FOLDER).
 	$(BIN)/python -m pip install --quiet --editable ".[bench]"
+	$(BIN)/python benchmarks/bench_incremental.py
 	$(BIN)/python benchmarks/bench_lrp.py
-	$(BIN)/python benchmarks/bench_incremental.py --out bench.json
+	$(BIN)/python benchmarks/bench_first_minute.py $(SHARED)
+	test -z "$(SHARED)" || $(BIN)/python benchmarks/bench_settled.py $(SHARED)
+	$(BIN)/python benchmarks/pages.py
 
 reproduce: $(INSTALLED)  ## Make the paper's figures and tables again (SIZE=paper for all of it).
 	$(BIN)/python -m pip install --quiet --editable ".[reproduce]"

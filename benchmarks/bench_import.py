@@ -1,13 +1,16 @@
 """How long do imports and the command's words take?
 
-``python benchmarks/bench_import.py`` runs each program in processes of its own, alternating, and prints medians of
+``python benchmarks/bench_import.py`` runs each program in processes of its own, in turns. Seconds are medians of
 their processor time (which other programs on the machine disturb less than the time on the clock).
 """
 
+import argparse
 import os
 import statistics
 import subprocess
 import sys
+
+from tables import Results, cores
 
 PROGRAMS = {
     "python": ["-c", "pass"],
@@ -23,7 +26,7 @@ PROGRAMS = {
     "heatproof compare --help": ["-m", "heatproof", "compare", "--help"],
     "heatproof list methods": ["-m", "heatproof", "list", "methods"],
 }
-ROUNDS = 7
+PACKAGES = ("heatproof", "torch", "torchvision", "typer", "quantus")
 
 
 def seconds(arguments: list[str]) -> float:
@@ -35,13 +38,20 @@ def seconds(arguments: list[str]) -> float:
 
 
 def main() -> None:
-    """Prints a table of medians, and the least."""
+    """Measures processes in turns, and adds a row for each program."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rounds", type=int, default=7)
+    rounds = parser.parse_args().rounds
     found: dict[str, list[float]] = {name: [] for name in PROGRAMS}
-    for _ in range(ROUNDS):
+    for _ in range(rounds):
         for name, arguments in PROGRAMS.items():
             found[name].append(seconds(arguments))
+    results = Results("import", PACKAGES, threads=cores())
+    torch_alone = statistics.median(found["import torch"])
     for name, times in found.items():
-        print(f"{name:28} {statistics.median(times):.2f} s, least {min(times):.2f} s")
+        median = statistics.median(times)
+        beyond = median - torch_alone if name.startswith(("import torch, ", "…")) else None
+        results.add({"program": f"`{name}`", "seconds": median, "least": min(times), "beyond torch": beyond})
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """Cost of heatmaps against the gradient, Zennit, LXT and pytorch-grad-cam, on the same images.
 
-    python benchmarks/bench_lrp.py [--runs 7] [--threads 2] [--networks squeezenet1_0 vgg16 vit_b_16]
+    python benchmarks/bench_lrp.py [--runs 7] [--threads 2] [--networks squeezenet1_0 vit_b_16]
 
 Runs alternate; medians are compared. The gradient is a plain forward and backward pass by autograd, in the faster of
 two memory layouts. Set-up (export, weights split by sign) is done before the clock starts. Vision transformers meet
@@ -9,15 +9,12 @@ which has no rules for attention. The JSON holds every run.
 """
 
 import argparse
-import json
-import platform
 import statistics
 import subprocess
 import sys
 import time
 import types
 from collections.abc import Callable
-from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -26,6 +23,7 @@ import torchvision
 import zennit.composites as zc
 import zennit.rules as zr
 from pytorch_grad_cam import GradCAM
+from tables import Results
 from torch import Tensor, nn
 from zennit.types import Linear
 
@@ -41,6 +39,8 @@ OF_TRANSFORMERS = (
     "gradient-attention-rollout",
     "legrad",
 )
+TITLES = {"squeezenet1_0": "SqueezeNet 1.0", "vgg16": "VGG-16", "vit_b_16": "ViT-B/16"}
+PACKAGES = ("heatproof", "torch", "torchvision", "zennit", "grad-cam")
 TOKENS = 14  # patches of a side
 
 
@@ -120,20 +120,20 @@ def contenders(name: str, images: Tensor) -> dict[str, Callable[[], object]]:
     targets = network.predict(images)
     images_last = images.contiguous(memory_format=torch.channels_last)
     runs: dict[str, Callable[[], object]] = {
-        "gradient (channels first)": lambda: gradient(module, images, targets),
-        "gradient (channels last)": lambda: gradient(last, images_last, targets),
+        "gradient, channels first": lambda: gradient(module, images, targets),
+        "gradient, channels last": lambda: gradient(last, images_last, targets),
     }
     if isinstance(module, torchvision.models.VisionTransformer):
         specs = OF_TRANSFORMERS
-        runs["pytorch-grad-cam GradCAM"] = with_grad_cam(network_of(name).requires_grad_(), images)
+        runs["pytorch-grad-cam, GradCAM"] = with_grad_cam(network_of(name).requires_grad_(), images)
         if find_spec("lxt"):
-            runs["lxt epsilon"] = Lxt(name, len(images), torch.get_num_threads())
+            runs["LXT, ε"] = Lxt(name, len(images), torch.get_num_threads())
     else:
         specs = CONVOLUTIONAL
-        runs["zennit epsilon"] = lambda: with_zennit(zr.Epsilon(0.01), module, images, targets)
-        runs["zennit alphabeta"] = lambda: with_zennit(zr.AlphaBeta(2, 1), module, images, targets)
+        runs["Zennit, ε"] = lambda: with_zennit(zr.Epsilon(0.01), module, images, targets)
+        runs["Zennit, αβ"] = lambda: with_zennit(zr.AlphaBeta(2, 1), module, images, targets)
     for spec in specs:
-        runs[f"heatproof {spec}"] = lambda spec=spec: hp.explain(network, images, spec, targets=targets)
+        runs[f"`{spec}`"] = lambda spec=spec: hp.explain(network, images, spec, targets=targets)
     return runs
 
 
@@ -153,30 +153,25 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=5)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--batch", type=int, default=8)
-    parser.add_argument("--networks", nargs="+", default=["squeezenet1_0", "vgg16"])
-    parser.add_argument("--out", type=Path, default=None, help="a JSON file")
+    parser.add_argument("--networks", nargs="+", default=["squeezenet1_0", "vit_b_16"])
     parser.add_argument("--serve", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     if options.serve:
         return serve_lxt(options.networks[0], options.batch)
     images = random_images(options.batch)
-    found = {}
+    results = Results("lrp", PACKAGES, threads=options.threads, keys=2)
     for name in options.networks:
         runs = contenders(name, images)
         seconds = measure(runs, options.runs)
-        if "lxt epsilon" in runs:
-            runs["lxt epsilon"].close()
+        if "LXT, ε" in runs:
+            runs["LXT, ε"].close()
         medians = {run: statistics.median(times) for run, times in seconds.items()}
-        best = min(medians["gradient (channels first)"], medians["gradient (channels last)"])
-        print(f"{name}, batch {options.batch}, {options.threads} threads, medians of {options.runs} alternating runs")
+        gradient_by_autograd = min(medians["gradient, channels first"], medians["gradient, channels last"])
         for run, median in medians.items():
-            print(f"  {run:28s} {median:7.3f} s   {median / best:5.2f} × the gradient")
-        found[name] = {"seconds": seconds, "medians": medians}
-    versions = {name: version(name) for name in ("torch", "zennit", "grad-cam", "heatproof")}
-    record = {"machine": platform.processor() or platform.machine(), "versions": versions, "networks": found}
-    if options.out:
-        options.out.write_text(json.dumps(record | {"threads": options.threads, "batch": options.batch}, indent=2))
+            cells = {"network": TITLES.get(name, name), "method": run, "seconds": median}
+            details = {"seconds": seconds[run], "batch": options.batch}
+            results.add(cells | {"× gradient": median / gradient_by_autograd}, details)
 
 
 if __name__ == "__main__":

@@ -1,19 +1,22 @@
 """Is ``--memory`` respected? The peak of ``heatproof compare`` in a process of its own, above what loading takes.
 
-    python benchmarks/bench_memory.py [NETWORK …]      (torchvision's names; by default squeezenet1_0 resnet18 vgg16)
+    python benchmarks/bench_memory.py [--networks squeezenet1_0 resnet18 vgg16] [--resume]
 
 Peaks are ``ru_maxrss``, what the system had to hold at once. The baseline has imported everything, loaded the network,
 and explained and perturbed one picture with the least memory; so it holds the weights, the graph, and libraries' own.
 """
 
+import argparse
 import os
 import subprocess
 import sys
 import tempfile
+from itertools import product
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
+from tables import Results
 
 MEMORY = ("0.25", "0.5", "1", "2")  # GB
 PICTURES = 16
@@ -22,21 +25,26 @@ OPTIONS = ("--methods", "lrp-epsilon,gradient-x-input,sensitivity-l2", "--steps"
 
 
 def main() -> None:
-    """Prints a table, one row for each network, engine and ``--memory``."""
-    print("| network | engine | --memory | above the baseline | share |\n| --- | --- | ---: | ---: | ---: |")
+    """Adds a row for each network, engine and ``--memory``."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--networks", nargs="+", default=["squeezenet1_0"], help="torchvision's names")
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--resume", action="store_true", help="pass over rows that are there")
+    options = parser.parse_args()
+    os.environ["OMP_NUM_THREADS"] = str(options.threads)
+    results = Results("memory", ("heatproof", "torch", "torchvision"), threads=options.threads, keys=3)
     with tempfile.TemporaryDirectory() as folder:
         for count in (1, PICTURES):
             draw(Path(folder, f"{count}"), count)
-        for network in sys.argv[1:] or ("squeezenet1_0", "resnet18", "vgg16"):
-            for engine in ("full", "incremental"):
-                baseline = peak(folder, "1", network, engine, "0.05")
-                for memory in MEMORY:
-                    above = peak(folder, f"{PICTURES}", network, engine, memory) - baseline
-                    asked = float(memory) * 2**30
-                    print(
-                        f"| {network} | {engine} | {memory} GB | {above / 2**30:.2f} GB | {above / asked:.0%} |",
-                        flush=True,
-                    )
+        for network, engine in product(options.networks, ("full", "incremental")):
+            asked = [
+                memory for memory in MEMORY if not (options.resume and results.has(network, engine, f"{memory} GB"))
+            ]
+            baseline = peak(folder, "1", network, engine, "0.05") if asked else 0
+            for memory in asked:
+                above = (peak(folder, f"{PICTURES}", network, engine, memory) - baseline) / 2**30
+                cells = {"network": network, "engine": engine, "`--memory`": f"{memory} GB", "above, GB": above}
+                results.add(cells | {"share, %": 100 * above / float(memory)})
 
 
 def draw(folder: Path, count: int) -> None:

@@ -7,6 +7,7 @@ Each survey runs in a process of its own, which is asked for its peak memory.
 
 import argparse
 import json
+import os
 import resource
 import subprocess
 import sys
@@ -16,6 +17,7 @@ from pathlib import Path
 
 import numpy as np
 from PIL import Image
+from tables import Results
 
 import heatproof as hp
 
@@ -54,19 +56,23 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--networks", default="2,8,32", help="numbers of networks, each compared under two protocols")
     parser.add_argument("--images", type=int, default=8)
+    parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--run", type=Path, help=argparse.SUPPRESS)
     given = parser.parse_args()
     if given.run:
         print(json.dumps(measured(given.run)))
         return
-    print("| comparisons | seconds | ms each | peak, MiB | disk, MiB |\n| ---: | ---: | ---: | ---: | ---: |")
+    results = Results("survey", ("heatproof", "torch"), threads=given.threads)
+    environment = os.environ | {"OMP_NUM_THREADS": str(given.threads)}
     for networks in map(int, given.networks.split(",")):
         with tempfile.TemporaryDirectory() as folder:
             write(Path(folder), networks, given.images)
             command = [sys.executable, str(HERE), "--run", folder]
-            found = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
-        each = 1000 * found["seconds"] / (2 * networks)
-        print(f"| {2 * networks} | {found['seconds']:.1f} | {each:.0f} | {found['memory']:.0f} | {found['disk']:.1f} |")
+            found = json.loads(
+                subprocess.run(command, check=True, env=environment, stdout=subprocess.PIPE, text=True).stdout
+            )
+        cells = {"comparisons": 2 * networks, "seconds": found["seconds"], "s each": found["seconds"] / (2 * networks)}
+        results.add(cells | {"peak, MiB": found["memory"], "disk, MiB": found["disk"]}, {"images": given.images})
 
 
 def write(folder: Path, networks: int, images: int) -> None:

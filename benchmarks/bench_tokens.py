@@ -9,15 +9,12 @@ each run counts. The JSON holds every run.
 """
 
 import argparse
-import json
-import platform
 import statistics
 import time
-from importlib.metadata import version
-from pathlib import Path
 
 import torch
 import torchvision
+from tables import Results
 
 import heatproof as hp
 
@@ -39,14 +36,12 @@ def main() -> None:
     parser.add_argument("--maps", type=int, default=4)
     parser.add_argument("--scored", type=int, default=7, help="steps that are scored; by default all")
     parser.add_argument("--device", default="cpu")
-    parser.add_argument("--out", type=Path, default=None, help="a JSON file")
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     torch.manual_seed(0)
     network = hp.Network(torchvision.models.get_model(options.network), device=options.device)
     images = torch.rand(options.images, 3, 224, 224, generator=torch.Generator().manual_seed(0))
     network.check(images)
-    patches = network.tokens((3, 224, 224)).grid
     seconds: dict[str, list[float]] = {"blur": [], "drop": []}
     processor: dict[str, list[float]] = {name: [] for name in seconds}  # less noisy where the machine is busy
     for round_number in range(options.runs + 1):  # the first round warms up
@@ -56,21 +51,15 @@ def main() -> None:
             if round_number:
                 times.append(time.perf_counter() - started)
                 processor[replacement].append(time.process_time() - busy)
-    medians = {name: statistics.median(times) for name, times in seconds.items()}
-    scored = options.scored or patches.count
-    print(
-        f"{options.network}, {scored} of {patches.count} steps of one patch, medians of {options.runs} alternating runs"
+    details = {name: value for name, value in vars(options).items() if name not in ("threads",)}
+    results = Results("tokens", ("heatproof", "torch", "torchvision"), threads=options.threads)
+    clock, busy_for = (
+        {name: statistics.median(found) for name, found in times.items()} for times in (seconds, processor)
     )
-    for name, median in medians.items():
-        print(f"  {name:6s} {median:7.2f} s   {evaluations / median:7.1f} evaluations a second")
-    spent = {name: statistics.median(times) for name, times in processor.items()}
-    print(f"  drop is {medians['blur'] / medians['drop']:.2f} times as fast, by processor time", end=" ")
-    print(f"{spent['blur'] / spent['drop']:.2f} times")
-    if options.out:
-        versions = {name: version(name) for name in ("torch", "heatproof")}
-        machine = platform.processor() or platform.machine()
-        record = {"machine": machine, "versions": versions, "seconds": seconds, "processor": processor}
-        options.out.write_text(json.dumps(record | vars(options) | {"out": str(options.out)}, indent=2))
+    for name, median in clock.items():
+        cells = {"replacement": f"`{name}`", "seconds": median, "evaluations/s": evaluations / median}
+        cells |= {"times as fast": clock["blur"] / median, "by processor time": busy_for["blur"] / busy_for[name]}
+        results.add(cells, details | {"seconds": seconds[name], "processor": processor[name]})
 
 
 if __name__ == "__main__":
