@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from functools import cached_property, partial
 from typing import Any, Literal
 
 import numpy as np
@@ -26,6 +27,7 @@ from heatproof.runs.schema import SCHEMA
 from heatproof.runs.serialization import from_parquet, json_bytes, parquet_bytes
 from heatproof.studies.road.sinks import Sink, Whole
 from heatproof.studies.road.stored import StoredPart, restored, stored
+from heatproof.studies.road.stored_removal import ShardReader, left_in_shards
 from heatproof.studies.road.stored_audit import store_audit, stored_audit
 
 TableEnd = Literal["", ".images", ".scores"]  # of its name
@@ -95,11 +97,33 @@ class Shards(Sink):
         """
         marker = self.marker(number)
         part = None if marker.part is None else _read_part(self.store, marker, marker.part, protocol)
+        if part:
+            self._check_regions(part)
         return Whole(number, part, marker.positions, marker.skipped, {key: getattr(marker, key) for key in ABOUT})
+
+    def _check_regions(self, part: Part) -> None:
+        height, width = self._image_size
+        if any(int(curves.orders.max()) >= height * width for curves in part.walks().values()):
+            raise InputError(f"the run has orders of more regions than its images have pixels, {height} x {width}")
+
+    @cached_property
+    def _image_size(self) -> tuple[int, int]:
+        return self.image_size()
 
     def read_all(self, protocol: Protocol) -> Iterator[Whole]:
         """All complete shards, in order."""
         return (self.read(number, protocol) for number in self.whole())
+
+    def kept(self, part: Part, wholes: Sequence[Whole], protocol: Protocol) -> Part:
+        """The part without orders and removed fractions, which are read again when they are asked for."""
+        reader = ShardReader(partial(self._part, protocol))
+        return left_in_shards(part, [(whole.number, len(whole.positions)) for whole in wholes], reader)
+
+    def _part(self, protocol: Protocol, number: int) -> Part:
+        part = self.read(number, protocol).part
+        if part is None:
+            raise InputError(f"{stem(number)}.json of {self.store} has no images any more")
+        return part
 
     @property
     def maps(self) -> MapArrays:

@@ -67,6 +67,10 @@ class Sink(ABC):
     def read_all(self, protocol: Protocol) -> Iterator[Whole]:
         """All complete shards, in order; their parts may lack heatmaps."""
 
+    def kept(self, part: Part, wholes: Sequence[Whole], protocol: Protocol) -> Part:
+        """What a study holds of the part that some complete shards make together; what can be read again may go."""
+        return part
+
     @abstractmethod
     def image_size(self) -> tuple[int, int]:
         """(H, W)."""
