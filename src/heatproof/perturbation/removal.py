@@ -69,6 +69,4 @@ class HeldRemoval:
     def joined(self, others: Sequence[typing.Self]) -> "HeldRemoval":
         """This and those of further images as one."""
         every = [self, *others]
-        return HeldRemoval(
-            torch.cat([one.orders for one in every]), torch.cat([one.removed_fraction for one in every])
-        )
+        return HeldRemoval(torch.cat([one.orders for one in every]), torch.cat([one.removed_fraction for one in every]))

@@ -20,7 +20,7 @@ from heatproof.results.chosen import Chosen
 from heatproof.results.evidence import Evidence, evidence
 from heatproof.results.headline import Values, gains, headline, of_curves, proper_methods
 from heatproof.results.measured import Measured
-from heatproof.results.part import REFERENCE, Key, Part
+from heatproof.results.part import REFERENCE, Key, Part, key_of
 from heatproof.results.ranking import Ranking, rank
 from heatproof.results.settlement import Settlement
 from heatproof.results.witness import Truth
@@ -160,5 +160,5 @@ class ComparisonResult:
         for block in self.found.blocks():  # all of a shard before the next: a run reads each of them once
             for key, curves in block.walks().items():
                 parts.setdefault(key, []).append(scores_frame({key[0]: curves}, block.names))
-        order = [*((name, "random" if name == REFERENCE else "morf") for name in self.morf), *((name, "lerf") for name in self.lerf)]
+        order = [*map(key_of, self.morf), *((name, "lerf") for name in self.lerf)]
         return pl.concat([frame for key in order for frame in parts[key]])

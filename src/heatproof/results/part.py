@@ -17,6 +17,11 @@ IN_SCOPE = "probability"  # the score that R-OMS follows
 Key = tuple[str, str]  # a method, or the reference, and the name of an order
 
 
+def key_of(name: str) -> Key:
+    """Of the curves that a method, or the reference, is compared by."""
+    return name, "random" if name == REFERENCE else "morf"
+
+
 @dataclass(frozen=True)
 class Part:
     """What some images gave.
@@ -91,7 +96,7 @@ class Part:
 
     def with_curves(self, change: Callable[[Key, Curves], Curves]) -> "Part":
         """The part with other curves, by method and order; in other scores, too."""
-        morf = {name: change((name, "random" if name == REFERENCE else "morf"), one) for name, one in self.curves.items()}
+        morf = {name: change(key_of(name), one) for name, one in self.curves.items()}
         others = {score: {key: change(key, one) for key, one in walks.items()} for score, walks in self.others.items()}
         lerf = {name: change((name, "lerf"), one) for name, one in self.lerf.items()}
         return replace(self, curves=morf, lerf=lerf, others=others)

@@ -77,7 +77,8 @@ def ledger_of(folder: Path, name: str = "") -> Ledger | None:
 def check_replaceable(folder: Path, name: str) -> None:
     """Refuses to replace a file that heatproof did not write as it is there now, where there is a ledger."""
     path = folder / name
-    if os.path.lexists(path) and (noted := ledger_of(folder, name)) is not None and not _is_as_written(path, name, noted):
+    noted = ledger_of(folder, name) if os.path.lexists(path) else None
+    if noted is not None and not _is_as_written(path, name, noted):
         raise InputError(
             f"{str(path)!r} has changed since heatproof wrote it, so it is not replaced; move it away, and give the "
             "same command again"

@@ -103,12 +103,13 @@ def _joined(
     parts: list[Part] = []
     wholes: list[Whole] = []  # without their parts
     for some in _some_at_a_time(sink.read_all(assignment.protocol), max(1, BLOCK // sink.size)):
-        having = [whole for whole in some if whole.part]
-        for part in (whole.part for whole in having if race):
-            take(race, part, symmetric=assignment.wanted.symmetric)
-        if having:
-            joined = Part.joined([whole.part for whole in having], emptied=True)
-            parts.append(sink.kept(joined, having, assignment.protocol))
+        here = [whole.part for whole in some if whole.part]
+        for one in here:
+            if race:
+                take(race, one, symmetric=assignment.wanted.symmetric)
+        if here:
+            having = [whole for whole in some if whole.part]
+            parts.append(sink.kept(Part.joined(here, emptied=True), having, assignment.protocol))
         wholes += [replace(whole, part=None, positions=whole.positions if whole.part else ()) for whole in some]
     failed = sink.errors()
     if not parts:

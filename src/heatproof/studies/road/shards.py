@@ -27,8 +27,8 @@ from heatproof.runs.schema import SCHEMA
 from heatproof.runs.serialization import from_parquet, json_bytes, parquet_bytes
 from heatproof.studies.road.sinks import Sink, Whole
 from heatproof.studies.road.stored import StoredPart, restored, stored
-from heatproof.studies.road.stored_removal import ShardReader, left_in_shards
 from heatproof.studies.road.stored_audit import store_audit, stored_audit
+from heatproof.studies.road.stored_removal import ShardReader, left_in_shards
 
 TableEnd = Literal["", ".images", ".scores"]  # of its name
 TABLES: tuple[TableEnd, ...] = ("", ".images")
