@@ -54,13 +54,9 @@ class HeldRemoval:
 
     @property
     def removed_sum(self) -> tuple[Tensor, int]:
-        """(L + 1,) the removed share after each step, added up over images and repeats; and how many these are.
-
-        Block by block, as a run is read, so that a run and a study in memory give the same.
-        """
+        """(L + 1,) the removed share after each step, added up over images and repeats; and how many these are."""
         count, repeats = self.removed_fraction.shape[:2]
-        blocks = [block.sum(dim=(0, 1)) for block in self.removed_fraction.split(BLOCK)]
-        return sum(blocks[1:], blocks[0]), count * repeats
+        return self.removed_fraction.sum(dim=(0, 1)), count * repeats
 
     def of(self, some: slice) -> "HeldRemoval":
         """That of some of the images."""

@@ -102,14 +102,14 @@ def _joined(
     race = race_of(assignment)
     parts: list[Part] = []
     wholes: list[Whole] = []  # without their parts
-    for some in _some_at_a_time(sink.read_all(assignment.protocol), max(1, BLOCK // sink.size)):
+    at_once = BLOCK // sink.size if sink.lasts else len(sink)  # joining in two steps what is held would copy it twice
+    for some in _some_at_a_time(sink.read_all(assignment.protocol), max(1, at_once)):
         here = [whole.part for whole in some if whole.part]
         for one in here:
             if race:
                 take(race, one, symmetric=assignment.wanted.symmetric)
         if here:
-            having = [whole for whole in some if whole.part]
-            parts.append(sink.kept(Part.joined(here, emptied=True), having, assignment.protocol))
+            parts.append(Part.joined(here, emptied=True))
         wholes += [replace(whole, part=None, positions=whole.positions if whole.part else ()) for whole in some]
     failed = sink.errors()
     if not parts:
@@ -117,7 +117,7 @@ def _joined(
         raise InputError(f"nothing was computed: {next(iter([*failed, *skipped]), 'no picture could be used')}")
     positions = [position for whole in wholes for position in whole.positions]
     shown = sink.shown(positions)
-    found = Part.joined(parts, emptied=True)  # two copies of a million images would be too much
+    found = Part.joined(parts, emptied=True) if len(parts) > 1 else parts[0]
     study = Comparison(
         network=described,
         shown=shown,

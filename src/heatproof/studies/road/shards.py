@@ -3,7 +3,8 @@
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from functools import cached_property, partial
+from dataclasses import replace
+from functools import cached_property
 from typing import Any, Literal
 
 import numpy as np
@@ -28,7 +29,7 @@ from heatproof.runs.serialization import from_parquet, json_bytes, parquet_bytes
 from heatproof.studies.road.sinks import Sink, Whole
 from heatproof.studies.road.stored import StoredPart, restored, stored
 from heatproof.studies.road.stored_audit import store_audit, stored_audit
-from heatproof.studies.road.stored_removal import ShardReader, left_in_shards
+from heatproof.studies.road.stored_removal import ShardReader, left_in_shard
 
 TableEnd = Literal["", ".images", ".scores"]  # of its name
 TABLES: tuple[TableEnd, ...] = ("", ".images")
@@ -111,19 +112,11 @@ class Shards(Sink):
         return self.image_size()
 
     def read_all(self, protocol: Protocol) -> Iterator[Whole]:
-        """All complete shards, in order."""
-        return (self.read(number, protocol) for number in self.whole())
-
-    def kept(self, part: Part, wholes: Sequence[Whole], protocol: Protocol) -> Part:
-        """The part without orders and removed fractions, which are read again when they are asked for."""
-        reader = ShardReader(partial(self._part, protocol))
-        return left_in_shards(part, [(whole.number, len(whole.positions)) for whole in wholes], reader)
-
-    def _part(self, protocol: Protocol, number: int) -> Part:
-        part = self.read(number, protocol).part
-        if part is None:
-            raise InputError(f"{stem(number)}.json of {self.store} has no images any more")
-        return part
+        """All complete shards, in order; orders and removed fractions are read again when they are asked for."""
+        reader = ShardReader(lambda number: self.read(number, protocol).part)
+        for number in self.whole():
+            whole = self.read(number, protocol)
+            yield replace(whole, part=whole.part and left_in_shard(whole.part, number, reader))
 
     @property
     def maps(self) -> MapArrays:

@@ -65,11 +65,7 @@ class Sink(ABC):
 
     @abstractmethod
     def read_all(self, protocol: Protocol) -> Iterator[Whole]:
-        """All complete shards, in order; their parts may lack heatmaps."""
-
-    def kept(self, part: Part, wholes: Sequence[Whole], protocol: Protocol) -> Part:
-        """What a study holds of the part that some complete shards make together; what can be read again may go."""
-        return part
+        """All complete shards, in order; their parts may lack heatmaps, and leave orders where they are stored."""
 
     @abstractmethod
     def image_size(self) -> tuple[int, int]:

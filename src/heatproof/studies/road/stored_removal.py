@@ -16,17 +16,20 @@ class ShardReader:
     """Removals of a shard by method and order; those of the shard that was read last are kept.
 
     Args:
-        read: gives the part of a shard by its number.
+        read: gives the part of a shard by its number; none if it has none any more.
     """
 
-    def __init__(self, read: Callable[[int], Part]) -> None:
+    def __init__(self, read: Callable[[int], Part | None]) -> None:
         self._read = read
         self._last: tuple[int, Mapping[Key, Removal]] | None = None
 
     def __call__(self, number: int) -> Mapping[Key, Removal]:
         """Those of the shard with this number."""
         if self._last is None or self._last[0] != number:
-            self._last = number, {key: curves.removal for key, curves in self._read(number).walks().items()}
+            part = self._read(number)
+            if part is None:
+                raise InputError(f"shard {number} of the run has no images any more")
+            self._last = number, {key: curves.removal for key, curves in part.walks().items()}
         return self._last[1]
 
 
@@ -87,21 +90,12 @@ class StoredRemoval:
         return first.joined(others)
 
 
-def left_in_shards(part: Part, shards: Sequence[tuple[int, int]], reader: ShardReader) -> Part:
-    """A part that leaves orders and removed fractions where they are stored.
-
-    Args:
-        part: of some shards.
-        shards: their numbers, each with how many images it has.
-        reader: of the shards.
-    """
+def left_in_shard(part: Part, number: int, reader: ShardReader) -> Part:
+    """The part of a shard, which leaves orders and removed fractions where they are stored."""
 
     def change(key: Key, curves: Curves) -> Curves:
-        left, rows = len(curves.images), []
-        for number, count in shards:  # a method may have the first images only
-            rows += [(number, range(min(count, left)))] if left else []
-            left -= min(count, left)
-        removal = StoredRemoval(reader, key, tuple(rows), curves.steps, curves.removal.removed_sum)
+        rows = ((number, range(len(curves.images))),)
+        removal = StoredRemoval(reader, key, rows, curves.steps, curves.removal.removed_sum)
         return replace(curves, removal=removal)
 
     return part.with_curves(change)
