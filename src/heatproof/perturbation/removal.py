@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-BLOCK = 512  # images whose orders are held at once, where all images of a run are gone through
+BLOCK = 64  # images whose orders are held at once, where all images of a run are gone through
 
 
 class Removal(typing.Protocol):

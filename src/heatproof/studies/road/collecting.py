@@ -11,7 +11,6 @@ from heatproof.errors import InputError
 from heatproof.measures.effects import effect_size
 from heatproof.network import Network
 from heatproof.perturbation import Engine
-from heatproof.perturbation.removal import BLOCK
 from heatproof.report.studies.about import notes_on
 from heatproof.results.audit import Audit
 from heatproof.results.choice import Choice
@@ -34,6 +33,8 @@ from heatproof.studies.stability_study import Stability
 from heatproof.studies.study import Study
 from heatproof.studies.wanted import study_of
 from heatproof.studies.watching import Progress
+
+JOINED = 512  # images whose shards are joined first: many small arrays take more memory than few large ones
 
 # Studies of heatmaps alone, by the name of their runs.
 ALONE: Mapping[str, Callable[[Comparison], Study]] = {
@@ -102,7 +103,7 @@ def _joined(
     race = race_of(assignment)
     parts: list[Part] = []
     wholes: list[Whole] = []  # without their parts
-    at_once = BLOCK // sink.size if sink.lasts else len(sink)  # joining in two steps what is held would copy it twice
+    at_once = JOINED // sink.size if sink.lasts else len(sink)  # joining in two steps what is held would copy it twice
     for some in _some_at_a_time(sink.read_all(assignment.protocol), max(1, at_once)):
         here = [whole.part for whole in some if whole.part]
         for one in here:

@@ -11,9 +11,11 @@ from heatproof.perturbation import Curves
 from heatproof.perturbation.removal import Removal
 from heatproof.results.part import Key, Part
 
+KEPT = 9  # shards: those of a block of images, in a run whose shards are of 8
+
 
 class ShardReader:
-    """Removals of a shard by method and order; those of the shard that was read last are kept.
+    """Removals of a shard by method and order; those of the shards that were read last are kept.
 
     Args:
         read: gives the part of a shard by its number; none if it has none any more.
@@ -21,16 +23,18 @@ class ShardReader:
 
     def __init__(self, read: Callable[[int], Part | None]) -> None:
         self._read = read
-        self._last: tuple[int, Mapping[Key, Removal]] | None = None
+        self._kept: dict[int, Mapping[Key, Removal]] = {}
 
     def __call__(self, number: int) -> Mapping[Key, Removal]:
         """Those of the shard with this number."""
-        if self._last is None or self._last[0] != number:
+        if number not in self._kept:
             part = self._read(number)
             if part is None:
                 raise InputError(f"shard {number} of the run has no images any more")
-            self._last = number, {key: curves.removal for key, curves in part.walks().items()}
-        return self._last[1]
+            if len(self._kept) == KEPT:
+                del self._kept[next(iter(self._kept))]
+            self._kept[number] = {key: curves.removal for key, curves in part.walks().items()}
+        return self._kept[number]
 
 
 @dataclass(frozen=True)
