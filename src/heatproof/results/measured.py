@@ -60,7 +60,7 @@ def measures_frame(found: Measured, names: Sequence[str]) -> pl.DataFrame:
         for method, measures in found.items()
         for measure, values in measures.items()  # a method may have the first images only
     ]
-    return pl.concat(frames, rechunk=True)
+    return pl.concat(frames, rechunk=False)
 
 
 def estimates(found: Measured) -> dict[str, dict[str, Estimate]]:
