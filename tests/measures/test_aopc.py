@@ -5,6 +5,7 @@ import torch
 
 from heatproof import Curves, aopc, aopc_curve
 from heatproof.perturbation import Engine, Protocol
+from heatproof.perturbation.removal import HeldRemoval
 
 
 def explicit(scores):
@@ -20,8 +21,10 @@ def curves_of(scores):
     count, repeats, columns = scores.shape
     return Curves(
         scores=scores,
-        orders=torch.arange(columns - 1).expand(count, 1, -1),
-        removed_fraction=torch.linspace(0, 1, columns).expand(count, 1, -1),
+        removal=HeldRemoval(
+            torch.arange(columns - 1).expand(count, 1, -1),
+            torch.linspace(0, 1, columns).expand(count, 1, -1),
+        ),
         scored=torch.arange(columns).expand(count, 1, -1),
         targets=torch.zeros(count, dtype=torch.int64),
         images=tuple(map(str, range(count))),

@@ -14,6 +14,7 @@ from heatproof.measures.quality import (
     series_of,
 )
 from heatproof.perturbation import Curves, Engine, Protocol
+from heatproof.perturbation.removal import HeldRemoval
 from heatproof.perturbation.scores import SCORES as KNOWN
 
 
@@ -21,8 +22,10 @@ def curves(scores):
     count, _, steps = scores.shape
     return Curves(
         scores=scores,
-        orders=torch.arange(steps - 1).expand(count, 1, -1),
-        removed_fraction=torch.linspace(0, 1, steps).expand(count, 1, -1),
+        removal=HeldRemoval(
+            torch.arange(steps - 1).expand(count, 1, -1),
+            torch.linspace(0, 1, steps).expand(count, 1, -1),
+        ),
         scored=torch.arange(steps).expand(count, 1, -1),
         targets=torch.zeros(count, dtype=torch.long),
         images=tuple(map(str, range(count))),

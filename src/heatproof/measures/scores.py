@@ -68,7 +68,12 @@ def _removes_all(curves: Scores) -> bool:
     regions = curves.protocol.regions
     if isinstance(regions, Tensor) and regions.ndim == 2 and int(regions.max()) + 1 != curves.steps:
         return False
-    return bool((curves.orders.sort(dim=-1).values == torch.arange(curves.steps, device=curves.orders.device)).all())
+    return all(_removes_each(block.orders) for block in curves.blocks())
+
+
+def _removes_each(orders: Tensor) -> bool:
+    """Whether each of these orders (N, T, L) holds 0 … L − 1."""
+    return bool((orders.sort(dim=-1).values == torch.arange(orders.shape[-1], device=orders.device)).all())
 
 
 ALL_REGIONS = Requirement(

@@ -1,7 +1,9 @@
 """Curves: the target's score while regions are removed, one after the other."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -10,9 +12,10 @@ from heatproof.network.against import together
 from heatproof.perturbation.engine import Engine, least_on_windows
 from heatproof.perturbation.orders import stratum_ends
 from heatproof.perturbation.protocol import Protocol
+from heatproof.perturbation.removal import BLOCK, Removal
 from heatproof.showing import facts_html
 
-BY_IMAGE = ("scores", "orders", "removed_fraction", "scored", "targets", "against")  # one entry for each image
+BY_IMAGE = ("scores", "scored", "targets", "against")  # one entry for each image
 
 
 @dataclass(frozen=True)
@@ -21,8 +24,7 @@ class Curves:
 
     Attributes:
         scores: (N, repeats, K + 1) the target's score after the scored steps; the first is that of the untouched image.
-        orders: (N, 1 or repeats, L) index of the region that each step removes.
-        removed_fraction: (N, 1 or repeats, L + 1) share of the image's pixels that is removed.
+        removal: which regions are removed, in which order; ``orders`` and ``removed_fraction`` are in it.
         scored: (N, repeats, K + 1) the steps after which the score was evaluated, ascending from 0; K = L if after all.
         targets: (N,) class indices.
         images: identities of the images.
@@ -33,8 +35,7 @@ class Curves:
     """
 
     scores: Tensor
-    orders: Tensor
-    removed_fraction: Tensor
+    removal: Removal
     scored: Tensor
     targets: Tensor
     images: tuple[str, ...]
@@ -49,9 +50,35 @@ class Curves:
         return together(self.targets, self.against)
 
     @property
+    def orders(self) -> Tensor:
+        """(N, 1 or repeats, L) index of the region that each step removes."""
+        return self.removal.orders
+
+    @property
+    def removed_fraction(self) -> Tensor:
+        """(N, 1 or repeats, L + 1) share of the image's pixels that is removed."""
+        return self.removal.removed_fraction
+
+    @property
+    def mean_removed(self) -> Tensor:
+        """(L + 1,) share of the pixels that is removed after each step, mean over images and repeats."""
+        total, count = self.removal.removed_sum
+        return total / count
+
+    @property
+    def removed_in_the_end(self) -> Tensor:
+        """(N, 1 or repeats) share of the pixels that is removed after all steps."""
+        return torch.cat([block.removed_fraction[..., -1] for block in self.blocks()])
+
+    @property
+    def first_regions(self) -> Tensor:
+        """(N,) the region that is removed first, in the first repeat."""
+        return torch.cat([block.orders[:, 0, 0] for block in self.blocks()])
+
+    @property
     def steps(self) -> int:
         """L, how many regions were removed."""
-        return self.orders.shape[-1]
+        return self.removal.steps
 
     @property
     def ends(self) -> Tensor:
@@ -71,7 +98,7 @@ class Curves:
     def _repr_html_(self) -> str:
         images, repeats, scores = self.scores.shape
         means = self.scores.double().mean(dim=(0, 1))
-        share = float(self.removed_fraction[..., -1].mean())
+        share = float(self.mean_removed[-1])
         return facts_html(
             f"Curves: {self.order}",
             {
@@ -90,20 +117,38 @@ class Curves:
 
     def of(self, some: slice) -> "Curves":
         """The curves of some of the images."""
-        return replace(self, images=self.images[some], **{name: getattr(self, name)[some] for name in self._by_image})
+        cut = {name: getattr(self, name)[some] for name in self._by_image}
+        return replace(self, images=self.images[some], removal=self.removal.of(some), **cut)
+
+    def blocks(self) -> Iterator["Curves"]:
+        """All images, some at a time."""
+        return (self.of(slice(start, start + BLOCK)) for start in range(0, len(self.images), BLOCK))
 
     @property
     def _by_image(self) -> list[str]:
         return [name for name in BY_IMAGE if getattr(self, name) is not None]
 
     @classmethod
-    def joined(cls, parts: "Sequence[Curves]") -> "Curves":
-        """The curves of several batches as one; the engine is the one with fewest nodes on windows."""
+    def joined(cls, parts: "Sequence[Curves]", known: dict[tuple[int, ...], Any] | None = None) -> "Curves":
+        """The curves of several batches as one; the engine is the one with fewest nodes on windows.
+
+        What these parts share with those that were joined before them (``known``, by the identities of what was joined)
+        the results share too: scored steps, targets and identities are the same for all methods of an image.
+        """
+        made = {} if known is None else known
+
+        def once(found: list[Any], join: Callable[[list[Any]], Any]) -> Any:  # noqa: ANN401 - tensors, or tuples
+            key = tuple(map(id, found))
+            if key not in made:
+                made[key] = join(found)
+            return made[key]
+
         return replace(
             parts[0],
-            images=tuple(image for part in parts for image in part.images),
+            images=once([part.images for part in parts], lambda found: tuple(chain.from_iterable(found))),
             engine=least_on_windows([part.engine for part in parts]),
-            **{name: torch.cat([getattr(part, name) for part in parts]) for name in parts[0]._by_image},  # type: ignore[arg-type]
+            removal=parts[0].removal.joined([part.removal for part in parts[1:]]),
+            **{name: once([getattr(part, name) for part in parts], torch.cat) for name in parts[0]._by_image},
         )
 
 

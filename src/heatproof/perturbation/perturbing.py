@@ -20,6 +20,7 @@ from heatproof.perturbation.fitting import for_network
 from heatproof.perturbation.orders import check_order, given_orders, orders_of_heatmaps, random_orders, scored_steps
 from heatproof.perturbation.protocol import Protocol
 from heatproof.perturbation.regions import as_regions
+from heatproof.perturbation.removal import HeldRemoval
 from heatproof.perturbation.replacing import imputation, replacement_images
 from heatproof.perturbation.scores import SCORES, check_score, together
 from heatproof.perturbation.trajectories import OnProgress, Trajectories
@@ -111,8 +112,7 @@ def perturb_scores(
         what: {
             key: Curves(
                 scores=scores[:, number, ..., index],
-                orders=order,
-                removed_fraction=removed_fractions(order, regions),
+                removal=HeldRemoval(order, removed_fractions(order, regions)),
                 scored=after,
                 targets=own,
                 against=against,

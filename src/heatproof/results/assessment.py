@@ -123,7 +123,7 @@ class AssessmentResult(CellsResult):
         for name, checkpoint in self.checkpoints.items():
             height, width = checkpoint.heatmaps.shape[-2:]
             side = grid_side(self.protocol.regions, height, width)
-            first = checkpoint.perturbed.morf[SCORES[0]].orders[:, 0, 0].numpy()
+            first = checkpoint.perturbed.morf[SCORES[0]].first_regions.numpy()
             place = None if side is None else recurring_place(first, height // side, width // side)
             found |= {} if place is None else {name: place}
         return found

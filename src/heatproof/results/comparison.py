@@ -20,7 +20,7 @@ from heatproof.results.chosen import Chosen
 from heatproof.results.evidence import Evidence, evidence
 from heatproof.results.headline import Values, gains, headline, of_curves, proper_methods
 from heatproof.results.measured import Measured
-from heatproof.results.part import REFERENCE, Part
+from heatproof.results.part import REFERENCE, Key, Part, key_of
 from heatproof.results.ranking import Ranking, rank
 from heatproof.results.settlement import Settlement
 from heatproof.results.witness import Truth
@@ -156,5 +156,9 @@ class ComparisonResult:
 
     def frame(self) -> pl.DataFrame:
         """Scores of every image, method, repeat and step."""
-        frames = [scores_frame(curves, self.names) for curves in (self.morf, self.lerf) if curves]
-        return pl.concat(frames)
+        parts: dict[Key, list[pl.DataFrame]] = {}
+        for block in self.found.blocks():  # all of a shard before the next: a run reads each of them once
+            for key, curves in block.walks().items():
+                parts.setdefault(key, []).append(scores_frame({key[0]: curves}, block.names))
+        order = [*map(key_of, self.morf), *((name, "lerf") for name in self.lerf)]
+        return pl.concat([frame for key in order for frame in parts[key]])

@@ -52,13 +52,15 @@ def joined_measures(parts: Sequence[Measured]) -> Measured:
 
 def measures_frame(found: Measured, names: Sequence[str]) -> pl.DataFrame:
     """One row for each image, method and measure."""
-    rows = [
-        (image, method, measure, float(value))
+    images = pl.Series("image", names, dtype=pl.String)
+    frames = [
+        pl.DataFrame([images.head(len(values)), pl.Series("value", values, dtype=pl.Float64)]).select(
+            "image", pl.lit(method).alias("method"), pl.lit(measure).alias("measure"), "value"
+        )
         for method, measures in found.items()
-        for measure, values in measures.items()
-        for image, value in zip(names, values, strict=False)  # a method may have the first images only
+        for measure, values in measures.items()  # a method may have the first images only
     ]
-    return pl.DataFrame(rows, schema=["image", "method", "measure", "value"], orient="row")
+    return pl.concat(frames, rechunk=False)
 
 
 def estimates(found: Measured) -> dict[str, dict[str, Estimate]]:

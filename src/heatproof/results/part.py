@@ -1,7 +1,7 @@
 """What some of the images of a comparison gave; the parts of all images together make the comparison."""
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
@@ -9,11 +9,17 @@ from torch import Tensor
 
 from heatproof.heatmaps import Conservation
 from heatproof.perturbation import Curves
+from heatproof.perturbation.removal import BLOCK
 from heatproof.results.measured import Measured, joined_measures
 
 REFERENCE = "random order"
 IN_SCOPE = "probability"  # the score that R-OMS follows
 Key = tuple[str, str]  # a method, or the reference, and the name of an order
+
+
+def key_of(name: str) -> Key:
+    """Of the curves that a method, or the reference, is compared by."""
+    return name, "random" if name == REFERENCE else "morf"
 
 
 @dataclass(frozen=True)
@@ -61,6 +67,10 @@ class Part:
         With ``emptied``, curves are taken out of the parts one method after the other, so that they are not held twice.
         """
         take = dict.pop if emptied else dict.__getitem__
+        known: dict[tuple[int, ...], Any] = {}  # of parts that are all there: nothing new takes the identity of another
+
+        def together(curves: list[Curves]) -> Curves:
+            return Curves.joined(curves, known)
 
         def gathered(
             found: Sequence[dict[str, Any]],
@@ -73,16 +83,27 @@ class Part:
             names=tuple(name for part in parts for name in part.names),
             classes=tuple(name for part in parts for name in part.classes),
             targets=torch.cat([part.targets for part in parts]),
-            curves=gathered([part.curves for part in parts], Curves.joined, take),
-            lerf=gathered([part.lerf for part in parts], Curves.joined, take),
+            curves=gathered([part.curves for part in parts], together, take),
+            lerf=gathered([part.lerf for part in parts], together, take),
             heatmaps=gathered([part.heatmaps for part in parts], torch.cat),
             conservation=gathered([part.conservation for part in parts], Conservation.join),
             measured=joined_measures([part.measured for part in parts]),
             others={
-                score: {key: Curves.joined([part.others[score][key] for part in parts]) for key in walks}
+                score: {key: together([part.others[score][key] for part in parts]) for key in walks}
                 for score, walks in parts[0].others.items()
             },
         )
+
+    def with_curves(self, change: Callable[[Key, Curves], Curves]) -> "Part":
+        """The part with other curves, by method and order; in other scores, too."""
+        morf = {name: change(key_of(name), one) for name, one in self.curves.items()}
+        others = {score: {key: change(key, one) for key, one in walks.items()} for score, walks in self.others.items()}
+        lerf = {name: change((name, "lerf"), one) for name, one in self.lerf.items()}
+        return replace(self, curves=morf, lerf=lerf, others=others)
+
+    def blocks(self) -> "Iterator[Part]":
+        """All images, some at a time."""
+        return (self.of(slice(start, start + BLOCK)) for start in range(0, len(self.names), BLOCK))
 
     def of(self, some: slice) -> "Part":
         """What some of the images gave; methods that have none of them are left out."""

@@ -74,7 +74,7 @@ def candidate(name: str, found: ComparisonResult) -> Candidate:
         regions=found.protocol.describe()["regions"],
         replacement=found.protocol.replacement,
         score=found.protocol.unit,
-        removed=float(found.morf[REFERENCE].removed_fraction[..., -1].mean()),
+        removed=float(found.morf[REFERENCE].removed_in_the_end.mean()),
         separation=assay.separation,
         halves=_agreement(found.halves),
         taken=assay.taken,

@@ -58,13 +58,16 @@ def digest(data: bytes) -> str:
     return hashlib.blake2b(data, digest_size=16).hexdigest()
 
 
-def ledger_of(folder: Path) -> Ledger | None:
-    """The hashes that were noted for each name; None where there is no ledger. Torn lines are left out."""
+def ledger_of(folder: Path, name: str = "") -> Ledger | None:
+    """The hashes that were noted for each name, or for one; None where there is no ledger. Torn lines are left out."""
     path = folder / LEDGER
     if not is_ledger(path):
         return None
     noted: Ledger = {}
+    only = json.dumps(name).encode() if name else b""
     for line in read_regular(path, f"{LEDGER!r} of {folder}", at_most=LARGEST_LEDGER).splitlines():
+        if only not in line:
+            continue
         with suppress(ValueError, KeyError, TypeError, RecursionError):
             entry = json.loads(line)
             noted.setdefault(str(entry["name"]), set()).add(str(entry["blake2b"]))
@@ -74,7 +77,8 @@ def ledger_of(folder: Path) -> Ledger | None:
 def check_replaceable(folder: Path, name: str) -> None:
     """Refuses to replace a file that heatproof did not write as it is there now, where there is a ledger."""
     path = folder / name
-    if os.path.lexists(path) and (noted := ledger_of(folder)) is not None and not _is_as_written(path, name, noted):
+    noted = ledger_of(folder, name) if os.path.lexists(path) else None
+    if noted is not None and not _is_as_written(path, name, noted):
         raise InputError(
             f"{str(path)!r} has changed since heatproof wrote it, so it is not replaced; move it away, and give the "
             "same command again"

@@ -57,6 +57,7 @@ class LocalStore(Store):
         self.description = str(path)
         self._root, self._prefix = self.path, ""  # where the ledger lies, and what names begin with there
         self._inside = os.path.join(os.path.realpath(self.path), "")  # noqa: PTH118 - with a slash at its end
+        self._appended: dict[Path, tuple[int, int, int] | None] = {}  # files as this store left them
 
     def put(self, name: str, data: bytes) -> None:
         """Temporary file, fsync, rename, fsync of the folder; InputError if another's file would be replaced."""
@@ -117,8 +118,10 @@ class LocalStore(Store):
             path.parent.mkdir(parents=True, exist_ok=True)
             if not path.exists():
                 note(self._root, self._prefix + name, None)
-            check_replaceable(self._root, self._prefix + name)
+            if self._appended.get(path) != _state(path):  # else each line would read the ledger of all before it
+                check_replaceable(self._root, self._prefix + name)
             append_line(path, line)
+            self._appended[path] = _state(path)
         return True
 
     def local_path(self, name: str) -> Path:
@@ -127,6 +130,14 @@ class LocalStore(Store):
         if not os.path.realpath(path).startswith(self._inside):
             raise InputError(f"{name!r} of {self} is a link that leads out of the folder; remove the link")
         return path
+
+
+def _state(path: Path) -> tuple[int, int, int] | None:
+    """What changes when a file is replaced or written to; none where there is none."""
+    with suppress(FileNotFoundError):
+        found = path.stat(follow_symlinks=False)
+        return found.st_ino, found.st_size, found.st_mtime_ns
+    return None
 
 
 def _files(folder: Path) -> Iterator[str]:

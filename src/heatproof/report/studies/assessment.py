@@ -51,10 +51,10 @@ def verdict(found: AssessmentResult) -> list[str]:
 def warnings(found: AssessmentResult) -> list[str]:
     """What a reader must know before trusting the numbers."""
     curves = next(iter(found.checkpoints.values())).perturbed.random["logit"]  # images and regions are those of all
-    said, regions = notes_of_cells(found), int(curves.orders.max()) + 1
+    said, regions = notes_of_cells(found), 1 + max(int(block.orders.max()) for block in curves.blocks())
     if regions < FEW_REGIONS:
         said.append(f"there are only {regions} regions in an image; smaller ones (regions) order more finely")
-    removed = float(curves.removed_fraction[..., -1].mean())
+    removed = float(curves.removed_in_the_end.mean())
     if removed > MANY:
         said.append(
             f"{removed:.0%} of the image is removed: scores of a mostly removed image count as much as the first "

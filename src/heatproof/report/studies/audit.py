@@ -76,7 +76,7 @@ def chart(found: Audit) -> CurvesChart:
         about="How far a replacement alone drives images off what the network knows (R-OMS); "
         f"{BANDS}. Higher is nearer.",
         bands=bands,
-        removed_fraction=first.removed_fraction.mean(dim=(0, 1)).numpy(),
+        removed_fraction=first.mean_removed.numpy(),
         kind="replacements",
         limits=(0, 1),
     )

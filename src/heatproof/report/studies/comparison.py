@@ -218,7 +218,7 @@ def describe(found: ComparisonResult) -> dict[str, Any]:
     return {
         "study": "compare",
         "network": dict(found.network),
-        "protocol": found.protocol.describe() | {"steps": found.morf[REFERENCE].orders.shape[-1]},
+        "protocol": found.protocol.describe() | {"steps": found.morf[REFERENCE].steps},
         "methods": list(found.heatmaps),
         "images": dict(zip(found.names, found.identities, strict=True)),
         "notes": list(found.notes),
@@ -238,7 +238,7 @@ def describe(found: ComparisonResult) -> dict[str, Any]:
 
 def _removed(found: ComparisonResult) -> np.ndarray:
     """(L + 1,) share of the image that is removed after each step."""
-    removed: np.ndarray = found.morf[REFERENCE].removed_fraction.mean(dim=(0, 1)).numpy()
+    removed: np.ndarray = found.morf[REFERENCE].mean_removed.numpy()
     return removed
 
 

@@ -54,7 +54,7 @@ def _walk(chosen: Chosen, place: int, name: str, curves: Curves) -> Walk:
     return Walk(
         name=name,
         heatmap=None if heatmap is None or np.isnan(heatmap).all() else heatmap,
-        order=curves.orders[number, 0].cpu().numpy(),
+        order=curves.of(slice(number, number + 1)).orders[0, 0].cpu().numpy(),
         steps=curves.scored[number, 0].cpu().numpy(),
         scores=curves.scores[number, 0].double().cpu().numpy(),
     )

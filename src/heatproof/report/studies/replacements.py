@@ -103,7 +103,10 @@ def examples(found: ReplacementResult) -> PictureRows:
     for spec in found.abpc:
         morf = found.both[spec].morf
         removed = torch.stack(
-            [torch.isin(one, order) for one, order in zip(regions, morf.orders[numbers, 0], strict=True)]
+            [
+                torch.isin(one, morf.of(slice(number, number + 1)).orders[0, 0])
+                for one, number in zip(regions, numbers, strict=True)
+            ]
         )
         pictures[spec] = with_removed(few.images, removed, morf.protocol, [morf.images[number] for number in numbers])
     return PictureRows(

@@ -1,7 +1,8 @@
 """What whole shards make together: the comparison, its audit, and all that is derived."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from itertools import islice
 from typing import Any
 
 from heatproof.data.pictures import Pictures
@@ -25,13 +26,15 @@ from heatproof.studies.complexity_study import Simplicity
 from heatproof.studies.planted_truth import PlantedTruth
 from heatproof.studies.racing import at_random
 from heatproof.studies.randomisation_study import Randomisation
-from heatproof.studies.road.driver import Assignment, replayed
+from heatproof.studies.road.driver import Assignment, race_of, take
 from heatproof.studies.road.record import read_assignment
 from heatproof.studies.road.sinks import Whole
 from heatproof.studies.stability_study import Stability
 from heatproof.studies.study import Study
 from heatproof.studies.wanted import study_of
 from heatproof.studies.watching import Progress
+
+JOINED = 512  # images whose shards are joined first: many small arrays take more memory than few large ones
 
 # Studies of heatmaps alone, by the name of their runs.
 ALONE: Mapping[str, Callable[[Comparison], Study]] = {
@@ -52,7 +55,7 @@ def gathered(assignment: Assignment, described: Mapping[str, Any], notes: Sequen
     Raises:
         InputError: if no shard holds anything.
     """
-    study = _joined(assignment, list(assignment.sink.read_all(assignment.protocol)), described, notes)
+    study, _ = _joined(assignment, described, notes)
     return replace(study, audit=assignment.sink.audit(assignment.protocol, len(study.names)))
 
 
@@ -93,21 +96,30 @@ def told(found: Comparison, store: Store) -> Study:
 
 
 def _joined(
-    assignment: Assignment, wholes: Sequence[Whole], described: Mapping[str, Any], notes: Sequence[str] = ()
-) -> Comparison:
-    """What shards that were read make together."""
-    parts, sink = [whole.part for whole in wholes if whole.part], assignment.sink
+    assignment: Assignment, described: Mapping[str, Any], notes: Sequence[str] = ()
+) -> tuple[Comparison, list[int]]:
+    """What the complete shards make together, and the positions in the study of the images that gave something."""
+    sink = assignment.sink
+    race = race_of(assignment)
+    parts: list[Part] = []
+    wholes: list[Whole] = []  # without their parts
+    at_once = JOINED // sink.size if sink.lasts else len(sink)  # joining in two steps what is held would copy it twice
+    for some in _some_at_a_time(sink.read_all(assignment.protocol), max(1, at_once)):
+        here = [whole.part for whole in some if whole.part]
+        for one in here:
+            if race:
+                take(race, one, symmetric=assignment.wanted.symmetric)
+        if here:
+            parts.append(Part.joined(here, emptied=True))
+        wholes += [replace(whole, part=None, positions=whole.positions if whole.part else ()) for whole in some]
     failed = sink.errors()
     if not parts:
         skipped = (f"{name!r}: {reason}" for whole in wholes for name, reason in whole.skipped)
         raise InputError(f"nothing was computed: {next(iter([*failed, *skipped]), 'no picture could be used')}")
-    race = replayed(assignment, wholes)
-    height, width = sink.image_size()
-    shown = sink.shown(positions_of(wholes))
-    found = Part.joined(parts, emptied=True)  # two copies of a million images would be too much
-    if any(int(curves.orders.max()) >= height * width for curves in (*found.curves.values(), *found.lerf.values())):
-        raise InputError(f"the run has orders of more regions than its images have pixels, {height} x {width}")
-    return Comparison(
+    positions = [position for whole in wholes for position in whole.positions]
+    shown = sink.shown(positions)
+    found = Part.joined(parts, emptied=True) if len(parts) > 1 else parts[0]
+    study = Comparison(
         network=described,
         shown=shown,
         found=found if found.heatmaps else replace(found, heatmaps=dict(shown.heatmaps)),
@@ -120,16 +132,22 @@ def _joined(
         work=_work(wholes, found),
         set_aside=tuple(failed),
     )
+    return study, positions
+
+
+def _some_at_a_time(wholes: Iterator[Whole], count: int) -> Iterator[list[Whole]]:
+    """Shards in their order, so many at a time."""
+    while some := list(islice(wholes, count)):
+        yield some
 
 
 def collected(assignment: Assignment, network: Network, source: Source, progress: Progress) -> Comparison:
     """The comparison that the whole shards make, with its audit."""
     sink = assignment.sink
-    wholes = list(sink.read_all(assignment.protocol))
-    study = _joined(assignment, wholes, network.describe())
+    study, positions = _joined(assignment, network.describe())
     count = len(study.names)
     if assignment.wanted.audit != 0 and sink.audit(assignment.protocol, count) is None:
-        found = _audit(assignment, network, source, study, positions_of(wholes), progress)
+        found = _audit(assignment, network, source, study, positions, progress)
         if found:
             sink.keep_audit(found, count)
     shape = (study.shown.images.shape[1], *sink.image_size())
@@ -142,11 +160,6 @@ def notes_of(network: Network, shape: tuple[int, int, int], assignment: Assignme
     without_graph = network.without_graph(shape)
     here = [without_graph] if without_graph else []
     return [*network.notes, *here, *notes_on(assignment.protocol), *filter(None, [assignment.sink.note])]
-
-
-def positions_of(wholes: Iterable[Whole]) -> list[int]:
-    """Positions in the study of all images that gave something."""
-    return [position for whole in wholes if whole.part for position in whole.positions]
 
 
 def _work(wholes: Sequence[Whole], found: Part) -> Work:

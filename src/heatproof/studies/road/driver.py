@@ -1,7 +1,7 @@
 """A comparison shard by shard, in memory and in a run: complete shards are never computed again."""
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from typing import Any
@@ -124,7 +124,10 @@ class Worker:
             file.check()
         if assignment.costs is not None:
             self.network.planner.use_costs(assignment.costs)
-        self.race = replayed(assignment, self.sink.read_all(assignment.protocol))
+        self.race = race_of(assignment)
+        for whole in self.sink.read_all(assignment.protocol) if self.race else ():
+            if self.race and whole.part:
+                take(self.race, whole.part, symmetric=assignment.wanted.symmetric)
 
     @cached_property
     def pool(self) -> tuple[int, ...]:
@@ -188,7 +191,7 @@ class Worker:
                 parts.append(part_of(task, where, batch, pictures.names[where], needs, count))
         part = Part.joined(parts)
         if self.race:
-            _take(self.race, part, symmetric=self.assignment.wanted.symmetric)
+            take(self.race, part, symmetric=self.assignment.wanted.symmetric)
         return part, sum(done)
 
     def _explained(self, task: Task, pictures: Pictures, clock: Clock) -> Iterator[tuple[slice, Explained]]:
@@ -208,22 +211,19 @@ class Worker:
             yield where, donors.lend(task.identities[where], batch)
 
 
-def replayed(assignment: Assignment, wholes: Iterable[Whole]) -> Race | None:
-    """The race as it stands after these shards; none without a rule."""
+def race_of(assignment: Assignment) -> Race | None:
+    """The race before its first shard; none without a rule."""
     wanted = assignment.wanted
     if wanted.rule is None:
         return None
     names = [*wanted.methods, REFERENCE]
     methods = proper_methods(names) if wanted.symmetric else list(wanted.methods)
     rivals = {name: rivals_of(name, names) if wanted.symmetric else [REFERENCE] for name in methods}
-    race = Race(rivals, wanted.rule, given=len(assignment.order))
-    for whole in wholes:
-        if whole.part:
-            _take(race, whole.part, symmetric=wanted.symmetric)
-    return race
+    return Race(rivals, wanted.rule, given=len(assignment.order))
 
 
-def _take(race: Race, part: Part, *, symmetric: bool) -> None:
+def take(race: Race, part: Part, *, symmetric: bool) -> None:
+    """Adds a shard to a race, and looks at it."""
     random = part.curves.get(REFERENCE)
     race.add(headline(part.curves, part.lerf, symmetric=symmetric), of_curves(random) if random else None)
     race.look()

@@ -3,6 +3,8 @@
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from functools import cached_property
 from typing import Any, Literal
 
 import numpy as np
@@ -27,6 +29,7 @@ from heatproof.runs.serialization import from_parquet, json_bytes, parquet_bytes
 from heatproof.studies.road.sinks import Sink, Whole
 from heatproof.studies.road.stored import StoredPart, restored, stored
 from heatproof.studies.road.stored_audit import store_audit, stored_audit
+from heatproof.studies.road.stored_removal import ShardReader, left_in_shard
 
 TableEnd = Literal["", ".images", ".scores"]  # of its name
 TABLES: tuple[TableEnd, ...] = ("", ".images")
@@ -95,11 +98,25 @@ class Shards(Sink):
         """
         marker = self.marker(number)
         part = None if marker.part is None else _read_part(self.store, marker, marker.part, protocol)
+        if part:
+            self._check_regions(part)
         return Whole(number, part, marker.positions, marker.skipped, {key: getattr(marker, key) for key in ABOUT})
 
+    def _check_regions(self, part: Part) -> None:
+        height, width = self._image_size
+        if any(int(curves.orders.max()) >= height * width for curves in part.walks().values()):
+            raise InputError(f"the run has orders of more regions than its images have pixels, {height} x {width}")
+
+    @cached_property
+    def _image_size(self) -> tuple[int, int]:
+        return self.image_size()
+
     def read_all(self, protocol: Protocol) -> Iterator[Whole]:
-        """All complete shards, in order."""
-        return (self.read(number, protocol) for number in self.whole())
+        """All complete shards, in order; orders and removed fractions are read again when they are asked for."""
+        reader = ShardReader(lambda number: self.read(number, protocol).part)
+        for number in self.whole():
+            whole = self.read(number, protocol)
+            yield replace(whole, part=whole.part and left_in_shard(whole.part, number, reader))
 
     @property
     def maps(self) -> MapArrays:

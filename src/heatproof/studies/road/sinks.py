@@ -65,7 +65,7 @@ class Sink(ABC):
 
     @abstractmethod
     def read_all(self, protocol: Protocol) -> Iterator[Whole]:
-        """All complete shards, in order; their parts may lack heatmaps."""
+        """All complete shards, in order; their parts may lack heatmaps, and leave orders where they are stored."""
 
     @abstractmethod
     def image_size(self) -> tuple[int, int]:

@@ -13,6 +13,7 @@ from torch import Tensor
 from heatproof.errors import InputError
 from heatproof.heatmaps import Conservation
 from heatproof.perturbation import Curves, Engine, Protocol
+from heatproof.perturbation.removal import HeldRemoval
 from heatproof.results.part import REFERENCE, Key, Part
 from heatproof.runs.records import PartRecord
 from heatproof.studies.road.table_checks import (
@@ -159,12 +160,23 @@ def _restored(found: StoredPart, numbers: Sequence[int], protocol: Protocol) -> 
         alone = random if random and of_unit["order"].eq("random").all() else expected
         others[str(unit)] = read(of_unit, expected=alone, protocol=replace(protocol, score=str(unit)))
     check_same_images([walk for walks in (curves, *others.values()) for walk in walks.values()])
-    return whole(
+    part = whole(
         targets=max(curves.values(), key=lambda walk: len(walk.images)).targets,
         curves={name: curves[name, order] for name, order in ((*((m, "morf") for m in about.methods), *random))},
         lerf={name: curves[name, "lerf"] for name in about.lerf},
         others=others,
     )
+    return part.with_curves(partial(_sharing, next(iter(curves.values()))))
+
+
+def _sharing(first: Curves, _: Key, curves: Curves) -> Curves:
+    """Curves that share what is the same in the first ones: they are of the same images, targets and scored steps."""
+    same = {
+        name: getattr(first, name)
+        for name in ("scored", "targets", "against")
+        if getattr(curves, name) is not None and torch.equal(getattr(curves, name), getattr(first, name))
+    }
+    return replace(curves, images=first.images if curves.images == first.images else curves.images, **same)
 
 
 def _walks(
@@ -242,7 +254,9 @@ def curves_of(rows: pl.DataFrame, protocol: Protocol, engine: Engine) -> Curves:
     count = len(rows) // repeats
 
     def tensor(column: str, dtype: torch.dtype, of: pl.DataFrame = rows) -> Tensor:
-        values = np.array(of[column].to_list())
+        if of[column].list.len().n_unique() != 1:
+            raise ValueError(f"lists of column {column} differ in their length")
+        values = of[column].explode().to_numpy(writable=True)
         return torch.from_numpy(values).to(dtype).reshape(count, len(of) // count, -1)
 
     order, firsts = str(rows["order"][0]), rows.gather_every(repeats)
@@ -250,8 +264,9 @@ def curves_of(rows: pl.DataFrame, protocol: Protocol, engine: Engine) -> Curves:
     against = firsts["against"].to_list() if protocol.against is not None else None
     return Curves(
         scores=tensor("scores", torch.float32),
-        orders=tensor("regions", torch.int32, ordered),
-        removed_fraction=tensor("removed_fraction", torch.float64, ordered),
+        removal=HeldRemoval(
+            tensor("regions", torch.int32, ordered), tensor("removed_fraction", torch.float64, ordered)
+        ),
         scored=tensor("steps", torch.int32),
         targets=torch.tensor(firsts["target"].to_list()),
         images=tuple(firsts["identity"]),
