@@ -21,6 +21,7 @@ from torch.utils._pytree import tree_map
 from heatproof.network import trial
 
 GPU = torch.device("cuda", 0)
+INSIDE = torch.device("meta")  # what torch's own C++ is told: autograd would wait for a GPU's streams
 aten = torch.ops.aten
 CROSSING = {aten._to_copy.default, aten.copy_.default}
 INDEXING = {aten.index.Tensor, aten._unsafe_index.Tensor, aten.index_put.default, aten.index_put_.default,
@@ -35,17 +36,13 @@ class OnGpu(Tensor):
 
     @staticmethod
     def __new__(cls, inner: Tensor) -> "OnGpu":
-        made = Tensor._make_wrapper_subclass(
-            cls,
-            inner.size(),
-            strides=inner.stride(),
-            storage_offset=inner.storage_offset(),
-            dtype=inner.dtype,
-            device=GPU,
-            requires_grad=False,
-        )
+        size, layout = inner.size(), {"strides": inner.stride(), "storage_offset": inner.storage_offset()}
+        with torch.inference_mode(False):
+            made = Tensor._make_wrapper_subclass(cls, size, **layout, dtype=inner.dtype, device=INSIDE)
         made.inner = inner
         return made
+
+    device, is_cuda, is_meta = GPU, True, False  # what code in Python is told
 
     def __deepcopy__(self, memo: dict[int, Any]) -> "OnGpu":
         if id(self) not in memo:
@@ -64,6 +61,15 @@ class OnGpu(Tensor):
         transfers["to the CPU"] += 1
         return self.inner.tolist()
 
+    def __getitem__(self, key: Any) -> Tensor:
+        return super().__getitem__(moved(key))
+
+    def __setitem__(self, key: Any, value: Any) -> None:
+        super().__setitem__(moved(key), value)
+
+    def new_tensor(self, data: Any, **given: Any) -> Tensor:
+        return torch.tensor(data, **{"dtype": self.dtype, "device": GPU} | given)
+
     def __array__(self, *given: object) -> Any:
         return self.numpy()
 
@@ -72,6 +78,13 @@ class OnGpu(Tensor):
     @classmethod
     def __torch_dispatch__(cls, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         return computed(func, args, kwargs or {})
+
+
+def moved(key: Any) -> Any:
+    """An index in which lists are tensors on the GPU, as torch makes them."""
+    if isinstance(key, list):
+        return torch.tensor(key, device=GPU)
+    return tuple(map(moved, key)) if isinstance(key, tuple) else key
 
 
 class Gpu(TorchDispatchMode):
@@ -86,6 +99,8 @@ def computed(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     given = tensors((args, kwargs))
     on_gpu = [one for one in given if isinstance(one, OnGpu)]
     asked = next((one for one in leaves((args, kwargs)) if isinstance(one, torch.device)), None)
+    if asked == INSIDE and (on_gpu or func.overloadpacket in (aten._to_copy, aten.to)):
+        asked = GPU  # as of x.to(y)
     if not on_gpu and (asked is None or asked.type != "cuda"):
         return func(*args, **kwargs)
     with Gpu():  # under inference mode, what others are made of comes as a whole
@@ -99,7 +114,8 @@ def computed(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     plain_args, plain_kwargs = tree_map(lambda one: one.inner if isinstance(one, OnGpu) else one, (args, kwargs))
     if asked is not None:
         plain_kwargs["device"] = torch.device("cpu")
-    found = func(*plain_args, **plain_kwargs)
+    with torch.inference_mode(False):  # so that views of what was made before can be made in it
+        found = func(*plain_args, **plain_kwargs)
     to = asked or (args[0].device if func in CROSSING else GPU)
     if func in CROSSING:
         count(args[1] if func is aten.copy_.default else args[0], to)
@@ -122,6 +138,7 @@ def check(func: Any, args: tuple[Any, ...], given: list[Tensor]) -> None:
     """Refuses to mix devices, as CUDA does."""
     if func in CROSSING:
         return
+    assert not any(one.is_meta for one in given), "a tensor without values"
     rest = given
     if func in INDEXING:
         of, indices = args[0], [one for one in args[1] if isinstance(one, Tensor)]

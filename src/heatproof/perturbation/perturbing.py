@@ -106,7 +106,7 @@ def perturb_scores(
         blocks.append(evaluate(network, block, score, plan, memory=protocol.evaluation_memory, on_progress=report))
     scores = torch.cat(blocks).reshape(*stacked.shape[:3], -1, len(wanted))  # (N, M, T, K + 1, S)
     after = torch.nn.functional.pad(scored, (1, 0))
-    own, against = apart(targets)
+    own, against = apart(targets.cpu())
     return {
         what: {
             key: Curves(
