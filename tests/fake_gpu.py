@@ -7,6 +7,7 @@ round; and ``.numpy()`` is refused.
 """
 
 import copy
+import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -151,6 +152,19 @@ def check(func: Any, args: tuple[Any, ...], given: list[Tensor]) -> None:
         raise RuntimeError(f"Expected all tensors to be on the same device, but found cuda:0 and cpu ({func})")
 
 
+class Mark:
+    """A mark in the GPU's queue, which is empty whenever the CPU has computed."""
+
+    def __init__(self, *, enable_timing: bool) -> None:
+        self.seconds = 0.0
+
+    def record(self) -> None:
+        self.seconds = time.perf_counter()
+
+    def elapsed_time(self, other: "Mark") -> float:
+        return 1000 * (other.seconds - self.seconds)
+
+
 def tensors(tree: Any) -> list[Tensor]:
     return [one for one in leaves(tree) if isinstance(one, Tensor)]
 
@@ -194,6 +208,7 @@ def gpu() -> Iterator[Counter[str]]:
     kept = {
         (place, name): getattr(place, name)
         for place, name in (
+            (torch.cuda, "Event"),
             (torch.cuda, "_lazy_init"), (torch.cuda, "synchronize"), (torch.cuda, "get_rng_state"),
             (torch.cuda, "set_rng_state"), (trial, "exported_program"),
         )
@@ -204,6 +219,7 @@ def gpu() -> Iterator[Counter[str]]:
     torch._C._set_only_lift_cpu_tensors(True)  # torch.tensor(…) is made on the CPU, and then moved
     torch.cuda._lazy_init = lambda: None
     torch.cuda.synchronize = lambda device=None: None
+    torch.cuda.Event = Mark
     torch.cuda.get_rng_state = lambda device=None: torch.zeros(8, dtype=torch.uint8)
     torch.cuda.set_rng_state = lambda state, device=None: None
     trial.exported_program = exported

@@ -17,7 +17,11 @@ from heatproof.data import as_dataset
 from heatproof.heatmaps import METHODS, explain_batches
 from heatproof.heatmaps.methods import of_attention
 from heatproof.network import Network
+from heatproof.network.incremental import dirty_regions, measure
+from heatproof.network.incremental.plan import whole_plan
+from heatproof.network.incremental.planner import DEVICE_BATCH
 from heatproof.perturbation import REPLACEMENTS, Protocol
+from heatproof.perturbation.regions import grid
 from heatproof.perturbation.scores import SCORES
 from heatproof.runs.store import open_store
 from heatproof.studies.road.running import run_comparison
@@ -126,14 +130,42 @@ def test_curves_of_a_difference_of_logits(on_gpu, on_cpu, images):
         same(hp.perturb(on_gpu[0][name], images, **options).scores, hp.perturb(on_cpu[name], images, **options).scores)
 
 
+def test_incremental_evaluation_moves_no_index_at_every_node(on_gpu, images):
+    """The plan is one of many windows; transfers grow with the steps, not with steps times nodes."""
+    network, transfers = on_gpu
+    counts = []
+    for steps in (9, 18):
+        transfers.clear()
+        hp.perturb(network["cnn"], images, order="random", regions=3, steps=steps, engine="incremental")
+        counts.append(sum(transfers.values()))
+    print(counts)
+    assert counts[1] - counts[0] <= 9 * 3  # regions and limits go there, and the scores come back at times
+
+
+def test_costs_on_a_device_are_those_of_a_whole_head(on_gpu, images):
+    """Every node has a cost, measured between marks, on as many images as a run takes."""
+    network = on_gpu[0]["cnn"]
+    graph = network.graph(SHAPE)
+    whole = whole_plan(graph, dirty_regions(grid(18, 18, 6)[None]))
+    costs = measure(whole, network.planner.like)
+    assert costs.full.keys() == {node.name for node in graph}
+    assert costs.windows.keys() == whole.head
+    assert all(seconds > 0 for seconds in (*costs.full.values(), *costs.windows.values()))
+    assert network.batch_size(SHAPE, 2**40) == DEVICE_BATCH
+
+
 @pytest.mark.parametrize("options", [{"protocol": "samek2017", "regions": 6, "lerf": True, "controls": True},
                                      {"regions": 6, "replacement": "blur", "against": 1},
                                      {"regions": 9, "measures": ["naopc", "single-region"], "controls": False},
-                                     {}], ids=str)  # fmt: skip
+                                     {"images": "on the GPU", "regions": 6}, {}], ids=str)  # fmt: skip
 def test_a_comparison_in_memory_is_the_same(options, on_gpu, on_cpu, images, tmp_path):
     methods = {"given": images.sum(dim=1)} | ({} if "against" in options else {"own": own})
     methods |= {name: name for name in ("lrp-epsilon", "gradient-x-input")}
-    found = hp.compare(on_gpu[0]["cnn"], images, methods, **options)
+    options = dict(options)
+    there = images.to("cuda") if options.pop("images", None) else images
+    given = {name: maps.to("cuda") if there is not images and isinstance(maps, torch.Tensor) else maps
+             for name, maps in methods.items()}  # fmt: skip
+    found = hp.compare(on_gpu[0]["cnn"], there, given, **options)
     expected = hp.compare(on_cpu["cnn"], images, methods, **options)
     compared(found, expected)
     found.save(tmp_path / "run")

@@ -21,11 +21,14 @@ from heatproof.network.formats.huggingface import as_logits, class_names
 from heatproof.network.formats.scripts import as_module
 from heatproof.network.forward import ForwardPass, WholeModule, check_logits
 from heatproof.network.graph import Graph
-from heatproof.network.incremental.planner import CPU_BATCH, Planner, images_within
+from heatproof.network.incremental.planner import CPU_BATCH, Planner, images_within, on_cpu
 from heatproof.network.inputs import as_preprocessing, as_targets, check_classes, check_images, checked_device
 from heatproof.network.tokens import CannotDropError, SelfAttention, Tokens
 from heatproof.network.trial import NO_LOGITS, Trial, once, tried
 from heatproof.showing import facts_html
+
+
+BLIND_BATCH = 32  # images at once on a GPU, of a network of which no graph is known
 
 
 class Network:
@@ -246,7 +249,7 @@ class Network:
         """How many images of ``shape`` (C, H, W) go through at once within ``memory`` bytes (at least one)."""
         MEMORY.check("memory, in bytes,", memory)
         if self.without_graph(shape):
-            return CPU_BATCH  # nothing is known of the activations
+            return CPU_BATCH if on_cpu(self.planner.like) else BLIND_BATCH  # nothing is known of the activations
         graph = self.graph(shape)
         # a way back holds signals beside the records: twice the activations at the most
         values = 3 * graph.kept_values if recorded else 2 * graph.peak_values

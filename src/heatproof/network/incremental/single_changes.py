@@ -40,12 +40,12 @@ def single_changes(graph: Graph, images: Tensor, others: Tensor, regions: Tensor
     memory = DEFAULT_MEMORY // 2
     for numbers in torch.arange(len(images) * count).split(planner.trajectories_at_once(plan, memory)):
         used, owners = (numbers // count).unique(return_inverse=True)
-        region, image = numbers % count, (numbers // count).to(images.device)
-        inside = (regions == region[:, None, None]).to(images.device)
+        region, image = (numbers % count).to(images.device), (numbers // count).to(images.device)
+        inside = regions.to(images.device) == region[:, None, None]
         changed = FeatureCache.of(torch.where(inside[:, None], others[image], images[image]))
         state = IncrementalState(plan, images[used.to(images.device)], owners, batch_size=CPU_BATCH)
-        starts = rectangles.starts[:, region]
-        pixels = changed.read(torch.arange(len(numbers)), starts, rectangles.size)
+        starts = rectangles.starts.to(images.device)[:, region]
+        pixels = changed.read(torch.arange(len(numbers), device=images.device), starts, rectangles.size)
         tail = Tail(plan, len(numbers), planner.tail_batch_size(plan, memory), images)
         tail.put(state.change(region[:, None], pixels))
         yield image, tail.finish()
