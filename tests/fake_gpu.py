@@ -95,7 +95,7 @@ class Gpu(TorchDispatchMode):
         return computed(func, args, kwargs or {})
 
 
-def computed(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+def computed(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:  # noqa: C901
     """One operation, on the CPU, with the device that its values would be on."""
     given = tensors((args, kwargs))
     on_gpu = [one for one in given if isinstance(one, OnGpu)]
@@ -174,7 +174,7 @@ def count(source: Tensor, to: torch.device) -> None:
         transfers["to the GPU" if to.type == "cuda" else "to the CPU"] += 1
 
 
-def exported(module: nn.Module, shape: tuple[int, ...]) -> torch.export.ExportedProgram:
+def exported(module: nn.Module, shape: tuple[int, ...]) -> torch.export.ExportedProgram:  # noqa: C901
     """Exports a copy on the CPU, and says of the program what that of a module on a GPU would say."""
     plain, weights = copy.deepcopy(module), {**module.state_dict(), **dict(module.named_parameters())}
     for part in plain.modules():

@@ -121,7 +121,9 @@ def test_curves_are_the_same_with_every_replacement(replacement, on_gpu, on_cpu,
 def test_curves_are_the_same_in_every_score(score, on_gpu, on_cpu, images):
     for engine in ("full", "incremental"):
         options = {"regions": 6, "score": score, "order": "random", "engine": engine}
-        same(hp.perturb(on_gpu[0]["cnn"], images, **options).scores, hp.perturb(on_cpu["cnn"], images, **options).scores)
+        same(
+            hp.perturb(on_gpu[0]["cnn"], images, **options).scores, hp.perturb(on_cpu["cnn"], images, **options).scores
+        )
 
 
 def test_curves_of_a_difference_of_logits(on_gpu, on_cpu, images):
@@ -212,7 +214,10 @@ def test_a_run_is_the_same_and_is_read_again(tmp_path):
     wanted = Wanted(methods={"lrp-epsilon": "lrp-epsilon", "sobel": "sobel"}, audit=4, lerf=True, symmetric=True,
                     protocol=Protocol(regions=6))  # fmt: skip
     expected = run_comparison(
-        wanted, lambda: (Network(module, preprocessing=PREPROCESSING), as_dataset(folder)), open_store(tmp_path / "a"), {}
+        wanted,
+        lambda: (Network(module, preprocessing=PREPROCESSING), as_dataset(folder)),
+        open_store(tmp_path / "a"),
+        {},
     )
     with gpu():
         network = Network(module, preprocessing=PREPROCESSING, device="cuda")

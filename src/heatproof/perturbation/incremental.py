@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
+from heatproof.network.exact import multiplying
 from heatproof.network.incremental import FeatureCache, IncrementalState, Plan, Tail, Values
 from heatproof.network.inputs import check_classes
 from heatproof.network.network import Network
@@ -23,7 +24,7 @@ def evaluate_incrementally(
     images, begun, scores = [], [], []
     memory //= 2  # one half for trajectories, the other for evaluating whole images and the tail
     for numbers in torch.arange(len(trajectories)).split(network.planner.trajectories_at_once(plan, memory)):
-        with torch.inference_mode():
+        with torch.inference_mode(), multiplying(tf32=network.tf32):
             batch = _Batch(network, trajectories, score, plan, numbers, memory)
             images.append(batch.images)
             begun.append(batch.begin())
@@ -106,7 +107,9 @@ class _Batch:
         regions = (self.orders.gather(1, removed) + self.first_region[:, None]).to(self.starts.device)  # (S, T)
         limits = step.repeat_interleave(regions.shape[1])[:, None, None, None].to(self.starts.device)
         gone = self._windows("removed at", regions) <= limits
-        return self.state.change(regions, torch.where(gone, *(self._windows(one, regions) for one in ("after", "before"))))
+        return self.state.change(
+            regions, torch.where(gone, *(self._windows(one, regions) for one in ("after", "before")))
+        )
 
     def _windows(self, what: str, regions: Tensor) -> Tensor:
         """(S · T, C, h, w) windows around regions (S, T), each trajectory's of its map."""

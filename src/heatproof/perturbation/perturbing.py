@@ -12,6 +12,7 @@ from heatproof.heatmaps import check_heatmaps
 from heatproof.network.against import apart, check_asked
 from heatproof.network.inputs import as_targets
 from heatproof.network.network import Network
+from heatproof.network.precision import in_precision
 from heatproof.options.signatures import takes
 from heatproof.options.studies import PerturbArguments
 from heatproof.perturbation.curves import Curves, removed_fractions
@@ -92,7 +93,7 @@ def perturb_scores(
     on_progress: OnProgress | None = None,
 ) -> dict[str, dict[Key, Curves]]:
     """Curves of several orders by the name of the score, all from the same evaluations; for the rest see above."""
-    regions = as_regions(protocol.regions, images)
+    network, regions = in_precision(network, protocol.precision), as_regions(protocol.regions, images)
     stacked = torch.stack([order.expand(-1, protocol.repeats, -1) for order in orders.values()], dim=1)  # (N, M, T, L)
     steps = stacked.shape[-1]
     chosen = protocol.scored_of(steps)
