@@ -93,7 +93,7 @@ def test_heatmaps_and_predictions_stay_as_they_are(networks, images):
 
 
 def test_tf32_needs_a_gpu(networks, images):
-    with pytest.raises(hp.InputError, match="precision tf32 needs an NVIDIA GPU, and .* is on cpu"):
+    with pytest.raises(hp.InputError, match=r"precision tf32 needs an NVIDIA GPU, and .* is on cpu"):
         hp.perturb(networks["cnn"], images, order="random", precision="tf32")
 
 

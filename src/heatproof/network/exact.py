@@ -8,7 +8,8 @@ from typing import Any, ParamSpec, Self, TypeVar
 
 import torch
 
-Given, Found = ParamSpec("Given"), TypeVar("Found")
+Given = ParamSpec("Given")
+Found = TypeVar("Found")
 
 
 @contextmanager

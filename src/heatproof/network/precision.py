@@ -118,7 +118,7 @@ def in_bfloat16(graph: Graph, last: torch.dtype) -> Graph:
     weighted = [number for number, node in enumerate(graph) if isinstance(node.operation, Weighted)]
     first = weighted[-1] if weighted else len(graph)
     exact = {node.name for node in graph.nodes[first:]}
-    shapes = {node.name: node for node in graph}
+    known = {node.name: node for node in graph}
     nodes: list[Node] = []
     widened: dict[str, str] = {}
     for node in graph:
@@ -127,13 +127,10 @@ def in_bfloat16(graph: Graph, last: torch.dtype) -> Graph:
             continue
         for name in node.inputs:
             if name not in exact and name not in widened:
-                like = shapes.get(name, node)
-                shape = graph.shapes[name]
                 widened[name] = f"{name}.widened"
-                batch = {} if name in shapes else {"batched": True, "batch": Node.batch}
-                nodes.append(
-                    replace(like, name=widened[name], operation=Widen(last), inputs=(name,), shape=shape, **batch)
-                )
+                about = (node.place, graph.shapes[name])
+                read = Node(name, Widen(last), (name,), *about) if name == graph.input else known[name]
+                nodes.append(replace(read, name=widened[name], operation=Widen(last), inputs=(name,)))
         nodes.append(replace(node, inputs=tuple(widened.get(name, name) for name in node.inputs)))
     return Graph(graph.input, tuple(nodes), graph.output, graph.input_shape)
 

@@ -101,8 +101,8 @@ class Evaluating(Bounded):
             "Precision in which perturbed images are evaluated: float32 (the network's own), tf32 (NVIDIA GPUs), bf16; "
             "heatmaps and predictions stay in float32.",
             python="precision in which perturbed images are evaluated: float32 (the network's own), tf32 (NVIDIA "
-            "GPUs), bf16. Heatmaps and predictions stay in the network's own. What another one changes is measured on a few "
-            "images of a comparison, and shown.",
+            "GPUs), bf16. Heatmaps and predictions stay in the network's own. What another one changes is measured on "
+            "a few images of a comparison, and shown.",
             complete=among(PRECISIONS),
         ),
     ] = FLOAT32

@@ -109,7 +109,7 @@ class CompareOptions(Examining):
 class PlanOptions(Examining):
     """Options of ``heatproof.plan_comparison`` and ``heatproof plan``."""
 
-    precision: Annotated[
+    precision: Annotated[  # type: ignore[assignment] # of intervals: plans are for evaluation in float32
         "float | str | None",
         Option(
             "Find the cheapest design that reaches this precision of every method's AOPC above the random order: half "

@@ -108,7 +108,7 @@ class _Batch:
         limits = step.repeat_interleave(regions.shape[1])[:, None, None, None].to(self.starts.device)
         gone = self._windows("removed at", regions) <= limits
         return self.state.change(
-            regions, torch.where(gone, *(self._windows(one, regions) for one in ("after", "before")))
+            regions, torch.where(gone, self._windows("after", regions), self._windows("before", regions))
         )
 
     def _windows(self, what: str, regions: Tensor) -> Tensor:

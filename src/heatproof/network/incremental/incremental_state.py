@@ -24,7 +24,9 @@ class IncrementalState:
 
     def __init__(self, plan: Plan, images: Tensor, owners: Tensor, *, batch_size: int) -> None:
         self.plan, self.device = plan, images.device
-        self.starts = {  # of windows that are written, by name, and of those that are read, by name and input
+        self.starts: dict[
+            object, Tensor
+        ] = {  # of windows that are written, by name, and of those that are read, by name and input
             **{name: dirty.starts.to(self.device) for name, dirty in plan.dirty.items()},
             **{
                 (step.node.name, number): read.starts.to(self.device)
