@@ -98,7 +98,7 @@ class Rounding:
         here, there = (np.concatenate(side) for side in zip(*pairs, strict=True))
         spread = float(there.max() - there.min())
         errors = np.abs(here - there) / (spread or 1.0)
-        own, other = (headline(morf, lerf, symmetric=symmetric) for morf, lerf in (rounded, exact))
+        own, other = (headline(side[0], side[-1], symmetric=symmetric) for side in (rounded, exact))
         means = {name: float(values[name].mean()) for name in methods if name != REFERENCE}
         between = np.diff(np.sort(list(means.values())))
         return cls(
@@ -127,9 +127,6 @@ class Rounding:
 
 
 def _half_width(values: Values, name: str) -> float | None:
-    if REFERENCE in values and REFERENCE != name:
-        found = estimate(paired(values[name], values[REFERENCE]))
-    else:
-        found = estimate(values[name])
+    found = estimate(paired(values[name], values[REFERENCE]) if REFERENCE in values else values[name])
     half = (found.high - found.low) / 2
     return float(half) if np.isfinite(half) else None

@@ -18,21 +18,15 @@ IMAGES = 8  # at most
 def rounding_of(few: Task, study: ComparisonResult, numbers: Sequence[int], progress: Progress) -> Rounding:
     """The errors on these few images, by their numbers in the study; orders, steps and replacements are the study's."""
     started = time.perf_counter()
-    rounded = [_on(study.morf, numbers), _on(study.lerf, numbers)]
+    rounded = [_on(study.morf, numbers), *([_on(study.lerf, numbers)] if study.lerf else [])]
     walks = [curves for both in rounded for curves in both.values()]
     progress.begin(sum(curves.scored[..., 1:].numel() for curves in walks) + len(numbers) * len(rounded))
-    regions, steps = few.regions, few.steps
-    protocol = replace(few.protocol, precision=FLOAT32, regions=regions, steps=steps)
-    exact = []
+    protocol = replace(few.protocol, precision=FLOAT32, regions=few.regions, steps=few.steps)
+    asked, exact = study.found.asked[list(numbers)], list[dict[str, Curves]]()
     for both in rounded:
         orders = {name: curves.orders.long() for name, curves in both.items()}
-        asked = study.found.asked[list(numbers)]
-        found = (
-            perturb_orders(few.network, few.images, orders, asked, protocol, few.identities, progress.add)
-            if both
-            else {}
-        )
-        exact.append(found)
+        again = perturb_orders(few.network, few.images, orders, asked, protocol, few.identities, progress.add)
+        exact.append({name: replace(again[name], order=curves.order) for name, curves in both.items()})
     return Rounding.of(
         rounded,
         exact,

@@ -8,8 +8,8 @@ from heatproof.wording import counted, listed
 def verdict(found: Rounding) -> list[str]:
     """The errors of scores, and of what methods are compared by."""
     text = (
-        f"Evaluated in {found.precision}: on {counted(len(found.names), 'image')} scores differ from those in float32 by "
-        f"{found.largest:.2g} of their range at most, {found.mean:.2g} on average"
+        f"Evaluated in {found.precision}: on {counted(len(found.names), 'image')} scores differ from those in float32 "
+        f"by {found.largest:.2g} of their range at most, {found.mean:.2g} on average"
     )
     name, worst = max(found.methods.items(), key=lambda one: abs(one[1].error))
     text += f", the mean of a method by {abs(worst.error):.2g} at most ({name})"
@@ -32,7 +32,7 @@ def table(found: Rounding) -> Table:
     """What methods are compared by, in both precisions."""
     rows = tuple((name, one.exact, one.rounded, one.error, one.half_width) for name, one in found.methods.items())
     note = (
-        f"Means over {counted(len(found.names), 'image')} that were perturbed again in the same way. Half width: of the "
-        "95 % interval over all images of the comparison."
+        f"Means over {counted(len(found.names), 'image')} that were perturbed again in the same way. Half width: of "
+        "the 95 % interval over all images of the comparison."
     )
     return Table(("method", "float32", found.precision, "error", "half width"), rows, (note,))
