@@ -59,9 +59,11 @@ class Clock:
 
     @property
     def left(self) -> float:
+        """Seconds."""
         return self.until - time.perf_counter()
 
     def fits(self) -> bool:
+        """Whether another case of the longest kind would."""
         return self.left > self.longest
 
 
