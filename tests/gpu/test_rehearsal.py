@@ -117,6 +117,17 @@ def test_curves_are_the_same_with_every_replacement(replacement, on_gpu, on_cpu,
     same(found.scores, hp.perturb(on_cpu[name], images, images.sum(dim=1), **options).scores)
 
 
+@pytest.mark.parametrize("sigma", [0.3, 3.0, 40.0])
+def test_a_gpu_blurs_as_the_cpu_does(sigma):
+    """Also where the blur is wider than the image, whose border mirrors it several times."""
+    images = torch.rand(2, 3, 11, 17, dtype=torch.float64, generator=torch.Generator().manual_seed(2))
+    blur = REPLACEMENTS.resolve(f"blur[sigma={sigma}]")
+    with gpu():
+        found = blur(images.to("cuda"), generators=[])
+        assert found.device.type == "cuda"
+        torch.testing.assert_close(found.cpu(), blur(images, generators=[]), rtol=0, atol=1e-12)
+
+
 @pytest.mark.parametrize("score", sorted(SCORES))
 def test_curves_are_the_same_in_every_score(score, on_gpu, on_cpu, images):
     for engine in ("full", "incremental"):

@@ -101,7 +101,7 @@ def perturb_scores(
     score = together([SCORES.resolve(name) for name in wanted])
     report = on_progress or (lambda evaluations: None)
     blocks, engines = [], []
-    for block in _blocks(images, stacked, scored, regions, targets, protocol, ids):
+    for block in _blocks(images, stacked, scored, regions, targets, protocol, ids, network.device):
         engine, plan = choose_for(network, block, protocol.engine, score)
         engines.append(engine)
         blocks.append(evaluate(network, block, score, plan, memory=protocol.evaluation_memory, on_progress=report))
@@ -166,13 +166,19 @@ def _blocks(
     targets: Tensor,
     protocol: Protocol,
     ids: Sequence[str],
+    device: torch.device,
 ) -> Iterator[Trajectories]:
-    """Trajectories of orders (N, M, T, L) with scored steps (N, T, K), block by block of images."""
+    """Trajectories of orders (N, M, T, L) with scored steps (N, T, K), block by block of images.
+
+    Replacement images are made on ``device``; the rest is on the CPU.
+    """
     for index in torch.arange(len(images)).split(_block_size(images, orders.shape[1], protocol)):
         chosen, named = images[index.to(images.device)].cpu(), [ids[i] for i in index]
+        needless = protocol.imputes or protocol.drops
+        replaced = None if needless else replacement_images(chosen.to(device), protocol, named)
         yield Trajectories(
             images=chosen,
-            replacements=None if protocol.imputes or protocol.drops else replacement_images(chosen, protocol, named),
+            replacements=replaced,
             drops=protocol.drops,
             impute=imputation(protocol, named) if protocol.imputes else None,
             regions=regions[index],
