@@ -109,14 +109,14 @@ class CompareOptions(Examining):
 class PlanOptions(Examining):
     """Options of ``heatproof.plan_comparison`` and ``heatproof plan``."""
 
-    precision: Annotated[  # type: ignore[assignment] # of intervals: plans are for evaluation in float32
+    precision: Annotated[
         "float | str | None",
         Option(
             "Find the cheapest design that reaches this precision of every method's AOPC above the random order: half "
             "the width of the 95 % interval, in the score's unit (0.25) or as a share of the random order's AOPC (5%).",
             metavar="NUMBER|PERCENT",
         ),
-    ] = None
+    ] = None  # type: ignore[assignment] # of intervals: plans are for evaluation in float32
     budget: Annotated[
         "int | str | None",
         Option(
