@@ -1,11 +1,12 @@
 PYTHON ?= python3.11
 SIZE ?= small
+DEVICE ?= cuda
 VENV := .venv
 BIN := $(VENV)/bin
 RUNS := $(VENV)/.runs
 INSTALLED := $(VENV)/.installed
 
-.PHONY: help demo test test-all check bench reproduce docs docs-figures dist clean
+.PHONY: help demo test test-all check gpu bench reproduce docs docs-figures dist clean
 
 help:  ## Show what there is to make.
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -26,7 +27,7 @@ demo: $(RUNS)  ## Compare heatmap methods on built-in photographs with a real Im
 	@echo "Open demo/report.html"
 
 test: $(INSTALLED)  ## Run the tests, a process on each core with one thread (about 10 minutes on two cores).
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "not slow" --numprocesses auto --dist loadfile
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "not slow and not gpu" --numprocesses auto --dist loadfile
 
 test-all: test  ## Run all tests; the slow ones one after the other, since some use all cores.
 	$(BIN)/python -m pytest -m slow
@@ -36,6 +37,13 @@ check: $(INSTALLED)  ## Lint, types, import direction, doctests.
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/python -m pytest -q src tests/house
+
+gpu:  ## Test a GPU against the CPU and measure it, in 8 minutes (DEVICE=cpu: a rehearsal); takes torch from PYTHON.
+	test -x $(VENV)-gpu/bin/python || $(PYTHON) -m venv --system-site-packages $(VENV)-gpu
+	$(VENV)-gpu/bin/python -m pip install --quiet --editable . "pytest>=8.2"
+	HEATPROOF_DEVICE=$(DEVICE) timeout 170 $(VENV)-gpu/bin/python -m pytest -q -m gpu tests/gpu
+	timeout 290 $(VENV)-gpu/bin/python benchmarks/bench_gpu.py --device $(DEVICE) --seconds 240 \
+		$(if $(filter cpu,$(DEVICE)),--small)
 
 bench: $(INSTALLED)  ## Measure what README and docs say of speed (an hour; keep the machine quiet; SHARED=FOLDER).
 	$(BIN)/python -m pip install --quiet --editable ".[bench]"
@@ -65,4 +73,4 @@ dist: $(INSTALLED)  ## Build the wheel and the source archive into dist/, and ch
 	$(BIN)/twine check --strict dist/*
 
 clean:  ## Remove the environment and what was built.
-	rm -rf $(VENV) demo build dist site .doctrees .pytest_cache .mypy_cache .ruff_cache
+	rm -rf $(VENV) $(VENV)-gpu demo build dist site .doctrees .pytest_cache .mypy_cache .ruff_cache

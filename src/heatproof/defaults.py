@@ -16,6 +16,7 @@ DEFAULT_MEMORY = 2 * 2**30  # bytes
 PILOT_IMAGES = 16
 SEEN = 0.05  # probability, above which a network sees a class in a mosaic
 SHOWN = 8  # pictures of a page
+FLOAT32 = "float32"  # of evaluation: the network's own precision, with TF32 off
 ALL = "all"  # instead of a number of steps
 CANDIDATES = ("coarse-blur", "coarse-uniform", "medium-blur", "large-blur", "fine-uniform")  # protocols to choose from
 OF_TRANSFORMERS = ("dropped-tokens",)  # further ones, where the network can leave out tokens

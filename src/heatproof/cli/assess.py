@@ -54,7 +54,7 @@ def assess_command(
         here = partial(other_weights, topology, dataset)
         opened = here if workers.on == HERE else partial(checkpoint, given, options.seed)
         wanted = wanted_assessment(options, ordered, topology.name, opened, known)
-        with workers.execution(place) as execution:
+        with workers.execution(place, device=given.device) as execution:
             study = run_cells(wanted, store, settings, execution)
     if known and dataset.classes and topology.classes and dataset.classes != topology.classes:
         warn(["class names differ between data set and network: the accuracy holds if classes have the same order"])

@@ -33,6 +33,6 @@ def compare_command(
     wanted = wanted_comparison(options, given.methods_and_files())
     with place.held(context) as store:
         opened = workers.opened_by(given, options.seed)
-        with workers.execution(place) as execution:
+        with workers.execution(place, device=given.device) as execution:
             study = run_comparison(wanted, opened, store, settings, execution)
     deliver(study, place, holding="tables and figures, shards/ (every score), heatmaps.zarr")

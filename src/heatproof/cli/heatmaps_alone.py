@@ -32,6 +32,6 @@ def run_heatmaps_alone(
     settings = settings_of(context)
     with place.held(context) as store:
         opened = workers.opened_by(given, wanted.protocol.seed)
-        with workers.execution(place, unit=unit) as execution:
+        with workers.execution(place, unit=unit, device=given.device) as execution:
             study = run_comparison(wanted, opened, store, settings, execution)
     deliver(study, place, holding=holding)

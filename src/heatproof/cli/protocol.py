@@ -30,6 +30,6 @@ def protocol_command(
     settings |= {"methods": settings.get("methods", given.method_names)}
     with place.held(context) as store:
         wanted = wanted_protocols(options, given.methods_and_files(), workers.opened_by(given, options.seed))
-        with workers.execution(place) as execution:
+        with workers.execution(place, device=given.device) as execution:
             study = run_cells(wanted, store, settings, execution)
     deliver(study, place, holding="tables, figures, scores.parquet, cells/ (a run for each protocol)")

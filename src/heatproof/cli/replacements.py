@@ -27,6 +27,6 @@ def replacements_command(
     settings = settings_of(context)
     with place.held(context) as store:
         wanted = wanted_replacements(options, workers.opened_by(given, options.seed))
-        with workers.execution(place) as execution:
+        with workers.execution(place, device=given.device) as execution:
             study = run_cells(wanted, store, settings, execution)
     deliver(study, place, holding="tables, figures, scores.parquet, cells/ (a run for each replacement)")

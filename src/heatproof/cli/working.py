@@ -55,12 +55,12 @@ class Working(Bounded):
         return 1, 1
 
     @contextmanager
-    def execution(self, place: RunPlace, unit: str = "evaluations") -> "Iterator[Execution]":
-        """How a run is made in a place, with a bar that counts ``unit``."""
+    def execution(self, place: RunPlace, unit: str = "evaluations", device: str | None = None) -> "Iterator[Execution]":
+        """How a run is made in a place, with a bar that counts ``unit``; ``device`` says what a worker needs."""
         from heatproof.studies.road.running import Execution
 
         with progress(unit) as advance:
-            yield Execution(self._maker(), self.shares, place.overwrite, advance, command_line())
+            yield Execution(self.maker(device), self.shares, place.overwrite, advance, command_line())
 
     def opened_by(self, given: Picturing, seed: int) -> "Opened":
         """Gives the network and the data set, which are opened now; other processes open them anew."""
@@ -68,13 +68,19 @@ class Working(Bounded):
         warn(ready[1].notes)
         return (lambda: ready) if self.on == HERE else partial(opened_anew, given, seed)
 
-    def _maker(self) -> "Callable[[Make], Workers] | None":
-        """Makes the workers; none for this process."""
+    def maker(self, device: str | None = None) -> "Callable[[Make], Workers] | None":
+        """Makes the workers, which have a GPU each where the ``device`` is one; none for this process."""
         if self.on == HERE:
             return None
+        kind, colon, _ = (device or "").partition(":")
+        if kind == "cuda" and colon:
+            raise InputError(
+                f"a worker on Ray has one GPU, which it calls cuda: give --device cuda, not {device!r:.80}"
+            )
         from heatproof.runs.ray_workers import RayWorkers  # Ray is an extra
 
-        return partial(RayWorkers, address=self.address, count=self.workers, cores=self.cores)
+        gpus = None if device is None else float(kind == "cuda")
+        return partial(RayWorkers, address=self.address, count=self.workers, cores=self.cores, gpus=gpus)
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from heatproof.heatmaps.methods import Method, check_one_logit, require
 from heatproof.heatmaps.naming import method_of
 from heatproof.network.against import Against, check_asked, together
 from heatproof.network.backward import Relevance
+from heatproof.network.exact import exactly
 from heatproof.network.forward import ForwardPass
 from heatproof.network.inputs import as_targets
 from heatproof.network.network import Network
@@ -141,6 +142,7 @@ def _resolved(method: str | OwnMethod, network: Network) -> Method:
 
 
 @torch.inference_mode(False)
+@exactly
 def _explained(
     network: Network,
     images: Tensor,
@@ -167,5 +169,5 @@ def _explained(
             explained.conservation[name] = Conservation.of(found, forward.scores)
             found = found.heatmaps
         check_heatmaps(found, forward.images, name, first)
-        explained.heatmaps[name] = found.detach().to(forward.images)
+        explained.heatmaps[name] = found.detach().to(forward.images)  # once, for all that reads it
     return explained

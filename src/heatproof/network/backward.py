@@ -7,10 +7,12 @@ import torch
 from torch import Tensor
 
 from heatproof.errors import InputError
+from heatproof.network.exact import exactly
 from heatproof.network.graph import Graph, Node
 from heatproof.network.operations import Signals, Way
 
 
+@exactly
 def send_back(
     graph: Graph, signal: Tensor, step: Callable[[Node, Tensor], Signals], *, at: str | None = None
 ) -> Tensor:

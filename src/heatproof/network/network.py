@@ -17,15 +17,18 @@ from heatproof.network.against import Against, as_class, opponents, together
 from heatproof.network.cascade import CascadeStep, cascade, layers_of
 from heatproof.network.contract import evaluated, trial_images
 from heatproof.network.copying import hidden_layers, shuffled_copy, untouched_copy, unwrapped
+from heatproof.network.exact import exactly, multiplying
 from heatproof.network.formats.huggingface import as_logits, class_names
 from heatproof.network.formats.scripts import as_module
 from heatproof.network.forward import ForwardPass, WholeModule, check_logits
 from heatproof.network.graph import Graph
-from heatproof.network.incremental.planner import CPU_BATCH, Planner, images_within
+from heatproof.network.incremental.planner import CPU_BATCH, Planner, images_within, on_cpu
 from heatproof.network.inputs import as_preprocessing, as_targets, check_classes, check_images, checked_device
 from heatproof.network.tokens import CannotDropError, SelfAttention, Tokens
 from heatproof.network.trial import NO_LOGITS, Trial, once, tried
 from heatproof.showing import facts_html
+
+BLIND_BATCH = 32  # images at once on a GPU, of a network of which no graph is known
 
 
 class Network:
@@ -46,6 +49,8 @@ class Network:
     >>> network.predict(torch.zeros(2, 3, 8, 8)).shape
     torch.Size([2])
     """
+
+    tf32 = False  # whether products may be rounded to ten bits, where only scores are evaluated
 
     def __init__(
         self,
@@ -78,6 +83,7 @@ class Network:
         self._tokens: dict[tuple[int, ...], Tokens | InputError] = {}
         self._attention: dict[tuple[int, ...], SelfAttention | InputError] = {}
         self._randomised: dict[int, Network] = {}
+        self.copies: dict[str, Network] = {}  # that evaluate in another precision: see ``precision.py``
         self._like: Network | None = None  # another with the same architecture
 
     @property
@@ -90,7 +96,7 @@ class Network:
         if shape not in self._trials:
             self.preprocessing.normalise(torch.zeros(1, *shape))
             try:
-                with torch.inference_mode(False), torch.no_grad():
+                with torch.inference_mode(False), torch.no_grad(), multiplying(tf32=False):
                     inputs = self.inputs(trial_images(images, shape))
                     program = self._like.trial(shape).program if self._like else None
                     self.module, trial = tried(self.module, inputs, self.name, program)
@@ -161,9 +167,9 @@ class Network:
         differentiable = images.requires_grad and torch.is_grad_enabled()
         if differentiable or not isinstance(graph, Graph):
             # what a module keeps under inference mode, no later pass could differentiate
-            with torch.set_grad_enabled(differentiable):
+            with torch.set_grad_enabled(differentiable), multiplying(tf32=self.tf32):
                 return evaluated(self.module, self.inputs(images), self.name)
-        with torch.inference_mode():
+        with torch.inference_mode(), multiplying(tf32=self.tf32):
             return check_logits(graph.evaluate(self.inputs(images).contiguous(memory_format=torch.channels_last)))
 
     def predict(self, images: Tensor, *, memory: int = DEFAULT_MEMORY) -> Tensor:
@@ -217,6 +223,7 @@ class Network:
             others.append(opponents(against, logits, classes.to(logits.device)))
         return together(targets, torch.cat(others))
 
+    @exactly
     def forward_pass(
         self, images: Tensor, targets: Tensor | None = None, *, against: Against | Tensor | None = None
     ) -> ForwardPass:
@@ -246,7 +253,7 @@ class Network:
         """How many images of ``shape`` (C, H, W) go through at once within ``memory`` bytes (at least one)."""
         MEMORY.check("memory, in bytes,", memory)
         if self.without_graph(shape):
-            return CPU_BATCH  # nothing is known of the activations
+            return CPU_BATCH if on_cpu(self.planner.like) else BLIND_BATCH  # nothing is known of the activations
         graph = self.graph(shape)
         # a way back holds signals beside the records: twice the activations at the most
         values = 3 * graph.kept_values if recorded else 2 * graph.peak_values

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from heatproof.errors import InputError
 from heatproof.network.contract import agree, check_company, evaluated, first_scores
 from heatproof.network.draws import watched
+from heatproof.network.exact import multiplying
 from heatproof.network.export import exported_program, read_program
 from heatproof.network.formats.archives import first_line
 from heatproof.network.formats.scripts import Script
@@ -118,7 +119,7 @@ def once(
     """What is known for images of ``shape``: found the first time, or refused with the reason, then and later."""
     if shape not in known:
         try:
-            with torch.inference_mode():
+            with torch.inference_mode(), multiplying(tf32=False):
                 known[shape] = find()
         except Exception as error:  # a graph may hold whatever can be exported
             known[shape] = refuse(_reason(error))

@@ -17,6 +17,7 @@ SOURCES = {
     "data": ("data/layouts", "DATASETS[.]"),
 }
 PRESETS = ("imagenet", "caffe", "none")
+PRECISIONS = ("float32", "tf32", "bf16")
 ENGINES = ("full", "incremental", "auto")
 NETWORKS = (
     OFFLINE_DEFAULT,

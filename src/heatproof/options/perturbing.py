@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated
 
 from heatproof.bounds import AUDITED, CLASS, MANY, MEMORY, REPEATS, SEED
-from heatproof.defaults import AUTO, DEFAULT_MEMORY
-from heatproof.options.names import ENGINES, among, one_of, registered, some_of
+from heatproof.defaults import AUTO, DEFAULT_MEMORY, FLOAT32
+from heatproof.options.names import ENGINES, PRECISIONS, among, one_of, registered, some_of
 from heatproof.options.option import Bounded, Option
 from heatproof.options.texts import as_against, as_gb, as_memory, as_regions, as_steps
 
@@ -95,6 +95,17 @@ class Evaluating(Bounded):
             complete=among(ENGINES),
         ),
     ] = "auto"
+    precision: Annotated[
+        str,
+        Option(
+            "Precision in which perturbed images are evaluated: float32 (the network's own), tf32 (NVIDIA GPUs), bf16; "
+            "heatmaps and predictions stay in float32.",
+            python="precision in which perturbed images are evaluated: float32 (the network's own), tf32 (NVIDIA "
+            "GPUs), bf16. Heatmaps and predictions stay in the network's own. What another one changes is measured on "
+            "a few images of a comparison, and shown.",
+            complete=among(PRECISIONS),
+        ),
+    ] = FLOAT32
     memory: MemoryOption = DEFAULT_MEMORY
     statistics: Annotated[
         "Statistics | str | Path | None",

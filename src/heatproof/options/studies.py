@@ -116,7 +116,7 @@ class PlanOptions(Examining):
             "the width of the 95 % interval, in the score's unit (0.25) or as a share of the random order's AOPC (5%).",
             metavar="NUMBER|PERCENT",
         ),
-    ] = None
+    ] = None  # type: ignore[assignment] # of intervals: plans are for evaluation in float32
     budget: Annotated[
         "int | str | None",
         Option(

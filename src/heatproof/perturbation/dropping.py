@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from heatproof.errors import InputError
+from heatproof.network.exact import multiplying
 from heatproof.network.forward import check_logits
 from heatproof.network.network import Network
 from heatproof.perturbation.patches import regions_of_patches
@@ -25,7 +26,8 @@ class Remaining:
     def __init__(self, network: Network, images: Tensor, *, memory: int) -> None:
         shape = (images.shape[1], images.shape[2], images.shape[3])
         self.tokens, self.at_once = network.tokens(shape), network.batch_size(shape, memory)
-        with torch.inference_mode():
+        self.tf32 = network.tf32
+        with torch.inference_mode(), multiplying(tf32=self.tf32):
             inputs = [network.inputs(batch) for batch in images.split(self.at_once)]
             embedded = [self.tokens.embed(one.contiguous(memory_format=torch.channels_last)) for one in inputs]
         self.embedded = torch.cat(embedded)
@@ -52,7 +54,7 @@ class Remaining:
     def logits(self, images: Tensor, patches: Tensor) -> Tensor:
         """(b, classes) of images, by number (b,), with these patches (b, k) only."""
         device = self.embedded.device
-        with torch.inference_mode():
+        with torch.inference_mode(), multiplying(tf32=self.tf32):
             return check_logits(self.tokens.evaluate(self.embedded[images.to(device)], patches.to(device)))
 
 

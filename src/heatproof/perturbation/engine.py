@@ -7,6 +7,7 @@ from math import ceil
 import torch
 from torch import Tensor
 
+from heatproof.network.exact import multiplying
 from heatproof.network.incremental import Plan, dirty_regions
 from heatproof.network.network import Network
 from heatproof.perturbation.dropping import evaluate_dropping
@@ -64,13 +65,14 @@ def choose(
         nodes = 0 if without_graph else len(network.graph(shape))
         asked = "asked for" if engine == "full" else "this replacement fills all removed pixels anew at every step"
         return Engine("full", 0, nodes, without_graph or asked), None
-    plan = network.planner.plan(
-        network.graph(shape),
-        dirty_regions(maps),
-        windows=regions_at_once,
-        measured=engine == "auto",
-        one_class=score is logit,
-    )
+    with multiplying(tf32=network.tf32):
+        plan = network.planner.plan(
+            network.graph(shape),
+            dirty_regions(maps),
+            windows=regions_at_once,
+            measured=engine == "auto",
+            one_class=score is logit,
+        )
     nodes = len(network.graph(shape))
     if engine == "incremental":
         return Engine(engine, len(plan.head), nodes, "asked for; the plan with fewest multiply-adds"), plan

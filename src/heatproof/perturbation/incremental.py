@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
+from heatproof.network.exact import multiplying
 from heatproof.network.incremental import FeatureCache, IncrementalState, Plan, Tail, Values
 from heatproof.network.inputs import check_classes
 from heatproof.network.network import Network
@@ -23,7 +24,7 @@ def evaluate_incrementally(
     images, begun, scores = [], [], []
     memory //= 2  # one half for trajectories, the other for evaluating whole images and the tail
     for numbers in torch.arange(len(trajectories)).split(network.planner.trajectories_at_once(plan, memory)):
-        with torch.inference_mode():
+        with torch.inference_mode(), multiplying(tf32=network.tf32):
             batch = _Batch(network, trajectories, score, plan, numbers, memory)
             images.append(batch.images)
             begun.append(batch.begin())
@@ -48,17 +49,26 @@ class _Batch:
         image, replacement = trajectories.owners(numbers)
         self.images, self.owner = image.unique(return_inverse=True)
         used, self.replacement = replacement.unique(return_inverse=True)
-        self.targets = trajectories.targets[self.images].to(network.device)
+        device = network.device
+        self.targets = trajectories.targets[self.images].to(device)
         self.orders = trajectories.orders.flatten(end_dim=2)[numbers]
         self.scored = trajectories.scored.flatten(end_dim=2)[numbers]
         self.dirty = plan.dirty[plan.graph.input]
+        self.starts = self.dirty.starts.to(device)
+        self.places = {  # of each trajectory in the caches, on the device
+            "before": self.owner.to(device),
+            "after": self.replacement.to(device),
+            "removed at": torch.arange(len(numbers), device=device),
+        }
         self.first_region = trajectories.first_region[image]
 
         assert trajectories.replacements is not None, "what is imputed changes everywhere at every step"
         begun = network.inputs(trajectories.images[self.images])
-        self.before = FeatureCache.of(begun)
-        self.after = FeatureCache.of(network.inputs(trajectories.replacements.flatten(end_dim=1)[used]))
-        self.removed_at = FeatureCache.of(trajectories.removed_at[numbers][:, None].to(network.device))
+        self.caches = {
+            "before": FeatureCache.of(begun),
+            "after": FeatureCache.of(network.inputs(trajectories.replacements.flatten(end_dim=1)[used])),
+            "removed at": FeatureCache.of(trajectories.removed_at[numbers][:, None].to(device)),
+        }
         batch_size = network.batch_size(tuple(begun.shape[1:]), memory)
         self.state = IncrementalState(plan, begun, self.owner, batch_size=batch_size)
         self.tail = Tail(plan, len(numbers), network.planner.tail_batch_size(plan, memory), begun)
@@ -75,7 +85,7 @@ class _Batch:
         for number in range(steps):
             self.tail.put(self._step(number))
             if self.tail.full or number == steps - 1:
-                targets = self.targets[self.owner.repeat(number + 1 - done)]  # (k · S)
+                targets = self.targets[self.places["before"].repeat(number + 1 - done)]  # (k · S)
                 yield self._scored(targets).unflatten(0, (-1, count)).transpose(0, 1)
                 done = number + 1
 
@@ -94,14 +104,14 @@ class _Batch:
         last = self.scored[:, number - 1] if number else torch.zeros_like(step)
         removed = last[:, None] + torch.arange(int((step - last).max()))  # steps that a trajectory
         removed = removed.minimum(step[:, None] - 1)  # does not take repeat its last one
-        regions = self.orders.gather(1, removed) + self.first_region[:, None]  # (S, T)
-        limits = step.repeat_interleave(regions.shape[1])[:, None, None, None].to(self.targets.device)
-        gone = self._windows(self.removed_at, torch.arange(len(regions)), regions) <= limits
-        after = self._windows(self.after, self.replacement, regions)
-        before = self._windows(self.before, self.owner, regions)
-        return self.state.change(regions, torch.where(gone, after, before))
+        regions = (self.orders.gather(1, removed) + self.first_region[:, None]).to(self.starts.device)  # (S, T)
+        limits = step.repeat_interleave(regions.shape[1])[:, None, None, None].to(self.starts.device)
+        gone = self._windows("removed at", regions) <= limits
+        return self.state.change(
+            regions, torch.where(gone, self._windows("after", regions), self._windows("before", regions))
+        )
 
-    def _windows(self, cache: FeatureCache, index: Tensor, regions: Tensor) -> Tensor:
-        """(S · T, C, h, w) windows around regions (S, T), each trajectory's of the map with its index."""
-        index = index.repeat_interleave(regions.shape[1])
-        return cache.read(index, self.dirty.starts[:, regions.flatten()], self.dirty.size)
+    def _windows(self, what: str, regions: Tensor) -> Tensor:
+        """(S · T, C, h, w) windows around regions (S, T), each trajectory's of its map."""
+        index = self.places[what].repeat_interleave(regions.shape[1])
+        return self.caches[what].read(index, self.starts[:, regions.flatten()], self.dirty.size)

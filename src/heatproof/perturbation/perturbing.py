@@ -12,6 +12,7 @@ from heatproof.heatmaps import check_heatmaps
 from heatproof.network.against import apart, check_asked
 from heatproof.network.inputs import as_targets
 from heatproof.network.network import Network
+from heatproof.network.precision import in_precision
 from heatproof.options.signatures import takes
 from heatproof.options.studies import PerturbArguments
 from heatproof.perturbation.curves import Curves, removed_fractions
@@ -93,7 +94,7 @@ def perturb_scores(
     on_progress: OnProgress | None = None,
 ) -> dict[str, dict[Key, Curves]]:
     """Curves of several orders by the name of the score, all from the same evaluations; for the rest see above."""
-    regions = as_regions(protocol.regions, images)
+    network, regions = in_precision(network, protocol.precision), as_regions(protocol.regions, images)
     stacked = torch.stack([order.expand(-1, protocol.repeats, -1) for order in orders.values()], dim=1)  # (N, M, T, L)
     steps = stacked.shape[-1]
     chosen = protocol.scored_of(steps)
@@ -101,13 +102,13 @@ def perturb_scores(
     score = together([SCORES.resolve(name) for name in wanted])
     report = on_progress or (lambda evaluations: None)
     blocks, engines = [], []
-    for block in _blocks(images, stacked, scored, regions, targets, protocol, ids):
+    for block in _blocks(images, stacked, scored, regions, targets, protocol, ids, network.device):
         engine, plan = choose_for(network, block, protocol.engine, score)
         engines.append(engine)
         blocks.append(evaluate(network, block, score, plan, memory=protocol.evaluation_memory, on_progress=report))
     scores = torch.cat(blocks).reshape(*stacked.shape[:3], -1, len(wanted))  # (N, M, T, K + 1, S)
     after = torch.nn.functional.pad(scored, (1, 0))
-    own, against = apart(targets)
+    own, against = apart(targets.cpu())
     return {
         what: {
             key: Curves(
@@ -165,13 +166,19 @@ def _blocks(
     targets: Tensor,
     protocol: Protocol,
     ids: Sequence[str],
+    device: torch.device,
 ) -> Iterator[Trajectories]:
-    """Trajectories of orders (N, M, T, L) with scored steps (N, T, K), block by block of images."""
+    """Trajectories of orders (N, M, T, L) with scored steps (N, T, K), block by block of images.
+
+    Replacement images are made on ``device``; the rest is on the CPU.
+    """
     for index in torch.arange(len(images)).split(_block_size(images, orders.shape[1], protocol)):
         chosen, named = images[index.to(images.device)].cpu(), [ids[i] for i in index]
+        needless = protocol.imputes or protocol.drops
+        replaced = None if needless else replacement_images(chosen.to(device), protocol, named)
         yield Trajectories(
             images=chosen,
-            replacements=None if protocol.imputes or protocol.drops else replacement_images(chosen, protocol, named),
+            replacements=replaced,
             drops=protocol.drops,
             impute=imputation(protocol, named) if protocol.imputes else None,
             regions=regions[index],

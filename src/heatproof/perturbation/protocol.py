@@ -7,6 +7,7 @@ from torch import Tensor
 
 from heatproof.defaults import ALL, AUTO
 from heatproof.errors import InputError
+from heatproof.options.names import PRECISIONS
 from heatproof.options.option import shared_values
 from heatproof.options.perturbing import Evaluating, Perturbing
 from heatproof.options.texts import share_in
@@ -41,6 +42,8 @@ class Protocol(Perturbing):
             REGIONS.resolve(self.regions)
         if self.engine not in ENGINES:
             raise InputError(unknown("engine", self.engine, ENGINES))
+        if self.precision not in PRECISIONS:
+            raise InputError(unknown("precision", self.precision, PRECISIONS))
         if self.engine == "incremental" and self.drops:
             raise InputError(
                 f"engine 'incremental' cannot follow replacement {self.replacement!r}, which evaluates the tokens that "

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from heatproof.errors import InputError
 from heatproof.network.network import Network
+from heatproof.network.precision import in_precision
 from heatproof.perturbation.curves import Curves
 from heatproof.perturbation.dropping import Remaining
 from heatproof.perturbation.patches import regions_of_patches
@@ -64,7 +65,7 @@ class Removal:
 
     def _logits(self, network: Network, subsets: Tensor, repeat: int) -> Iterator[tuple[Tensor, Tensor]]:
         """Numbers (b,) of some subsets, and logits (b, classes) without their regions."""
-        memory = self.protocol.evaluation_memory
+        network, memory = in_precision(network, self.protocol.precision), self.protocol.evaluation_memory
         if not self.protocol.drops:
             for numbers in torch.arange(len(subsets)).split(network.batch_size(tuple(self.image.shape), memory)):
                 yield numbers, network.logits(self.without(subsets[numbers], repeat).to(network.device))

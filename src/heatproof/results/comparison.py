@@ -22,6 +22,7 @@ from heatproof.results.headline import Values, gains, headline, of_curves, prope
 from heatproof.results.measured import Measured
 from heatproof.results.part import REFERENCE, Key, Part, key_of
 from heatproof.results.ranking import Ranking, rank
+from heatproof.results.rounding import Rounding
 from heatproof.results.settlement import Settlement
 from heatproof.results.witness import Truth
 from heatproof.results.work import Work
@@ -45,6 +46,7 @@ class ComparisonResult:
     set_aside: tuple[str, ...] = ()
     choice: Choice | None = None
     truth: Truth | None = None
+    rounding: Rounding | None = None
 
     @property
     def names(self) -> tuple[str, ...]:

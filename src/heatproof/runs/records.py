@@ -172,6 +172,33 @@ class AuditRecord(StoredRecord):
     objects: Annotated[dict[Literal["audit/sequences.parquet"], Digest], Field(min_length=1)]
 
 
+Number = Annotated[float, Field(ge=-MOST, le=MOST, allow_inf_nan=False)]
+
+
+class RoundingOfMethodRecord(StoredRecord):
+    """What another precision changed of a method."""
+
+    exact: Number
+    rounded: Number
+    half_width: Number | None
+
+
+class RoundingRecord(StoredRecord):
+    """What another precision than float32 changed."""
+
+    schema_: Annotated[Schema, Field(alias="schema")]
+    images: Positive
+    precision: Text
+    names: Annotated[Texts, Field(min_length=1)]
+    scores: Positive
+    spread: Number
+    largest: Number
+    mean: Number
+    methods: Annotated[dict[Text, RoundingOfMethodRecord], Field(min_length=1, max_length=MOST_ENTRIES)]
+    closest: Number | None
+    seconds: Seconds
+
+
 class EventRecord(StoredRecord):
     """A line of the log; what else it says is for people."""
 

@@ -196,6 +196,7 @@ class RunRecord(StudyRecord):
     versions: Object
     machine: Object
     audit: Object | None = None
+    rounding: Object | None = None
     choice: ChoiceRecord | None = None
 
 

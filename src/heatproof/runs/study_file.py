@@ -19,6 +19,7 @@ Value = Scalar | Sequence[Scalar]
 Settings = dict[str, Value]  # what has no value is left out
 
 LARGEST = 2**20  # bytes: room for thousands of pictures
+LATER: Settings = {"precision": "float32"}  # options that earlier runs lacked, and what these did
 WITHOUT_EFFECT = frozenset({"address", "download", "on", "out", "overwrite", "share", "workers"})
 
 _SHOWN = 80  # characters of a value in a message
@@ -119,6 +120,7 @@ def differences(old: Mapping[str, Value], new: Mapping[str, Value]) -> list[str]
     >>> differences({"regions": 9, "out": "A", "seed": 0}, {"regions": 16, "out": "B", "seed": 0, "until": "signs"})
     ['regions: 9 then, 16 now', 'until: not set then, "signs" now']
     """
+    old, new = LATER | dict(old), LATER | dict(new)
     keys = [key for key in dict.fromkeys([*old, *new]) if key not in WITHOUT_EFFECT]
     return [
         f"{key}: {_shown(old.get(key), new.get(key))} then, {_shown(new.get(key), old.get(key))} now"

@@ -34,6 +34,7 @@ class Comparison(ComparisonResult, Study):
         set_aside: errors of shards that could not be computed, if it is a run of shards.
         choice: of the protocol, if it was chosen on a pilot; its images are not among those of the study.
         truth: how well the methods find what was planted, if that was asked.
+        rounding: what evaluating in another precision than float32 changed, where that was asked.
     """
 
     code = "study = hp.compare(…)"

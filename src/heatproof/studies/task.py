@@ -281,7 +281,7 @@ def sorted_out(
             height, width = images.shape[2:]
             every = ImageSelection.every(len(images), names)
             found = method if isinstance(method, Tensor) else method.read(every, (height, width))
-            given[name] = check_heatmaps(found, images, name)
+            given[name] = check_heatmaps(found.cpu(), images, name)
         else:
             computed[name] = method
     return computed, given, borrowed

@@ -34,6 +34,8 @@ def _largest(one: Pair, other: Pair) -> Pair:
 class FeatureCache:
     """N maps of C channels, height H and width W, in one block of memory (N, H + border, W + border, C).
 
+    Positions of windows are on the same device as the maps.
+
     Args:
         count: N.
         shape: (C, H, W).
@@ -87,8 +89,8 @@ class FeatureCache:
         """(B · height,) the pixels that the rows of windows begin with."""
         top, left = self.border.before
         first = (index * self.size[0] + starts[0] + top) * self.size[1] + starts[1] + left
-        return (first[:, None] + torch.arange(height) * self.size[1]).flatten()
+        return (first[:, None] + torch.arange(height, device=first.device) * self.size[1]).flatten()
 
     def _spread(self, rows: Tensor, width: int) -> Tensor:
         """(B · h · w,) the pixels of rows of this width."""
-        return (rows[:, None] + torch.arange(width)).flatten().to(self.memory.device)
+        return (rows[:, None] + torch.arange(width, device=rows.device)).flatten()

@@ -24,7 +24,19 @@ class IncrementalState:
     """
 
     def __init__(self, plan: Plan, images: Tensor, owners: Tensor, *, batch_size: int) -> None:
-        self.plan = plan
+        self.plan, self.device = plan, images.device
+        self.starts: dict[
+            object, Tensor
+        ] = {  # of windows that are written, by name, and of those that are read, by name and input
+            **{name: dirty.starts.to(self.device) for name, dirty in plan.dirty.items()},
+            **{
+                (step.node.name, number): read.starts.to(self.device)
+                for step in plan.steps
+                for number, read in enumerate(step.reads)
+                if read is not None
+            },
+        }
+        self.factors = {step.node.name: step.factor.to(images) for step in plan.steps if step.factor is not None}
         self.caches: dict[Kept, FeatureCache] = {
             kept: FeatureCache(len(owners), plan.shapes[kept[0]], border=border, fill=kept[1], like=images)
             for kept, border in plan.kept.items()
@@ -42,7 +54,7 @@ class IncrementalState:
         """Changes some windows of every image, evaluates the head of the plan where it may change.
 
         Args:
-            regions: (S, T) which regions changed, on the CPU.
+            regions: (S, T) which regions changed.
             pixels: (S · T, C, h, w) what the windows around these regions hold now, normalised.
 
         Returns:
@@ -55,10 +67,10 @@ class IncrementalState:
     @contextmanager
     def changed(self, regions: Tensor, pixels: Tensor) -> Iterator[Values]:
         """Changes windows as ``change`` does, and takes the change back at the end of the context."""
-        index = torch.arange(len(regions)).repeat_interleave(regions.shape[1])
+        index = torch.arange(len(regions), device=self.device).repeat_interleave(regions.shape[1])
         before = []
         for name, caches in self.caches_of.items():
-            starts, size = self.plan.dirty[name].starts[:, regions.flatten()], self.plan.dirty[name].size
+            starts, size = self.starts[name][:, regions.flatten()], self.plan.dirty[name].size
             before += [(cache, starts, cache.read(index, starts, size)) for cache in caches]
         yield self.change(regions, pixels)
         for cache, starts, windows in before:
@@ -66,7 +78,8 @@ class IncrementalState:
 
     def visit(self, regions: Tensor, pixels: Tensor) -> Iterator[str]:
         """Changes one node after the other, as ``change`` does; yields their names."""
-        index = torch.arange(len(regions)).repeat_interleave(regions.shape[1])
+        regions = regions.to(self.device)
+        index = torch.arange(len(regions), device=self.device).repeat_interleave(regions.shape[1])
         regions = regions.flatten()
         windows = {self.plan.graph.input: pixels}  # that were evaluated, or changed, and that a later step reads
         self._keep(self.plan.graph.input, pixels, index, regions)
@@ -82,19 +95,21 @@ class IncrementalState:
         inputs = [
             windows[name]
             if read is None
-            else self.caches[self.plan.place(name, read.fill)].read(index, read.starts[:, regions], read.size)
-            for name, read in zip(step.node.inputs, step.reads, strict=True)
+            else self.caches[self.plan.place(name, read.fill)].read(
+                index, self.starts[step.node.name, number][:, regions], read.size
+            )
+            for number, (name, read) in enumerate(zip(step.node.inputs, step.reads, strict=True))
         ]
         operation = step.node.operation
         if step.in_place:
             value = operation.evaluate_in_place(0, *inputs)
         else:
             value = operation.evaluate_window(step.reach, *inputs)
-        return value if step.factor is None else value * step.factor[regions].to(value)
+        return value if step.factor is None else value * self.factors[step.node.name][regions]
 
     def _keep(self, name: str, windows: Tensor, index: Tensor, regions: Tensor) -> None:
         for cache in self.caches_of.get(name, ()):
-            cache.write(index, self.plan.dirty[name].starts[:, regions], windows)
+            cache.write(index, self.starts[name][:, regions], windows)
 
     def _begin(self, images: Tensor, owned: Sequence[Tensor]) -> Values:
         """Evaluates images, keeps the values for the trajectories of each, and returns what crosses to the tail."""

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from itertools import accumulate
+from itertools import accumulate, pairwise
 from math import prod
 from typing import Any
 
@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from heatproof.defaults import DEFAULT_MEMORY
 from heatproof.errors import InputError
 from heatproof.network.graph import Graph
 from heatproof.network.incremental.dirty_regions import DirtyRegions
@@ -29,7 +30,7 @@ CPU_BATCH = 4  # measured: fewer images leave matrix products too small, also wh
 CPU_ACTIVATION = 32 * 2**20  # bytes … a map is larger than this, so that the allocator asks for fresh pages each time
 CPU_WINDOWS = 16  # at once, with what is kept of as many trajectories at the most
 TAIL_BATCH = 128
-GPU_BATCH = 256
+DEVICE_BATCH = 1024  # on other devices memory says how many: few large batches, since each call costs the same
 
 
 @dataclass(frozen=True)
@@ -97,22 +98,33 @@ class Planner:
     def tail_batch_size(self, plan: Plan, memory: int) -> int:
         """How many images go through the tail of a plan at once within ``memory`` bytes (at least one)."""
         sizes = [prod(plan.shapes[name]) for name in plan.crossing] + [prod(node.shape) for node in plan.tail.nodes]
-        return min(TAIL_BATCH, images_within(memory, sum(sizes), max(sizes), self.like))
+        within = images_within(memory, sum(sizes), max(sizes), self.like)
+        return min(TAIL_BATCH, within) if on_cpu(self.like) else within
 
 
 def images_within(memory: int, values: int, largest: int, like: Tensor, few: int = CPU_BATCH) -> int:
     """How many images go through at once that take so many ``values`` each, ``largest`` of them in one map."""
-    on_cpu = max(few, CPU_ACTIVATION // max(1, largest * like.dtype.itemsize))
-    useful = on_cpu if like.device.type == "cpu" else GPU_BATCH
-    return max(1, min(useful, memory // (values * like.dtype.itemsize)))
+    fast = max(few, CPU_ACTIVATION // max(1, largest * like.dtype.itemsize)) if on_cpu(like) else DEVICE_BATCH
+    return max(1, min(fast, memory // (values * like.dtype.itemsize)))
+
+
+def on_cpu(like: Tensor) -> bool:
+    """Whether a tensor is on the CPU, and not on a GPU or another device that takes its work from a queue."""
+    return like.device.type == "cpu"
 
 
 def measure(whole: Plan, like: Tensor) -> NodeCosts:
-    """Costs of all nodes on the device and in the type of ``like``, on noise; the least of some rounds."""
+    """Costs of all nodes on the device and in the type of ``like``, on noise; the least of some rounds.
+
+    On a GPU the whole head is sent off at once, on as many images as a run takes: what a launch costs, and what waits
+    for it, then counts as it does in a run.
+    """
     generator = addressed(seed=0, image="noise", purpose="costs")
     image = whole.dirty[whole.graph.input]
     channels, height, width = whole.graph.input_shape
     count = min(MOST, max(FEWEST, WORK // max(1, whole.graph.multiply_adds)))
+    if not on_cpu(like):
+        count = _within_default(whole, like)
 
     def noise(height: int, width: int) -> Tensor:
         values = generator.standard_normal((count, height, width, channels), dtype=np.float32)
@@ -124,8 +136,8 @@ def measure(whole: Plan, like: Tensor) -> NodeCosts:
         on_windows, in_full = [], []
         for _ in range(ROUNDS):
             regions = torch.from_numpy(generator.integers(image.first.shape[1], size=(count, 1)))
-            on_windows.append(_timed(trajectories.visit(regions, noise(*image.size)), like.device))
-            in_full.append(_timed((name for name, _ in whole.graph.visit(images)), like.device))
+            on_windows.append(seconds_by_name(trajectories.visit(regions, noise(*image.size)), like.device))
+            in_full.append(seconds_by_name((name for name, _ in whole.graph.visit(images)), like.device))
     return NodeCosts(_least(on_windows, count), _least(in_full, count))
 
 
@@ -153,17 +165,33 @@ def _cut(whole: Plan, saved: Mapping[str, float]) -> Plan:
     return whole.cut(names[: totals.index(max(totals))])
 
 
-def _timed(names: Iterator[str], device: torch.device) -> dict[str, float]:
-    """Seconds since the one before, by name."""
-    seconds = {}
-    started = time.perf_counter()
+def _within_default(whole: Plan, like: Tensor) -> int:
+    """How many images a run takes at once where nobody says how much memory it may have."""
+    memory, graph = DEFAULT_MEMORY // 2, whole.graph
+    in_full = images_within(memory, 2 * graph.peak_values, max(prod(node.shape) for node in graph), like)
+    return min(in_full, Planner(like).trajectories_at_once(whole, memory))
+
+
+def seconds_by_name(names: Iterator[str], device: torch.device) -> dict[str, float]:
+    """Seconds since the one before, by name; on a GPU between marks in its queue, so that nothing waits for another."""
+    if device.type != "cuda":
+        started, seconds = time.perf_counter(), {}
+        for name in names:
+            now = time.perf_counter()
+            seconds[name], started = now - started, now
+        return seconds
+    found, marks = [], [_mark()]
     for name in names:
-        if device.type == "cuda":
-            torch.cuda.synchronize(device)
-        now = time.perf_counter()
-        seconds[name] = now - started
-        started = now
-    return seconds
+        found.append(name)
+        marks.append(_mark())
+    torch.cuda.synchronize(device)
+    return {name: one.elapsed_time(other) / 1000 for name, (one, other) in zip(found, pairwise(marks), strict=True)}
+
+
+def _mark() -> "torch.cuda.Event":
+    mark = torch.cuda.Event(enable_timing=True)
+    mark.record()
+    return mark
 
 
 def _least(rounds: list[dict[str, float]], count: int) -> dict[str, float]:

@@ -39,30 +39,27 @@ def single_changes(
     plan = leanest(whole_plan(graph, rectangles))
     if plan.multiply_adds > WORTHWHILE * graph.multiply_adds:
         plan = plan.cut([])
-    count, memory = rectangles.first.shape[1], DEFAULT_MEMORY // 2
-    at_once = planner.trajectories_at_once(plan, memory)
+    count, memory, device = rectangles.first.shape[1], DEFAULT_MEMORY // 2, images.device
+    at_once, starts = planner.trajectories_at_once(plan, memory), rectangles.starts.to(device)
     numbered = FeatureCache.of(regions[None, None].to(images))
-    for some in torch.arange(len(images)).split(at_once):
-        here = some.to(images.device)
-        before, after = FeatureCache.of(images[here]), FeatureCache.of(others[here])
+    for some in torch.arange(len(images), device=device).split(at_once):
+        before, after = FeatureCache.of(images[some]), FeatureCache.of(others[some])
         rounds = ceil(count / max(1, at_once // len(some)))
-        copies = ceil(count / rounds)  # of each image, each of which has a region of its own in every round
-        owners = torch.arange(len(some)).repeat_interleave(copies)
-        state = IncrementalState(plan, images[here], owners, batch_size=CPU_BATCH)
+        copies = torch.arange(ceil(count / rounds), device=device)  # of each image, with a region of its own in a round
+        owners = torch.arange(len(some), device=device).repeat_interleave(len(copies))
+        state = IncrementalState(plan, images[some], owners, batch_size=CPU_BATCH)
         tail = Tail(plan, len(owners), planner.tail_batch_size(plan, memory), images)
         put: list[Tensor] = []  # (S,) regions of each round that the tail holds
         for number in range(rounds):
-            put.append((number + rounds * torch.arange(copies)).repeat(len(some)))
+            put.append((number + rounds * copies).repeat(len(some)))
             region = put[-1].clamp(max=count - 1)  # a copy without one repeats the last
-            starts = rectangles.starts[:, region]
-            old, new = (cache.read(owners, starts, rectangles.size) for cache in (before, after))
-            changes = numbered.read(torch.zeros_like(owners), starts, rectangles.size) == region.to(old).view(
-                -1, 1, 1, 1
-            )
-            with state.changed(region[:, None], torch.where(changes, new, old)) as crossing:
+            where = (starts[:, region], rectangles.size)
+            changes = numbered.read(torch.zeros_like(owners), *where) == region[:, None, None, None]
+            pixels = torch.where(changes, after.read(owners, *where), before.read(owners, *where))
+            with state.changed(region[:, None], pixels) as crossing:
                 tail.put(crossing)
             if tail.full or number == rounds - 1:
                 changed, owner = torch.cat(put), some[owners].repeat(len(put))
                 real = changed < count
-                yield owner[real], changed[real], tail.finish()[real.to(images.device)]
+                yield owner[real], changed[real], tail.finish()[real]
                 put = []

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from heatproof.defaults import FLOAT32
 from heatproof.measures import estimate_curve
 from heatproof.network.against import SECOND
 from heatproof.perturbation import Curves, Protocol
@@ -57,6 +58,7 @@ def protocol_words(protocol: Protocol) -> Sequence[str]:
         f"replacement {protocol.replacement}",
         counted(protocol.repeats, "repeat"),
         f"seed {protocol.seed}",
+        *([] if protocol.precision == FLOAT32 else [f"evaluated in {protocol.precision}"]),
         *([] if protocol.against is None else [f"targets against {against_words(protocol.against)}"]),
     ]
 

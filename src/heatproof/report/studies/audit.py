@@ -6,9 +6,11 @@ from heatproof.measures import Estimate, estimate_curve
 from heatproof.measures.reversals import Reversal
 from heatproof.report.charts import Band, CurvesChart
 from heatproof.report.page.page import Section
+from heatproof.report.studies import rounding
 from heatproof.report.studies.about import BANDS, STEPS
 from heatproof.report.tables import Table
 from heatproof.results.audit import Audit
+from heatproof.results.rounding import Rounding
 from heatproof.wording import counted, listed
 
 DEPENDS = "the ranking depends on replacement, order, score and size of regions"
@@ -82,9 +84,17 @@ def chart(found: Audit) -> CurvesChart:
     )
 
 
-def section(found: Audit) -> Section:
-    """The section on the page of the comparison."""
-    return Section("Off-manifold audit", text=verdict(found), charts=[chart(found)], tables=tables(found))
+def sections(found: Audit | None, changed: Rounding | None) -> list[Section]:
+    """The section on the page of the comparison, and that of another precision."""
+    own = (
+        [Section("Off-manifold audit", text=verdict(found), charts=[chart(found)], tables=tables(found))]
+        if found
+        else []
+    )
+    if changed is None:
+        return own
+    precision = {f"Compared in {changed.precision} and in float32": rounding.table(changed)}
+    return [*own, Section("Audit of the precision", text=rounding.verdict(changed), tables=precision)]
 
 
 def _warning(found: Audit, pairs: list[Reversal]) -> str:

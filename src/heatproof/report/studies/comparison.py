@@ -10,7 +10,7 @@ import numpy as np
 from heatproof.measures import MEASURES, Estimate, aopc_curve, estimate_curve
 from heatproof.report.charts import Band, CurvesChart, Gallery
 from heatproof.report.page.page import Page, Section
-from heatproof.report.studies import audit, tuning, witness
+from heatproof.report.studies import audit, rounding, tuning, witness
 from heatproof.report.studies.about import (
     BANDS,
     GALLERY,
@@ -51,7 +51,8 @@ def main_verdict(found: ComparisonResult) -> list[str]:
 
 def verdict(found: ComparisonResult) -> list[str]:
     """The answer, one sentence after the other."""
-    return [*main_verdict(found), *(audit.verdict(found.audit) if found.audit else [])]
+    asked = audit.verdict(found.audit) if found.audit else []
+    return [*main_verdict(found), *asked, *(rounding.verdict(found.rounding) if found.rounding else [])]
 
 
 def warnings(found: ComparisonResult) -> list[str]:
@@ -63,6 +64,8 @@ def warnings(found: ComparisonResult) -> list[str]:
         said += unbeaten_controls(found.ranking)
     if found.audit:
         said += audit.warnings(found.audit)
+    if found.rounding:
+        said += rounding.warnings(found.rounding)
     return said
 
 
@@ -180,7 +183,7 @@ def page(found: ComparisonResult) -> Page:
                 "All measures",
                 tables={"All measures of these curves": measures_table(estimates(found.measured))},
             ),
-            *([audit.section(found.audit)] if found.audit else []),
+            *audit.sections(found.audit, found.rounding),
         ],
         reproduce=depends_on(found.protocol.seed, len(found.names), found.network),
     )
@@ -224,6 +227,7 @@ def describe(found: ComparisonResult) -> dict[str, Any]:
         "notes": list(found.notes),
         "conservation": {name: one.summary() for name, one in found.conservation.items()},
         "audit": found.audit and found.audit.describe(),
+        "rounding": found.rounding and found.rounding.describe(),
         "settlement": found.settlement and found.settlement.describe(),
         "assay": found.assay and found.assay.describe(),
         "choice": found.choice and found.choice.describe(),

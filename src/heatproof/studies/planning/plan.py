@@ -7,6 +7,7 @@ from dataclasses import replace
 from torch import Tensor
 
 from heatproof.data.source import GivenImages
+from heatproof.defaults import FLOAT32
 from heatproof.errors import InputError
 from heatproof.network.incremental import Plan
 from heatproof.network.network import Network
@@ -59,7 +60,8 @@ def plan_comparison(network: Network, images: Tensor, options: PlanArguments) ->
     >>> forecast.evaluations  # 4 images × (2 methods + random order) × 3 steps + 4 untouched
     40
     """
-    wanted, goal = wanted_curves(options, options.methods), Goal.of(options.precision, options.budget)
+    goal = Goal.of(options.precision, options.budget)
+    wanted = wanted_curves(replace(options, precision=FLOAT32), options.methods)  # planned in the network's own
     if goal and (options.repeats != 1 or options.scored is not None):
         raise InputError("a precision or a budget decides repeats and scored: leave these two out")
     started = time.perf_counter()

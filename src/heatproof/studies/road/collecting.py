@@ -2,11 +2,13 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from itertools import islice
 from typing import Any
 
 from heatproof.data.pictures import Pictures
 from heatproof.data.source import Source
+from heatproof.defaults import FLOAT32
 from heatproof.errors import InputError
 from heatproof.measures.effects import effect_size
 from heatproof.network import Network
@@ -16,6 +18,7 @@ from heatproof.results.audit import Audit
 from heatproof.results.choice import Choice
 from heatproof.results.headline import paired
 from heatproof.results.part import REFERENCE, Part
+from heatproof.results.rounding import Rounding
 from heatproof.results.work import Work
 from heatproof.runs.objects import PLANTED_RUN, RECORD, Store
 from heatproof.runs.planted_record import PLANTED, stored_planted
@@ -29,6 +32,8 @@ from heatproof.studies.randomisation_study import Randomisation
 from heatproof.studies.road.driver import Assignment, race_of, take
 from heatproof.studies.road.record import read_assignment
 from heatproof.studies.road.sinks import Whole
+from heatproof.studies.rounding import IMAGES as AGAIN
+from heatproof.studies.rounding import rounding_of
 from heatproof.studies.stability_study import Stability
 from heatproof.studies.study import Study
 from heatproof.studies.wanted import study_of
@@ -56,7 +61,8 @@ def gathered(assignment: Assignment, described: Mapping[str, Any], notes: Sequen
         InputError: if no shard holds anything.
     """
     study, _ = _joined(assignment, described, notes)
-    return replace(study, audit=assignment.sink.audit(assignment.protocol, len(study.names)))
+    sink, protocol, count = assignment.sink, assignment.protocol, len(study.names)
+    return replace(study, audit=sink.audit(protocol, count), rounding=sink.rounding(protocol, count))
 
 
 def gathered_from(store: Store) -> Comparison:
@@ -150,9 +156,16 @@ def collected(assignment: Assignment, network: Network, source: Source, progress
         found = _audit(assignment, network, source, study, positions, progress)
         if found:
             sink.keep_audit(found, count)
+    if (
+        assignment.protocol.precision != FLOAT32
+        and study.found.curves
+        and not sink.rounding(assignment.protocol, count)
+    ):
+        sink.keep_rounding(_rounding(assignment, network, source, study, positions, progress), count)
     shape = (study.shown.images.shape[1], *sink.image_size())
     notes = tuple(notes_of(network, shape, assignment))
-    return replace(study, audit=sink.audit(assignment.protocol, count), notes=notes)
+    audit, rounding = sink.audit(assignment.protocol, count), sink.rounding(assignment.protocol, count)
+    return replace(study, audit=audit, rounding=rounding, notes=notes)
 
 
 def notes_of(network: Network, shape: tuple[int, int, int], assignment: Assignment) -> list[str]:
@@ -194,15 +207,7 @@ def _audit(
 ) -> Audit | None:
     """Reads some images again, drawn at random of those that all methods explained, and audits them."""
     found, sink = study.found, assignment.sink
-    identities = min((curves.images for curves in found.curves.values()), key=len)
-    drawn = at_random(identities, seed=assignment.protocol.seed)
-
-    def read(numbers: Sequence[int]) -> tuple[list[int], Pictures]:
-        """Images of the study that can still be read, by number and place in the source."""
-        places = {assignment.order[positions[number]]: number for number in numbers}
-        pictures = source.read(list(places))
-        return [places[place] for place in pictures.numbers], pictures
-
+    drawn, read = _drawn(assignment, study), partial(_read, assignment, source, positions)
     ranked = [*study.methods, REFERENCE]
     one = assignment.task(network, read(drawn[:1])[1]).among(ranked)
     asked = extent(one, assignment.wanted.audit, study.work.evaluations, _effects(study), len(drawn))
@@ -216,6 +221,34 @@ def _audit(
     every = sink.heatmaps([positions[number] for number in chosen])
     maps = {name: every[name] for name in few.names}
     return audited(few, maps, found.asked[chosen], [found.names[number] for number in chosen], progress, asked)
+
+
+def _rounding(
+    assignment: Assignment,
+    network: Network,
+    source: Source,
+    study: Comparison,
+    positions: list[int],
+    progress: Progress,
+) -> Rounding:
+    """Reads some images again, drawn as those of the audit, and measures what another precision changed."""
+    chosen, pictures = _read(assignment, source, positions, _drawn(assignment, study)[:AGAIN])
+    return rounding_of(assignment.task(network, pictures), study, chosen, progress)
+
+
+def _drawn(assignment: Assignment, study: Comparison) -> list[int]:
+    """Numbers of the images that all methods explained, in a random order."""
+    identities = min((curves.images for curves in study.found.curves.values()), key=len)
+    return at_random(identities, seed=assignment.protocol.seed)
+
+
+def _read(
+    assignment: Assignment, source: Source, positions: Sequence[int], numbers: Sequence[int]
+) -> tuple[list[int], Pictures]:
+    """Images of the study that can still be read, by number, and the pictures."""
+    places = {assignment.order[positions[number]]: number for number in numbers}
+    pictures = source.read(list(places))
+    return [places[place] for place in pictures.numbers], pictures
 
 
 def _effects(study: Comparison) -> dict[tuple[str, str], float]:

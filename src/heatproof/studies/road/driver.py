@@ -14,6 +14,7 @@ from heatproof.data.source import Source
 from heatproof.heatmaps.explaining import Explained
 from heatproof.heatmaps.precomputed import ImageSelection, MapFile
 from heatproof.network import Network
+from heatproof.network.precision import in_precision
 from heatproof.perturbation import Protocol
 from heatproof.perturbation.fitting import for_network
 from heatproof.perturbation.trajectories import OnProgress
@@ -123,7 +124,7 @@ class Worker:
         for file in assignment.wanted.files.values():
             file.check()
         if assignment.costs is not None:
-            self.network.planner.use_costs(assignment.costs)
+            in_precision(self.network, assignment.protocol.precision).planner.use_costs(assignment.costs)
         self.race = race_of(assignment)
         for whole in self.sink.read_all(assignment.protocol) if self.race else ():
             if self.race and whole.part:

@@ -34,7 +34,8 @@ def compared(
     names: Sequence[str] | None = None,
     skipped: Sequence[tuple[str, str]] = (),
 ) -> Comparison:
-    """Compares methods on images (N, C, H, W)."""
+    """Compares methods on images (N, C, H, W), which stay on the CPU; the network takes each batch to its device."""
+    images, targets = images.cpu(), targets.cpu() if isinstance(targets, Tensor) else targets
     labels = labelled(names, images)
     task = Task.of(network, images, wanted.methods, targets, wanted.protocol, lerf=wanted.lerf, names=names)
     wanted = followed(wanted, network, task.shape)

@@ -13,6 +13,7 @@ from heatproof.errors import InputError
 from heatproof.heatmaps.control_methods import UPPER_MARK, kind_of_control
 from heatproof.heatmaps.precomputed import ImageSelection
 from heatproof.network import Network
+from heatproof.network.precision import in_precision
 from heatproof.perturbation import Protocol
 from heatproof.perturbation.engine import choose
 from heatproof.perturbation.regions import as_regions, differ_in_number
@@ -100,6 +101,7 @@ def measured_costs(assignment: Assignment, network: Network, pictures: Pictures)
         return ()
     task = assignment.task(network, replace(pictures, images=pictures.images[:1]))
     protocol = task.protocol
+    network = in_precision(network, protocol.precision)
     choose(
         network,
         task.shape,

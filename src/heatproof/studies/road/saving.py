@@ -53,6 +53,8 @@ def save_shards(study: ComparisonResult, store: Store, planted: Planted | None =
         shards.write(Whole(number, part, tuple(used), left, _about(study, number)), here)
     if study.audit:
         shards.keep_audit(study.audit, images)
+    if study.rounding:
+        shards.keep_rounding(study.rounding, images)
 
 
 def save_cells(result: CellsResult, study: str, store: Store) -> None:

@@ -12,12 +12,14 @@ import polars as pl
 import torch
 from torch import Tensor
 
+from heatproof.defaults import FLOAT32
 from heatproof.errors import InputError
 from heatproof.guarded import check_size
 from heatproof.perturbation import Protocol
 from heatproof.results.audit import Audit
 from heatproof.results.chosen import Chosen
 from heatproof.results.part import Part
+from heatproof.results.rounding import Rounding
 from heatproof.runs.heatmap_arrays import MapArrays
 from heatproof.runs.ledger import digest
 from heatproof.runs.lock import UNLOCKED
@@ -30,6 +32,7 @@ from heatproof.studies.road.sinks import Sink, Whole
 from heatproof.studies.road.stored import StoredPart, restored, stored
 from heatproof.studies.road.stored_audit import store_audit, stored_audit
 from heatproof.studies.road.stored_removal import ShardReader, left_in_shard
+from heatproof.studies.road.stored_rounding import store_rounding, stored_rounding
 
 TableEnd = Literal["", ".images", ".scores"]  # of its name
 TABLES: tuple[TableEnd, ...] = ("", ".images")
@@ -146,6 +149,14 @@ class Shards(Sink):
     def keep_audit(self, audit: Audit, images: int) -> None:
         """Writes the audit of a study of so many images."""
         store_audit(self.store, audit, images)
+
+    def rounding(self, protocol: Protocol, images: int) -> Rounding | None:
+        """The errors of another precision, if they were measured with so many images."""
+        return None if protocol.precision == FLOAT32 else stored_rounding(self.store, protocol.precision, images)
+
+    def keep_rounding(self, rounding: Rounding, images: int) -> None:
+        """Writes the errors of another precision, of a study of so many images."""
+        store_rounding(self.store, rounding, images)
 
     def tell(self, event: str, **about: object) -> None:
         """Writes a line into the run's log."""

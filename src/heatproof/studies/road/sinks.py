@@ -12,6 +12,7 @@ from heatproof.perturbation import Protocol
 from heatproof.results.audit import Audit
 from heatproof.results.chosen import Chosen, taken
 from heatproof.results.part import Part
+from heatproof.results.rounding import Rounding
 
 
 @dataclass(frozen=True)
@@ -88,6 +89,14 @@ class Sink(ABC):
         """Keeps the audit of a study of so many images."""
 
     @abstractmethod
+    def rounding(self, protocol: Protocol, images: int) -> Rounding | None:
+        """The errors of another precision, if they were measured with so many images."""
+
+    @abstractmethod
+    def keep_rounding(self, rounding: Rounding, images: int) -> None:
+        """Keeps the errors of another precision, of a study of so many images."""
+
+    @abstractmethod
     def tell(self, event: str, **about: object) -> None:
         """Says in the log what happened."""
 
@@ -118,6 +127,7 @@ class Memory(Sink):
         self._images: dict[int, Tensor] = {}
         self._channels = 0
         self._audit: Audit | None = None
+        self._rounding: Rounding | None = None
 
     def whole(self) -> list[int]:
         """Numbers of the complete shards."""
@@ -168,6 +178,14 @@ class Memory(Sink):
     def keep_audit(self, audit: Audit, images: int) -> None:
         """Keeps the audit."""
         self._audit = audit
+
+    def rounding(self, protocol: Protocol, images: int) -> Rounding | None:
+        """The errors of another precision, if they were measured by now."""
+        return self._rounding
+
+    def keep_rounding(self, rounding: Rounding, images: int) -> None:
+        """Keeps the errors of another precision."""
+        self._rounding = rounding
 
     def tell(self, event: str, **about: object) -> None:
         """There is no log."""
