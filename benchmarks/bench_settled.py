@@ -2,12 +2,14 @@
 
     python benchmarks/bench_settled.py SHARED [--networks squeezenet1_0 …] [--images 40] [--pilot 16] [--resume]
 
-SHARED is the folder with data (ILSVRC2012) and weights; networks whose files are missing are passed over. Three rows
+SHARED is the folder with data (ILSVRC2012) and weights; networks whose files are missing are passed over. Four rows
 for each network:
 
 - *defaults, until ranked*: ``hp.compare(network, images, methods, until="ranked")`` with all defaults. Images and
   seconds are measured, choosing the protocol (from 78 images on), controls and audit included. It ends where all pairs
   are settled, or with the last image; then the row says how many pairs are.
+- *8 scored steps*: the same with the earlier default; images are computed in proportion to the variances of the
+  differences on a pilot, and the evaluations of the further steps are added to the seconds of an image.
 - *paper, plain batches*: 9 × 9 regions, uniform noise, 100 steps, 10 repeats, MoRF [Samek2017]. Seconds an image are
   measured (heatmaps, and evaluations of the plain loop of ``contenders.py``, on few images). Images are computed, so
   that the standard errors of the differences are the same share of the differences as in the first row.
@@ -25,6 +27,7 @@ import argparse
 import math
 import statistics
 from collections.abc import Mapping, Sequence
+from functools import partial
 from itertools import combinations
 from pathlib import Path
 from time import perf_counter
@@ -34,7 +37,7 @@ import numpy as np
 import torch
 from contenders import REGION, STEPS, Loop, removed_at
 from equal_error import Pair, differences
-from tables import Results
+from tables import Results, Row
 from torch import Tensor
 
 import heatproof as hp
@@ -54,6 +57,7 @@ NETWORKS = {  # name, and how many images the defaults may take: fewer where eac
 OF_CAFFE = hp.Preprocessing(resize=(256, 256), crop=227, mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225))
 PREPROCESSING: dict[str, Any] = {"squeezenet1_0": OF_CAFFE}  # others: torchvision's of ImageNet
 PACKAGES = ("heatproof", "torch", "torchvision")
+EARLIER = 8  # scored steps of the defaults before they were four
 LOOPED, LOOP_STEPS = 8, 10  # images and steps of the plain loop
 SAMPLED = 10  # scored steps of the pilot: what they add to its repeats' variance is divided by ten repeats
 TIMED = 2  # images of the paper's protocol with heatproof's engine
@@ -156,16 +160,25 @@ def measure(name: str, results: Results, options: argparse.Namespace) -> None:
         },
         details | {"settlement": study.settlement.describe()},
     )  # fmt: skip
+    eight = differences([values_of(network, pilot, maps, protocol=chosen, scored=EARLIER, seed=0)], repeats=1)
+    less = sum(eight.variances[pair] for pair in pairs) / sum(ours.variances[pair] for pair in pairs)
+    more = (study.work.evaluations / taken - 1) * (EARLIER / study.protocol.scored_of(study.morf[METHODS[0]].steps) - 1)
+    each = seconds / taken + more / study.work.evaluations_per_second
+    computed = partial(_computed, title, seconds)
+    results.add(computed(f"{EARLIER} scored steps", taken * less, each, eight.hardest(pairs)))
     for engine, rate in rates.items():
         each = heatmaps + (1 + (len(METHODS) + 1) * PAPER_REPEATS * STEPS) / rate
-        count = math.ceil(taken * factor) if factor else None
-        results.add(
-            {
-                "network": title, "design": f"paper, {engine}", "pairs that differ": None, "images": count,
-                "s an image": each, "minutes": count and count * each / 60,
-                "× defaults": count and count * each / seconds, "images, hardest pair": paper.hardest(pairs),
-            }
-        )  # fmt: skip
+        results.add(computed(f"paper, {engine}", taken * factor if factor else None, each, paper.hardest(pairs)))
+
+
+def _computed(title: str, defaults: float, design: str, images: float | None, each: float, hardest: int) -> Row:
+    """Cells of a design whose images are computed and whose seconds an image are measured."""
+    count = math.ceil(images) if images and math.isfinite(images) else None
+    return {
+        "network": title, "design": design, "pairs that differ": None,
+        "images": count, "s an image": each, "minutes": count and count * each / 60,
+        "× defaults": count and count * each / defaults, "images, hardest pair": hardest,
+    }  # fmt: skip
 
 
 def main() -> None:
