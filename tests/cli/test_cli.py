@@ -378,7 +378,7 @@ def test_plan_refuses_what_compare_refuses_and_counts_what_can_be_read(run, phot
 
 def test_plan_with_a_precision_ends_with_a_command_that_runs(run, photos, tmp_path):
     given = (photos, "--network", "tiny_networks:cnn", "--methods", METHODS, "--steps", "9", "--seed", "3")
-    code, out, err = run("plan", "--protocol=samek2017", *given, "--precision", "1000%", "--pilot=3", "--audit", "0")
+    code, out, err = run("plan", "--protocol=samek2017", *given, "--half-width", "1000%", "--pilot=3", "--audit", "0")
     assert code == 0, err
     for text in (
         "sensitivity-l2 − random",
@@ -389,7 +389,7 @@ def test_plan_with_a_precision_ends_with_a_command_that_runs(run, photos, tmp_pa
         assert text in out
     command = shlex.split(out.splitlines()[-1])
     assert command[:4] == ["heatproof", "compare", "--protocol=samek2017", str(photos)]
-    assert not {"--precision", "1000%", "--pilot=3"} & set(command)
+    assert not {"--half-width", "1000%", "--pilot=3"} & set(command)
     code, out, err = run(*command[1:])
     assert code == 0, err
     evaluations = next(line for line in out.splitlines() if "evaluations in" in line)
@@ -401,10 +401,10 @@ def test_plan_with_a_precision_ends_with_a_command_that_runs(run, photos, tmp_pa
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("--precision", "wide"), "precision must be half an interval's width, above 0"),
+        (("--half-width", "wide"), "half-width must be half an interval's width, above 0"),
         (("--budget", "10 days"), "budget must be a number of evaluations, such as 20000, or a time"),
-        (("--budget", "100", "--precision", "1"), "give a precision or a budget, not both"),
-        (("--precision", "1", "--repeats", "3"), "leave these two out"),
+        (("--budget", "100", "--half-width", "1"), "give a half width or a budget, not both"),
+        (("--half-width", "1", "--repeats", "3"), "leave these two out"),
         (("--budget", "2"), "is not enough for one scored step on two images"),
     ],
 )

@@ -37,7 +37,7 @@ hp.complexity(network, images, ["sensitivity-l2", "random"])
 ---
 hp.plan_comparison(network, images, ["sensitivity-l2"], regions=6)
 ---
-hp.plan_comparison(network, images, ["sensitivity-l2"], regions=6, precision="0.5", audit=0, pilot=6)
+hp.plan_comparison(network, images, ["sensitivity-l2"], regions=6, half_width="0.5", audit=0, pilot=6)
 ---
 study.curves
 """

@@ -58,8 +58,7 @@ def test_one_default_for_all_functions():
             if name in {field.name for field in declared(groups.Perturbing)}:
                 found.setdefault(name, set()).add(parameter.default)
     by_protocol = {"regions": {"auto", 9}, "replacement": {"auto", "uniform"}}  # where a protocol says what they are
-    of_a_plan = {"precision": {"float32", None}}  # there it is that of an interval
-    assert {name: values for name, values in found.items() if len(values) > 1} == by_protocol | of_a_plan
+    assert {name: values for name, values in found.items() if len(values) > 1} == by_protocol
     assert found["repeats"] == {Protocol().repeats} == {1}
 
 

@@ -16,7 +16,7 @@ REMOVING_ALL = ["coarse-blur", "coarse-uniform", "dropped-tokens", "medium-blur"
 def test_a_name_without_options_is_what_it_was(name):
     found = protocol_of(CompareOptions(score="margin"), name)
     steps = "all" if name in REMOVING_ALL else None
-    assert (found.steps, found.score, found.scored) == (steps, "margin", None if name == "samek2017" else 8)
+    assert (found.steps, found.score, found.scored) == (steps, "margin", None if name == "samek2017" else 4)
 
 
 @pytest.mark.parametrize("name", REMOVING_ALL)

@@ -40,7 +40,7 @@ def images():
 @pytest.fixture(scope="module")
 def forecast(network, images):
     return hp.plan_comparison(
-        network, images, METHODS, regions=4, steps=STEPS, precision=0.1, pilot=6, protocol="samek2017"
+        network, images, METHODS, regions=4, steps=STEPS, half_width=0.1, pilot=6, protocol="samek2017"
     )
 
 
@@ -115,7 +115,7 @@ def test_the_cheapest_design_of_all(precision, available):
     """A slow loop over every design with so many images."""
     pilot, goal = pilot_of(), Goal.of(precision, None)
     found = propose(pilot, COSTS, goal, available)
-    half = goal.half_width(pilot.alone[REFERENCE].mean)
+    half = goal.in_unit(pilot.alone[REFERENCE].mean)
     cheapest = None
     for repeats, scored in product(range(1, 11), range(1, STEPS + 1)):
         for images in range(8, min(available, 2000) + 1):
@@ -149,14 +149,14 @@ def test_few_images_are_made_up_for_by_repeats():
     """Where images are scarce, repeats and steps must do; where they are not, one repeat is enough."""
     pilot = pilot_of()
     least = half_width(worst_variance(pilot, 10, STEPS), 20)
-    scarce = propose(pilot, COSTS, Goal(precision=1.001 * least), 20)
+    scarce = propose(pilot, COSTS, Goal(half_width=1.001 * least), 20)
     assert (scarce.images, scarce.repeats) == (20, 10)
-    assert propose(pilot, COSTS, Goal(precision=1.001 * least), 10**6).repeats == 1
+    assert propose(pilot, COSTS, Goal(half_width=1.001 * least), 10**6).repeats == 1
 
 
 def test_dear_heatmaps_ask_for_more_steps():
     """The optimum balances what an image costs before anything is removed against what its steps cost."""
-    goal = Goal(precision=0.2)
+    goal = Goal(half_width=0.2)
     cheap, dear = (propose(pilot_of(), Costs(0.0, heatmaps, 3, COSTS.paces), goal, 10**6) for heatmaps in (0.0, 100.0))
     assert dear.scored * dear.repeats > cheap.scored * cheap.repeats
     assert dear.images < cheap.images
@@ -182,14 +182,14 @@ def test_a_budget_that_is_not_enough():
 
 
 def test_a_share_of_nothing():
-    with pytest.raises(hp.InputError, match=r"AOPC is -0\.5 on the pilot's images, so a share of it is no precision"):
-        Goal.of("5%", None).half_width(-0.5)
+    with pytest.raises(hp.InputError, match=r"AOPC is -0\.5 on the pilot's images, so a share of it is no width"):
+        Goal.of("5%", None).in_unit(-0.5)
 
 
-@pytest.mark.parametrize("precision", ["", "0", "-1", "a", "5 per cent", "nan", "inf", "1e", 0.0, -0.5])
-def test_what_is_no_precision(precision):
-    with pytest.raises(hp.InputError, match=r"precision must be half an interval's width.* such as 5%; got"):
-        Goal.of(precision, None)
+@pytest.mark.parametrize("given", ["", "0", "-1", "a", "5 per cent", "nan", "inf", "1e", 0.0, -0.5])
+def test_what_is_no_half_width(given):
+    with pytest.raises(hp.InputError, match=r"half-width must be half an interval's width.* such as 5%; got"):
+        Goal.of(given, None)
 
 
 @pytest.mark.parametrize("budget", ["", "0", "-5", "10 minutes", "2d", "1.5", "min", 0])
@@ -204,7 +204,7 @@ def test_goals_in_words():
     assert str(Goal.of(None, "20000")) == "at most 20,000 evaluations"
     assert str(Goal.of(None, "2h")) == "at most 2 h 0 min"
     assert Goal.of(None, None) is None
-    with pytest.raises(hp.InputError, match="precision or a budget, not both"):
+    with pytest.raises(hp.InputError, match="half width or a budget, not both"):
         Goal.of(0.25, 100)
 
 
@@ -233,14 +233,14 @@ def test_a_plan_with_a_precision_is_a_forecast_of_its_design(forecast, network, 
 
 def test_a_plan_decides_repeats_and_scored_itself(network, images):
     for chosen in ({"repeats": 2}, {"scored": 5}):
-        with pytest.raises(hp.InputError, match="a precision or a budget decides repeats and scored"):
+        with pytest.raises(hp.InputError, match="a half width or a budget decides repeats and scored"):
             hp.plan_comparison(
-                network, images, METHODS, regions=4, steps=STEPS, precision=0.1, **chosen, protocol="samek2017"
+                network, images, METHODS, regions=4, steps=STEPS, half_width=0.1, **chosen, protocol="samek2017"
             )
 
 
 def proposal_of(design, available):
-    return Proposal(design, Goal(precision=0.5), available, pilot_of(), COSTS, "logit")
+    return Proposal(design, Goal(half_width=0.5), available, pilot_of(), COSTS, "logit")
 
 
 def test_a_proposal_in_words():
@@ -261,10 +261,11 @@ def test_a_method_that_is_the_random_order_is_known_exactly():
     """As constant maps on a network that ignores the image: nothing varies, and nothing is divided by."""
     drops = np.ones((4, 2, STEPS + 1))
     pilot = Pilot({"flat": drops, REFERENCE: drops}, {"flat": drops, REFERENCE: drops}, evaluations=1, seconds=1.0)
-    design = propose(pilot, COSTS, Goal(precision=0.1), 100)
+    design = propose(pilot, COSTS, Goal(half_width=0.1), 100)
     assert (design.images, design.repeats, design.scored) == (8, 1, 1)
     assert (
-        "for as little standard error" in Proposal(design, Goal(precision=0.1), 100, pilot, COSTS, "logit").sentences[1]
+        "for as little standard error"
+        in Proposal(design, Goal(half_width=0.1), 100, pilot, COSTS, "logit").sentences[1]
     )
 
 

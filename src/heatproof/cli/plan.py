@@ -16,7 +16,7 @@ from heatproof.cli.study_file import StudyCommand, command_of, read_study
 from heatproof.options.studies import PlanOptions
 from heatproof.runs.study_file import Settings
 
-PLANNED = ("--precision", "--budget", "--pilot", "--images", "--repeats", "--scored")
+PLANNED = ("--half-width", "--budget", "--pilot", "--images", "--repeats", "--scored")
 
 
 class PlanCommand(StudyCommand):
@@ -33,17 +33,17 @@ class PlanCommand(StudyCommand):
 def plan_command(*, given: Explaining, options: PlanOptions) -> None:
     """What would 'heatproof compare' take: evaluations, memory, time? Measures a small part of it.
 
-    With --precision or --budget: how many images, repeats and scored steps are enough? Learns it from a pilot.
+    With --half-width or --budget: how many images, repeats and scored steps are enough? Learns it from a pilot.
 
     [bold]heatproof plan photos/ --network torchvision:vgg16 --repeats 10[/bold]
 
-    [bold]heatproof plan photos/ --precision 0.25[/bold]
+    [bold]heatproof plan photos/ --half-width 0.25[/bold]
     """
     from heatproof import studies
 
     network = given.load_network()
     pictures = given.read_askable(network, options.against, seed=options.seed)
-    planned = options.precision is not None or options.budget is not None
+    planned = options.half_width is not None or options.budget is not None
     with waiting(f"a pilot on up to {options.pilot} images, then measuring" if planned else "measuring"):
         forecast = studies.plan_comparison(network, pictures.images, given.methods_for(pictures), **vars(options))
     print_forecast(forecast)
@@ -59,7 +59,7 @@ def plan_command(*, given: Explaining, options: PlanOptions) -> None:
 def as_comparison(arguments: Sequence[str], options: str) -> str:
     """The command for a design, from the arguments of the command that planned it.
 
-    >>> as_comparison(["plan", "my photos", "--precision=5%", "--seed", "1"], "--images 40 --scored 6")
+    >>> as_comparison(["plan", "my photos", "--half-width=5%", "--seed", "1"], "--images 40 --scored 6")
     "heatproof compare 'my photos' --seed 1 --images 40 --scored 6 --out RUN"
     """
     kept, rest = [], iter(arguments[arguments.index("plan") + 1 :])

@@ -109,14 +109,14 @@ class CompareOptions(Examining):
 class PlanOptions(Examining):
     """Options of ``heatproof.plan_comparison`` and ``heatproof plan``."""
 
-    precision: Annotated[
+    half_width: Annotated[
         "float | str | None",
         Option(
             "Find the cheapest design that reaches this precision of every method's AOPC above the random order: half "
             "the width of the 95 % interval, in the score's unit (0.25) or as a share of the random order's AOPC (5%).",
             metavar="NUMBER|PERCENT",
         ),
-    ] = None  # type: ignore[assignment] # of intervals: plans are for evaluation in float32
+    ] = None
     budget: Annotated[
         "int | str | None",
         Option(
@@ -127,8 +127,8 @@ class PlanOptions(Examining):
     pilot: Annotated[
         int,
         Option(
-            "Number of images of the pilot for --precision and --budget.",
-            python="number of images of the pilot for ``precision`` and ``budget``, drawn at random from the images.",
+            "Number of images of the pilot for --half-width and --budget.",
+            python="number of images of the pilot for ``half_width`` and ``budget``, drawn at random from the images.",
             bounds=PILOT,
         ),
     ] = PILOT_IMAGES

@@ -1,4 +1,4 @@
-"""How few images, repeats and scored steps are enough: the cheapest for a precision, or the best for a budget."""
+"""How few images, repeats and scored steps are enough: the cheapest for an interval, or the best for a budget."""
 
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
@@ -188,7 +188,7 @@ def propose(pilot: Pilot, costs: Costs, goal: Goal, available: int) -> Design:
     Raises:
         InputError: where the budget is not even enough for two images.
     """
-    half = goal.half_width(pilot.alone[REFERENCE].mean)
+    half = goal.in_unit(pilot.alone[REFERENCE].mean)
     if half is not None:
         least = min(FEW_IMAGES, available)
         found = [
@@ -222,14 +222,14 @@ def half_width(variance: float, images: int) -> float:
     return float(scipy.special.stdtrit(images - 1, (1 + CONFIDENCE) / 2)) * sqrt(variance / images)
 
 
-def images_for(variance: float, precision: float) -> int:
-    """The fewest images, at least two, whose interval is no wider than ± the precision.
+def images_for(variance: float, half: float) -> int:
+    """The fewest images, at least two, whose interval is no wider than ± ``half``.
 
-    >>> images_for(variance=4.0, precision=0.397)
+    >>> images_for(variance=4.0, half=0.397)
     100
     """
-    images = max(2, ceil(variance * (float(scipy.special.stdtrit(1e9, (1 + CONFIDENCE) / 2)) / precision) ** 2))
-    while half_width(variance, images) > precision:
+    images = max(2, ceil(variance * (float(scipy.special.stdtrit(1e9, (1 + CONFIDENCE) / 2)) / half) ** 2))
+    while half_width(variance, images) > half:
         images += 1
     return images
 

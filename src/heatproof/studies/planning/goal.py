@@ -1,4 +1,4 @@
-"""What a design is to reach: a precision, or as much as a budget allows."""
+"""What a design is to reach: an interval, or as much as a budget allows."""
 
 import math
 import re
@@ -16,49 +16,49 @@ class Goal:
     """One of three things; the other two are none.
 
     Attributes:
-        precision: half the width of the 95 % interval, in the score's unit, or as a share of the random order's AOPC.
-        relative: whether the precision is such a share.
+        half_width: of the 95 % interval, in the score's unit, or as a share of the random order's AOPC.
+        relative: whether it is such a share.
         evaluations: of the network, at most; those for heatmaps do not count.
         seconds: for the whole comparison, at most.
     """
 
-    precision: float | None = None
+    half_width: float | None = None
     relative: bool = False
     evaluations: int | None = None
     seconds: float | None = None
 
     @classmethod
-    def of(cls, precision: float | str | None, budget: int | str | None) -> "Goal | None":
-        """The goal that a user asked for; none without a precision or a budget.
+    def of(cls, half_width: float | str | None, budget: int | str | None) -> "Goal | None":
+        """The goal that a user asked for; none without a half width or a budget.
 
         >>> Goal.of("5%", None)
-        Goal(precision=0.05, relative=True, evaluations=None, seconds=None)
+        Goal(half_width=0.05, relative=True, evaluations=None, seconds=None)
         >>> print(Goal.of(None, "10min"))
         at most 10 min
         """
-        if precision is None and budget is None:
+        if half_width is None and budget is None:
             return None
-        if precision is not None and budget is not None:
+        if half_width is not None and budget is not None:
             raise InputError(
-                "give a precision or a budget, not both: one asks for the cheapest design, the other for the best"
+                "give a half width or a budget, not both: one asks for the cheapest design, the other for the best"
             )
-        return _precision(str(precision)) if budget is None else _budget(str(budget))
+        return _of_width(str(half_width)) if budget is None else _budget(str(budget))
 
-    def half_width(self, reference: float) -> float | None:
-        """The precision in the score's unit, where the random order's AOPC is ``reference``; none for a budget."""
-        if self.precision is None or not self.relative:
-            return self.precision
+    def in_unit(self, reference: float) -> float | None:
+        """The half width in the score's unit, where the random order's AOPC is ``reference``; none for a budget."""
+        if self.half_width is None or not self.relative:
+            return self.half_width
         if not reference > 0:
             raise InputError(
-                f"the random order's AOPC is {reference:.3g} on the pilot's images, so a share of it is no precision; "
+                f"the random order's AOPC is {reference:.3g} on the pilot's images, so a share of it is no width; "
                 "give one in the score's unit, such as 0.25"
             )
-        return self.precision * reference
+        return self.half_width * reference
 
     def __str__(self) -> str:
-        if self.precision is not None:
+        if self.half_width is not None:
             share = (
-                f"{100 * self.precision:.3g} % of the random order's AOPC" if self.relative else f"{self.precision:g}"
+                f"{100 * self.half_width:.3g} % of the random order's AOPC" if self.relative else f"{self.half_width:g}"
             )
             return f"a 95 % interval of ± {share}"
         if self.evaluations is not None:
@@ -66,15 +66,15 @@ class Goal:
         return f"at most {duration(self.seconds or 0.0)}"
 
 
-def _precision(text: str) -> Goal:
+def _of_width(text: str) -> Goal:
     match = re.fullmatch(rf"\s*{NUMBER}\s*(%?)\s*", text)
     number = float(match[1]) if match else 0.0
     if not (match and 0 < number < math.inf):
         raise InputError(
-            "precision must be half an interval's width, above 0: in the score's unit, such as 0.25, or as a "
+            "half-width must be half an interval's width, above 0: in the score's unit, such as 0.25, or as a "
             f"share of the random order's AOPC, such as 5%; got {text!r}"
         )
-    return Goal(precision=number / 100 if match[2] else number, relative=bool(match[2]))
+    return Goal(half_width=number / 100 if match[2] else number, relative=bool(match[2]))
 
 
 def _budget(text: str) -> Goal:

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from heatproof.heatmaps.explaining import Explained
 from heatproof.network.incremental import Plan
+from heatproof.network.precision import in_precision
 from heatproof.perturbation import Engine, perturb_orders
 from heatproof.perturbation.engine import at_once, choose
 from heatproof.perturbation.scores import SCORES
@@ -44,7 +45,7 @@ class Pace:
 def choose_engine(task: Task) -> tuple[Engine, Plan | None]:
     """The engine of a comparison, and its plan, if it is incremental."""
     return choose(
-        task.network,
+        in_precision(task.network, task.protocol.precision),
         task.shape,
         distinct(task.regions),
         engine=task.protocol.engine,
@@ -65,7 +66,8 @@ def time_heatmaps(task: Task) -> tuple[float, Explained]:
 
 def sequences_together(task: Task, batch: Explained, plan: Plan | None) -> int:
     """How many sequences go side by side, or perturbed images: all of a batch of images, or what memory allows."""
-    allowed = at_once(task.network, task.shape, plan, memory=task.protocol.evaluation_memory)
+    network, memory = in_precision(task.network, task.protocol.precision), task.protocol.evaluation_memory
+    allowed = at_once(network, task.shape, plan, memory=memory)
     sequences = len(batch.targets) * task.sequences_of_an_image
     return min(allowed, sequences if plan else sequences * task.scored)
 

@@ -7,7 +7,6 @@ from dataclasses import replace
 from torch import Tensor
 
 from heatproof.data.source import GivenImages
-from heatproof.defaults import FLOAT32
 from heatproof.errors import InputError
 from heatproof.network.incremental import Plan
 from heatproof.network.network import Network
@@ -38,7 +37,7 @@ def plan_comparison(network: Network, images: Tensor, options: PlanArguments) ->
     many perturbation sequences as go side by side, over as many steps as take a few seconds, by the code that
     ``compare`` runs.
 
-    With a precision or a budget, images, repeats and scored steps are planned: a pilot on a few of the images tells
+    With a half width or a budget, images, repeats and scored steps are planned: a pilot on a few of the images tells
     how much images, repeats and steps differ, and what they cost (``Forecast.proposal``).
 
     Args:
@@ -50,7 +49,7 @@ def plan_comparison(network: Network, images: Tensor, options: PlanArguments) ->
         A ``Forecast``, which prints as a table; times in seconds, memory in bytes.
 
     Raises:
-        InputError: where ``compare`` would; for a precision or budget that is none, or together with repeats or scored.
+        InputError: where ``compare`` would; for no half width or budget, or one together with repeats or scored.
 
     >>> import torch
     >>> from torch import nn
@@ -60,10 +59,10 @@ def plan_comparison(network: Network, images: Tensor, options: PlanArguments) ->
     >>> forecast.evaluations  # 4 images × (2 methods + random order) × 3 steps + 4 untouched
     40
     """
-    goal = Goal.of(options.precision, options.budget)
-    wanted = wanted_curves(replace(options, precision=FLOAT32), options.methods)  # planned in the network's own
+    goal = Goal.of(options.half_width, options.budget)
+    wanted = wanted_curves(options, options.methods)
     if goal and (options.repeats != 1 or options.scored is not None):
-        raise InputError("a precision or a budget decides repeats and scored: leave these two out")
+        raise InputError("a half width or a budget decides repeats and scored: leave these two out")
     started = time.perf_counter()
     task = Task.of(network, images, wanted.methods, options.targets, wanted.protocol, lerf=wanted.lerf)
     wanted = followed(wanted, network, task.shape)

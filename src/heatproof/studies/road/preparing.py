@@ -15,13 +15,11 @@ from heatproof.heatmaps.precomputed import ImageSelection
 from heatproof.network import Network
 from heatproof.network.precision import in_precision
 from heatproof.perturbation import Protocol
-from heatproof.perturbation.engine import choose
 from heatproof.perturbation.regions import as_regions, differ_in_number
-from heatproof.perturbation.scores import SCORES
 from heatproof.perturbation.statistics import Statistics
-from heatproof.perturbation.trajectories import distinct
 from heatproof.studies.changing.measuring import changed_measures
 from heatproof.studies.further import needs_of
+from heatproof.studies.planning.pace import choose_engine
 from heatproof.studies.road import driver
 from heatproof.studies.road.driver import Assignment
 
@@ -100,16 +98,5 @@ def measured_costs(assignment: Assignment, network: Network, pictures: Pictures)
     if not assignment.wanted.removes:
         return ()
     task = assignment.task(network, replace(pictures, images=pictures.images[:1]))
-    protocol = task.protocol
-    network = in_precision(network, protocol.precision)
-    choose(
-        network,
-        task.shape,
-        distinct(task.regions),
-        engine=protocol.engine,
-        score=SCORES.resolve(protocol.score),
-        regions_at_once=task.regions_at_once,
-        imputes=protocol.imputes,
-        drops=protocol.drops,
-    )
-    return tuple(network.planner.costs())
+    choose_engine(task)
+    return tuple(in_precision(network, task.protocol.precision).planner.costs())

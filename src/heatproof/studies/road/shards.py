@@ -101,8 +101,6 @@ class Shards(Sink):
         """
         marker = self.marker(number)
         part = None if marker.part is None else _read_part(self.store, marker, marker.part, protocol)
-        if part:
-            self._check_regions(part)
         return Whole(number, part, marker.positions, marker.skipped, {key: getattr(marker, key) for key in ABOUT})
 
     def _check_regions(self, part: Part) -> None:
@@ -119,6 +117,8 @@ class Shards(Sink):
         reader = ShardReader(lambda number: self.read(number, protocol).part)
         for number in self.whole():
             whole = self.read(number, protocol)
+            if whole.part:
+                self._check_regions(whole.part)
             yield replace(whole, part=whole.part and left_in_shard(whole.part, number, reader))
 
     @property

@@ -1,0 +1,30 @@
+"""On a Ray with GPUs each worker has one of its own; in a file of its own, since Ray is begun once in a process."""
+
+import time
+
+import pytest
+
+from heatproof.runs.ray_workers import RayWorkers
+
+ray = pytest.importorskip("ray", reason='Ray is not installed: pip install "heatproof[ray]"')
+
+
+def test_each_worker_has_a_gpu_of_its_own_and_there_are_as_many_as_gpus():
+    """Ray takes our word that there are two; what a worker may see of them, its environment says."""
+
+    def make():
+        import os
+
+        return lambda number: (time.sleep(0.2), os.environ.get("CUDA_VISIBLE_DEVICES"))[1]
+
+    ray.init("local", num_cpus=6, num_gpus=2, include_dashboard=False, log_to_driver=False, logging_level=40)
+    found = []
+    try:
+        with RayWorkers(make, gpus=1) as workers:
+            workers.run(range(8), found.append)
+            assert workers._crew.most == 2
+    finally:
+        ray.shutdown()
+    assert sorted(done.number for done in found) == list(range(8))
+    assert sorted({done.value for done in found}) == ["0", "1"]
+    assert len({(done.worker, done.value) for done in found}) == 2
