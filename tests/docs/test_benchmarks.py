@@ -158,8 +158,8 @@ def test_the_settled_ranking_is_told_for_both_engines():
             ("defaults, until ranked", "paper, plain batches", "paper, heatproof"), factors, strict=True
         )
     ]
-    assert "settled 40.0 to 90.0 times sooner" in pages.settled(rows)
-    assert "(10.0 to 30.0 times sooner" in pages.settled(rows)
+    assert "at equal error 40 to 90 times sooner" in pages.settled(rows)
+    assert "and 10 to 30 times sooner" in pages.settled(rows)
 
 
 def test_equal_error_needs_images_in_proportion_to_the_share_of_variance():
