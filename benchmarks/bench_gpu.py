@@ -111,11 +111,8 @@ def loops(name: str, images: Tensor, regions: int, batch: int, *, compiled: bool
     if name.startswith("vit") and removed_at.shape[0] != images.shape[-1]:
         raise SystemExit("regions must tile the images of a vision transformer")
     for precision in PRECISIONS:
-        if precision == "tf32" and images.device.type != "cuda":
-            found.append(Case(name, by, precision, None, "left out: TF32 needs an NVIDIA GPU"))
-            continue
-        if not clock.fits():
-            found.append(Case(name, by, precision, None, "left out: no time"))
+        if why := left_out(precision, images.device, clock):
+            found.append(Case(name, by, precision, None, why))
             continue
         module = build(name, images.shape[-1]).to(images.device, memory_format=torch.channels_last)
         given = images
@@ -129,6 +126,13 @@ def loops(name: str, images: Tensor, regions: int, batch: int, *, compiled: bool
         except Exception as error:  # no compiler, no memory: said, and the rest goes on
             found.append(Case(name, by, precision, None, f"left out: {type(error).__name__}: {str(error)[:100]}"))
     return found
+
+
+def left_out(precision: str, device: torch.device, clock: Clock) -> str:
+    """Why a case is left out; empty where it is not."""
+    if precision == "tf32" and device.type != "cuda":
+        return "left out: TF32 needs an NVIDIA GPU"
+    return "" if clock.fits() else "left out: no time"
 
 
 def build(name: str, size: int) -> nn.Module:
@@ -145,11 +149,8 @@ def engines(name: str, images: Tensor, regions: int, memory: int, clock: Clock) 
     for precision in PRECISIONS:
         for engine in ("full", "incremental", "auto"):
             by = f"heatproof, {engine}"
-            if precision == "tf32" and images.device.type != "cuda":
-                found.append(Case(name, by, precision, None, "left out: TF32 needs an NVIDIA GPU"))
-                continue
-            if not clock.fits():
-                found.append(Case(name, by, precision, None, "left out: no time"))
+            if why := left_out(precision, images.device, clock):
+                found.append(Case(name, by, precision, None, why))
                 continue
             plans: list[str] = []
 
