@@ -12,6 +12,7 @@ from torchvision import models
 from torchvision.models.vision_transformer import VisionTransformer
 
 from heatproof import InputError, Network
+from heatproof.network.tokens.unread import Beside
 
 MODELS = Path(__file__).parents[3] / "shared" / "weights" / "models.py"
 
@@ -146,26 +147,26 @@ def torchvision_model():
 
 
 TINY, NARROW = "vit_tiny_patch16_224", {"embed_dim": 48, "num_heads": 4}
-FAMILIES = {  # what makes it, and how many patches must be left
-    "torchvision": (lambda: torchvision_model, 0),
-    "class token": (lambda: timm_model(TINY), 0),
-    "mean": (lambda: timm_model(TINY, global_pool="avg", class_token=False), 1),
-    "mean beside a class token": (lambda: timm_model(TINY, global_pool="avg"), 1),
-    "maximum": (lambda: timm_model(TINY, global_pool="max"), 1),
-    "any size": (lambda: timm_model(TINY, dynamic_img_size=True), 0),
-    "registers": (lambda: timm_model("vit_small_patch14_reg4_dinov2", 56, **NARROW), 0),
-    "distilled": (lambda: timm_model("deit_tiny_distilled_patch16_224"), 0),
-    "attention pooling": (lambda: timm_model("vit_base_patch16_siglip_224", **NARROW), 1),
-    "relative positions": (lambda: timm_model("beit_base_patch16_224", **NARROW), 1),
-    "rotary positions": (lambda: timm_model("vit_small_patch16_dinov3", **NARROW), 1),
-    "transformers, ViT": (lambda: transformers_model("ViTForImageClassification", "ViTConfig"), 0),
-    "transformers, DINOv2": (lambda: transformers_model("Dinov2ForImageClassification", "Dinov2Config"), 1),
+FAMILIES = {  # what makes it, how many patches must be left, whether their tokens are read behind the last attention
+    "torchvision": (lambda: torchvision_model, 0, False),
+    "class token": (lambda: timm_model(TINY), 0, False),
+    "mean": (lambda: timm_model(TINY, global_pool="avg", class_token=False), 1, True),
+    "mean beside a class token": (lambda: timm_model(TINY, global_pool="avg"), 1, True),
+    "maximum": (lambda: timm_model(TINY, global_pool="max"), 1, True),
+    "any size": (lambda: timm_model(TINY, dynamic_img_size=True), 0, False),
+    "registers": (lambda: timm_model("vit_small_patch14_reg4_dinov2", 56, **NARROW), 0, False),
+    "distilled": (lambda: timm_model("deit_tiny_distilled_patch16_224"), 0, False),
+    "attention pooling": (lambda: timm_model("vit_base_patch16_siglip_224", **NARROW), 1, True),
+    "relative positions": (lambda: timm_model("beit_base_patch16_224", **NARROW), 1, True),
+    "rotary positions": (lambda: timm_model("vit_small_patch16_dinov3", **NARROW), 1, True),
+    "transformers, ViT": (lambda: transformers_model("ViTForImageClassification", "ViTConfig"), 0, False),
+    "transformers, DINOv2": (lambda: transformers_model("Dinov2ForImageClassification", "Dinov2Config"), 1, True),
 }
 
 
 @pytest.mark.parametrize("family", FAMILIES)
 def test_families_equal_masked_keys(family):
-    make, least = FAMILIES[family]
+    make, least, _ = FAMILIES[family]
     module, side = make()()
     network, images = Network(stirred(module)), images_of(side)
     tokens, inputs = network.tokens((3, side, side)), network.inputs(images)
@@ -179,6 +180,33 @@ def test_families_equal_masked_keys(family):
         found, expected = tokens.evaluate(tokens.embed(inputs), patches), tokens.masked(inputs, patches)
         torch.testing.assert_close(found, expected, rtol=0, atol=bound)
         assert float((found - untouched).abs().max()) > 100 * bound
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_scores_are_computed_without_tokens_that_none_of_them_reads(family):
+    make, _, patches_are_read = FAMILIES[family]
+    module, side = make()()
+    network, images = Network(stirred(module)), images_of(side, 3)
+    graph, scoring = (network.graph((3, side, side), unread=unread) for unread in (True, False))
+    assert (scoring is graph) == patches_are_read
+    torch.testing.assert_close(scoring.evaluate(images), graph.evaluate(images), rtol=0, atol=1e-13)
+    torch.testing.assert_close(network.logits(images), network.forward_pass(images).logits, rtol=0, atol=1e-13)
+    assert (scoring.multiply_adds < graph.multiply_adds) != patches_are_read
+
+
+def test_behind_the_last_attention_the_class_token_is_alone():
+    """Multiply-adds by hand: of 17 tokens, the last block's output layer and MLP see one."""
+    graph, scoring = (Network(Small()).graph((3, 16, 16), unread=unread) for unread in (True, False))
+    assert graph.multiply_adds - scoring.multiply_adds == 16 * (16 * 16 + 2 * 16 * 32)
+    shapes = {name: tuple(value.shape) for name, value in scoring.visit(torch.zeros(1, 3, 16, 16))}
+    assert shapes == {node.name: (1, *node.shape) if node.batched else node.shape for node in scoring}
+    assert not any(node.shape == (17, 32) for node in scoring.nodes[len(scoring) // 2 + 5 :])
+
+
+def test_scores_that_differ_without_unread_tokens_are_those_of_all(monkeypatch):
+    monkeypatch.setattr(Beside, "evaluate", lambda self, value: value.narrow(self.dimension, 1, 1))
+    network = Network(stirred(Small()))
+    assert network.graph((3, 16, 16), unread=False) is network.graph((3, 16, 16))
 
 
 def test_no_patch_at_all_leaves_the_class_token():

@@ -78,7 +78,8 @@ class UntriedNetwork(Network):
 
     def trial(self, shape: tuple[int, ...], images: Tensor | None = None) -> Trial:
         """A trial that passed without evaluating the module."""
-        return Trial(InputError("it is recorded"), classes=2, gives_logits=True)
+        reason = InputError("it is recorded")
+        return Trial(reason, reason, classes=2, gives_logits=True)
 
 
 def recording(module: nn.Module) -> tuple[Network, list[Tensor]]:

@@ -6,10 +6,16 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from math import prod
 
+import torch
 from torch import Tensor
 
 from heatproof.network.operations import Operation, Role, Size
+from heatproof.network.operations.attention import Attention, MatMul
 from heatproof.network.stacking import Stack, stack_of
+
+LARGE = 2**18  # values of a map of one image, 1 MiB in float32; measured: on CPUs such maps take least time …
+FEW = 2  # … of so few images at once that they are still in the cache when they are read, and what follows them …
+MANY = 16  # … of so many
 
 
 @dataclass(frozen=True)
@@ -44,12 +50,20 @@ class Graph:
     input_shape: tuple[int, ...]
 
     def evaluate(self, images: Tensor) -> Tensor:
-        """Value of the output; (B, C, H, W) normalised images come in."""
-        return next(value for name, value in self.visit(images) if name == self.output)
+        """Value of the output; (B, C, H, W) normalised images come in.
+
+        On CPUs the first of two ``stages`` is evaluated for few images at once, the second for all.
+        """
+        values, nodes = {self.input: images}, self.whole
+        if self.stages and images.device.type == "cpu" and len(images) > FEW:
+            first, nodes = self.stages
+            name = first.nodes[-1].name
+            values = {name: torch.cat([first.value(name, {self.input: part}) for part in images.split(FEW)])}
+        return nodes.value(self.output, values)
 
     def visit(self, images: Tensor) -> Iterator[tuple[str, Tensor]]:
         """Names and values of all nodes, one after the other; only as long as something reads them are they kept."""
-        return self._whole.visit({self.input: images})
+        return self.whole.visit({self.input: images})
 
     def evaluate_node(self, node: Node, *inputs: Tensor, recorded: bool = False) -> Tensor:
         """Value of one node, in the place of an input where nothing else reads that."""
@@ -129,24 +143,40 @@ class Graph:
         """Values that a recorded forward pass keeps for one image."""
         return prod(self.input_shape) + sum(prod(n.shape) for n in self.nodes if n.name not in self.in_place_recorded)
 
-    @cached_property
-    def peak_values(self) -> int:
-        """Values alive at once, at most, while one image is evaluated."""
-        sizes = {name: prod(shape) for name, shape in self.shapes.items()}
-        alive = peak = sizes[self.input]
-        for node, finished in zip(self.nodes, self._whole.finished, strict=True):
-            alive += sizes[node.name]
-            peak = max(peak, alive)
-            alive -= sum(sizes[name] for name in finished)
-        return peak
-
     @property
     def multiply_adds(self) -> int:
         """Multiplications with weights for one image."""
-        return self._whole.multiply_adds
+        return self.whole.multiply_adds
 
     @cached_property
-    def _whole(self) -> "Subgraph":
+    def cuts(self) -> tuple[int, ...]:
+        """Numbers of the nodes on whose value alone all that follows depends."""
+        reads = {name: number for number, node in enumerate(self) for name in node.inputs}
+        found, open_until = [], reads.get(self.input, 0)
+        for number, node in enumerate(self):
+            if open_until <= number:
+                found.append(number)
+            open_until = max(open_until, reads.get(node.name, 0))
+        return tuple(found)
+
+    @cached_property
+    def stages(self) -> "tuple[Subgraph, Subgraph] | None":
+        """The nodes up to the last large map, or to where one value alone holds what follows, and the others.
+
+        None if no map is large, or all nodes would be in the first stage, or there is attention, whose products are
+        slow for few images.
+        """
+        if any(isinstance(node.operation, Attention | MatMul) for node in self):
+            return None
+        large = [number for number, node in enumerate(self) if prod(node.shape) > LARGE]
+        cuts = [number for number in self.cuts if large and number >= large[-1] and self.nodes[number].batched]
+        if not cuts or cuts[0] + 1 == len(self):
+            return None
+        return Subgraph(self, self.nodes[: cuts[0] + 1]), Subgraph(self, self.nodes[cuts[0] + 1 :])
+
+    @cached_property
+    def whole(self) -> "Subgraph":
+        """All nodes."""
         return Subgraph(self, self.nodes)
 
     def __iter__(self) -> Iterator[Node]:
@@ -174,6 +204,27 @@ class Subgraph:
             yield node.name, value
             for name in finished:
                 del values[name]
+
+    def value(self, wanted: str, values: dict[str, Tensor]) -> Tensor:
+        """The value of one of the nodes, from ``values`` that are known; these may be overwritten."""
+        return next(value for name, value in self.visit(values) if name == wanted)
+
+    @cached_property
+    def peak_values(self) -> int:
+        """Values alive at once, at most, while one image is evaluated."""
+        sizes = {name: prod(shape) for name, shape in self.graph.shapes.items()}
+        computed = {node.name for node in self.nodes}
+        alive = peak = sum(sizes[name] for name in {name for node in self.nodes for name in node.inputs} - computed)
+        for node, finished in zip(self.nodes, self.finished, strict=True):
+            alive += sizes[node.name]
+            peak = max(peak, alive)
+            alive -= sum(sizes[name] for name in finished)
+        return peak
+
+    @property
+    def largest_value(self) -> int:
+        """Values of the largest map of one image."""
+        return max(prod(node.shape) for node in self.nodes)
 
     @property
     def multiply_adds(self) -> int:

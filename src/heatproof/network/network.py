@@ -3,7 +3,6 @@
 import hashlib
 from collections.abc import Collection, Sequence
 from functools import partial
-from math import prod
 from typing import Any
 
 import torch
@@ -110,13 +109,14 @@ class Network:
             raise found
         return found
 
-    def graph(self, shape: tuple[int, ...]) -> Graph:
-        """The network as a graph, for images of ``shape`` (C, H, W).
+    def graph(self, shape: tuple[int, ...], *, unread: bool = True) -> Graph:
+        """The network as a graph, for images of ``shape`` (C, H, W); not ``unread``: without what no score reads.
 
         Raises:
             InputError: with the reason, if it has none.
         """
-        graph = self.trial(shape).graph
+        trial = self.trial(shape)
+        graph = trial.graph if unread else trial.scoring
         if isinstance(graph, InputError):
             raise graph
         return graph
@@ -163,7 +163,7 @@ class Network:
     def logits(self, images: Tensor) -> Tensor:
         """(B, classes) scores before the softmax, of (B, C, H, W) images in [0, 1], in one batch on this device."""
         self.check(images)
-        graph = self.trial(tuple(images.shape[1:])).graph
+        graph = self.trial(tuple(images.shape[1:])).scoring
         differentiable = images.requires_grad and torch.is_grad_enabled()
         if differentiable or not isinstance(graph, Graph):
             # what a module keeps under inference mode, no later pass could differentiate
@@ -254,10 +254,11 @@ class Network:
         MEMORY.check("memory, in bytes,", memory)
         if self.without_graph(shape):
             return CPU_BATCH if on_cpu(self.planner.like) else BLIND_BATCH  # nothing is known of the activations
+        if not recorded:
+            return self.planner.batch_size(self.graph(shape, unread=False), memory)
         graph = self.graph(shape)
         # a way back holds signals beside the records: twice the activations at the most
-        values = 3 * graph.kept_values if recorded else 2 * graph.peak_values
-        return images_within(memory, values, max(prod(node.shape) for node in graph), self.planner.like)
+        return images_within(memory, 3 * graph.kept_values, graph.whole.largest_value, self.planner.like)
 
     def fingerprint(self) -> str:
         """A hash of all weights, for provenance."""

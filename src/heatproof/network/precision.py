@@ -25,6 +25,7 @@ from heatproof.network.network import Network
 from heatproof.network.operations import Call, Opaque, Operation, PerImage
 from heatproof.network.operations.weighted import Weighted
 from heatproof.network.tokens import CannotDropError, Tokens
+from heatproof.network.tokens.unread import without_unread
 from heatproof.network.trial import Trial, once
 
 BFLOAT16 = torch.bfloat16
@@ -91,7 +92,7 @@ class InBFloat16(_Copy):
             rounded = in_bfloat16(own, self.of.dtype)
             with multiplying(tf32=False):
                 check_logits(rounded.evaluate(self.inputs(trial_images(images, shape))))
-            return replace(known, graph=rounded)
+            return replace(known, graph=rounded, scoring=without_unread(rounded, self.planner.like))
 
         why = f"{self.name} cannot be evaluated with precision bf16, choose float32: "
         return once(self._trials, shape, made, lambda reason: InputError(why + reason))

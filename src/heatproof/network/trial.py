@@ -24,6 +24,7 @@ from heatproof.network.squashing import (
     is_cut,
     with_logarithm,
 )
+from heatproof.network.tokens.unread import without_unread
 
 Found = TypeVar("Found")
 NO_LOGITS = (
@@ -37,6 +38,7 @@ class Trial:
     """What came of trying a module."""
 
     graph: Graph | InputError  # of the module, or why it has none
+    scoring: Graph | InputError  # by which scores are evaluated: the same, without what none of them reads
     classes: int  # how many scores it gives
     gives_logits: bool  # these are logits, and not log-probabilities
     program: torch.export.ExportedProgram | None = None  # that the graph was read from
@@ -65,8 +67,10 @@ def tried(
             graph, program = _read(module, both, first, program)
     except InputError as error:
         check_company(module, first, both, name)
-        return module, Trial(error, first.shape[1], gives_logits)
-    return module, Trial(graph, first.shape[1], gives_logits, program)
+        return module, Trial(error, error, first.shape[1], gives_logits)
+    scoring = without_unread(graph, inputs)
+    scoring = scoring if scoring is graph or _agrees(scoring, both, first) else graph
+    return module, Trial(graph, scoring, first.shape[1], gives_logits, program)
 
 
 def _read(

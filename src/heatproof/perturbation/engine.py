@@ -62,18 +62,18 @@ def choose(
         return Engine("tokens", 0, len(network.tokens(shape).steps), "tokens of removed patches are left out"), None
     without_graph = network.without_graph(shape)
     if engine == "full" or (engine == "auto" and (without_graph or imputes)):
-        nodes = 0 if without_graph else len(network.graph(shape))
+        nodes = 0 if without_graph else len(network.graph(shape, unread=False))
         asked = "asked for" if engine == "full" else "this replacement fills all removed pixels anew at every step"
         return Engine("full", 0, nodes, without_graph or asked), None
     with multiplying(tf32=network.tf32):
         plan = network.planner.plan(
-            network.graph(shape),
+            network.graph(shape, unread=False),
             dirty_regions(maps),
             windows=regions_at_once,
             measured=engine == "auto",
             one_class=score is logit,
         )
-    nodes = len(network.graph(shape))
+    nodes = len(network.graph(shape, unread=False))
     if engine == "incremental":
         return Engine(engine, len(plan.head), nodes, "asked for; the plan with fewest multiply-adds"), plan
     if not plan.head:

@@ -69,7 +69,7 @@ class _Batch:
             "after": FeatureCache.of(network.inputs(trajectories.replacements.flatten(end_dim=1)[used])),
             "removed at": FeatureCache.of(trajectories.removed_at[numbers][:, None].to(device)),
         }
-        batch_size = network.batch_size(tuple(begun.shape[1:]), memory)
+        batch_size = network.planner.unstaged_batch_size(plan.graph, memory)
         self.state = IncrementalState(plan, begun, self.owner, batch_size=batch_size)
         self.tail = Tail(plan, len(numbers), network.planner.tail_batch_size(plan, memory), begun)
 

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from heatproof.defaults import DEFAULT_MEMORY
 from heatproof.errors import InputError
-from heatproof.network.graph import Graph
+from heatproof.network.graph import FEW, MANY, Graph, Subgraph
 from heatproof.network.incremental.dirty_regions import DirtyRegions
 from heatproof.network.incremental.incremental_state import IncrementalState
 from heatproof.network.incremental.plan import Plan, whole_plan
@@ -89,6 +89,19 @@ class Planner:
             raise InputError(f"expected measured costs with key, windows and full, got {given!r:.200}") from error
         self._costs, self._measures = costs, False
 
+    def batch_size(self, graph: Graph, memory: int) -> int:
+        """How many images are evaluated in full at once within ``memory`` bytes (at least one)."""
+        if graph.stages is None or not on_cpu(self.like):
+            return self.unstaged_batch_size(graph, memory)
+        first, rest = graph.stages
+        memory -= 2 * FEW * first.peak_values * self.like.dtype.itemsize
+        values = 2 * (rest.peak_values + prod(graph.input_shape))  # of all images, which wait for their turn
+        return min(MANY, images_within(memory, values, rest.largest_value, self.like))
+
+    def unstaged_batch_size(self, graph: Graph, memory: int) -> int:
+        """The same where all nodes are evaluated for as many images."""
+        return images_within(memory, 2 * graph.whole.peak_values, graph.whole.largest_value, self.like)
+
     def trajectories_at_once(self, plan: Plan, memory: int) -> int:
         """How many trajectories go side by side within ``memory`` bytes (at least one)."""
         values = plan.kept_values + 2 * plan.window_values
@@ -137,8 +150,23 @@ def measure(whole: Plan, like: Tensor) -> NodeCosts:
         for _ in range(ROUNDS):
             regions = torch.from_numpy(generator.integers(image.first.shape[1], size=(count, 1)))
             on_windows.append(seconds_by_name(trajectories.visit(regions, noise(*image.size)), like.device))
-            in_full.append(seconds_by_name((name for name, _ in whole.graph.visit(images)), like.device))
-    return NodeCosts(_least(on_windows, count), _least(in_full, count))
+            in_full.append(_in_full(whole.graph, images))
+    return NodeCosts(_least(on_windows, count), _least(in_full, 1))
+
+
+def _in_full(graph: Graph, images: Tensor) -> dict[str, float]:
+    """Seconds that each node takes for one image, by name, as the graph evaluates so many of them."""
+    if graph.stages is None or not on_cpu(images):
+        return _each(graph.whole, {graph.input: images}, images)
+    (first, rest), few = graph.stages, images[:FEW]
+    name = first.nodes[-1].name
+    begun = torch.cat([first.value(name, {graph.input: few})] * (len(images) // FEW))
+    return _each(first, {graph.input: few}, few) | _each(rest, {name: begun}, begun)
+
+
+def _each(nodes: Subgraph, values: dict[str, Tensor], images: Tensor) -> dict[str, float]:
+    seconds = seconds_by_name((name for name, _ in nodes.visit(values)), images.device)
+    return {name: spent / len(images) for name, spent in seconds.items()}
 
 
 def cheapest(whole: Plan, costs: NodeCosts) -> Plan:
@@ -167,9 +195,8 @@ def _cut(whole: Plan, saved: Mapping[str, float]) -> Plan:
 
 def _within_default(whole: Plan, like: Tensor) -> int:
     """How many images a run takes at once where nobody says how much memory it may have."""
-    memory, graph = DEFAULT_MEMORY // 2, whole.graph
-    in_full = images_within(memory, 2 * graph.peak_values, max(prod(node.shape) for node in graph), like)
-    return min(in_full, Planner(like).trajectories_at_once(whole, memory))
+    memory, planner = DEFAULT_MEMORY // 2, Planner(like)
+    return min(planner.unstaged_batch_size(whole.graph, memory), planner.trajectories_at_once(whole, memory))
 
 
 def seconds_by_name(names: Iterator[str], device: torch.device) -> dict[str, float]:

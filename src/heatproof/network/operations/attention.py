@@ -4,12 +4,13 @@ The weights of attention are a gate, as those of squeeze-and-excitation are: rel
 weigh, none to queries and keys [Ali2022]. Under ``softmax="taylor"`` it goes on through the softmax [Achtibat2024].
 """
 
+from dataclasses import replace
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from heatproof.network.operations.call import Call, Variable
+from heatproof.network.operations.call import Call, PerImage, Variable
 from heatproof.network.operations.operation import Called, Opaque, Operation, Signals, Trace, Way, operation
 from heatproof.network.operations.relevance import RelevanceRule, divided
 
@@ -145,6 +146,15 @@ class Attention(Called):
     def __init__(self, call: Call) -> None:
         super().__init__(call)
         self.names = [name for name, value in call.arguments.items() if isinstance(value, Variable)]
+
+    @classmethod
+    def read(cls, call: Call) -> "Attention":
+        """Reads the call without a mask that hides nothing."""
+        mask = call.arguments.get("attn_mask")
+        row = mask.row if isinstance(mask, PerImage) else mask
+        if isinstance(row, Tensor) and row.dtype == torch.bool and bool(row.all()):
+            call = replace(call, arguments={**call.arguments, "attn_mask": None})
+        return cls(call)
 
     def followed(self) -> Operation:
         """One that passes relevance on to queries, keys and biases, too."""

@@ -108,16 +108,10 @@ class Tokens:
 
 def _cut(graph: Graph, steps: tuple[Step, ...]) -> int:
     """The last node before tokens are mixed on whose value alone all that follows depends."""
-    reads = {name: number for number, node in enumerate(graph) for name in node.inputs}
-    found, open_until = None, reads.get(graph.input, 0)
-    for number, step in enumerate(steps):
-        if step.passed.mixes:
-            break
-        if open_until <= number and is_sequence(step.passed.layout):
-            found = number
-        open_until = max(open_until, reads.get(step.node.name, 0))
-    else:
+    mixing = next((number for number, step in enumerate(steps) if step.passed.mixes), None)
+    if mixing is None:
         raise CannotDropError("it has no attention, and no pooling of tokens")
-    if found is None:
+    before = [number for number in graph.cuts if number < mixing and is_sequence(steps[number].passed.layout)]
+    if not before:
         raise CannotDropError("no value holds the tokens of all patches before they are mixed")
-    return found
+    return before[-1]

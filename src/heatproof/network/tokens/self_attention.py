@@ -110,7 +110,7 @@ class SelfAttention:
         Raises:
             InputError: if a block has none.
         """
-        sums = [number for number in self._cuts() if self._is_residual(self.steps[number])]
+        sums = [number for number in self.graph.cuts if self._is_residual(self.steps[number])]
         ends = [layer.number for layer in self.layers[1:]] + [len(self.steps)]
         found = []
         for layer, end in zip(self.layers, ends, strict=True):
@@ -162,16 +162,6 @@ class SelfAttention:
         else:
             start, count = 0, tokens.size
         return range(first + start, first + start + count)
-
-    def _cuts(self) -> list[int]:
-        """Numbers of the nodes on whose value alone all that follows depends."""
-        reads = {name: number for number, node in enumerate(self.graph) for name in node.inputs}
-        found, open_until = [], reads.get(self.graph.input, 0)
-        for number, node in enumerate(self.graph):
-            if open_until <= number:
-                found.append(number)
-            open_until = max(open_until, reads.get(node.name, 0))
-        return found
 
     def _is_residual(self, step: Step) -> bool:
         layouts = [step.passed.layout, *(self._layouts.get(name, ()) for name in step.node.inputs)]

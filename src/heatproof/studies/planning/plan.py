@@ -165,7 +165,7 @@ def _extra(task: Task, images: int, evaluations: int) -> Extra:
 
 def _step_cost(task: Task, plan: Plan | None, together: int) -> StepCost:
     network = task.network
-    in_full = 0 if network.without_graph(task.shape) else network.graph(task.shape).multiply_adds
+    in_full = 0 if network.without_graph(task.shape) else network.graph(task.shape, unread=False).multiply_adds
     return StepCost(
         multiply_adds=plan.multiply_adds if plan else in_full,
         in_full=in_full,
