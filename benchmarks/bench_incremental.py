@@ -9,7 +9,8 @@ shown on their own. The loops cost the same at every step, so they take fewer (`
 batch norms folded, channels last, inference mode, and the batch size that is best here. The compiled loop is the same
 one under ``torch.compile`` (inductor, constants folded); compiling is timed on its own, on one core and without a
 cache, and given up after ``--compile-limit`` seconds. The roofline is a multiplication of 2048 × 2048 matrices in the
-same round; where the rest of the time goes is read off one profiled run. "Every fifth" removes as many regions, but
+same round; where the rest of the time goes is read off one profiled run. "In full" is heatproof's other engine, which
+evaluates whole images as the plain loop does. "Every fifth" removes as many regions, but
 wants a score only after each fifth step.
 
 Rows are in ``results/incremental.json`` as soon as a network is measured; ``--resume`` passes over those that are
@@ -138,6 +139,7 @@ def measure(name: str, options: argparse.Namespace) -> tuple[dict[str, Any], dic
     if compiled_loop:
         contenders["compiled loop"] = lambda: compiled_loop.run(options.loop_steps)
     if ours.on_windows:
+        contenders["in full"] = lambda: ours.run(options.loop_steps, engine="full")
         contenders["every fifth"] = Skipping(ours.network, images, replacements, regions, order).run
     rates = in_turns(contenders, options.rounds)
     medians = {contender: statistics.median(found) for contender, found in rates.items()}
@@ -172,6 +174,7 @@ def row(title: str, ours: WithHeatproof, medians: dict[str, float], compiling: s
         "× compiled loop": factors.get("compiled loop"),
         "compiling, s": compiling,
         "× Quantus": factors["quantus"],
+        "in full, × plain loop": medians.get("in full", rate) / medians["plain loop"],
         "every fifth, scores/s": medians.get("every fifth"),
         "fewer": work["full"] / work["step"] if work else None,
         "nodes on windows": f"{len(ours.plan.head)} of {len(ours.plan.graph)}" if ours.on_windows else "in full",

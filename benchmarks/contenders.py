@@ -125,11 +125,11 @@ class WithHeatproof:
         full = self.network.graph(self.shape).multiply_adds
         return {"full": full, "step": self.plan.multiply_adds if self.on_windows else full}
 
-    def run(self, steps: int) -> int:
+    def run(self, steps: int, engine: str = "auto") -> int:
         """Evaluates so many steps; how many evaluations that were."""
         images, heatmaps = self.arguments
         curves = hp.perturb(
-            self.network, images, heatmaps, targets=self.targets, regions=REGION, steps=steps, repeats=1
+            self.network, images, heatmaps, targets=self.targets, regions=REGION, steps=steps, repeats=1, engine=engine
         )
         return curves.scores.numel()
 

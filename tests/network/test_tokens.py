@@ -12,7 +12,7 @@ from torchvision import models
 from torchvision.models.vision_transformer import VisionTransformer
 
 from heatproof import InputError, Network
-from heatproof.network.tokens.unread import Beside
+from heatproof.network.tokens.following import Beside
 
 MODELS = Path(__file__).parents[3] / "shared" / "weights" / "models.py"
 

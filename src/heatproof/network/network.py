@@ -129,7 +129,7 @@ class Network:
         """
 
         def found() -> Tokens:
-            tokens = Tokens.of(self.graph(shape), self.planner.like)
+            tokens = Tokens.of(self.graph(shape, unread=False), self.planner.like)
             tokens.check(self.inputs(trial_images(None, shape)))
             return tokens
 

@@ -104,7 +104,8 @@ class InBFloat16(_Copy):
     def tokens(self, shape: tuple[int, ...]) -> Tokens:
         """The sequence of tokens; that patches can be left out was checked in the network's own precision."""
         self.of.tokens(shape)
-        return once(self._tokens, shape, lambda: Tokens.of(self.graph(shape), self.planner.like), CannotDropError)
+        graph = self.graph(shape, unread=False)
+        return once(self._tokens, shape, lambda: Tokens.of(graph, self.planner.like), CannotDropError)
 
 
 KINDS: Mapping[str, type[_Copy]] = {"tf32": InTF32, "bf16": InBFloat16}

@@ -59,6 +59,30 @@ class Step:
         return first
 
 
+class Beside(Operation):
+    """The tokens beside those of patches: the value does without the patches'.
+
+    Args:
+        dimension: of the value, that of tokens.
+        tokens: all of them.
+    """
+
+    def __init__(self, dimension: int, tokens: Atom) -> None:
+        self.dimension, self.tokens = dimension, tokens
+
+    def evaluate(self, *inputs: Tensor) -> Tensor:
+        """Those before and those after the patches', of which some may be left out."""
+        (value,), along, tokens = inputs, self.dimension, self.tokens
+        parts = [value.narrow(along, 0, tokens.before), value.narrow(along, -tokens.after, tokens.after)]
+        return torch.cat(parts, dim=along) if tokens.before and tokens.after else parts[not tokens.before]
+
+    def passed(self, layout: Layout) -> Passed:
+        """No tokens are followed beyond it."""
+        found = list(layout)
+        found[self.dimension] = plain(self.tokens.length(1, 0))
+        return Passed(tuple(found))
+
+
 def follow(graph: Graph, like: Tensor, *, overlapping: bool = False) -> tuple[Step, ...]:
     """What becomes of tokens in each node; ``like`` is in the precision and on the device of the network.
 
@@ -82,7 +106,10 @@ def follow(graph: Graph, like: Tensor, *, overlapping: bool = False) -> tuple[St
         for node, (_, value) in zip(graph, graph.visit(images), strict=True):
             try:
                 read = tuple(layouts[name] for name in node.inputs)
-                passed = _passed(graph, node, read, tuple(value.shape), overlapping)
+                if isinstance(node.operation, Beside):
+                    passed = node.operation.passed(*read)
+                else:
+                    passed = _passed(graph, node, read, tuple(value.shape), overlapping)
             except CannotDropError as error:
                 raise CannotDropError(f"{error} (at {node.place})") from None
             layouts[node.name] = passed.layout

@@ -10,8 +10,8 @@ from heatproof.errors import InputError
 from heatproof.network.graph import Graph, Node
 from heatproof.network.operations import Operation
 from heatproof.network.operations.attention import Attention, MatMul
-from heatproof.network.tokens.following import Step, follow
-from heatproof.network.tokens.layout import Atom, Kept, Layout, alone, length, tokens_of
+from heatproof.network.tokens.following import Beside, Step, follow
+from heatproof.network.tokens.layout import Kept, Layout, alone, length, tokens_of
 
 
 def without_unread(graph: Graph, like: Tensor) -> Graph:
@@ -60,14 +60,14 @@ def _cut(steps: tuple[Step, ...], attention: int, layouts: dict[str, Layout]) ->
     for number, step in enumerate(steps[attention:]):
         asking, *others = step.node.inputs
         if number == 0:  # keys and values are those of all tokens
-            inputs = [beside(asking, -2), *others]
+            node = replace(step.node, inputs=(beside(asking, -2), *others))
         elif any(name in cut for name in step.node.inputs):
-            inputs = [beside(name, _place(layouts.get(name, ()))) for name in step.node.inputs]
+            inputs = tuple(beside(name, _place(layouts.get(name, ()))) for name in step.node.inputs)
+            read = next((number, layouts[name]) for number, name in enumerate(step.node.inputs) if name in cut)
+            node = replace(step.node, operation=WithoutPatches(step, *read), inputs=inputs)
         else:
             nodes.append(step.node)
             continue
-        read = next((number, layouts[name]) for number, name in enumerate(step.node.inputs) if name in cut)
-        node = replace(step.node, operation=WithoutPatches(step, *read), inputs=tuple(inputs))
         nodes.append(_resized(node, [length(group, 1, 0) for group in step.passed.layout]))
         if _place(step.passed.layout) is not None:
             cut[step.node.name] = step.node.name
@@ -82,27 +82,6 @@ def _place(layout: Layout) -> int | None:
 def _resized(node: Node, lengths: list[int]) -> Node:
     """The node with a value of this shape, for one image."""
     return replace(node, shape=tuple(lengths[1:] if node.batched else lengths))
-
-
-class Beside(Operation):
-    """The tokens beside those of patches.
-
-    Args:
-        dimension: of the value, that of tokens.
-        tokens: all of them.
-    """
-
-    def __init__(self, dimension: int, tokens: Atom) -> None:
-        self.dimension, self.tokens = dimension, tokens
-
-    def evaluate(self, *inputs: Tensor) -> Tensor:
-        """Those before and those after the patches'."""
-        (value,), tokens = inputs, self.tokens
-        parts = [
-            value.narrow(self.dimension, 0, tokens.before),
-            value.narrow(self.dimension, tokens.size - tokens.after, tokens.after),
-        ]
-        return torch.cat(parts, dim=self.dimension) if tokens.before and tokens.after else parts[not tokens.before]
 
 
 class WithoutPatches(Operation):

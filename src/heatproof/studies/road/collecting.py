@@ -2,38 +2,29 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from functools import partial
 from itertools import islice
 from typing import Any
 
-from heatproof.data.pictures import Pictures
 from heatproof.data.source import Source
 from heatproof.defaults import FLOAT32
 from heatproof.errors import InputError
-from heatproof.measures.effects import effect_size
 from heatproof.network import Network
 from heatproof.perturbation import Engine
 from heatproof.report.studies.about import notes_on
-from heatproof.results.audit import Audit
 from heatproof.results.choice import Choice
-from heatproof.results.headline import paired
 from heatproof.results.part import REFERENCE, Part
-from heatproof.results.rounding import Rounding
 from heatproof.results.work import Work
 from heatproof.runs.objects import PLANTED_RUN, RECORD, Store
 from heatproof.runs.planted_record import PLANTED, stored_planted
 from heatproof.runs.run_record import read_content
-from heatproof.studies.audit import FITTED_ON, audited, extent
 from heatproof.studies.comparison import Comparison
 from heatproof.studies.complexity_study import Simplicity
 from heatproof.studies.planted_truth import PlantedTruth
-from heatproof.studies.racing import at_random
 from heatproof.studies.randomisation_study import Randomisation
+from heatproof.studies.road.again import Again
 from heatproof.studies.road.driver import Assignment, race_of, take
 from heatproof.studies.road.record import read_assignment
 from heatproof.studies.road.sinks import Whole
-from heatproof.studies.rounding import IMAGES as AGAIN
-from heatproof.studies.rounding import rounding_of
 from heatproof.studies.stability_study import Stability
 from heatproof.studies.study import Study
 from heatproof.studies.wanted import study_of
@@ -151,17 +142,14 @@ def collected(assignment: Assignment, network: Network, source: Source, progress
     """The comparison that the whole shards make, with its audit."""
     sink = assignment.sink
     study, positions = _joined(assignment, network.describe())
-    count = len(study.names)
+    count, again = len(study.names), Again(assignment, network, source, study, positions, progress)
     if assignment.wanted.audit != 0 and sink.audit(assignment.protocol, count) is None:
-        found = _audit(assignment, network, source, study, positions, progress)
+        found = again.audit()
         if found:
             sink.keep_audit(found, count)
-    if (
-        assignment.protocol.precision != FLOAT32
-        and study.found.curves
-        and not sink.rounding(assignment.protocol, count)
-    ):
-        sink.keep_rounding(_rounding(assignment, network, source, study, positions, progress), count)
+    rounds = assignment.protocol.precision != FLOAT32 and study.found.curves
+    if rounds and not sink.rounding(assignment.protocol, count):
+        sink.keep_rounding(again.rounding(), count)
     shape = (study.shown.images.shape[1], *sink.image_size())
     notes = tuple(notes_of(network, shape, assignment))
     audit, rounding = sink.audit(assignment.protocol, count), sink.rounding(assignment.protocol, count)
@@ -195,66 +183,3 @@ def _engine(found: Part) -> Engine:
     engines = [curves.engine for curves in found.curves.values()]
     none = Engine("none", 0, 0, "nothing was removed")
     return max(engines, key=lambda engine: engine.nodes_on_windows, default=none)
-
-
-def _audit(
-    assignment: Assignment,
-    network: Network,
-    source: Source,
-    study: Comparison,
-    positions: list[int],
-    progress: Progress,
-) -> Audit | None:
-    """Reads some images again, drawn at random of those that all methods explained, and audits them."""
-    found, sink = study.found, assignment.sink
-    drawn, read = _drawn(assignment, study), partial(_read, assignment, source, positions)
-    ranked = [*study.methods, REFERENCE]
-    one = assignment.task(network, read(drawn[:1])[1]).among(ranked)
-    asked = extent(one, assignment.wanted.audit, study.work.evaluations, _effects(study), len(drawn))
-    if not asked.images:
-        return None
-    chosen, pictures = read(drawn[: asked.images])
-    task = assignment.task(network, pictures).among(ranked)
-    constant = replace(task.protocol, replacement="constant")
-    fitted_on = pictures if constant.statistics else read(sorted(drawn[:FITTED_ON]))[1]
-    few = replace(task, protocol=replace(task.protocol, statistics=constant.fitted(fitted_on.images).statistics))
-    every = sink.heatmaps([positions[number] for number in chosen])
-    maps = {name: every[name] for name in few.names}
-    return audited(few, maps, found.asked[chosen], [found.names[number] for number in chosen], progress, asked)
-
-
-def _rounding(
-    assignment: Assignment,
-    network: Network,
-    source: Source,
-    study: Comparison,
-    positions: list[int],
-    progress: Progress,
-) -> Rounding:
-    """Reads some images again, drawn as those of the audit, and measures what another precision changed."""
-    chosen, pictures = _read(assignment, source, positions, _drawn(assignment, study)[:AGAIN])
-    return rounding_of(assignment.task(network, pictures), study, chosen, progress)
-
-
-def _drawn(assignment: Assignment, study: Comparison) -> list[int]:
-    """Numbers of the images that all methods explained, in a random order."""
-    identities = min((curves.images for curves in study.found.curves.values()), key=len)
-    return at_random(identities, seed=assignment.protocol.seed)
-
-
-def _read(
-    assignment: Assignment, source: Source, positions: Sequence[int], numbers: Sequence[int]
-) -> tuple[list[int], Pictures]:
-    """Images of the study that can still be read, by number, and the pictures."""
-    places = {assignment.order[positions[number]]: number for number in numbers}
-    pictures = source.read(list(places))
-    return [places[place] for place in pictures.numbers], pictures
-
-
-def _effects(study: Comparison) -> dict[tuple[str, str], float]:
-    """How many standard deviations of the images methods are apart, for pairs that differ significantly."""
-    return {
-        (first, second): abs(effect_size(paired(study.values[first], study.values[second])))
-        for (first, second), difference in study.ranking.differences.items()
-        if difference.significant
-    }
