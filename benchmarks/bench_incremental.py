@@ -10,8 +10,8 @@ batch norms folded, channels last, inference mode, and the batch size that is be
 one under ``torch.compile`` (inductor, constants folded); compiling is timed on its own, on one core and without a
 cache, and given up after ``--compile-limit`` seconds. The roofline is a multiplication of 2048 × 2048 matrices in the
 same round; where the rest of the time goes is read off one profiled run. "In full" is heatproof's other engine, which
-evaluates whole images as the plain loop does. "Every fifth" removes as many regions, but
-wants a score only after each fifth step.
+evaluates whole images as the plain loop does. "Every fifth" removes as many regions, but wants a score only after each
+fifth step.
 
 Rows are in ``results/incremental.json`` as soon as a network is measured; ``--resume`` passes over those that are
 there.
@@ -139,7 +139,7 @@ def measure(name: str, options: argparse.Namespace) -> tuple[dict[str, Any], dic
     if compiled_loop:
         contenders["compiled loop"] = lambda: compiled_loop.run(options.loop_steps)
     if ours.on_windows:
-        contenders["in full"] = lambda: ours.run(options.loop_steps, engine="full")
+        contenders["in full"] = lambda: ours.run(IN_FULL, engine="full")
         contenders["every fifth"] = Skipping(ours.network, images, replacements, regions, order).run
     rates = in_turns(contenders, options.rounds)
     medians = {contender: statistics.median(found) for contender, found in rates.items()}

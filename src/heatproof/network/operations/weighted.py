@@ -14,6 +14,8 @@ from heatproof.network.operations.call import Call, Variable
 from heatproof.network.operations.operation import Opaque, Operation, Reach, Role, Signals, Trace, operation, pair
 from heatproof.network.operations.relevance import RelevanceRule, split
 
+POSITIONS = 512  # that a dense layer reads at once, from which on a convolution is faster
+
 
 @dataclass(frozen=True)
 class Weighted(Operation):
@@ -245,6 +247,8 @@ class Linear(Weighted):
 
     def weigh(self, inputs: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
         """The matrix product under these weights and biases."""
+        if _by_convolution(inputs):
+            return _over_positions(inputs, weight, bias)
         if inputs.ndim != 2 or inputs.device.type != "cpu":
             return F.linear(inputs.contiguous(), weight, bias)  # half the speed on transposed tokens
         # the same product transposed: MKL is up to half as fast again with the large matrix on the left
@@ -265,7 +269,24 @@ class Linear(Weighted):
 
     def pull(self, signal: Tensor, weight: Tensor, inputs: Tensor) -> Tensor:
         """The transposed matrix product."""
-        return signal @ weight
+        return _over_positions(signal, weight.t()) if _by_convolution(signal) else signal @ weight
+
+
+def _by_convolution(inputs: Tensor) -> bool:
+    """Whether a dense layer over all these positions (…, C) is computed by oneDNN's convolution.
+
+    Measured: that is up to 1.3 times as fast as MKL's matrix product, but reorders the weights at each call.
+    """
+    has_values = type(inputs) is Tensor  # one that stands for a shape alone has none
+    fits = has_values and inputs.device.type == "cpu" and inputs.dtype == torch.float32 and inputs.ndim > 2
+    return fits and inputs.shape[:-1].numel() >= POSITIONS and torch.backends.mkldnn.is_available()
+
+
+def _over_positions(inputs: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+    """A dense layer as the convolution with 1 × 1 kernels that it is."""
+    positions = inputs.contiguous().reshape(1, 1, -1, inputs.shape[-1]).permute(0, 3, 1, 2)  # (1, C, 1, all)
+    found = torch.mkldnn_convolution(positions, weight[:, :, None, None], bias, (0, 0), (1, 1), (1, 1), 1)
+    return found.permute(0, 2, 3, 1).reshape(*inputs.shape[:-1], len(weight))
 
 
 def same_spans(call: Call) -> list[int]:
