@@ -99,6 +99,10 @@ class ReLU(Rectifier):
     taped = False
     rectifies = True
 
+    def evaluate_in_place(self, place: int, *inputs: Tensor) -> Tensor:
+        """max(0, x) in the place of x: ``relu.out``, which would be asked else, makes a new value and copies that."""
+        return inputs[place].relu_()
+
     def gradient(self, record: Trace, signal: Tensor) -> Signals:
         """The signal where the output is positive."""
         return (torch.ops.aten.threshold_backward(signal, record.output, 0),)
