@@ -37,6 +37,18 @@ def against_quantus(rows: Rows) -> str:
     return f"{_range({str(row['network']): float(row['× Quantus'] or 0) for row in rows})} times as fast as Quantus"
 
 
+def compiled(rows: Rows) -> str:
+    """What compiling gives the plain loop, and takes."""
+    known = [row for row in rows if row.get("× compiled loop")]
+    gain = {str(row["network"]): float(row["× plain loop"] or 0) / float(row["× compiled loop"] or 1) for row in known}
+    seconds = [float(row["compiling, s"] or 0) for row in known]
+    least, *_, most = sorted(gain, key=lambda name: gain[name])
+    return (
+        f"{_range(gain)} times as fast on {len(gain)} networks (least {least}, most {most}), after {min(seconds):.0f} "
+        f"to {max(seconds):.0f} s of compiling"
+    )
+
+
 def cost_of_lrp(rows: Rows) -> str:
     """Costs of methods on ViT-B/16, in units of a gradient."""
     costs = {str(row["method"]): row["× gradient"] for row in rows if row["network"] == "ViT-B/16"}
@@ -70,6 +82,7 @@ def settled(rows: Rows) -> str:
 TEXTS: dict[str, tuple[str, Callable[[Rows], str]]] = {  # of which results, and how they are said
     "speed-up": ("incremental", speed_up),
     "against-quantus": ("incremental", against_quantus),
+    "compiled": ("incremental", compiled),
     "cost-of-lrp": ("lrp", cost_of_lrp),
     "settled": ("settled", settled),
 }
