@@ -191,7 +191,7 @@ def in_a_process(out, *options, mood):
     where = os.pathsep.join([str(HERE), *filter(None, [os.environ.get("PYTHONPATH")])])
     environment = os.environ | {"PYTHONPATH": where, "COLUMNS": "300", "OMP_NUM_THREADS": "1", "MOOD": mood}
     command = [sys.executable, "-c", "from heatproof.cli import main; main()", "compare", "photos"]
-    arguments = [*command, "--network", "tiny_networks:moody", "--out", out, *OPTIONS, *options]
+    arguments = [*command, "--protocol=samek2017", "--network", "tiny_networks:moody", "--out", out, *OPTIONS, *options]
     return subprocess.run(arguments, env=environment, capture_output=True, text=True, check=False, timeout=200)
 
 
