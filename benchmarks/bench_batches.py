@@ -12,9 +12,8 @@ import argparse
 import statistics
 from collections import defaultdict
 
-import timm
 import torch
-import torchvision
+from bench_incremental import load
 from contenders import seconds_of
 from tables import Results
 
@@ -38,13 +37,6 @@ NETWORKS = {
 }
 PACKAGES = ("heatproof", "torch", "torchvision", "timm")
 SHAPE = (3, 224, 224)
-
-
-def load(name: str) -> torch.nn.Module:
-    if name == "efficientnet_lite0":
-        return timm.create_model(name)
-    extra = {"init_weights": True} if name in ("googlenet", "inception_v3") else {}
-    return torchvision.models.get_model(name, **extra)
 
 
 @torch.inference_mode()
@@ -71,10 +63,9 @@ def main() -> None:
     parser.add_argument("--networks", nargs="+", default=list(NETWORKS), choices=NETWORKS, metavar="NAME")
     parser.add_argument("--rounds", type=int, default=5)
     options = parser.parse_args()
-    results = Results("batches", PACKAGES, threads=2, keys=1)
+    results = Results("batches", PACKAGES, threads=2)
     for name in options.networks:
-        torch.manual_seed(0)
-        network = hp.Network(load(name).eval())
+        network = hp.Network(load(name))
         cells = {"network": NETWORKS[name]}
         for threads in (1, 2):
             torch.set_num_threads(threads)

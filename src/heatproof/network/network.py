@@ -110,7 +110,7 @@ class Network:
         return found
 
     def graph(self, shape: tuple[int, ...], *, unread: bool = True) -> Graph:
-        """The network as a graph, for images of ``shape`` (C, H, W); not ``unread``: without what no score reads.
+        """The network as a graph, for images of ``shape`` (C, H, W); ``unread=False`` leaves out what no score reads.
 
         Raises:
             InputError: with the reason, if it has none.

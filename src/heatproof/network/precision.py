@@ -90,9 +90,10 @@ class InBFloat16(_Copy):
 
         def made() -> Trial:
             rounded = in_bfloat16(own, self.of.dtype)
+            scoring = without_unread(rounded, self.planner.like)
             with multiplying(tf32=False):
-                check_logits(rounded.evaluate(self.inputs(trial_images(images, shape))))
-            return replace(known, graph=rounded, scoring=without_unread(rounded, self.planner.like))
+                check_logits(scoring.evaluate(self.inputs(trial_images(images, shape))))
+            return replace(known, graph=rounded, scoring=scoring)
 
         why = f"{self.name} cannot be evaluated with precision bf16, choose float32: "
         return once(self._trials, shape, made, lambda reason: InputError(why + reason))

@@ -60,7 +60,7 @@ class Step:
 
 
 class Beside(Operation):
-    """The tokens beside those of patches: the value does without the patches'.
+    """The tokens that stand for no patch, such as a class token.
 
     Args:
         dimension: of the value, that of tokens.
@@ -71,13 +71,13 @@ class Beside(Operation):
         self.dimension, self.tokens = dimension, tokens
 
     def evaluate(self, *inputs: Tensor) -> Tensor:
-        """Those before and those after the patches', of which some may be left out."""
+        """The tokens before and behind those of patches; some patches may have lost theirs already."""
         (value,), along, tokens = inputs, self.dimension, self.tokens
         parts = [value.narrow(along, 0, tokens.before), value.narrow(along, -tokens.after, tokens.after)]
         return torch.cat(parts, dim=along) if tokens.before and tokens.after else parts[not tokens.before]
 
     def passed(self, layout: Layout) -> Passed:
-        """No tokens are followed beyond it."""
+        """Its value has no tokens of patches, so that none can be left out of it."""
         found = list(layout)
         found[self.dimension] = plain(self.tokens.length(1, 0))
         return Passed(tuple(found))
