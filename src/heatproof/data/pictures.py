@@ -71,12 +71,16 @@ def read_pictures(
     """
     dataset = sources if isinstance(sources, Dataset) else as_dataset(sources)
     pictures = read_shard(dataset, range(len(dataset)), preprocessing, on_progress=on_progress)
-    skipped = pictures.skipped
-    if len(skipped) == len(dataset) == 1:
-        raise InputError(f"cannot use {skipped[0][0]!r}: {skipped[0][1]}")
-    if len(skipped) == len(dataset):
-        raise InputError(f"expected at least one usable picture, got none of {len(skipped)}:\n{_listed(skipped)}")
+    if len(pictures.skipped) == len(dataset):
+        raise none_usable(pictures.skipped)
     return pictures
+
+
+def none_usable(skipped: Sequence[tuple[str, str]]) -> InputError:
+    """The error where all pictures were skipped, from their names and why each was."""
+    if len(skipped) == 1:
+        return InputError(f"cannot use {skipped[0][0]!r}: {skipped[0][1]}")
+    return InputError(f"expected at least one usable picture, got none of {len(skipped)}:\n{_listed(skipped)}")
 
 
 def read_shard(

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from heatproof.data.pictures import none_usable
 from heatproof.data.source import Source
-from heatproof.errors import InputError
 from heatproof.randomness import identify
 from heatproof.runs.planted_record import Patch, Place, Planted
 from heatproof.studies.planting.source import AT_ONCE, Box
@@ -85,8 +85,7 @@ def surveyed(source: Source, ask: Callable[[Tensor, Sequence[str]], Tensor]) -> 
             answers.append(ask(pictures.images, here))
             channels, height, width = pictures.images.shape[1:]
     if not answers:
-        why = f", such as {skipped[0][0]!r}: {skipped[0][1]}" if skipped else ""
-        raise InputError(f"none of the {len(source.names)} pictures of {source.name} can be used{why}")
+        raise none_usable(skipped)
     return Survey(
         numbers=tuple(numbers),
         names=tuple(names),

@@ -7,7 +7,7 @@ from typing import Any
 
 from torch import Tensor
 
-from heatproof.data.pictures import Pictures
+from heatproof.data.pictures import Pictures, none_usable
 from heatproof.data.source import Source
 from heatproof.errors import InputError
 from heatproof.heatmaps.control_methods import UPPER_MARK, kind_of_control
@@ -58,9 +58,8 @@ def first_pictures(source: Source, order: Sequence[int]) -> Pictures:
         pictures = source.read(order[start : start + driver.SIZE])
         if len(pictures.images):
             return pictures
-        skipped = skipped or list(pictures.skipped)
-    why = f", such as {skipped[0][0]!r}: {skipped[0][1]}" if skipped else ""
-    raise InputError(f"none of the {len(order)} pictures of {source.name} can be used{why}")
+        skipped += pictures.skipped
+    raise none_usable(skipped)
 
 
 def try_one(assignment: Assignment, network: Network, pictures: Pictures) -> None:
