@@ -179,3 +179,46 @@ def test_switches_of_torch_are_put_back_when_something_fails():
     with pytest.raises(KeyError, match="x"), multiplying(tf32=True):
         raise KeyError("x")
     assert (torch.backends.cudnn.allow_tf32, torch.get_float32_matmul_precision()) == before
+
+
+class Heads(nn.Module):
+    """Two heads whose mean is the score, as in a distilled DeiT; or nothing that is weighted."""
+
+    def __init__(self, heads):
+        super().__init__()
+        self.body = nn.Sequential(nn.Conv2d(3, 8, 3, 3), nn.ReLU(), nn.Flatten())
+        self.heads = nn.ModuleList(nn.Linear(288, 4) for _ in range(heads))
+        for head in self.heads:
+            head.bias.data.add_(20)
+
+    def forward(self, images):
+        features = self.body(images)
+        return sum(head(features) for head in self.heads) / len(self.heads)
+
+
+@pytest.mark.parametrize("heads", [1, 2])
+def test_no_head_is_rounded_to_eight_bits(heads, images):
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        network = Network(Heads(heads).requires_grad_(False))
+    found, expected = in_precision(network, "bf16").logits(images), network.logits(images)
+    assert not torch.equal(found, expected)
+    assert float((found - expected).abs().max()) < 0.01  # a step of eight bits near 20 is 1/8
+
+
+def test_a_network_without_weights_keeps_its_precision(images):
+    network = Network(nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten()))
+    found = in_precision(network, "bf16").logits(images)
+    torch.testing.assert_close(found, rounded(images).mean((2, 3)))
+
+
+@pytest.mark.skipif(not hasattr(torch.backends.mkldnn, "matmul"), reason="torch says this since 2.9")
+def test_switches_of_onednn_are_put_back():
+    before = torch.backends.mkldnn.matmul.fp32_precision
+    try:
+        torch.backends.mkldnn.matmul.fp32_precision = "bf16"
+        with multiplying(tf32=False):
+            assert torch.backends.mkldnn.matmul.fp32_precision == "ieee"
+        assert torch.backends.mkldnn.matmul.fp32_precision == "bf16"
+    finally:
+        torch.backends.mkldnn.matmul.fp32_precision = before

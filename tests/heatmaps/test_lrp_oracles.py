@@ -15,7 +15,8 @@ from zennit_maps import METHODS, with_bias, worst_difference, zennit_composite, 
 
 import heatproof as hp
 from heatproof.heatmaps import explain_batches
-from heatproof.network.operations.weighted import Convolution, Linear
+from heatproof.network.operations.dense import Linear
+from heatproof.network.operations.weighted import Convolution
 from heatproof.network.rules import AlphaBeta, Box, Composite, Epsilon, Flat, Gamma
 
 slow = pytest.mark.slow

@@ -9,6 +9,7 @@ from torch import nn
 
 import heatproof as hp
 from heatproof import InputError
+from heatproof.network.graph import Graph
 from heatproof.network.squashing import CallRecorder
 
 IMAGES = torch.rand(4, 3, 16, 16, generator=torch.Generator().manual_seed(0))
@@ -318,3 +319,34 @@ def test_a_record_follows_values_and_not_names():
         z.sigmoid()  # nobody reads it
         scores = (1 - z).flatten(1)
     assert recorded.squashing(scores) == frozenset()
+
+
+def test_a_graph_that_holds_for_two_images_alone_is_not_used():
+    """The images change places twice, and the first stage of a graph evaluates two at a time."""
+
+    class Turned(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.large, self.scores = nn.Conv2d(3, 80, 3, padding=1), nn.Linear(80, 5)
+
+        def forward(self, images):
+            pooled = self.large(images.flip(0)).relu().amax((2, 3))
+            return self.scores(pooled.flip(0))
+
+    images = torch.rand(4, 3, 72, 72, generator=torch.Generator().manual_seed(0))
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        module = Turned()
+    network = hp.Network(module)
+    assert "other scores than the model" in network.without_graph((3, 72, 72))
+    torch.testing.assert_close(network.logits(images), module(images).detach())
+
+
+def test_whatever_a_graph_fails_with_is_the_reason_that_there_is_none(monkeypatch):
+    def fails(self, images):
+        raise IndexError("no such thing")
+
+    monkeypatch.setattr(Graph, "evaluate", fails)
+    network = hp.Network(Own(lambda m, x: m.scores(x)))
+    assert "(IndexError: no such thing)" in network.without_graph(SHAPE)
+    torch.testing.assert_close(network.logits(IMAGES), Own(lambda m, x: m.scores(x))(IMAGES).detach())

@@ -323,3 +323,45 @@ def test_a_buffer_that_forward_changes_stays_as_it_was():
     logits = network.logits(images)
     assert not bool(module.mask.any())
     torch.testing.assert_close(logits, module(images))
+
+
+# --- types
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.bfloat16])
+@pytest.mark.parametrize("slopes", [1, 4])
+def test_learned_slopes_in_every_type(slopes, dtype):
+    torch.manual_seed(0)
+    module = nn.Sequential(nn.Conv2d(3, 4, 3), nn.PReLU(slopes), nn.Flatten(), nn.Linear(400, 5)).to(dtype)
+    network, images = hp.Network(module), pictures().float()
+    assert network.without_graph(SMALL) is None
+    with torch.no_grad():
+        expected = module(images.to(dtype))
+    allowed = {} if dtype == torch.float64 else {"rtol": 0.02, "atol": 0.02}
+    torch.testing.assert_close(network.logits(images), expected, **allowed)
+
+
+def wider_sum(m, x):
+    return m.wide((m.conv(x) + m.other(m.conv(x)).double().exp()).mean((2, 3)))
+
+
+def sum_cast_back(m, x):
+    """A large number that float32 would round away."""
+    large = m.other(m.conv(x)).double() * 1e8
+    return m.wide(((m.conv(x) + large) - large).float().mean((2, 3)).double())
+
+
+def wider_bias(m, x):
+    return m.wide((m.conv(x) + torch.full((4, 1, 1), 1 / 3, dtype=torch.float64)).mean((2, 3)))
+
+
+@pytest.mark.parametrize("forward", [wider_sum, sum_cast_back, wider_bias])
+def test_sums_of_two_types_are_of_the_wider_one(forward):
+    torch.manual_seed(0)
+    module = Forward(forward).eval()
+    module.wide = nn.Linear(4, 5).double()
+    network, images = hp.Network(module), pictures().float()
+    assert network.without_graph(SMALL) is None
+    with torch.no_grad():
+        expected = module(images)
+    torch.testing.assert_close(network.logits(images), expected, rtol=1e-6, atol=1e-6)

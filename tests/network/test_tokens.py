@@ -209,6 +209,78 @@ def test_scores_that_differ_without_unread_tokens_are_those_of_all(monkeypatch):
     assert network.graph((3, 16, 16), unread=False) is network.graph((3, 16, 16))
 
 
+class OneAttention(nn.Module):
+    """Special tokens, one attention, and whatever a test has of both."""
+
+    def __init__(self, attention, special=1, read=lambda tokens: tokens[:, 0]):
+        super().__init__()
+        self.patches, self.head = nn.Conv2d(3, 8, 4, 4), nn.Linear(8, 5)
+        self.special, self.bias = nn.Parameter(torch.zeros(1, special, 8)), nn.Linear(8, 8)
+        self.inner = nn.MultiheadAttention(8, 2, batch_first=True)
+        self.attention, self.read = attention, read
+
+    def forward(self, images):
+        tokens = self.patches(images).flatten(2).transpose(1, 2)
+        tokens = torch.cat([self.special.expand(images.shape[0], -1, -1), tokens], dim=1)
+        return self.head(self.read(self.attention(self, tokens)))
+
+
+def with_computed_bias(m, tokens):
+    """Each query has a row of the mask."""
+    mask = tokens @ m.bias(tokens).transpose(1, 2)
+    return nn.functional.scaled_dot_product_attention(tokens, 2 * tokens, tokens, attn_mask=mask)
+
+
+def with_computed_mask(m, tokens):
+    mask = tokens @ m.bias(tokens).transpose(1, 2) > -1
+    return nn.functional.scaled_dot_product_attention(tokens, 2 * tokens, tokens, attn_mask=mask)
+
+
+def with_a_mask_for_all(m, tokens):
+    """All queries share a row of the mask."""
+    mask = m.bias(tokens).sum(-1)[:, None]
+    return nn.functional.scaled_dot_product_attention(tokens, 2 * tokens, tokens, attn_mask=mask)
+
+
+def of_one_value(m, tokens):
+    """Queries, keys and values are one variable."""
+    return tokens + nn.functional.scaled_dot_product_attention(tokens, tokens, tokens)
+
+
+def of_torch(m, tokens, **options):
+    return tokens + m.inner(tokens, tokens, tokens, **options)[0]
+
+
+def of_torch_without_weights(m, tokens):
+    return of_torch(m, tokens, need_weights=False)
+
+
+@pytest.mark.parametrize(("attention", "shorter"), [
+    (with_computed_bias, False), (with_computed_mask, False), (with_a_mask_for_all, True), (of_one_value, True),
+    (of_torch, True), (of_torch_without_weights, True),
+])  # fmt: skip
+@pytest.mark.parametrize("special", [1, 5])
+def test_attention_of_any_form(attention, shorter, special):
+    module, images = stirred(OneAttention(attention, special)), images_of(16, 3)
+    network = Network(module)
+    graph, scoring = (network.graph((3, 16, 16), unread=unread) for unread in (True, False))
+    assert (scoring is not graph) == shorter
+    torch.testing.assert_close(network.logits(images), module(images), rtol=1e-12, atol=1e-12)
+    if attention in (of_one_value, of_torch, of_torch_without_weights):
+        tokens, inputs, patches = network.tokens((3, 16, 16)), network.inputs(images[:2]), some(16, 7)
+        found, expected = tokens.evaluate(tokens.embed(inputs), patches), tokens.masked(inputs, patches)
+        torch.testing.assert_close(found, expected, rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize("index", [0, -17])
+def test_a_class_token_by_any_number(index):
+    module = stirred(OneAttention(of_one_value, read=lambda tokens: tokens.select(1, index)))
+    network, images = Network(module), images_of(16)
+    assert network.graph((3, 16, 16), unread=False) is not network.graph((3, 16, 16))
+    torch.testing.assert_close(network.logits(images), module(images), rtol=1e-12, atol=1e-12)
+    torch.testing.assert_close(without(network, images, some(16, 16)), module(images), rtol=1e-12, atol=1e-12)
+
+
 def test_no_patch_at_all_leaves_the_class_token():
     module, images = stirred(Small()), images_of(16)
     expected = module.masked(images, torch.zeros(2, 16, dtype=torch.bool))

@@ -500,3 +500,49 @@ def test_scores_together_are_those_alone(made, pictures, heats, engine):
         for order in orders:
             assert found[name][order].protocol.score == name
             torch.testing.assert_close(found[name][order].scores, alone[order].scores, rtol=1e-6, atol=1e-6)
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_images_that_want_a_gradient_are_images(engine, made):
+    network, images = Network(MODULES["residual"]().eval()), torch.rand(2, 3, 24, 24)
+    plain, wanting = (
+        perturb(network, given, order="random", regions=8, engine=engine) for given in (images, images.requires_grad_())
+    )
+    assert not wanting.scores.requires_grad
+    assert torch.equal(plain.scores, wanting.scores)
+
+
+def chosen(m, x):
+    return m.scores(torch.where(m.one(x) > 0, m.other(x), m.one(x)))
+
+
+def multiplied(m, x):
+    return m.scores(m.other(m.one(x)) * (m.one(x) > 0))
+
+
+def filled(m, x):
+    return m.scores(m.other(m.one(x)).masked_fill(~(m.one(x) > 0), 0.0))
+
+
+class Masks(nn.Module):
+    """A map of which a mask, computed from the image, says what counts."""
+
+    def __init__(self, forward):
+        super().__init__()
+        self.one, self.other = nn.Conv2d(3, 4, 3, padding=1), nn.Conv2d(4, 4, 3, padding=1)
+        if forward is chosen:
+            self.other = nn.Conv2d(3, 4, 3, padding=1)
+        self.scores = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 3))
+        self.by = forward
+
+    def forward(self, images):
+        return self.by(self, images)
+
+
+@pytest.mark.parametrize("dtype", [*DTYPES, torch.float16])
+@pytest.mark.parametrize("forward", [chosen, multiplied, filled])
+def test_masks_are_kept_in_their_type(forward, dtype):
+    network, images = Network(Masks(forward).eval().to(dtype)), torch.rand(2, 3, 24, 24)
+    full, windows = (perturb(network, images, order="random", regions=6, engine=engine).scores for engine in
+                     ("full", "incremental"))  # fmt: skip
+    torch.testing.assert_close(windows, full, rtol=0, atol=2e-3 if dtype == torch.float16 else 1e-6)

@@ -19,7 +19,7 @@ from torch import nn
 
 import heatproof as hp
 
-NOT_FOR_USERS = {"bench", "check-others", "dev", "docs", "reproduce", "s3-tests"}
+NOT_FOR_USERS = {"ci", "bench", "check-others", "dev", "docs", "reproduce", "s3-tests"}
 MODEL = """
 import torch
 from torch import nn

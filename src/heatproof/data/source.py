@@ -68,6 +68,9 @@ class GivenImages:
     images: Tensor
     names: tuple[str, ...]
 
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "images", self.images.detach())  # nobody asks for gradients of a study
+
     @property
     def name(self) -> str:
         """What a tensor is called."""

@@ -66,10 +66,10 @@ def evaluated(module: nn.Module, inputs: Tensor, name: str) -> Tensor:
     """
     try:
         found = module(inputs.clone())  # a copy, since a module may change what it reads
-    except (InputError, MemoryError, torch.OutOfMemoryError):
+    except InputError:
         raise
     except Exception as error:  # whatever a module raises
-        if isinstance(error, RuntimeError) and "memory" in str(error).lower():
+        if no_memory(error):
             raise
         reason = " ".join((str(error).strip() or type(error).__name__).split())
         raise InputError(
@@ -84,9 +84,19 @@ def evaluated(module: nn.Module, inputs: Tensor, name: str) -> Tensor:
     return scores
 
 
-def agree(one: Tensor, other: Tensor) -> bool:
-    """Whether values differ by rounding alone, which depends on the size of a batch and on the order of sums."""
-    allowed = _ROUNDING.get(one.dtype, 1e-4)
+def no_memory(error: Exception) -> bool:
+    """Whether memory was lacking, so that another try may go well."""
+    named = isinstance(error, MemoryError | torch.OutOfMemoryError)
+    return named or (isinstance(error, RuntimeError) and "memory" in str(error).lower())
+
+
+def agree(one: Tensor, other: Tensor, module: nn.Module) -> bool:
+    """Whether values of a module differ by rounding alone, which depends on batches and on the order of sums.
+
+    A part of the module may compute in a shorter type than that of the values.
+    """
+    shorter = [_ROUNDING[parameter.dtype] for parameter in module.parameters() if parameter.dtype in _ROUNDING]
+    allowed = max([_ROUNDING.get(one.dtype, 1e-4), *shorter])
     if one.device.type != "cpu" and one.dtype != torch.float64:
         allowed = max(allowed, _COARSE)
     return float((one.double() - other.double()).abs().max()) <= allowed * _scale(one, other)
@@ -102,9 +112,9 @@ def check_company(module: nn.Module, first: Tensor, inputs: Tensor, name: str) -
     ``first`` are the scores (1, classes) that the last of the images ``inputs`` had alone.
     """
     found, alone = evaluated(module, inputs, name)[-1:], inputs[-1:]
-    if agree(found, first):
+    if agree(found, first, module):
         return
-    if agree(evaluated(module, alone, name), first):
+    if agree(evaluated(module, alone, name), first, module):
         what, other, needed = "'s scores of an image depend on the other images of its batch", inputs, _ALONE
     else:
         what, other, needed = " gives an image other scores each time it is asked", alone, _FIXED
@@ -131,7 +141,7 @@ def _place(module: nn.Module, one: Tensor, other: Tensor) -> str:
     """Where what comes in is the same and what goes out is not, for the last image of both: the innermost layer."""
 
     def same(one: Tensor, other: Tensor) -> bool:
-        return one.shape == other.shape and agree(one, other)
+        return one.shape == other.shape and agree(one, other, module)
 
     first, second = _passes(module, one, seed=1), _passes(module, other, seed=2)
     for path, given, found in first:

@@ -1,4 +1,4 @@
-"""TF32 is off wherever heatproof computes, and as it was before for whoever called it."""
+"""TF32, and whatever else rounds factors, is off wherever heatproof computes, and as it was before for its caller."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -54,7 +54,9 @@ SWITCHES = [
     Switch(torch.get_float32_matmul_precision, torch.set_float32_matmul_precision, "high", "highest"),
 ]
 if hasattr(_cudnn, "conv"):  # since torch 2.9, for each on its own
+    _onednn: Any = torch.backends.mkldnn  # on CPUs; the older switches above change it, too
     SWITCHES += [Switch.of(place, "fp32_precision", "tf32", "ieee") for place in (_cudnn.conv, _cudnn.rnn, _products)]
+    SWITCHES += [Switch.of(place, "fp32_precision", "ieee", "ieee") for place in (_onednn.conv, _onednn.matmul)]
 
 
 def exactly(function: Callable[Given, Found]) -> Callable[Given, Found]:

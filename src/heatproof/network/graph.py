@@ -30,6 +30,7 @@ class Node:
     batched: bool = True  # whether its value has one entry for each image, along the first dimension
     batch: tuple[int, Size] | None = (0, Size(1))  # the dimension of its value that grows with the batch, and how
     constants: tuple[str, ...] = ()  # names of the parameters that it reads
+    dtype: torch.dtype | None = None  # of its value, where that is known
 
     @property
     def role(self) -> Role | None:
@@ -108,17 +109,17 @@ class Graph:
 
     @cached_property
     def in_place(self) -> dict[str, int]:
-        """Nodes that take the place of an input, and of which: a fresh one of their shape that nothing else reads."""
+        """Nodes that take the place of an input, and of which: a fresh one like theirs that nothing else reads."""
         readers = Counter([name for node in self.nodes for name in node.inputs] + [self.output])
         fresh = {
-            node.name: (node.shape, node.batched)
+            node.name: (node.shape, node.batched, node.dtype)
             for node in self.nodes
             if node.operation.fresh and readers[node.name] == 1
         }
         found: dict[str, int] = {}
         for node in self.nodes:
             if node.operation.in_place:
-                alike = [fresh.get(name) == (node.shape, node.batched) for name in node.inputs]
+                alike = [fresh.get(name) == (node.shape, node.batched, node.dtype) for name in node.inputs]
                 found |= {node.name: alike.index(True)} if any(alike) else {}
         return found
 

@@ -2,7 +2,7 @@
 
 Heatmaps and predictions are always computed in the network's own precision, with TF32 off: torch would let cuDNN round
 the factors of convolutions to ten bits. Where perturbed images are evaluated in another one, a copy of the network does
-it: it is made once, and its last weighted layer and all that follows stay as they are, since logits in bfloat16 would
+it: it is made once, and its last weighted layers and all that follows stay as they are, since logits in bfloat16 would
 have eight bits.
 """
 
@@ -90,7 +90,8 @@ class InBFloat16(_Copy):
 
         def made() -> Trial:
             rounded = in_bfloat16(own, self.of.dtype)
-            scoring = without_unread(rounded, self.planner.like)
+            shorter = known.scoring is not known.graph
+            scoring = without_unread(rounded, self.planner.like) if shorter else rounded
             with multiplying(tf32=False):
                 check_logits(scoring.evaluate(self.inputs(trial_images(images, shape))))
             return replace(known, graph=rounded, scoring=scoring)
@@ -113,29 +114,45 @@ KINDS: Mapping[str, type[_Copy]] = {"tf32": InTF32, "bf16": InBFloat16}
 
 
 def in_bfloat16(graph: Graph, last: torch.dtype) -> Graph:
-    """The graph in bfloat16; from its last weighted layer on, it computes in the type ``last``.
+    """The graph in bfloat16; from its last weighted layers on, it computes in the type ``last``.
 
     Raises:
         InputError: if part of it computes in a precision of its own.
     """
-    weighted = [number for number, node in enumerate(graph) if isinstance(node.operation, Weighted)]
-    first = weighted[-1] if weighted else len(graph)
-    exact = {node.name for node in graph.nodes[first:]}
+    exact = behind_last_weighted(graph)
     known = {node.name: node for node in graph}
     nodes: list[Node] = []
     widened: dict[str, str] = {}
     for node in graph:
         if node.name not in exact:
-            nodes.append(replace(node, operation=rounded(node)))
+            dtype = BFLOAT16 if node.dtype and node.dtype.is_floating_point else node.dtype
+            nodes.append(replace(node, operation=rounded(node), dtype=dtype))
             continue
         for name in node.inputs:
             if name not in exact and name not in widened:
                 widened[name] = f"{name}.widened"
                 about = (node.place, graph.shapes[name])
                 read = Node(name, Widen(last), (name,), *about) if name == graph.input else known[name]
-                nodes.append(replace(read, name=widened[name], operation=Widen(last), inputs=(name,)))
+                nodes.append(replace(read, name=widened[name], operation=Widen(last), inputs=(name,), dtype=last))
         nodes.append(replace(node, inputs=tuple(widened.get(name, name) for name in node.inputs)))
     return Graph(graph.input, tuple(nodes), graph.output, graph.input_shape)
+
+
+def behind_last_weighted(graph: Graph) -> set[str]:
+    """Names of the weighted layers that no other weighted layer follows, and of all that is behind one of them.
+
+    All nodes, where nothing is weighted: logits would have eight bits.
+    """
+    leading: set[str] = set()  # values that a weighted layer is computed from
+    for node in reversed(graph.nodes):
+        if node.name in leading or isinstance(node.operation, Weighted):
+            leading.update(node.inputs)
+    found: set[str] = set()
+    for node in graph:
+        last = isinstance(node.operation, Weighted) and node.name not in leading
+        if last or found.intersection(node.inputs):
+            found.add(node.name)
+    return found or {node.name for node in graph}
 
 
 class Widen(Operation):

@@ -174,7 +174,7 @@ class ProgramReader:
         found = variable(f"{self.prefix}{node.name}{suffix}", value, node)
         names = tuple(one.name for one in read)
         about = (found.shape, found.batched, found.batch, parameters(node, self._varies, self.program.graph_signature))
-        self.nodes.append(Node(found.name, operation, names, place(node), *about))
+        self.nodes.append(Node(found.name, operation, names, place(node), *about, dtype=value.dtype))
         return found
 
     def _varies(self, node: fx.Node) -> bool:
@@ -199,7 +199,9 @@ class ProgramReader:
         shape = (read.shape[0], *(size + span for size, span in zip(read.shape[1:], spans, strict=True)))
         padded = replace(read, name=f"{self.prefix}{node.name}.padded", shape=shape)
         operation = OPERATIONS[pad.name].read(pad)
-        self.nodes.append(Node(padded.name, operation, (read.name,), place(node), shape, read.batched, read.batch))
+        about = (shape, read.batched, read.batch)
+        dtype = node.meta["val"].dtype
+        self.nodes.append(Node(padded.name, operation, (read.name,), place(node), *about, dtype=dtype))
         return Call(torch.ops.aten.conv2d.default, {**call.arguments, "input": padded, "padding": [0, 0]})
 
     def _part(self, node: fx.Node) -> Any:  # noqa: ANN401

@@ -45,6 +45,8 @@ def fold(graph: Graph) -> Graph:
 def _folded(before: Node, node: Node) -> Operation | None:
     """Both operations as one, if that can be."""
     weighted, after = before.operation, node.operation
+    if before.dtype != node.dtype:
+        return None
     if isinstance(weighted, Convolution) and isinstance(after, BatchNorm):
         return weighted.scaled(after.scale, after.shift)
     if isinstance(weighted, Weighted) and isinstance(after, Shifted) and node.shape == before.shape:

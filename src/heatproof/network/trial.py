@@ -8,14 +8,14 @@ import torch
 from torch import Tensor, nn
 
 from heatproof.errors import InputError
-from heatproof.network.contract import agree, check_company, evaluated, first_scores
+from heatproof.network.contract import agree, check_company, evaluated, first_scores, no_memory
 from heatproof.network.draws import watched
 from heatproof.network.exact import multiplying
 from heatproof.network.export import exported_program, read_program
 from heatproof.network.formats.archives import first_line
 from heatproof.network.formats.scripts import Script
 from heatproof.network.forward import check_logits
-from heatproof.network.graph import Graph
+from heatproof.network.graph import FEW, Graph
 from heatproof.network.squashing import (
     are_log_probabilities,
     are_probabilities,
@@ -65,12 +65,13 @@ def tried(
     try:
         with watched(inputs.device):  # what an export evaluates may draw, too
             graph, program = _read(module, both, first, program)
-    except InputError as error:
+    except Exception as error:  # a graph may hold whatever can be exported
+        if no_memory(error):
+            raise
         check_company(module, first, both, name)
-        return module, Trial(error, error, first.shape[1], gives_logits)
-    scoring = without_unread(graph, inputs)
-    scoring = scoring if scoring is graph or _agrees(scoring, both, first) else graph
-    return module, Trial(graph, scoring, first.shape[1], gives_logits, program)
+        reason = error if isinstance(error, InputError) else InputError(_reason(error))
+        return module, Trial(reason, reason, first.shape[1], gives_logits)
+    return module, Trial(graph, _scoring(graph, module, both, first), first.shape[1], gives_logits, program)
 
 
 def _read(
@@ -87,18 +88,30 @@ def _read(
     weights = {**module.state_dict(), **dict(module.named_parameters())}
     if program is not None and program.state_dict.keys() <= weights.keys():  # exporting is slow
         graph = read_program(program, shape, weights)
-        if _agrees(graph, both, first):
+        if _agrees(graph, module, both, first):
             return graph, program
     program = exported_program(module, shape)
     graph = read_program(program, shape)
-    if not _agrees(graph, both, first):
+    if not _agrees(graph, module, both, first):
         raise InputError("the exported program gives other scores than the model")
     return graph, program
 
 
-def _agrees(graph: Graph, both: Tensor, first: Tensor) -> bool:
-    """Whether the second of these images has the scores ``first``."""
-    return agree(check_logits(graph.evaluate(both.contiguous(memory_format=torch.channels_last)))[-1:], first)
+def _scoring(graph: Graph, module: nn.Module, both: Tensor, first: Tensor) -> Graph:
+    """The graph without what no score reads, where that gives the same scores."""
+    try:
+        shorter = without_unread(graph, both)
+        return shorter if shorter is graph or _agrees(shorter, module, both, first) else graph
+    except Exception as error:  # no rule foresaw this graph; the whole of it has been tried
+        if no_memory(error):
+            raise
+        return graph
+
+
+def _agrees(graph: Graph, module: nn.Module, both: Tensor, first: Tensor) -> bool:
+    """Whether the second of these images has the scores ``first``, also where a graph's first stage divides a batch."""
+    images = both[[1, 0] * FEW][: FEW + 1].contiguous(memory_format=torch.channels_last)
+    return agree(check_logits(graph.evaluate(images))[::2], first, module)
 
 
 def _without_squashing(module: nn.Module, squashed: frozenset[int]) -> tuple[nn.Module, bool]:

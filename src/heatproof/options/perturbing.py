@@ -172,6 +172,28 @@ class Examining(Perturbing):
             complete=one_of("protocols"),
         ),
     ] = AUTO
+    scored: Annotated[
+        int | None,
+        Option(
+            "Number of steps at which the score is evaluated, drawn at random. Default: the protocol's, 4 (all for "
+            "samek2017).",
+            python="number of steps at which the score is evaluated, one drawn at random in each of as many strata, "
+            "for each image and repeat; by default the protocol's, 4 (all for samek2017). Means over steps stay "
+            "unbiased.",
+            bounds=MANY,
+        ),
+    ] = None
+    steps: Annotated[
+        "int | str | None",
+        Option(
+            "Number of regions to remove, a share of them (50%), or all. Default: the protocol's, all (100 for "
+            "samek2017).",
+            python='number L of regions to remove, a share of them ("50%"), or "all"; by default the protocol\'s, all '
+            "(100 for samek2017).",
+            metavar="N|PERCENT|all",
+            parse=as_steps,
+        ),
+    ] = None
     regions: RegionsOption = AUTO
     replacement: ReplacementOption = AUTO
     lerf: Annotated[

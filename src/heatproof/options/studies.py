@@ -112,8 +112,9 @@ class PlanOptions(Examining):
     half_width: Annotated[
         "float | str | None",
         Option(
-            "Find the cheapest design that reaches this precision of every method's AOPC above the random order: half "
-            "the width of the 95 % interval, in the score's unit (0.25) or as a share of the random order's AOPC (5%).",
+            "Find the cheapest design that reaches this precision of what methods are compared by (ABPC, or AOPC above "
+            "the random order): half the width of the 95 % interval, in the score's unit (0.25) or as a share of the "
+            "random order's AOPC (5%).",
             metavar="NUMBER|PERCENT",
         ),
     ] = None

@@ -53,6 +53,7 @@ def perturb(network: Network, images: Tensor, wanted: PerturbArguments) -> Curve
     """
     protocol, targets = Protocol.of(wanted), wanted.targets
     network.check(images)
+    images = images.detach()
     check_score(protocol.score, network, tuple(images.shape[1:]), protocol.against)
     protocol = for_network(protocol.fitted(images), network, tuple(images.shape[1:]))
     ids, order = _identities(images, wanted.ids), wanted.order

@@ -37,13 +37,9 @@ class IncrementalState:
             },
         }
         self.factors = {step.node.name: step.factor.to(images) for step in plan.steps if step.factor is not None}
-        self.caches: dict[Kept, FeatureCache] = {
-            kept: FeatureCache(len(owners), plan.shapes[kept[0]], border=border, fill=kept[1], like=images)
-            for kept, border in plan.kept.items()
-        }
+        self.count = len(owners)
+        self.caches: dict[Kept, FeatureCache] = {}  # each in the type of its value: masks are not of the network's
         self.caches_of: dict[str, list[FeatureCache]] = {}
-        for (name, _), cache in self.caches.items():
-            self.caches_of.setdefault(name, []).append(cache)
         parts = [
             self._begin(images[batch], [(owners == image).nonzero().flatten() for image in batch])
             for batch in torch.arange(len(images)).split(batch_size)
@@ -111,11 +107,22 @@ class IncrementalState:
         for cache in self.caches_of.get(name, ()):
             cache.write(index, self.starts[name][:, regions], windows)
 
+    def _make_caches(self, name: str, value: Tensor) -> None:
+        found = {
+            kept: FeatureCache(self.count, self.plan.shapes[name], border=border, fill=kept[1], like=value)
+            for kept, border in self.plan.kept.items()
+            if kept[0] == name
+        }
+        self.caches |= found
+        self.caches_of[name] = list(found.values())
+
     def _begin(self, images: Tensor, owned: Sequence[Tensor]) -> Values:
         """Evaluates images, keeps the values for the trajectories of each, and returns what crosses to the tail."""
         crossing: dict[str, Tensor] = {}
         begun = {self.plan.graph.input: images}
         for name, value in itertools.chain([*begun.items()], self.plan.begin.visit(begun)):
+            if name in self.plan.kept_names and name not in self.caches_of:
+                self._make_caches(name, value)
             for cache in self.caches_of.get(name, ()):
                 for number, trajectories in enumerate(owned):
                     cache.values[trajectories] = value[number]
@@ -131,15 +138,15 @@ class Tail:
         plan: says what crosses, and what is computed from it.
         count: S, how many trajectories there are.
         batch_size: of the best size; S at least are collected.
-        like: gives the type and the device.
+        like: values that cross: they give types and the device.
     """
 
-    def __init__(self, plan: Plan, count: int, batch_size: int, like: Tensor) -> None:
+    def __init__(self, plan: Plan, count: int, batch_size: int, like: Values) -> None:
         self.plan, self.batch_size, self.filled = plan, batch_size, 0
         rounds = max(1, batch_size // count)  # how often values are put in before the tail is evaluated
         self.collected = [
-            like.new_empty(rounds * count, *plan.shapes[name]).contiguous(memory_format=torch.channels_last)
-            for name in plan.crossing
+            value.new_empty(rounds * count, *plan.shapes[name]).contiguous(memory_format=torch.channels_last)
+            for name, value in zip(plan.crossing, like, strict=True)
         ]
 
     def put(self, values: Values) -> None:

@@ -101,6 +101,11 @@ class Plan:
                 borders[name, 0.0] = Border()
         return borders
 
+    @cached_property
+    def kept_names(self) -> frozenset[str]:
+        """Names of the values that are kept."""
+        return frozenset(name for name, _ in self.kept)
+
     def place(self, name: str, fill: float = 0.0) -> Kept:
         """Where a value is kept, with this border if there is one with it."""
         found = [kept for kept in self.kept if kept[0] == name]

@@ -48,12 +48,12 @@ class Activation(Called):
         return recognised(cls(call), call.variables[0])
 
     def _at_zero(self, shape: tuple[int, ...]) -> None:
-        like = next((c for c in self.constants if c.is_floating_point()), torch.zeros((), dtype=torch.float64))
+        like = _like(self.constants)
         self.varies = any(value.numel() > 1 for value in self.constants)
         at_zero = self.evaluate(like.new_zeros((1, *shape) if self.varies else (1,)))
         self.in_place = at_zero.dtype == like.dtype and self.writes
         if not self.varies:
-            value = self.evaluate(torch.tensor(_PROBES, dtype=like.dtype, device=like.device))
+            value = self.evaluate(like.new_tensor(_PROBES))
             self.gate = bool(((value >= 0) & (value <= 1)).all()) and bool(value.amin() < value.amax())
         self.zero = at_zero if bool((at_zero != 0).any()) else None  # f(0)
         if not bool(at_zero.isfinite().all()):
@@ -142,15 +142,20 @@ def recognised(activation: Activation, read: Variable) -> Operation:
     """A ReLU, capped or not, for whatever computes the same as one; else the activation."""
     if activation.varies or activation.zero is not None:
         return activation
-    probes = torch.tensor(_PROBES, dtype=torch.float64)
+    probes = _like(activation.constants).new_tensor(_PROBES)
     value = activation.evaluate(probes).flatten()
-    if value.dtype != torch.float64 or float(value[-1]) <= 0:
+    if value.dtype != probes.dtype or float(value[-1]) <= 0:
         return activation
     if torch.equal(value, probes.clamp(min=0)):
         return ReLU(Call(torch.ops.aten.relu.default, {"self": read}))
     cap = float(value[-1])
     capped = torch.equal(value, probes.clamp(min=0, max=cap)) and not isinstance(activation, Composed)
     return Rectifier(activation.call) if capped else activation
+
+
+def _like(constants: Sequence[Tensor]) -> Tensor:
+    """A tensor of the type in which a function with these constants is tried, since not all promote types."""
+    return next((one for one in constants if one.is_floating_point()), torch.zeros((), dtype=torch.float64))
 
 
 def same_everywhere(constants: Sequence[Tensor]) -> bool:

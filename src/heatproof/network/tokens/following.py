@@ -9,9 +9,10 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 
 from heatproof.network.graph import Graph, Node
 from heatproof.network.operations import Call, Opaque, Operation
+from heatproof.network.operations.dense import Linear
 from heatproof.network.operations.normalization import BatchNorm
 from heatproof.network.operations.pooling import Pool
-from heatproof.network.operations.weighted import Convolution, Linear
+from heatproof.network.operations.weighted import Convolution
 from heatproof.network.tokens import mixing as _mixing  # noqa: F401 - registers its rules
 from heatproof.network.tokens.layout import (
     PROBE,
@@ -59,7 +60,15 @@ class Step:
         return first
 
 
-class Beside(Operation):
+class Shortened(Operation):
+    """An operation whose value has no token of a patch, so that none can be left out of it."""
+
+    def passed(self, layout: Layout) -> Passed:
+        """What becomes of the tokens of its first input."""
+        raise NotImplementedError
+
+
+class Beside(Shortened):
     """The tokens that stand for no patch, such as a class token.
 
     Args:
@@ -77,7 +86,7 @@ class Beside(Operation):
         return torch.cat(parts, dim=along) if tokens.before and tokens.after else parts[not tokens.before]
 
     def passed(self, layout: Layout) -> Passed:
-        """Its value has no tokens of patches, so that none can be left out of it."""
+        """Those along its dimension are no patches'."""
         found = list(layout)
         found[self.dimension] = plain(self.tokens.length(1, 0))
         return Passed(tuple(found))
@@ -106,8 +115,8 @@ def follow(graph: Graph, like: Tensor, *, overlapping: bool = False) -> tuple[St
         for node, (_, value) in zip(graph, graph.visit(images), strict=True):
             try:
                 read = tuple(layouts[name] for name in node.inputs)
-                if isinstance(node.operation, Beside):
-                    passed = node.operation.passed(*read)
+                if isinstance(node.operation, Shortened):
+                    passed = node.operation.passed(read[0])
                 else:
                     passed = _passed(graph, node, read, tuple(value.shape), overlapping)
             except CannotDropError as error:

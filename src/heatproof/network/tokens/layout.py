@@ -115,6 +115,13 @@ def unweighted(layout: Layout) -> Layout:
     return tuple(tuple(replace(atom, weighted=False) for atom in group) for group in layout)
 
 
+def without_patches(layout: Layout) -> Layout:
+    """The layout of the same values, where no patch has a token."""
+    return tuple(
+        _joined([Atom(atom.length(1, 0)) if atom.kind == "tokens" else atom for atom in group]) for group in layout
+    )
+
+
 def same(one: Group, other: Group) -> bool:
     """Whether two dimensions hold the same things."""
     if is_plain(one) and is_plain(other):

@@ -53,15 +53,15 @@ def _softmax(read: Read) -> Passed:
 
 @rule("matmul.default", "bmm.default")
 def _product(read: Read) -> Passed:
-    one, other = read["self"], read["mat2" if "mat2" in read.call.arguments else "other"]
-    left, right = read.layout_of(one), read.layout_of(other)
+    names = ("self", "mat2" if "mat2" in read.call.arguments else "other")
+    left, right = map(read.layout, names)
     if min(len(left), len(right)) < 2:
         raise CannotDropError("a product of a matrix and a vector")
     around = broadcast([left[:-2], right[:-2]])
     layout = unweighted((*around, left[-2], right[-1]))
     contracted = (left[-1], right[-2])
     mixes = _contracted(contracted)
-    constants = [value for value in (one, other) if not isinstance(value, Variable)]
+    constants = [name for name in names if not isinstance(read[name], Variable)]
     if constants and any(tokens_of(group) for group in contracted):
         raise CannotDropError(FIXED)
     tokens = tokens_of(contracted[0])
@@ -82,7 +82,7 @@ def _contracted(groups: Sequence[Group]) -> bool:
 
 @rule("scaled_dot_product_attention.default")
 def _attention(read: Read) -> Passed:
-    query, key, value = (read.layout_of(read[name]) for name in ("query", "key", "value"))
+    query, key, value = map(read.layout, ("query", "key", "value"))
     if not all(is_plain(group) for group in (query[-1], key[-1], value[-1])) or not same(key[-2], value[-2]):
         raise CannotDropError("attention over channels")
     layout = unweighted((*query[:-1], value[-1]))

@@ -71,6 +71,15 @@ class Read:
         """A dimension of the first variable, counted from its first."""
         return int(self[name]) % len(self.first)
 
+    def layout(self, name: str) -> Layout:
+        """The layout of the argument of this name, which may be the same variable as another with other tokens."""
+        before = 0
+        for other, value in self.call.arguments.items():
+            if other == name and isinstance(value, Variable):
+                return self.layouts[before]
+            before += sum(isinstance(item, Variable) for item in (value if isinstance(value, list) else [value]))
+        return self.layout_of(self[name])
+
     def layout_of(self, value: Any) -> Layout:  # noqa: ANN401 - a variable, a constant, or a number
         """The layout of an argument."""
         if isinstance(value, Variable):
@@ -137,7 +146,7 @@ def _select(read: Read) -> Passed:
     tokens = alone(group, "selects from")
     index %= tokens.size
     if index < tokens.before:
-        return Passed(layout)
+        return Passed(layout, lambda kept, value: value.select(dimension, index))
     if index < tokens.size - tokens.after:
         raise CannotDropError("one patch's token is read by its number")
     return Passed(layout, lambda kept, value: value.select(dimension, index - tokens.size))

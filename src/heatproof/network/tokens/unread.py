@@ -8,10 +8,10 @@ from torch import Tensor
 
 from heatproof.errors import InputError
 from heatproof.network.graph import Graph, Node
-from heatproof.network.operations import Operation
 from heatproof.network.operations.attention import Attention, MatMul
-from heatproof.network.tokens.following import Beside, Step, follow
-from heatproof.network.tokens.layout import Kept, Layout, alone, length, tokens_of
+from heatproof.network.tokens.following import Beside, Shortened, Step, follow
+from heatproof.network.tokens.layout import Kept, Layout, alone, length, tokens_of, without_patches
+from heatproof.network.tokens.passing import Passed
 
 
 def without_unread(graph: Graph, like: Tensor) -> Graph:
@@ -38,7 +38,11 @@ def _row_by_row(step: Step, layouts: dict[str, Layout]) -> bool:
     """Whether a node is attention, and each row of its first input, queries or weights, becomes its token's value."""
     if not isinstance(step.node.operation, Attention | MatMul) or step.passed.evaluate is not None:
         return False
-    asking, asked = (layout[-2:-1] for layout in (layouts.get(step.node.inputs[0], ()), step.passed.layout))
+    asking, *others = (layouts.get(name, ())[-2:-1] for name in step.node.inputs)
+    masks = others[2:]  # behind keys and values; one that the network computes may have a row for each query
+    if any(tokens_of(group) for rows in masks for group in rows):
+        return False
+    asked = step.passed.layout[-2:-1]
     return asking == asked and any(map(tokens_of, asked))
 
 
@@ -84,7 +88,7 @@ def _resized(node: Node, lengths: list[int]) -> Node:
     return replace(node, shape=tuple(lengths[1:] if node.batched else lengths))
 
 
-class WithoutPatches(Operation):
+class WithoutPatches(Shortened):
     """An operation, where no patch has a token.
 
     Args:
@@ -105,6 +109,10 @@ class WithoutPatches(Operation):
             if any(atom.kind == "batch" for atom in group)
         )
         return self.step.evaluate(Kept(torch.empty(images, 0, dtype=torch.long, device=value.device)), inputs)
+
+    def passed(self, layout: Layout) -> Passed:
+        """What becomes of tokens in the operation."""
+        return Passed(without_patches(self.step.passed.layout))
 
     def multiply_adds(self, shape: tuple[int, ...]) -> int:
         """Those of the operation."""

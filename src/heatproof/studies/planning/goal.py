@@ -8,7 +8,7 @@ from heatproof.errors import InputError
 from heatproof.report import counted, duration
 
 SECONDS = {"s": 1, "min": 60, "h": 3600}
-NUMBER = r"(\d+(?:\.\d+)?|\.\d+)"
+NUMBER = r"((?:\d+(?:\.\d+)?|\.\d+)(?:e[+-]?\d+)?)"
 
 
 @dataclass(frozen=True)
