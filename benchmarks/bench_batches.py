@@ -3,7 +3,7 @@
     python benchmarks/bench_batches.py [--networks resnet18 …] [--rounds 5]
 
 Whole images of 224 × 224 pixels go through heatproof's graph: all nodes for 2, 4, 8 or 16 at once, and in two stages,
-as ``heatproof.network.graph`` does it: maps of more than 1 MiB for two images, what follows them for 16. Ways take
+as ``heatproof.network.graph`` does it: maps of more than 1.5 MiB for two images, what follows them for 16. Ways take
 turns in one process, once with one thread and once with two; medians are compared. *Stages* is the time in two stages
 as a share of that of the best single number; less is better.
 """

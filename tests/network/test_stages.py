@@ -8,7 +8,7 @@ from torchvision import models
 from heatproof import Network
 from heatproof.network.graph import FEW, LARGE, MANY
 
-SIDE = 72  # 64 channels of which are a large map
+SIDE = 80  # 64 channels of which are a large map
 SHAPE = (3, SIDE, SIDE)
 
 
