@@ -192,6 +192,11 @@ def test_what_is_no_half_width(given):
         Goal.of(given, None)
 
 
+def test_small_half_widths_are_numbers():
+    assert Goal.of(1e-9, None) == Goal.of("0.000000001", None) == Goal(half_width=1e-9)
+    assert Goal.of("1e-3%", None) == Goal(half_width=1e-5, relative=True)
+
+
 @pytest.mark.parametrize("budget", ["", "0", "-5", "10 minutes", "2d", "1.5", "min", 0])
 def test_what_is_no_budget(budget):
     with pytest.raises(hp.InputError, match=r"budget must be a number of evaluations.* 90s, 10min or 2h; got"):
