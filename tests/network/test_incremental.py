@@ -435,10 +435,8 @@ def test_the_untouched_images_are_evaluated_too():
     whole, images = plan_of(own(chain)), noise(3, 3, 16, 19)
     for plan in (whole, whole.cut([])):
         with torch.inference_mode():
-            trajectories, tail = (
-                IncrementalState(plan, images, torch.tensor([2, 0, 1, 0]), batch_size=2),
-                Tail(plan, 4, 2, images),
-            )
+            trajectories = IncrementalState(plan, images, torch.tensor([2, 0, 1, 0]), batch_size=2)
+            tail = Tail(plan, 4, 2, trajectories.untouched)
             tail.put(trajectories.untouched)
             assert not tail.full  # 3 images, room for 4
             found = tail.finish()
@@ -537,7 +535,8 @@ def test_nothing_of_the_caller_changes_and_results_stay(forward, part):
     names = [node.name for node in whole.graph if node.name in whole.head]
     plan = whole.cut(names[: int(part * len(names))])
     images, owners = noise(2, 3, 16, 19), torch.tensor([0, 1, 0])
-    trajectories, tail = IncrementalState(plan, images, owners, batch_size=2), Tail(plan, 3, 3, images)
+    trajectories = IncrementalState(plan, images, owners, batch_size=2)
+    tail = Tail(plan, 3, 3, trajectories.untouched)
     seen = [(images, images.clone()), (owners, owners.clone())]
     seen += [(value, value.clone()) for value in trajectories.untouched]
     size = plan.dirty[plan.graph.input].size
