@@ -204,7 +204,7 @@ def share_of(graph: Graph, images: torch.Tensor) -> float | None:
     with torch.inference_mode():
         state = IncrementalState(plan, images.clone(), torch.arange(len(images)), batch_size=len(images))
         now = images.clone()
-        tail = Tail(plan, len(images), len(images), state.untouched)
+        tail = Tail(state, len(images))
         for region in torch.randperm(count * count, generator=generator)[:3].tolist():
             (top, left), (bottom, right) = (ends[:, region].tolist() for ends in (regions.first, regions.last + 1))
             part = now[:, :, top:bottom, left:right]

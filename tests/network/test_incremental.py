@@ -436,7 +436,7 @@ def test_the_untouched_images_are_evaluated_too():
     for plan in (whole, whole.cut([])):
         with torch.inference_mode():
             trajectories = IncrementalState(plan, images, torch.tensor([2, 0, 1, 0]), batch_size=2)
-            tail = Tail(plan, 4, 2, trajectories.untouched)
+            tail = Tail(trajectories, 2)
             tail.put(trajectories.untouched)
             assert not tail.full  # 3 images, room for 4
             found = tail.finish()
@@ -536,7 +536,7 @@ def test_nothing_of_the_caller_changes_and_results_stay(forward, part):
     plan = whole.cut(names[: int(part * len(names))])
     images, owners = noise(2, 3, 16, 19), torch.tensor([0, 1, 0])
     trajectories = IncrementalState(plan, images, owners, batch_size=2)
-    tail = Tail(plan, 3, 3, trajectories.untouched)
+    tail = Tail(trajectories, 3)
     seen = [(images, images.clone()), (owners, owners.clone())]
     seen += [(value, value.clone()) for value in trajectories.untouched]
     size = plan.dirty[plan.graph.input].size
@@ -562,10 +562,8 @@ def test_images_do_not_follow_the_caller_s_later_changes():
 
 def test_sequences_of_one_image_do_not_touch_each_other():
     plan, images = plan_of(own(chain)), noise(1, 3, 16, 19)
-    trajectories, tail = (
-        IncrementalState(plan, images, torch.zeros(2, dtype=torch.int64), batch_size=1),
-        Tail(plan, 2, 2, images),
-    )
+    trajectories = IncrementalState(plan, images, torch.zeros(2, dtype=torch.int64), batch_size=1)
+    tail = Tail(trajectories, 2)
     pixels = torch.stack([images[0, :, :3, :3], noise(3, 3, 3, seed=1)])  # region 0 is the first corner
     tail.put(trajectories.change(torch.zeros(2, 1, dtype=torch.int64), pixels))
     same, other = tail.finish()

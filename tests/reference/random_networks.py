@@ -368,7 +368,7 @@ class Followed:
         owners = torch.arange(sequences) % len(images)
         self.current = images[owners].clone()
         self.trajectories = IncrementalState(plan, images, owners, batch_size=2)
-        self.tail = Tail(plan, sequences, batch_size, images)
+        self.tail = Tail(self.trajectories, batch_size)
         self.dirty = plan.dirty[plan.graph.input]
         self.taken = 0
 

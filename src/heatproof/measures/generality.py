@@ -8,15 +8,17 @@ import scipy
 from heatproof.errors import InputError
 from heatproof.measures.intervals import CONFIDENCE, Estimate
 
+ROUNDING = 1e-9  # of the values: a spread below it is none
+
 
 @dataclass(frozen=True)
 class General:
     """A mean over networks.
 
     Attributes:
-        estimate: with its 95 % interval over networks; without bounds for fewer than two.
+        estimate: with its 95 % interval over networks; without bounds for fewer than two, or where all have one value.
         networks: how many there are.
-        p: of a t-test against zero; NaN for fewer than two.
+        p: of a t-test against zero; NaN where there are no bounds.
     """
 
     estimate: Estimate
@@ -43,8 +45,10 @@ def in_general(values: np.ndarray) -> General:
     if count < 2:
         return General(Estimate(mean, np.nan, np.nan), count, np.nan)
     error = float(values.std(ddof=1)) / np.sqrt(count)
+    if error <= ROUNDING * np.abs(values).max():  # as of one network twice: nothing is known of how networks differ
+        return General(Estimate(mean, np.nan, np.nan), count, np.nan)
     reach = error * float(scipy.stats.t.ppf((1 + CONFIDENCE) / 2, count - 1))
-    p = 2 * float(scipy.stats.t.sf(abs(mean) / error, count - 1)) if error > 0 else float(mean == 0)
+    p = 2 * float(scipy.stats.t.sf(abs(mean) / error, count - 1))
     return General(Estimate(mean, mean - reach, mean + reach), count, p)
 
 

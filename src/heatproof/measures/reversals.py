@@ -15,6 +15,7 @@ from heatproof.measures.agreement import check_conditions
 from heatproof.measures.intervals import CONFIDENCE, Estimate, estimate
 from heatproof.measures.significance import holm
 
+CLEAREST = 1e4  # standard deviations that a pair is apart: no more are needed to find it with two images
 LARGEST = 1e9  # |t| of values that are all the same
 POWER = 0.8
 MOST_IMAGES = 1000  # that are looked for
@@ -113,7 +114,7 @@ def images_for_reversal(effect: float, tests: int) -> int:
     """
     if not effect > 0:
         return MOST_IMAGES
-    level = (1 - CONFIDENCE) / (2 * tests)
+    level, effect = (1 - CONFIDENCE) / (2 * tests), min(effect, CLEAREST)
     for images in range(2, MOST_IMAGES):
         t = float(scipy.stats.t.isf(level, images - 1))
         if scipy.stats.nct.sf(t, images - 1, effect * np.sqrt(images)) >= POWER:

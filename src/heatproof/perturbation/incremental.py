@@ -71,7 +71,7 @@ class _Batch:
         }
         batch_size = network.planner.unstaged_batch_size(plan.graph, memory)
         self.state = IncrementalState(plan, begun, self.owner, batch_size=batch_size)
-        self.tail = Tail(plan, len(numbers), network.planner.tail_batch_size(plan, memory), self.state.untouched)
+        self.tail = Tail(self.state, network.planner.tail_batch_size(plan, memory))
 
     def begin(self) -> Tensor:
         """(n,) scores of the untouched images."""

@@ -115,16 +115,15 @@ class ComparisonResult:
         """What speaks for each method, best first; nothing in a comparison that is not symmetric."""
         if not self.symmetric:
             return {}
-        return self._evidence(self.ranking.methods)
+        return self._evidence(self.ranking.methods, self.settlement)
 
     @cached_property
     def halves(self) -> tuple[Values, Values]:
         """MoRF and LeRF gain (n,) of each method and control, of a symmetric comparison."""
         return gains(self.morf, self.lerf)
 
-    def _evidence(self, names: Sequence[str]) -> dict[str, Evidence]:
-        race = self.settlement.judge if self.settlement else None
-        return evidence(self.values, self.halves, names, race)
+    def _evidence(self, names: Sequence[str], race: Settlement | None) -> dict[str, Evidence]:
+        return evidence(self.values, self.halves, names, race.judge if race else None)
 
     @cached_property
     def assay(self) -> Assay | None:
@@ -133,8 +132,8 @@ class ComparisonResult:
             return None
         baselines = [name for name in self.controls if kind_of_control(name) in MUST_BEAT]
         marks = [name for name in self.controls if kind_of_control(name) == UPPER_MARK]
-        of_controls = self._evidence([*marks, *baselines])
-        upper = {name: one for name, one in of_controls.items() if kind_of_control(name) == UPPER_MARK}
+        upper = self._evidence(marks, None)  # the mark is in no race: it has the images until its first look
+        of_controls = upper | self._evidence(baselines, self.settlement)
         untouched = float(self.morf[REFERENCE].scores[:, :, 0].double().mean())
         return Assay(
             controls=of_controls,

@@ -1,8 +1,8 @@
 """Paired differences over images, and which of a family of them are significant."""
 
 from collections.abc import Callable, Hashable, Mapping
-from dataclasses import dataclass
-from typing import TypeVar
+from dataclasses import dataclass, replace
+from typing import TypeVar, cast
 
 import numpy as np
 
@@ -11,6 +11,7 @@ from heatproof.measures.intervals import CONFIDENCE
 from heatproof.measures.significance import holm, sign_flip, wilcoxon
 
 Name = TypeVar("Name", bound=Hashable)
+Key = TypeVar("Key", bound=tuple[str, ...])
 
 ERROR = round(1 - CONFIDENCE, 6)  # family-wise: the probability that any difference is significant by chance
 
@@ -42,6 +43,31 @@ class Contrast:
     def below(self) -> bool:
         """Whether it is significantly below zero."""
         return self.significant and self.estimate.mean < 0
+
+    @property
+    def turned(self) -> "Contrast":
+        """The same difference, seen from the other side."""
+        found = self.estimate
+        return replace(self, estimate=Estimate(-found.mean, -found.high, -found.low))
+
+
+def higher_first(found: Mapping[Key, Contrast]) -> dict[Key, Contrast]:
+    """Pairs, by keys that end in two names, each with the one first that is higher on the images that both have.
+
+    Where some have fewer images, that need not be the one whose own mean is higher.
+    """
+    turned = {key: one.estimate.mean < 0 for key, one in found.items()}
+    return {_reversed(key) if turned[key] else key: one.turned if turned[key] else one for key, one in found.items()}
+
+
+def ahead(found: Mapping[Key, Contrast], key: Key) -> Contrast | None:
+    """By how much the last but one name of a key is ahead of the last, whichever of them the pair begins with."""
+    other = found.get(_reversed(key))
+    return found.get(key) or (None if other is None else other.turned)
+
+
+def _reversed(key: Key) -> Key:
+    return cast("Key", (*key[:-2], key[-1], key[-2]))
 
 
 Judge = Callable[[Mapping[tuple[str, str], np.ndarray]], dict[tuple[str, str], Contrast]]

@@ -11,7 +11,7 @@ import polars as pl
 from heatproof.measures import Estimate
 from heatproof.measures.effects import effect_size
 from heatproof.results.comparison import ComparisonResult
-from heatproof.results.contrasts import Contrast
+from heatproof.results.contrasts import Contrast, ahead
 from heatproof.results.headline import paired
 from heatproof.results.part import REFERENCE
 from heatproof.results.witness import SHARE
@@ -111,9 +111,8 @@ class Finding:
         if REFERENCE in (first, second):
             one = self.relative.get(first if second == REFERENCE else second)
             return one is not None and (one.above if second == REFERENCE else one.below)
-        if (first, second) in self.differences:
-            return self.differences[first, second].above
-        return (second, first) in self.differences and self.differences[second, first].below
+        found = ahead(self.differences, (first, second))
+        return found is not None and found.above
 
     def frame(self) -> pl.DataFrame:
         """A row for each method and image of the cell."""

@@ -11,7 +11,7 @@ import numpy as np
 
 from heatproof.measures import Estimate, estimate
 from heatproof.results.comparison import ComparisonResult
-from heatproof.results.contrasts import Contrast, contrasts
+from heatproof.results.contrasts import Contrast, contrasts, higher_first
 
 
 @dataclass(frozen=True)
@@ -90,7 +90,7 @@ class ValuesOfHeatmaps(HeatmapsAlone, ABC):
             }
             known = {pair: gap[np.isfinite(gap)] for pair, gap in gaps.items()}
             found |= contrasts({pair: gap for pair, gap in known.items() if len(gap)})
-        return found
+        return higher_first(found)
 
     def ordered(self, quantity: str) -> list[str]:
         """Methods, the best first; those without a value last."""

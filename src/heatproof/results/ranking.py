@@ -1,5 +1,6 @@
 """Which methods differ significantly from the random order and from each other."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
@@ -9,7 +10,7 @@ import scipy
 
 from heatproof.measures import Estimate, estimate
 from heatproof.measures.agreement import kendall_w, krippendorff_alpha
-from heatproof.results.contrasts import Contrast, Judge, contrasts
+from heatproof.results.contrasts import Contrast, Judge, contrasts, higher_first
 from heatproof.results.headline import paired
 
 FEW_IMAGES = 8  # from here on, intervals of skewed values hold the mean in 93 to 97 % of simulated cases
@@ -17,7 +18,7 @@ FEW_IMAGES = 8  # from here on, intervals of skewed values hold the mean in 93 t
 
 @dataclass(frozen=True)
 class Ranking:
-    """Methods by how far their AOPC lies above that of the random order, best first.
+    """Methods by how far their AOPC lies above that of the random order, best first (see ``rank``).
 
     Attributes:
         count: number of images, of the method that has most.
@@ -50,18 +51,22 @@ class Ranking:
 def rank(values: Mapping[str, np.ndarray], reference: str, judge: Judge = contrasts) -> Ranking:
     """Ranks methods by their AOPC per image (N,); ``values`` holds the reference too.
 
-    Methods may have fewer images than others, the first ones. ``judge`` says of a family of differences per image, by
-    pair, which are significant: it is called once for methods against the reference, and once for pairs.
+    Methods may have fewer images than others, the first ones: then those come first that are ahead of most others on
+    shared images, and not those whose mean over other images is highest. ``judge`` says of a family of differences per
+    image, by pair, which are significant: it is called once for methods against the reference, and once for pairs.
     """
     above = {name: paired(values[name], values[reference]) for name in values if name != reference}
-    methods = sorted(above, key=lambda name: -float(above[name].mean()))
+    by_mean = sorted(above, key=lambda name: -float(above[name].mean()))
+    pairs = higher_first(judge({(a, b): paired(values[a], values[b]) for a, b in combinations(by_mean, 2)}))
+    ahead_of = Counter(first for first, _ in pairs)
+    methods = sorted(by_mean, key=lambda name: -ahead_of[name])  # the same, where all have the same images
     relative = judge({(name, reference): above[name] for name in methods})
     return Ranking(
         count=max(map(len, values.values())),
         counts={name: len(values[name]) for name in (*methods, reference)},
         aopc={name: estimate(values[name]) for name in (*methods, reference)},
         relative={name: relative[name, reference] for name in methods},
-        differences=judge({(a, b): paired(values[a], values[b]) for a, b in combinations(methods, 2)}),
+        differences=pairs,
         concordance=_concordance([values[name] for name in methods]),
     )
 

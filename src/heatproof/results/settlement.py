@@ -1,7 +1,7 @@
 """The stopping result of a comparison that added images until its question was decided."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import combinations
 from typing import Any
 
@@ -95,11 +95,8 @@ class Settlement:
         if pair in self.standings:
             standing = self.standings[pair]
             return Contrast(standing.difference, standing.images, standing.placed in ("higher", "lower"))
-        turned = self._contrast(pair[::-1]) if pair[::-1] in self.standings else None
-        if turned is None:
-            return None
-        value = turned.estimate
-        return replace(turned, estimate=Estimate(-value.mean, -value.high, -value.low))
+        other = self._contrast(pair[::-1]) if pair[::-1] in self.standings else None
+        return None if other is None else other.turned
 
     def describe(self) -> dict[str, Any]:
         """The result as JSON-able values."""

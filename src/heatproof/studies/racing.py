@@ -15,7 +15,8 @@ from heatproof.measures.spending import repeated_interval
 from heatproof.randomness import addressed
 from heatproof.results.settlement import FIRST_LOOK, Rule, Settlement, Standing
 
-LOOK = 8  # images from one look to the next
+LOOK = 8  # images from one look to the next, at least …
+SHARE = 50  # … and this part of those so far: more looks would hardly settle more, and cost the later ones
 INDIFFERENCE = 0.1  # of the random order's AOPC
 
 
@@ -47,7 +48,7 @@ class Race:
         self.rule, self.given = rule, given
         names = dict.fromkeys([*methods, *(rival for rivals in methods.values() for rival in rivals)])
         self.values: dict[str, np.ndarray] = {name: np.empty(0) for name in names}
-        self.of_random = np.empty(0)
+        self.of_random, self.looks = np.empty(0), planned_looks(given)
         nothing = Standing(Estimate(np.nan, np.nan, np.nan), 0, "open")
         self.standings = dict.fromkeys(rule.pairs(methods), nothing)
 
@@ -58,11 +59,16 @@ class Race:
         return [name for name in self.values if name in needed]
 
     @property
+    def begun(self) -> bool:
+        """Whether the first look has been."""
+        return max(map(len, self.values.values())) >= FIRST_LOOK
+
+    @property
     def indifference(self) -> float:
-        """Differences below this count as none."""
+        """Differences below this count as none: by default a share of the random order's AOPC at the first look."""
         if self.rule.indifference is not None:
             return self.rule.indifference
-        return INDIFFERENCE * abs(float(self.of_random.mean()))
+        return INDIFFERENCE * abs(float(self.of_random[:FIRST_LOOK].mean()))
 
     def add(self, values: Mapping[str, np.ndarray], of_random: np.ndarray | None = None) -> None:
         """Values (n,) of further images, by method that was running, and the random order's AOPC if it was."""
@@ -86,21 +92,26 @@ class Race:
 
     def _stand(self, first: str, second: str) -> Standing:
         differences = self.values[first] - self.values[second]
-        looks = self._looks(len(differences))
-        seen = max((look for look in looks if look <= len(differences)), default=0)
+        seen = max((look for look in self.looks if look <= len(differences)), default=0)
         if not seen or self.given < FIRST_LOOK:
             return Standing(Estimate(float(differences.mean()), np.nan, np.nan), len(differences), "open")
         differences = differences[:seen]  # where pictures could not be used, looks come a little later than planned
         level = 1 - (1 - CONFIDENCE) / len(self.standings)
-        interval = repeated_interval(differences, looks, level=level, last=self.given)
+        interval = repeated_interval(differences, self.looks, level=level)
         return Standing(interval, len(differences), _placed(interval, self.indifference))
 
-    def _looks(self, images: int) -> tuple[int, ...]:
-        """Planned looks up to so many images, and about as many further ones: a data set may have millions."""
-        planned = range(FIRST_LOOK, self.given, LOOK)
-        done = len(range(FIRST_LOOK, min(images + 1, self.given), LOOK))
-        first = planned[: 1 << done.bit_length()]
-        return tuple(first) if len(first) < len(planned) else (*planned, self.given)
+
+def planned_looks(given: int) -> tuple[int, ...]:
+    """How many images there are at each look, if there are at most so many: the last look is at all of them.
+
+    >>> planned_looks(60), len(planned_looks(10**6))
+    ((32, 40, 48, 56, 60), 471)
+    """
+    looks, following = [], FIRST_LOOK
+    while following < given:
+        looks.append(following)
+        following += LOOK * max(1, following // (SHARE * LOOK))
+    return (*looks, given)
 
 
 def _placed(interval: Estimate, indifference: float) -> str:

@@ -235,7 +235,15 @@ def named_methods(methods: Methods) -> dict[str, Method]:
 
 
 def with_controls(methods: Mapping[str, Method], *, symmetric: bool) -> dict[str, Method]:
-    """Methods by name with their controls, which come last; some are made of the first that is computed by name."""
+    """Methods by name with their controls, which come last; some are made of the first that is computed by name.
+
+    Raises:
+        InputError: for a map of another kind that is named like a control, since it would be taken for that.
+    """
+    for name, method in methods.items():
+        kind = kind_of_control(name)
+        if kind and not (isinstance(method, str) and kind_of_control(method) == kind):
+            raise InputError(f"{name!r} is the name of a control: give your own map another name, such as 'my {name}'")
     proper = [name for name in methods if not kind_of_control(name)]
     first = next((method for name in proper if isinstance(method := methods[name], str)), None)
     added: dict[str, Method] = {name: name for name in controls(first, symmetric=symmetric)}

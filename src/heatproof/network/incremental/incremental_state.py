@@ -135,18 +135,16 @@ class Tail:
     """The tail of a plan: what crosses to it is collected until a batch of the best size can go through.
 
     Args:
-        plan: says what crosses, and what is computed from it.
-        count: S, how many trajectories there are.
+        state: of the S trajectories whose values cross.
         batch_size: of the best size; S at least are collected.
-        like: values that cross: they give types and the device.
     """
 
-    def __init__(self, plan: Plan, count: int, batch_size: int, like: Values) -> None:
-        self.plan, self.batch_size, self.filled = plan, batch_size, 0
-        rounds = max(1, batch_size // count)  # how often values are put in before the tail is evaluated
+    def __init__(self, state: IncrementalState, batch_size: int) -> None:
+        self.plan, self.batch_size, self.filled = state.plan, batch_size, 0
+        rounds = max(1, batch_size // state.count)  # how often values are put in before the tail is evaluated
         self.collected = [
-            value.new_empty(rounds * count, *plan.shapes[name]).contiguous(memory_format=torch.channels_last)
-            for name, value in zip(plan.crossing, like, strict=True)
+            value.new_empty(rounds * state.count, *value.shape[1:]).contiguous(memory_format=torch.channels_last)
+            for value in state.untouched
         ]
 
     def put(self, values: Values) -> None:

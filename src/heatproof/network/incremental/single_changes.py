@@ -48,7 +48,7 @@ def single_changes(
         copies = torch.arange(ceil(count / rounds), device=device)  # of each image, with a region of its own in a round
         owners = torch.arange(len(some), device=device).repeat_interleave(len(copies))
         state = IncrementalState(plan, images[some], owners, batch_size=CPU_BATCH)
-        tail = Tail(plan, len(owners), planner.tail_batch_size(plan, memory), state.untouched)
+        tail = Tail(state, planner.tail_batch_size(plan, memory))
         put: list[Tensor] = []  # (S,) regions of each round that the tail holds
         for number in range(rounds):
             put.append((number + rounds * copies).repeat(len(some)))

@@ -5,6 +5,7 @@ import numpy as np
 from heatproof.report.studies.ranking import caution, significance
 from heatproof.report.tables import NOTHING
 from heatproof.results.changing import ChangingResult
+from heatproof.results.contrasts import ahead
 from heatproof.wording import listed
 
 
@@ -22,11 +23,14 @@ def compared(found: ChangingResult, quantity: str, doing: str) -> str:
     first, *others = names
     if not others:
         return f"the maps of {first} {doing} by {means[first]}."
-    clear = [b for b in others if (one := found.differences.get((quantity, first, b))) and one.above]
-    unclear = [name for name in others if name not in clear]
+    contrasts = {b: one for b in others if (one := ahead(found.differences, (quantity, first, b)))}
+    clear = [b for b, one in contrasts.items() if one.above]
+    lower = [b for b, one in contrasts.items() if one.below]
+    unclear = [name for name in others if name not in (*clear, *lower)]
     said = [f"the maps of {first} {doing} least ({means[first]}), those of {others[-1]} most ({means[others[-1]]})"]
     said += [f"{first} is significantly lower than {listed(clear)}"] if clear else []
     said += [f"{first} is not significantly lower than {listed(unclear)}"] if unclear else []
+    said += [f"on the images that both have, {first} is significantly higher than {listed(lower)}"] if lower else []
     return f"{'; '.join(said)}."
 
 

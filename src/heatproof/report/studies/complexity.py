@@ -11,6 +11,7 @@ from heatproof.report.studies import heatmaps_alone
 from heatproof.report.studies.about import depends_on
 from heatproof.report.tables import Table
 from heatproof.results.complexity import QUANTITIES, ComplexityResult
+from heatproof.results.contrasts import ahead
 from heatproof.wording import counted
 
 
@@ -111,6 +112,8 @@ def _sentence(found: ComplexityResult, quantity: str) -> str:
         f"{what}: {first} is simplest ({means[first].mean:.3g}{unit}), "
         f"{last} most complex ({means[last].mean:.3g}{unit})"
     )
-    gap = found.differences[quantity, first, methods[1]]
+    gap = ahead(found.differences, (quantity, first, methods[1]))
+    if gap is None:
+        return f"{said}."
     is_ahead = "is significantly simpler than" if gap.above else "is not significantly simpler than"
     return f"{said}; {first} {is_ahead} {methods[1]} on the same images ({gap.estimate}{unit})."

@@ -13,7 +13,7 @@ from heatproof.report.tables import Table
 from heatproof.results.assay import Assay
 from heatproof.results.choice import Candidate, Choice
 from heatproof.results.comparison import ComparisonResult
-from heatproof.results.contrasts import ERROR
+from heatproof.results.contrasts import ERROR, ahead
 from heatproof.results.evidence import Evidence
 from heatproof.results.part import REFERENCE
 from heatproof.wording import counted, listed
@@ -117,12 +117,13 @@ def candidates_table(candidates: Sequence[Candidate], images: int) -> Table:
 
 
 def _best(found: ComparisonResult, shown: Sequence[str]) -> str:
-    best, differences = shown[0], found.ranking.differences
+    best = shown[0]
     value = f"ABPC {found.ranking.aopc[best]} ({found.protocol.unit})"
     beaten = f"significantly better than the random order, {BASELINES} and {{}} map of another image"
     if len(shown) == 1:
         return f"Only {best} is shown to explain this network: it is {beaten.format('its own')}; {value}."
-    equals = [name for name in shown[1:] if (best, name) not in differences or not differences[best, name].above]
+    contrasts = {name: ahead(found.ranking.differences, (best, name)) for name in shown[1:]}
+    equals = [name for name, one in contrasts.items() if one is None or not one.above]
     first = f"{best} explains this network best ({value})"
     first += f", but not significantly better than {listed(equals)}" if equals else ""
     others = [name for name in shown[1:] if name not in equals]
@@ -162,9 +163,11 @@ def _fault(assay: Assay) -> str:
             "how scattered a map is. Larger regions, removed to the end, may mend this (--protocol coarse-blur, then "
             "large-blur; 'heatproof protocol' tries all)."
         )
+    mark = any(kind_of_control(name) == UPPER_MARK for name in assay.controls)
+    asked = f", not even {UPPER_MARK}, which asks the network about every window," if mark else ""
     return (
-        f"No map, not even {UPPER_MARK}, which asks the network about every window, is significantly better than "
-        f"the random order and {BASELINES}. Give more images, or another protocol (heatproof protocol)."
+        f"No map{asked} is significantly better than the random order and {BASELINES}. Give more images, or another "
+        "protocol (heatproof protocol)."
     )
 
 
@@ -242,7 +245,8 @@ def pairs_table(found: ComparisonResult) -> Table:
     for first in names:
         cells = []
         for second in names:
-            one = found.ranking.differences.get((first, second))
+            later = names.index(second) > names.index(first)
+            one = ahead(found.ranking.differences, (first, second)) if later else None
             cells.append("" if one is None else f"{one.estimate.mean:.3g}{' *' if one.significant else ''}")
         rows.append((first, *cells[1:]))
     note = "* significantly different: p ≤ 0.05 in a paired sign-flip test, Holm-corrected for the number of pairs."

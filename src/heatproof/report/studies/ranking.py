@@ -8,7 +8,7 @@ import numpy as np
 from heatproof.heatmaps.control_methods import kind_of_control
 from heatproof.heatmaps.methods import split_prefix
 from heatproof.report.tables import Table
-from heatproof.results.contrasts import ERROR, Contrast
+from heatproof.results.contrasts import ERROR, Contrast, ahead
 from heatproof.results.ranking import FEW_IMAGES, Ranking
 from heatproof.results.settlement import FIRST_LOOK, Settlement
 from heatproof.wording import counted, listed
@@ -53,7 +53,8 @@ def _best(ranking: Ranking) -> str:
     first = f"{best} has the highest AOPC, {relative.estimate} above the random order"
     if not relative.above:
         return f"{first}, but is not significantly better than the random order."
-    equals = [b for (a, b), difference in ranking.differences.items() if a == best and not difference.above]
+    contrasts = {name: ahead(ranking.differences, (best, name)) for name in ranking.methods[1:]}
+    equals = [name for name, one in contrasts.items() if one is not None and not one.above]
     return f"{first}, but is not significantly better than {listed(equals)}." if equals else f"{first}."
 
 

@@ -9,8 +9,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from heatproof.data.pictures import Pictures
+from heatproof.data.pictures import Pictures, none_usable
 from heatproof.data.source import Source
+from heatproof.heatmaps.control_methods import UPPER_MARK, kind_of_control
 from heatproof.heatmaps.explaining import Explained
 from heatproof.heatmaps.precomputed import ImageSelection, MapFile
 from heatproof.network import Network
@@ -144,7 +145,10 @@ class Worker:
         wanted = self.assignment.wanted
         methods = {name: one.method for name, one in wanted.methods.items() if isinstance(one, AnotherImage)}
         assignment = replace(self.assignment, wanted=replace(wanted, methods=methods, tuned={}))
-        task = assignment.task(self.network, self.source.read(self.pool))
+        pictures = assignment.askable(self.network, self.source.read(self.pool))
+        if not len(pictures.images):
+            raise none_usable(pictures.skipped)
+        task = assignment.task(self.network, pictures)
         batches = [batch for _, batch in task.explained()]
         return Donors.of(task.identities, batches, {name: name for name in methods}, self.assignment.protocol.seed)
 
@@ -179,7 +183,7 @@ class Worker:
         task = self.assignment.task(self.network, pictures)
         needs = needs_of(self.assignment.wanted.measures, task)
         if self.race:
-            task = task.among(self.race.running)
+            task = task.among([*self.race.running, *self._marks()])
         done: list[int] = []
 
         def count(evaluations: int) -> None:
@@ -194,6 +198,12 @@ class Worker:
         if self.race:
             take(self.race, part, symmetric=self.assignment.wanted.symmetric)
         return part, sum(done)
+
+    def _marks(self) -> list[str]:
+        """The upper mark, which is in no race, while there are few images: they tell whether the protocol can judge."""
+        assert self.race is not None
+        marks = [name for name in self.assignment.wanted.methods if kind_of_control(name) == UPPER_MARK]
+        return [] if self.race.begun else marks
 
     def _explained(self, task: Task, pictures: Pictures, clock: Clock) -> Iterator[tuple[slice, Explained]]:
         """Batches of the pictures with their heatmaps, those of other images too."""

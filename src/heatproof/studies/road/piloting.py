@@ -25,7 +25,7 @@ def chosen_protocol(
 
     None if fewer than two of these images can be used.
     """
-    pictures = source.read(places)
+    pictures = assignment.askable(network, source.read(places))
     if len(pictures.images) < 2:
         return None
     shape = tuple(pictures.images.shape[1:])
