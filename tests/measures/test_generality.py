@@ -80,3 +80,9 @@ def test_the_jackknife_covers_what_pairs_of_networks_share():
 def test_two_networks_or_one_that_cannot_be_left_out_have_no_interval():
     for without in (np.ones(2), np.array([1.0, np.nan, 0.5])):
         assert np.isnan([jackknifed(1.0, without).low, jackknifed(1.0, without).high]).all()
+
+
+@pytest.mark.parametrize("values", [[0.7, 0.7], [0.1, 0.1, 0.1], [0.0, 0.0]])
+def test_where_all_networks_have_one_value_nothing_is_known_of_others(values):
+    found = in_general(np.array(values))
+    assert np.isnan([found.estimate.low, found.estimate.high, found.p]).all()

@@ -8,7 +8,7 @@ from heatproof import InputError
 from heatproof.measures import estimate
 from heatproof.measures.agreement import kendall, ranking_agreement
 from heatproof.measures.intervals import Sample
-from heatproof.measures.reversals import one_sided, reversals
+from heatproof.measures.reversals import images_for_reversal, one_sided, reversals
 
 NAMES = ["a", "b", "c"]
 
@@ -129,3 +129,9 @@ def test_false_reversals_under_the_null_are_rare():
 
     rates = {make.__name__: false_alarms(make) for make in (alike, nothing, opposite, edge)}
     assert all(rate <= 0.05 for rate in rates.values()), rates
+
+
+def test_the_clearer_a_pair_the_fewer_images_find_its_reversal():
+    needed = [images_for_reversal(effect, tests=1) for effect in (0.1, 0.5, 1.0, 5.0, 1e4, 1e12, np.inf)]
+    assert needed == sorted(needed, reverse=True)
+    assert needed[-1] == 2

@@ -56,6 +56,11 @@ class TestSignFlip:
         assert not np.array_equal(sign_flip(values, seed=3), sign_flip(values, seed=4))
 
     @pytest.mark.parametrize("count", [8, 40])
+    def test_the_order_of_images_does_not_matter(self, rng, count):
+        values = rng.normal(0.2, 1, size=(count, 3))
+        assert np.array_equal(sign_flip(values), sign_flip(values[rng.permutation(count)]))
+
+    @pytest.mark.parametrize("count", [8, 40])
     def test_zeros_and_other_columns_change_nothing(self, rng, count):
         values = rng.normal(0.4, 1, size=(count, 3))
         filled = np.concatenate([values, np.zeros((2, 3))])

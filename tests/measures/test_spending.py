@@ -7,8 +7,10 @@ import pytest
 from scipy import stats
 
 from heatproof.errors import InputError
+from heatproof.measures import spending
 from heatproof.measures.intervals import Sample
 from heatproof.measures.spending import POWER, boundaries, repeated_interval
+from heatproof.studies.racing import planned_looks
 
 METHODS = 9
 PAIRS = list(combinations(range(METHODS), 2))  # 8 methods against random, and with each other
@@ -152,3 +154,15 @@ def test_one_difference_alone_spends_its_error():
     generator = np.random.default_rng(1)
     low, high = bounds_at_looks(generator.normal(size=(4000, LOOKS[-1], 1)), level=0.95)
     assert 0.04 <= ((low > 0) | (high < 0)).any(axis=(1, 2)).mean() <= 0.058
+
+
+def test_as_many_images_as_one_likes_can_be_looked_at():
+    """Values of each look are followed closely enough: four times as many nodes give the same."""
+    looks, level = planned_looks(10**6), 1 - 0.05 / 36
+    found = boundaries(looks, level)
+    assert np.isfinite(found).all()
+    assert (np.diff(found) < 0.02).all()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(spending, "NODES", 4 * spending.NODES)
+        few = boundaries.__wrapped__(looks[:120], level, 10**6)
+    np.testing.assert_allclose(found[:120], few, rtol=1e-8)

@@ -9,6 +9,7 @@ from heatproof.measures.effects import effect_size
 from heatproof.report.studies.protocols import _take
 from heatproof.results.assay import Assay, scattered, separation
 from heatproof.results.choice import Candidate, recommended
+from heatproof.results.contrasts import ahead, contrasts, higher_first
 from heatproof.results.evidence import evidence
 from heatproof.results.headline import proper_methods, rivals_of
 from heatproof.results.part import REFERENCE
@@ -157,3 +158,14 @@ def test_the_preferred_protocol_is_not_called_the_clearest_where_it_is_not(other
     assert said in _take(preferred, [preferred, second])
     clearly = Candidate("medium-blur", separation=1.1, **shared)
     assert recommended([preferred, clearly], "coarse-blur") is clearly
+
+
+def test_pairs_begin_with_what_is_higher_on_shared_images():
+    found = contrasts({("all", "a", "b"): np.arange(10.0) - 20, ("all", "a", "c"): np.arange(10.0)})
+    pairs = higher_first(found)
+    assert list(pairs) == [("all", "b", "a"), ("all", "a", "c")]
+    assert pairs["all", "b", "a"].estimate.mean == 15.5
+    assert pairs["all", "b", "a"].estimate.low == -found["all", "a", "b"].estimate.high
+    assert ahead(pairs, ("all", "a", "b")) == found["all", "a", "b"]
+    assert ahead(pairs, ("all", "a", "c")) == found["all", "a", "c"]
+    assert ahead(pairs, ("all", "b", "c")) is None

@@ -9,8 +9,10 @@ from tests.studied import PREPROCESSING, draw_eleven, small_network
 
 import heatproof as hp
 from heatproof.data import as_dataset
+from heatproof.options.studies import CompareOptions
 from heatproof.perturbation import Protocol
 from heatproof.runs.store import LocalStore
+from heatproof.studies.compare import wanted_comparison
 from heatproof.studies.road import driver
 from heatproof.studies.road.reading import read_study
 from heatproof.studies.road.running import run_comparison
@@ -101,6 +103,21 @@ def test_a_run_skips_pictures_of_the_class_itself(folder, tmp_path):
     assert read_study(LocalStore(tmp_path / "run")).frame().equals(kept.frame())
     with pytest.raises(hp.InputError, match=rf"image number 0 has class {own} as its target"):
         hp.compare(small_network(), images, METHODS, against=own, **VALUES, protocol="samek2017")
+
+
+def test_a_run_with_controls_skips_them_too(folder, tmp_path):
+    """Also where their heatmaps would be lent to other pictures."""
+    images, names = images_of(folder)
+    predicted = small_network().predict(images)
+    own = int(predicted[-1])
+    options = CompareOptions(against=own, protocol="coarse-blur", audit=0)
+    wanted = wanted_comparison(options, ["lrp-epsilon", "gradient-x-input"])
+    kept = run_comparison(wanted, partial(loaded, folder), LocalStore(tmp_path / "run"), {})
+    same = [name for name, target in zip(names, predicted.tolist(), strict=True) if target == own]
+    assert 0 < len(same) < len(names)
+    assert [name for name, _ in kept.skipped if "broken" not in name] == same
+    assert "another-image:lrp-epsilon" in kept.morf
+    assert not kept.set_aside
 
 
 def test_a_run_resumes_only_with_the_same_class(folder, tmp_path):

@@ -1,6 +1,7 @@
 """A method that does not beat a control is told."""
 
 import numpy as np
+import pytest
 import torch
 from torch import nn
 
@@ -54,3 +55,15 @@ def test_comparison_warns():
     text = "mine is not significantly better than sobel, which never saw the network"
     assert text not in hp.compare(hp.Network(module), images, good, **options, protocol="samek2017").warnings
     assert text in hp.compare(hp.Network(module), images, bad, **options, protocol="samek2017").warnings
+
+
+@pytest.mark.parametrize("name", ["sobel", "occlusion", "randomised:mine"])
+def test_another_map_with_the_name_of_a_control_is_refused(name):
+    """It would take the control's place, and not be ranked."""
+    images = torch.rand(4, 3, 18, 18)
+    network = hp.Network(nn.Sequential(nn.Flatten(), nn.Linear(3 * 18 * 18, 2)))
+    given = {"mine": torch.rand(4, 18, 18), name: torch.rand(4, 18, 18)}
+    with pytest.raises(hp.InputError, match=f"'{name}' is the name of a control: give your own map another name"):
+        hp.compare(network, images, given, protocol="coarse-blur")
+    with pytest.raises(hp.InputError, match="is the name of a control"):
+        hp.compare(network, images, {"sobel": "lrp-epsilon"}, protocol="coarse-blur")

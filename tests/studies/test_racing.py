@@ -6,9 +6,11 @@ import torch
 from torch import nn
 
 import heatproof as hp
+from heatproof.report.studies.ranking import ranking_verdict
 from heatproof.results.part import REFERENCE
-from heatproof.results.settlement import Rule
-from heatproof.studies.racing import LOOK, Race, at_random
+from heatproof.results.ranking import rank
+from heatproof.results.settlement import FIRST_LOOK, Rule
+from heatproof.studies.racing import LOOK, Race, at_random, planned_looks
 
 MAPS = (3, 18, 18)
 
@@ -194,3 +196,77 @@ def test_methods_that_differ_are_placed_rightly_and_cheaply():
     assert np.mean([race.images["method 0"] for race in settled]) < np.mean(
         [max(race.images.values()) for race in settled]
     )
+
+
+# --- methods with different numbers of images
+
+
+def raced(seed, count=200):
+    """A race of methods that hardly differ: images differ far more, so means over other images mislead."""
+    generator = np.random.default_rng(seed)
+    common = 7 + 2 * generator.standard_normal(count)
+    values = {
+        name: common + ahead + spread * generator.standard_normal(count)
+        for name, ahead, spread in (("a", 0.3, 0.1), ("b", 0.0, 0.1), ("c", 0.31, 0.5))
+    }
+    values[REFERENCE] = 1 + 0.5 * generator.standard_normal(count)
+    values["noise"] = values[REFERENCE] + 0.5 * generator.standard_normal(count)
+    race = Race({name: [REFERENCE] for name in ("a", "b", "c", "noise")}, Rule("ranked", 0.01), given=count)
+    for start in range(0, count, LOOK):
+        running = race.running
+        race.add(
+            {name: values[name][start : start + LOOK] for name in running}, values[REFERENCE][start : start + LOOK]
+        )
+        race.look()
+        if not race.running:
+            break
+    return race
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_the_ranking_says_what_was_settled(seed):
+    race = raced(seed)
+    found = rank(race.values, REFERENCE, race.settlement.judge)
+    assert not any(one.below for one in found.differences.values())
+    placed = {pair: one.placed for pair, one in race.settlement.standings.items() if REFERENCE not in pair}
+    for (first, second), standing in placed.items():
+        higher, lower = (first, second) if standing == "higher" else (second, first)
+        if standing in ("higher", "lower"):
+            assert found.differences[higher, lower].above
+            assert found.methods.index(higher) < found.methods.index(lower)
+    clear = [pair for pair, one in found.differences.items() if one.significant]
+    said = " ".join(ranking_verdict(found))
+    if len(clear) == len(found.differences):
+        assert "All pairs of methods are significantly different" in said
+
+
+def test_the_indifference_is_that_of_the_first_look():
+    race = Race({"a": [REFERENCE]}, Rule("signs"), given=200)
+    of_random = np.linspace(1, 3, 200)
+    race.add({"a": of_random[:40], REFERENCE: of_random[:40]}, of_random[:40])
+    first = race.indifference
+    assert first == pytest.approx(0.1 * of_random[:FIRST_LOOK].mean())
+    race.add({"a": of_random[40:], REFERENCE: of_random[40:]}, of_random[40:])
+    assert race.indifference == first
+
+
+def test_looks_are_planned_to_the_last_image_and_never_many():
+    assert planned_looks(200) == (*range(32, 200, 8), 200)
+    for given in (33, 1000, 16_416, 10**7):
+        looks = planned_looks(given)
+        gaps = np.diff(looks[:-1])
+        assert looks[0] == FIRST_LOOK
+        assert looks[-1] == given
+        assert (gaps >= LOOK).all()
+        assert (gaps <= np.maximum(LOOK, np.array(looks[:-2]) / 50)).all()
+    assert len(planned_looks(10**7)) < 1000
+
+
+def test_the_upper_mark_has_the_images_until_the_first_look(network, images):
+    methods = {"noise": noise, "twin": METHODS["twin"]}
+    study = hp.compare(network, images[:64], methods, until="signs", protocol="coarse-blur", audit=0)
+    assert len(study.morf["occlusion"].images) == FIRST_LOOK
+    assert study.morf["occlusion"].images == study.morf["noise"].images[:FIRST_LOOK]
+    (mark,) = [one for name, one in study.assay.controls.items() if name == "occlusion"]
+    assert mark.rivals
+    assert "not even occlusion" not in " ".join(study.verdict) or not mark.shown

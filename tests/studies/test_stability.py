@@ -227,3 +227,25 @@ def test_what_is_refused(network, images):
         hp.stability(network, images, ["random"], shift=8)
     with pytest.raises(hp.InputError, match=r"noise must be a number from 1e-06 to 1, got 2\.0"):
         hp.stability(network, images, ["random"], noise=2.0)
+
+
+def test_methods_with_missing_values_are_compared_on_what_both_have():
+    """One has no map of half of the images, on which the other changes most: alone, its mean is lower."""
+    images = images_of(40)
+    images[:20, 0, 0, 0], images[20:, 0, 0, 0] = 0.0, 1.0  # where the other is steady, and where it is wild
+
+    def some(network, images, targets):
+        return (images.mean(1) - 0.5) * (images[:, 0, 0, 0] < 0.5)[:, None, None]
+
+    def all_of_them(network, images, targets):
+        plain = images.mean(1) - 0.5
+        wild = (images[:, 0, 0, 0] > 0.5)[:, None, None]
+        return torch.where(wild, torch.sin(400 * plain), plain + 0.15 * torch.sign(plain))
+
+    study = hp.stability(linear(), images, {"some": some, "all": all_of_them}, draws=2, tolerance=10.0)
+    quantity = "change under noise"
+    assert study.estimates[quantity]["some"].mean < study.estimates[quantity]["all"].mean
+    found = study.differences[quantity, "all", "some"]
+    assert found.above
+    assert found.images == 20
+    assert "on the images that both have, some is significantly higher than all" in " ".join(study.verdict)

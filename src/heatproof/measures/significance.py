@@ -16,14 +16,14 @@ def sign_flip(differences: np.ndarray, *, seed: int = 0) -> np.ndarray:
     p-value is the share of all 2^N choices of signs whose mean is as far from zero; exact where there are at most
     FLIPS + 1 choices, else (b + 1) / (FLIPS + 1) from FLIPS random ones with b as far from zero [Phipson2010]. It
     lies in (0, 1]; lower is more evidence. Images without a difference count for nothing, so columns of fewer images
-    may be filled with zeros.
+    may be filled with zeros. The order of images makes no difference: signs are drawn for values in order of size.
 
     >>> sign_flip(np.array([[1.0, 0.0], [2.0, 0.0], [0.5, 0.0], [3.0, 0.0]]))  # only all + and all − reach as far
     array([0.125, 1.   ])
     """
     _check(differences)
-    used = differences[differences.any(axis=1)]
-    reached = np.abs(used.sum(axis=0)) - 1e-9 * np.abs(used).sum(axis=0)  # so that rounding makes no difference
+    used = np.sort(np.abs(differences[differences.any(axis=1)]), axis=0)[::-1]
+    reached = np.abs(differences.sum(axis=0)) - 1e-9 * used.sum(axis=0)  # so that rounding makes no difference
     if 2 ** min(len(used), 63) <= FLIPS + 1:
         signs = 1 - 2 * (np.arange(2 ** len(used))[:, None] >> np.arange(len(used)) & 1)
         return np.asarray((np.abs(signs @ used) >= reached).mean(axis=0))

@@ -89,9 +89,9 @@ class CompareOptions(Examining):
         float | None,
         Option(
             "Differences below this count as none with --until, in the score's unit. Default: a tenth of the "
-            "random order's AOPC.",
+            "random order's AOPC at the first look.",
             python="differences below this count as none with ``until``, in the score's unit; by default a tenth of "
-            "the random order's AOPC.",
+            "the random order's AOPC at the first look.",
         ),
     ] = None
     planted: PlantedOption = False

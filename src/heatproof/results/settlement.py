@@ -24,7 +24,7 @@ class Rule:
     Attributes:
         until: "signs" (each method is above or below the random order) or "ranked" (each two methods are also ranked).
         indifference: differences below this, in the score's unit, count as none; by default a tenth of the random
-            order's AOPC.
+            order's AOPC at the first look.
     """
 
     until: str

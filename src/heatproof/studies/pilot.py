@@ -40,6 +40,8 @@ def pilot_places(wanted: Wanted, addresses: Sequence[str]) -> tuple[int, ...]:
     if not count or len(addresses) < (1 + LEFT) * count:
         return ()
     drawn = at_random(addresses, seed=wanted.protocol.seed, purpose="pilot of protocols")
+    while count < len(drawn) and addresses[drawn[count]] == addresses[drawn[count - 1]]:
+        count += 1  # an image that is there twice is not judged either
     return tuple(sorted(drawn[:count]))
 
 

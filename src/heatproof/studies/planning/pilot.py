@@ -14,9 +14,9 @@ from heatproof.errors import InputError
 from heatproof.heatmaps.explaining import Explained
 from heatproof.measures.components import Components, components, drops_of
 from heatproof.perturbation import Curves, perturb_orders
-from heatproof.randomness import addressed
 from heatproof.results.headline import proper_methods
 from heatproof.results.part import REFERENCE, Key
+from heatproof.studies.racing import at_random
 from heatproof.studies.task import Task
 
 PILOT_REPEATS = 2
@@ -105,9 +105,9 @@ def run_pilot(task: Task, images: int, *, symmetric: bool = False) -> Pilot:
 def _chosen(task: Task, images: int) -> Task:
     """Some of the images, with the repeats of a pilot and all steps scored."""
     seed = task.protocol.seed
-    drawn = addressed(seed=seed, image="all", purpose="pilot").permutation(len(task.images))[:images]
+    drawn = at_random(task.identities, seed=seed, purpose="pilot")[:images]
     return replace(
-        task.of_images(sorted(drawn.tolist())),
+        task.of_images(sorted(drawn)),
         protocol=replace(task.protocol, repeats=PILOT_REPEATS, scored=None),
     )
 
