@@ -1,9 +1,10 @@
-"""On a Ray with GPUs each worker has one of its own; in a file of its own, since Ray is begun once in a process."""
+"""On a Ray with GPUs each worker has one of its own."""
 
 import time
 
 import pytest
 
+from heatproof.runs.ray_session import _confined, _environment
 from heatproof.runs.ray_workers import RayWorkers
 
 ray = pytest.importorskip("ray", reason='Ray is not installed: pip install "heatproof[ray]"')
@@ -17,7 +18,8 @@ def test_each_worker_has_a_gpu_of_its_own_and_there_are_as_many_as_gpus():
 
         return lambda number: (time.sleep(0.2), os.environ.get("CUDA_VISIBLE_DEVICES"))[1]
 
-    ray.init("local", num_cpus=6, num_gpus=2, include_dashboard=False, log_to_driver=False, logging_level=40)
+    with _environment(_confined()):  # Ray reads a secret once in a process, and other tests have one
+        ray.init("local", num_cpus=6, num_gpus=2, include_dashboard=False, log_to_driver=False, logging_level=40)
     found = []
     try:
         with RayWorkers(make, gpus=1) as workers:

@@ -201,6 +201,25 @@ def test_a_ray_of_our_own_listens_on_loopback_only_and_leaves_the_environment_al
 
 
 @needs_ray
+@pytest.mark.slow
+def test_a_process_that_used_ray_without_a_secret_is_told():
+    script = """
+import ray
+from heatproof import InputError
+from heatproof.runs.ray_workers import RayWorkers
+ray.init("local", num_cpus=1, include_dashboard=False, log_to_driver=False, logging_level=40)
+ray.shutdown()
+try:
+    with RayWorkers(lambda: str, 1):
+        print("it works")
+except InputError as error:
+    print("told:", error)
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert "told: this process has used Ray before, without a secret" in done.stdout
+
+
+@needs_ray
 def test_a_killed_worker_has_its_shards_done_elsewhere(bench, tmp_path):
     """Kills the process in mid-shard; the shard that waited behind it has lost no try."""
     file = str(tmp_path / "process")

@@ -63,15 +63,23 @@ def ray_session(address: str | None, cores: int, *, logs: bool = False) -> Itera
 
 
 def _start(ray: ModuleType, cores: int, folder: Path, logs: bool) -> None:
-    ray.init(
-        "local",
-        num_cpus=cores,
-        include_dashboard=False,
-        log_to_driver=logs,
-        logging_level=ALL if logs else ERRORS_ONLY,
-        _node_ip_address="127.0.0.1",
-        _temp_dir=str(folder / "ray"),
-    )
+    try:
+        ray.init(
+            "local",
+            num_cpus=cores,
+            include_dashboard=False,
+            log_to_driver=logs,
+            logging_level=ALL if logs else ERRORS_ONLY,
+            _node_ip_address="127.0.0.1",
+            _temp_dir=str(folder / "ray"),
+        )
+    except RuntimeError as error:
+        if "InvalidAuthToken" not in str(error):
+            raise
+        raise InputError(
+            "this process has used Ray before, without a secret, which Ray reads once: start a new process, or start "
+            "Ray with ray.init() or 'ray start', and heatproof joins"
+        ) from error
     listens = ray.util.get_node_ip_address()
     if not ip_address(listens).is_loopback:
         raise InputError(
