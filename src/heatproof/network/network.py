@@ -146,10 +146,8 @@ class Network:
 
     def without_graph(self, shape: tuple[int, ...]) -> str | None:
         """Why there is no graph for images of ``shape``, and what is lost; nothing where there is one."""
-        graph = self.trial(shape).graph
-        if isinstance(graph, Graph):
-            return None
-        return f"{self.name} has no graph ({graph}): deconvolution and LRP are not available"
+        graph, lost = self.trial(shape).graph, "deconvolution and LRP are not available"
+        return None if isinstance(graph, Graph) else f"{self.name} has no graph ({graph}): {lost}"
 
     def check(self, images: Tensor) -> None:
         """Refuses images that are not (N, C, H, W) in [0, 1] with this network's channels, and what it cannot evaluate.
@@ -163,14 +161,18 @@ class Network:
     def logits(self, images: Tensor) -> Tensor:
         """(B, classes) scores before the softmax, of (B, C, H, W) images in [0, 1], in one batch on this device."""
         self.check(images)
-        graph = self.trial(tuple(images.shape[1:])).scoring
-        differentiable = images.requires_grad and torch.is_grad_enabled()
+        return self.evaluate(self.inputs(images))
+
+    def evaluate(self, inputs: Tensor) -> Tensor:
+        """(B, classes) scores before the softmax, of (B, C, H, W) what ``inputs`` gives for images."""
+        graph = self.trial(tuple(inputs.shape[1:])).scoring
+        differentiable = inputs.requires_grad and torch.is_grad_enabled()
         if differentiable or not isinstance(graph, Graph):
             # what a module keeps under inference mode, no later pass could differentiate
             with torch.set_grad_enabled(differentiable), multiplying(tf32=self.tf32):
-                return evaluated(self.module, self.inputs(images), self.name)
+                return evaluated(self.module, inputs, self.name)
         with torch.inference_mode(), multiplying(tf32=self.tf32):
-            return check_logits(graph.evaluate(self.inputs(images).contiguous(memory_format=torch.channels_last)))
+            return check_logits(graph.evaluate(inputs.contiguous(memory_format=torch.channels_last)))
 
     def predict(self, images: Tensor, *, memory: int = DEFAULT_MEMORY) -> Tensor:
         """(N,) index of the class with the highest score, on the device of ``images``."""

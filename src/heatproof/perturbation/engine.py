@@ -1,6 +1,6 @@
 """Which way perturbed images are evaluated."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from math import ceil
 
@@ -9,13 +9,15 @@ from torch import Tensor
 
 from heatproof.network.exact import multiplying
 from heatproof.network.incremental import Plan, dirty_regions
+from heatproof.network.incremental.planner import on_cpu
 from heatproof.network.network import Network
 from heatproof.perturbation.dropping import evaluate_dropping
 from heatproof.perturbation.incremental import evaluate_incrementally
 from heatproof.perturbation.scores import Score, logit, scored
-from heatproof.perturbation.trajectories import Impute, OnProgress, Trajectories
+from heatproof.perturbation.trajectories import OnProgress, Trajectories
 
 ENGINES = ("auto", "full", "incremental")
+Perturbed = Callable[[Tensor, Tensor], Tensor]  # (trajectories (B,), steps (B,)) -> (B, C, H, W) normalised
 
 
 @dataclass(frozen=True)
@@ -132,11 +134,9 @@ def evaluate_fully(
     Several scores at once are a last axis.
     """
     batch_size = network.batch_size(tuple(trajectories.images.shape[1:]), memory)
-    device = network.device
-    images, targets = trajectories.images.to(device), trajectories.targets.to(device)
-    impute = trajectories.impute or _copying(trajectories, device)
-    removed_at = trajectories.removed_at.to(device)
-    steps = trajectories.scored.flatten().to(device)
+    images, targets = (value.to(network.device) for value in (trajectories.images, trajectories.targets))
+    perturbed = (_copied if trajectories.impute is None else _imputed)(network, trajectories, batch_size)
+    steps = trajectories.scored.flatten()
     untouched = torch.cat(
         [
             scored(score, network.logits(batch), classes)
@@ -145,18 +145,52 @@ def evaluate_fully(
     )
     on_progress(len(images))
     scores = untouched.new_empty(len(steps), *untouched.shape[1:])
-    for evaluations in torch.arange(len(steps), device=device).split(batch_size):
+    for evaluations in torch.arange(len(steps)).split(batch_size):
         trajectory = evaluations // trajectories.scored.shape[-1]
-        image, owner = trajectories.owners(trajectory)
-        removed = removed_at[trajectory] <= steps[evaluations][:, None, None]  # (B, H, W)
-        perturbed = impute(images[image], removed, owner)
-        scores[evaluations.cpu()] = scored(score, network.logits(perturbed), targets[image])
+        image, _ = trajectories.owners(trajectory)
+        logits = network.evaluate(perturbed(trajectory, steps[evaluations]))
+        scores[evaluations] = scored(score, logits, targets[image.to(network.device)])
         on_progress(len(evaluations))
     return trajectories.result(untouched, scores)
 
 
-def _copying(trajectories: Trajectories, device: torch.device) -> Impute:
-    """Copies removed pixels from the replacement image of their image and repeat."""
+def _imputed(network: Network, trajectories: Trajectories, at_once: int) -> Perturbed:
+    """Fills removed pixels from what is left."""
+    impute, device = trajectories.impute, network.device
+    assert impute is not None
+    images, removed_at = trajectories.images.to(device), trajectories.removed_at.to(device)
+
+    def perturbed(trajectory: Tensor, step: Tensor) -> Tensor:
+        image, owner = (numbers.to(device) for numbers in trajectories.owners(trajectory))
+        removed = removed_at[trajectory.to(device)] <= step.to(device)[:, None, None]
+        return network.inputs(impute(images[image], removed, owner))
+
+    return perturbed
+
+
+def _copied(network: Network, trajectories: Trajectories, at_once: int) -> Perturbed:
+    """Copies removed pixels from the replacement image of their image and repeat, ``at_once`` images at the most.
+
+    All are normalised once, before anything is copied.
+    """
     assert trajectories.replacements is not None
-    replacements = trajectories.replacements.to(device).flatten(end_dim=1)  # (n, T, …) -> (n·T, …)
-    return lambda images, removed, owners: torch.where(removed[:, None], replacements[owners], images)
+    images = network.inputs(trajectories.images)
+    replacements = network.inputs(trajectories.replacements.flatten(end_dim=1))  # (n, T, …) -> (n·T, …)
+    removed_at = trajectories.removed_at.to(network.device)
+
+    def together(trajectory: Tensor, step: Tensor) -> Tensor:
+        image, owner = (numbers.to(network.device) for numbers in trajectories.owners(trajectory))
+        removed = removed_at[trajectory.to(network.device)] <= step.to(network.device)[:, None, None]
+        return torch.where(removed[:, None], replacements[owner], images[image])
+
+    def one_by_one(trajectory: Tensor, step: Tensor) -> Tensor:
+        image, owner = trajectories.owners(trajectory)
+        numbers = zip(*(one.tolist() for one in (trajectory, step, image, owner)), strict=True)
+        for place, (which, last, one, other) in enumerate(numbers):
+            torch.where(removed_at[which] <= last, replacements[other], images[one], out=memory[place])
+        return memory[: len(trajectory)]
+
+    if not on_cpu(images):
+        return together
+    memory = images.new_empty(at_once, *images.shape[1:])  # the same for all batches: fresh pages take time
+    return one_by_one
