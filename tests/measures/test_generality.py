@@ -46,11 +46,6 @@ def test_one_network_has_no_interval():
     assert np.isnan([found.estimate.low, found.estimate.high, found.p]).all()
 
 
-def test_networks_that_agree_exactly():
-    assert in_general(np.array([2.0, 2.0])).p == 0
-    assert in_general(np.zeros(3)).p == 1
-
-
 @pytest.mark.parametrize("values", [np.zeros(0), np.zeros((2, 2)), np.array([1.0, np.nan])])
 def test_what_is_no_sample_is_refused(values):
     with pytest.raises(InputError, match="finite, one for each network"):

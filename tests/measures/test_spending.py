@@ -156,13 +156,11 @@ def test_one_difference_alone_spends_its_error():
     assert 0.04 <= ((low > 0) | (high < 0)).any(axis=(1, 2)).mean() <= 0.058
 
 
-def test_as_many_images_as_one_likes_can_be_looked_at():
-    """Values of each look are followed closely enough: four times as many nodes give the same."""
-    looks, level = planned_looks(10**6), 1 - 0.05 / 36
+@pytest.mark.parametrize("given", [1000, 16_416, 10**6])
+def test_as_many_images_as_one_likes_can_be_looked_at(given):
+    """The sums are followed closely enough: with twice as many nodes the bounds are the same."""
+    looks, level = planned_looks(given), 1 - 0.05 / 36
     found = boundaries(looks, level)
-    assert np.isfinite(found).all()
-    assert (np.diff(found) < 0.02).all()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(spending, "NODES", 4 * spending.NODES)
-        few = boundaries.__wrapped__(looks[:120], level, 10**6)
-    np.testing.assert_allclose(found[:120], few, rtol=1e-8)
+        patch.setattr(spending, "NODES", 2 * spending.NODES)
+        np.testing.assert_allclose(found, boundaries.__wrapped__(looks, level), rtol=1e-8)

@@ -18,14 +18,13 @@ POWER = 1.5  # 1 would spend evenly, but early, where skewed values stray most; 
 NODES = 200  # of the quadrature: enough where looks come no more often than every hundredth of the values
 
 
-def repeated_interval(values: np.ndarray, looks: Sequence[int], *, level: float, last: int | None = None) -> Estimate:
+def repeated_interval(values: np.ndarray, looks: Sequence[int], *, level: float) -> Estimate:
     """Mean of (N,) independent values with its interval at a look that was planned, valid at all looks at once.
 
     Args:
         values: (N,) in any unit; N is one of the looks.
         looks: how many values there are at each look, ascending; all planned before the first.
         level: probability that the intervals of all looks hold the mean.
-        last: how many values there are at the last look, where ``looks`` are the first ones only.
 
     Returns:
         The mean with its interval, in the unit of ``values``. The bounds become wider for skewed values, as those of
@@ -38,13 +37,13 @@ def repeated_interval(values: np.ndarray, looks: Sequence[int], *, level: float,
         planned = ", ".join(map(str, looks))
         raise InputError(f"expected as many values as at one of the looks, {planned}, got {len(values)}")
     sample = Sample.of(values)
-    z = boundaries(tuple(looks), level, last)[list(looks).index(len(values))]
+    z = boundaries(tuple(looks), level)[list(looks).index(len(values))]
     low, high = sample.within(scipy.stats.t.isf(scipy.stats.norm.sf(z), len(values) - 1))
     return Estimate(float(sample.mean), float(low), float(high))
 
 
 @lru_cache(maxsize=64)
-def boundaries(looks: tuple[int, ...], level: float, last: int | None = None) -> np.ndarray:
+def boundaries(looks: tuple[int, ...], level: float) -> np.ndarray:
     """(K,) how many standard errors the interval of each look reaches to each side, for normal values of known spread.
 
     The sum of the values, in units in which that at the last look has the variance 1, is a Brownian motion. Its density
@@ -54,10 +53,8 @@ def boundaries(looks: tuple[int, ...], level: float, last: int | None = None) ->
     array([1.96])
     >>> boundaries((25, 50, 75, 100), 0.95).round(2)
     array([2.73, 2.47, 2.29, 2.15])
-    >>> boundaries((25, 50), 0.95, last=100).round(2)
-    array([2.73, 2.47])
     """
-    times = np.array(looks) / (last or looks[-1])
+    times = np.array(looks) / looks[-1]
     spent = (1 - level) * np.diff(times**POWER, prepend=0)
     nodes, weights = np.polynomial.legendre.leggauss(NODES)
     sums, masses, found = np.zeros(1), np.ones(1), []  # of the paths that have stayed inside

@@ -16,7 +16,7 @@ from heatproof.randomness import addressed
 from heatproof.results.settlement import FIRST_LOOK, Rule, Settlement, Standing
 
 LOOK = 8  # images from one look to the next, at least …
-SHARE = 50  # … and this part of those so far: more looks would hardly settle more, and cost the later ones
+SHARE = 50  # … and a fiftieth of those so far: more looks would hardly settle more, and widen later intervals
 INDIFFERENCE = 0.1  # of the random order's AOPC
 
 
