@@ -144,7 +144,7 @@ def mean_of_runs(runs: Sequence[Found], name: str, given: str | None) -> str:
     """The mean of the runs with its interval over images, and each run, of a rank correlation with the accuracy."""
     wanted = (name, ACCURACY) if given is None else (name, ACCURACY, given)
     correlate = spearman if given is None else partial_spearman
-    drawn = resampled(IMAGES)
+    drawn = resampled(np.concatenate([runs[0].series[part].numerator for part in wanted]))
     values = [float(correlate(*(one.series[part].values()[None] for part in wanted))[0]) for one in runs]
     draws = np.mean([correlate(*(one.series[part].values(drawn) for part in wanted)) for one in runs], axis=0)
     mean = percentile_estimate(float(np.mean(values)), draws)

@@ -6,7 +6,7 @@ from scipy import stats
 
 from heatproof.errors import InputError
 from heatproof.measures import estimate
-from heatproof.measures.agreement import partial_spearman, spearman
+from heatproof.measures.agreement import partial_spearman, ranking_agreement, spearman
 from heatproof.measures.intervals import RESAMPLES, resampled
 from heatproof.measures.series import Series, partial_rank_correlation, rank_correlation
 
@@ -24,7 +24,7 @@ def test_values_are_means_or_ratios_of_means():
 
 def test_drawn_values_equal_the_loop(rng):
     above, below = rng.normal(size=(3, 5)), rng.uniform(1, 2, size=(3, 5))
-    drawn = resampled(5, seed=7)
+    drawn = resampled(above, seed=7)
     found = Series(above, below).values(drawn)
     for row in (0, 1, RESAMPLES - 1):
         images = [image for image, count in enumerate(drawn[row]) for _ in range(int(count))]
@@ -43,7 +43,7 @@ def test_intervals_of_a_ratio_are_those_of_resampled_ratios_up_to_chance(rng):
     series = Series(above, below)
     (found,) = series.estimates()
     assert found.mean == pytest.approx(above.mean() / below.mean())
-    expected = np.percentile(series.values(resampled(200)), (2.5, 97.5))
+    expected = np.percentile(series.values(resampled(above)), (2.5, 97.5))
     assert (found.low, found.high) == pytest.approx(expected, abs=0.03)
 
 
@@ -147,10 +147,20 @@ def test_one_image_has_no_intervals():
     assert np.isnan(found.low)
 
 
+@pytest.mark.parametrize("of", [rank_correlation, partial_rank_correlation, ranking_agreement])
+def test_the_order_of_images_does_not_matter(of, rng):
+    values = rng.normal(size=(3, 6, 30)) if of is partial_rank_correlation else rng.normal(size=(2, 6, 30))
+    order = rng.permutation(30)
+    given = (list(values), list(values[..., order]))
+    one, other = (of(*parts) if of is ranking_agreement else of(*map(Series, parts)) for parts in given)
+    assert (one.low, one.high) == (other.low, other.high)
+    assert one.mean == pytest.approx(other.mean, rel=1e-12)
+
+
 def test_images_are_drawn_alike_for_all(rng):
     """Two networks that differ by a constant on every image differ by it in every draw."""
     values = rng.normal(size=(1, 30))
-    drawn = Series(np.concatenate([values, values + 1])).values(resampled(30))
+    drawn = Series(np.concatenate([values, values + 1])).values(resampled(values))
     np.testing.assert_allclose(drawn[:, 1] - drawn[:, 0], 1)
 
 

@@ -129,7 +129,7 @@ def ranking_agreement(first: np.ndarray, second: np.ndarray, *, seed: int = 0) -
     -1 [-1, -1]
     """
     check_conditions(first, second)
-    drawn = resampled(first.shape[1], seed=seed) / first.shape[1]
+    drawn = resampled(np.concatenate([first, second]), seed=seed) / first.shape[1]
     value = kendall(first.mean(axis=1)[None], second.mean(axis=1)[None])
     return percentile_estimate(float(value[0]), kendall(drawn @ first.T, drawn @ second.T))
 
@@ -145,7 +145,7 @@ def agreement_of_samples(first: np.ndarray, second: np.ndarray, *, seed: int = 0
     if first.ndim != 2 or second.ndim != 2 or len(first) != len(second) or not first.size or not second.size:
         raise InputError(f"values must be (M, N) and (M, P) of the same methods, got {first.shape} and {second.shape}")
     means = [
-        resampled(part.shape[1], seed=seed + number) @ part.T / part.shape[1]
+        resampled(part, seed=seed + number) @ part.T / part.shape[1]
         for number, part in enumerate((first, second))
     ]
     value = kendall(first.mean(axis=1)[None], second.mean(axis=1)[None])

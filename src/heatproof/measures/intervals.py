@@ -105,12 +105,17 @@ def estimate_curve(values: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarr
     return sample.mean, low, high
 
 
-def resampled(count: int, *, seed: int = 0) -> np.ndarray:
-    """(R, count) how often each of so many images is drawn, as many with replacement; NaN where there is only one."""
-    if count < 2:
-        return np.full((RESAMPLES, count), np.nan)
-    generator = np.random.default_rng(seed)
-    return generator.multinomial(count, np.full(count, 1 / count), size=RESAMPLES).astype(np.float64)
+def resampled(values: np.ndarray, *, seed: int = 0) -> np.ndarray:
+    """(R, N) how often each of N images is drawn, as many with replacement; NaN where there is only one.
+
+    Draws belong to images in the order of their ``values`` (V, N): that in which they are given makes no difference.
+    """
+    count = values.shape[1]
+    found = np.full((RESAMPLES, count), np.nan)
+    if count > 1:
+        generator = np.random.default_rng(seed)
+        found[:, np.lexsort(values)] = generator.multinomial(count, np.full(count, 1 / count), size=RESAMPLES)
+    return found
 
 
 def percentile_estimate(value: float, drawn: np.ndarray) -> Estimate:

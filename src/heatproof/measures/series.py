@@ -74,7 +74,7 @@ def rank_correlation(first: Series, second: Series, *, seed: int = 0) -> Estimat
     >>> print(rank_correlation(rising, rising))
     1 [1, 1]
     """
-    drawn = resampled(first.numerator.shape[1], seed=seed)
+    drawn = resampled(np.concatenate([first.numerator, second.numerator]), seed=seed)
     value = spearman(first.values()[None], second.values()[None])
     return percentile_estimate(float(value[0]), spearman(first.values(drawn), second.values(drawn)))
 
@@ -93,7 +93,7 @@ def partial_rank_correlation(first: Series, second: Series, given: Series, *, se
     >>> print(partial_rank_correlation(first, second, given))
     1 [1, 1]
     """
-    drawn = resampled(first.numerator.shape[1], seed=seed)
+    drawn = resampled(np.concatenate([one.numerator for one in (first, second, given)]), seed=seed)
     value = partial_spearman(*(series.values()[None] for series in (first, second, given)))
     return percentile_estimate(
         float(value[0]), partial_spearman(*(series.values(drawn) for series in (first, second, given)))
