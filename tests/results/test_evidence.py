@@ -1,5 +1,6 @@
 """A method is shown to explain only if it beats every control: closed forms, a slow loop, and simulations."""
 
+import json
 from itertools import product
 
 import numpy as np
@@ -8,7 +9,7 @@ import pytest
 from heatproof.measures.effects import effect_size
 from heatproof.report.studies.protocols import _take
 from heatproof.results.assay import Assay, scattered, separation
-from heatproof.results.choice import Candidate, recommended
+from heatproof.results.choice import Candidate, Choice, recommended
 from heatproof.results.contrasts import ahead, contrasts, higher_first
 from heatproof.results.evidence import evidence
 from heatproof.results.headline import proper_methods, rivals_of
@@ -169,3 +170,14 @@ def test_pairs_begin_with_what_is_higher_on_shared_images():
     assert ahead(pairs, ("all", "a", "b")) == found["all", "a", "b"]
     assert ahead(pairs, ("all", "a", "c")) == found["all", "a", "c"]
     assert ahead(pairs, ("all", "b", "c")) is None
+
+
+def test_a_choice_that_is_stored_is_the_same_choice():
+    """Also where a pilot has no variance at all, so that the best map is infinitely far above its controls."""
+    shared = {"regions": 9, "replacement": "blur", "removed": 1.0, "halves": np.nan, "taken": 0.5, "evaluations": 1}
+    separations = {"coarse-blur": 1.0, "medium-blur": np.inf, "large-blur": np.nan}
+    candidates = tuple(Candidate(name, separation=value, **shared) for name, value in separations.items())
+    choice = Choice(candidates, ("a", "b"), (0, 1), "coarse-blur")
+    again = Choice.read(json.loads(json.dumps(choice.describe(), allow_nan=False)))
+    assert again.chosen == choice.chosen == "medium-blur"
+    assert np.isnan(again.candidates[2].separation)

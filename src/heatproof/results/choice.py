@@ -78,13 +78,7 @@ class Choice:
 
     def describe(self) -> dict[str, Any]:
         """The choice as JSON-able values."""
-        rows = [
-            {
-                name: None if isinstance(value, float) and not np.isfinite(value) else value
-                for name, value in one.items()
-            }
-            for one in map(asdict, self.candidates)
-        ]
+        rows = [{name: _number(value) for name, value in asdict(one).items()} for one in self.candidates]
         return {"chosen": self.chosen, **asdict(self), "candidates": rows}
 
     @classmethod
@@ -101,6 +95,13 @@ class Choice:
             places=tuple(content["places"]),
             fallback=content["fallback"],
         )
+
+
+def _number(value: Any) -> Any:  # noqa: ANN401 - what a candidate has
+    """A value of JSON: none for NaN, and the largest number for an infinite one, which stays above all others."""
+    if not isinstance(value, float):
+        return value
+    return None if np.isnan(value) else float(np.nan_to_num(value))
 
 
 def recommended(candidates: Sequence[Candidate], preferred: str) -> Candidate | None:
