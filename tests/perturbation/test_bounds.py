@@ -244,3 +244,9 @@ def test_real_network_with_sixteen_regions(squeezenet):
     beam = order_bounds(network, images, morf, beam=5)
     assert bool((beam.upper <= bounds.upper + 1e-4).all())
     assert bool((beam.lower >= bounds.lower - 1e-4).all())
+
+
+def test_images_in_another_order_than_the_curves_are_refused(convolutional, curves_of):
+    images, curves = curves_of(4)
+    with pytest.raises(InputError, match="in the same order, got them in another order"):
+        order_bounds(convolutional(), images.flip(0), curves)

@@ -21,6 +21,7 @@ from heatproof.perturbation.regions import as_regions
 from heatproof.perturbation.replacing import imputation, replacement_images
 from heatproof.perturbation.scores import SCORES, scored
 from heatproof.perturbation.trajectories import Impute, OnProgress
+from heatproof.randomness import identify
 
 AT_ONCE = 500  # single regions, so that a block of trajectories stays small
 
@@ -178,5 +179,8 @@ def _as_curves_removed(images: Tensor, curves: Curves) -> tuple[Protocol, Tensor
     """The protocol of the curves, fitted, and regions (N, H, W) of their images."""
     if len(images) != len(curves.images):
         raise InputError(f"images must be the {len(curves.images)} images of the curves, got {len(images)}")
+    given, known = tuple(identify(images)), tuple(curves.images)  # which may be names
+    if given != known and sorted(given) == sorted(known):
+        raise InputError("images must be those of the curves in the same order, got them in another order")
     protocol = curves.protocol.fitted(images)
     return protocol, as_regions(protocol.regions, images)

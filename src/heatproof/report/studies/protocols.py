@@ -9,6 +9,7 @@ from heatproof.report.charts import RangesChart
 from heatproof.report.page.page import Page, Section
 from heatproof.report.studies.about import depends_on, images_of_cells, notes_of_cells
 from heatproof.report.studies.evidence import assay_chart, candidates_table
+from heatproof.report.studies.ranking import caution
 from heatproof.report.tables import Table
 from heatproof.results.choice import MARGIN, Candidate, Choice
 from heatproof.results.protocol_comparison import ProtocolResult
@@ -30,7 +31,7 @@ def verdict(found: ProtocolResult) -> list[str]:
         said.append(
             "These images chose it, so judge methods on others, as 'heatproof compare' with --protocol auto does."
         )
-    return said
+    return [*said, few] if (few := caution(len(found.names))) else said
 
 
 def _take(best: Candidate, candidates: list[Candidate]) -> str:
