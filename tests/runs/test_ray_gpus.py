@@ -1,5 +1,7 @@
 """On a Ray with GPUs each worker has one of its own."""
 
+import importlib
+import importlib.util
 import time
 
 import pytest
@@ -7,9 +9,12 @@ import pytest
 from heatproof.runs.ray_session import _confined, _environment
 from heatproof.runs.ray_workers import RayWorkers
 
-ray = pytest.importorskip("ray", reason='Ray is not installed: pip install "heatproof[ray]"')
+needs_ray = pytest.mark.skipif(
+    importlib.util.find_spec("ray") is None, reason='Ray is not installed: pip install "heatproof[ray]"'
+)
 
 
+@needs_ray
 def test_each_worker_has_a_gpu_of_its_own_and_there_are_as_many_as_gpus():
     """Ray takes our word that there are two; what a worker may see of them, its environment says."""
 
@@ -18,7 +23,8 @@ def test_each_worker_has_a_gpu_of_its_own_and_there_are_as_many_as_gpus():
 
         return lambda number: (time.sleep(0.2), os.environ.get("CUDA_VISIBLE_DEVICES"))[1]
 
-    with _environment(_confined()):  # Ray reads a secret once in a process, and other tests have one
+    with _environment(_confined()):  # Ray reads a secret once in a process, when it is imported
+        ray = importlib.import_module("ray")
         ray.init("local", num_cpus=6, num_gpus=2, include_dashboard=False, log_to_driver=False, logging_level=40)
     found = []
     try:

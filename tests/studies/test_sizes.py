@@ -11,8 +11,6 @@ from tests.records import RUN, of_data
 
 import heatproof as hp
 from heatproof.json_objects import MOST_VALUES, json_object
-from heatproof.measures.spending import boundaries
-from heatproof.results.settlement import Rule
 from heatproof.runs.progress import read_progress
 from heatproof.runs.records import MOST_MEMBERS
 from heatproof.runs.run_list import runs_below
@@ -50,19 +48,6 @@ def test_members_that_do_not_exist_cost_no_memory(tmp_path):
         assert tracemalloc.get_traced_memory()[1] < 5_000_000
     finally:
         tracemalloc.stop()
-
-
-@pytest.mark.parametrize("given", [5, 32, 33, 40, 100, 1000])
-def test_looks_so_far_have_the_boundaries_of_all_looks(given):
-    race = Race({"a": ["random order"]}, Rule("signs"), given=given)
-    planned = (*range(32, given, 8), given)
-    every = boundaries(planned, 0.95)
-    for images in range(1, given + 1):
-        looks = race._looks(images)
-        assert looks == planned[: len(looks)]
-        assert [look for look in planned if look <= images] == [look for look in looks if look <= images]
-    some = race._looks(min(given, 50))
-    np.testing.assert_array_equal(boundaries(some, 0.95, given), every[: len(some)])
 
 
 @pytest.mark.parametrize(

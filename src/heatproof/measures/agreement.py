@@ -145,8 +145,7 @@ def agreement_of_samples(first: np.ndarray, second: np.ndarray, *, seed: int = 0
     if first.ndim != 2 or second.ndim != 2 or len(first) != len(second) or not first.size or not second.size:
         raise InputError(f"values must be (M, N) and (M, P) of the same methods, got {first.shape} and {second.shape}")
     means = [
-        resampled(part, seed=seed + number) @ part.T / part.shape[1]
-        for number, part in enumerate((first, second))
+        resampled(part, seed=seed + number) @ part.T / part.shape[1] for number, part in enumerate((first, second))
     ]
     value = kendall(first.mean(axis=1)[None], second.mean(axis=1)[None])
     return percentile_estimate(float(value[0]), kendall(*means))

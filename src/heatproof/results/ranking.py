@@ -57,10 +57,10 @@ def rank(values: Mapping[str, np.ndarray], reference: str, judge: Judge = contra
     """
     above = {name: paired(values[name], values[reference]) for name in values if name != reference}
     by_mean = sorted(above, key=lambda name: -float(above[name].mean()))
+    relative = judge({(name, reference): above[name] for name in by_mean})
     pairs = higher_first(judge({(a, b): paired(values[a], values[b]) for a, b in combinations(by_mean, 2)}))
     ahead_of = Counter(first for first, _ in pairs)
     methods = sorted(by_mean, key=lambda name: -ahead_of[name])  # the same, where all have the same images
-    relative = judge({(name, reference): above[name] for name in methods})
     return Ranking(
         count=max(map(len, values.values())),
         counts={name: len(values[name]) for name in (*methods, reference)},

@@ -77,8 +77,8 @@ def _start(ray: ModuleType, cores: int, folder: Path, logs: bool) -> None:
         if "InvalidAuthToken" not in str(error):
             raise
         raise InputError(
-            "this process has used Ray before, without a secret, which Ray reads once: start a new process, or start "
-            "Ray with ray.init() or 'ray start', and heatproof joins"
+            "Ray was imported before heatproof could give it a secret, which it reads once: import it later, in a new "
+            "process, or start it as you want it with ray.init() or 'ray start', and heatproof joins"
         ) from error
     listens = ray.util.get_node_ip_address()
     if not ip_address(listens).is_loopback:

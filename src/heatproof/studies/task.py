@@ -235,14 +235,10 @@ def named_methods(methods: Methods) -> dict[str, Method]:
 
 
 def with_controls(methods: Mapping[str, Method], *, symmetric: bool) -> dict[str, Method]:
-    """Methods by name with their controls, which come last; some are made of the first that is computed by name.
-
-    Raises:
-        InputError: for a map of another kind that is named like a control, since it would be taken for that.
-    """
+    """Methods by name with their controls, which come last; some are made of the first that is computed by name."""
     for name, method in methods.items():
         kind = kind_of_control(name)
-        if kind and not (isinstance(method, str) and kind_of_control(method) == kind):
+        if kind and kind_of_control(method if isinstance(method, str) else "") != kind:  # it would be taken for that
             raise InputError(f"{name!r} is the name of a control: give your own map another name, such as 'my {name}'")
     proper = [name for name in methods if not kind_of_control(name)]
     first = next((method for name in proper if isinstance(method := methods[name], str)), None)

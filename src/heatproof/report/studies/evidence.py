@@ -244,11 +244,10 @@ def pairs_table(found: ComparisonResult) -> Table:
     rows = []
     for first in names:
         cells = []
-        for second in names:
-            later = names.index(second) > names.index(first)
-            one = ahead(found.ranking.differences, (first, second)) if later else None
+        for second in names[1:]:
+            one = ahead(found.ranking.differences, (first, second)) if second in names[names.index(first) :] else None
             cells.append("" if one is None else f"{one.estimate.mean:.3g}{' *' if one.significant else ''}")
-        rows.append((first, *cells[1:]))
+        rows.append((first, *cells))
     note = "* significantly different: p ≤ 0.05 in a paired sign-flip test, Holm-corrected for the number of pairs."
     return Table(("ABPC ahead of", *names[1:]), tuple(rows[:-1]), (note,))
 
