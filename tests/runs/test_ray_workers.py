@@ -208,7 +208,7 @@ import ray
 from heatproof import InputError
 from heatproof.runs.ray_workers import RayWorkers
 try:
-    with RayWorkers(lambda: str, 1):
+    with RayWorkers(lambda: str):
         print("it works")
 except InputError as error:
     print("told:", error)
