@@ -135,7 +135,8 @@ def evaluate_fully(
     """
     batch_size = network.batch_size(tuple(trajectories.images.shape[1:]), memory)
     images, targets = (value.to(network.device) for value in (trajectories.images, trajectories.targets))
-    perturbed = (_copied if trajectories.impute is None else _imputed)(network, trajectories, batch_size)
+    imputes = trajectories.impute is not None
+    perturbed = _imputed(network, trajectories) if imputes else _copied(network, trajectories, batch_size)
     steps = trajectories.scored.flatten()
     untouched = torch.cat(
         [
@@ -154,15 +155,14 @@ def evaluate_fully(
     return trajectories.result(untouched, scores)
 
 
-def _imputed(network: Network, trajectories: Trajectories, at_once: int) -> Perturbed:
+def _imputed(network: Network, trajectories: Trajectories) -> Perturbed:
     """Fills removed pixels from what is left."""
-    impute, device = trajectories.impute, network.device
+    impute, images = trajectories.impute, trajectories.images.to(network.device)
     assert impute is not None
-    images, removed_at = trajectories.images.to(device), trajectories.removed_at.to(device)
+    removed_at = trajectories.removed_at.to(network.device)
 
-    def perturbed(trajectory: Tensor, step: Tensor) -> Tensor:
-        image, owner = (numbers.to(device) for numbers in trajectories.owners(trajectory))
-        removed = removed_at[trajectory.to(device)] <= step.to(device)[:, None, None]
+    def perturbed(*of: Tensor) -> Tensor:
+        image, owner, removed = _asked(trajectories, removed_at, *of)
         return network.inputs(impute(images[image], removed, owner))
 
     return perturbed
@@ -178,9 +178,8 @@ def _copied(network: Network, trajectories: Trajectories, at_once: int) -> Pertu
     replacements = network.inputs(trajectories.replacements.flatten(end_dim=1))  # (n, T, …) -> (n·T, …)
     removed_at = trajectories.removed_at.to(network.device)
 
-    def together(trajectory: Tensor, step: Tensor) -> Tensor:
-        image, owner = (numbers.to(network.device) for numbers in trajectories.owners(trajectory))
-        removed = removed_at[trajectory.to(network.device)] <= step.to(network.device)[:, None, None]
+    def together(*of: Tensor) -> Tensor:
+        image, owner, removed = _asked(trajectories, removed_at, *of)
         return torch.where(removed[:, None], replacements[owner], images[image])
 
     def one_by_one(trajectory: Tensor, step: Tensor) -> Tensor:
@@ -194,3 +193,11 @@ def _copied(network: Network, trajectories: Trajectories, at_once: int) -> Pertu
         return together
     memory = images.new_empty(at_once, *images.shape[1:])  # the same for all batches: fresh pages take time
     return one_by_one
+
+
+def _asked(
+    trajectories: Trajectories, removed_at: Tensor, trajectory: Tensor, step: Tensor
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Image, replacement and removed pixels (B, H, W) of trajectories at some steps, on the device."""
+    trajectory, step = trajectory.to(removed_at.device), step.to(removed_at.device)
+    return (*trajectories.owners(trajectory), removed_at[trajectory] <= step[:, None, None])
